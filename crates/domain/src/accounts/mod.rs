@@ -1,0 +1,226 @@
+//! The use cases around accounts, and the rows they work on.
+//!
+//! A `users` row is made by verification alone. Until then each attempt to register is a row
+//! of its own with its own name, password hash and challenge: the code that is verified
+//! decides which attempt wins, so a stranger who registered the address first gains nothing.
+
+pub mod login;
+pub mod register;
+pub mod resend;
+pub mod verify;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::client::ClientKey;
+use crate::email::EmailKey;
+use crate::id::{ChallengeId, RegistrationId, SessionId, UserId};
+use crate::otp::{CodeSeed, KeyId, Purpose};
+use crate::password::PasswordHash;
+use crate::random;
+use crate::token::{ChallengeHandle, SecretHash};
+use crate::username::NameKey;
+
+/// How codes live and die.
+#[derive(Debug, Clone, Copy)]
+pub struct CodePolicy {
+    /// The life of a code, counted from its request (OWASP ASVS 5.0 6.5.5).
+    pub life: Duration,
+    /// Wrong tries of each kind before the code is dead (OWASP ASVS 5.0 6.6.3).
+    pub max_tries: u32,
+}
+
+/// A user, whose address has been verified.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Its number.
+    pub id: UserId,
+    /// Its address as typed.
+    pub email: String,
+}
+
+/// A user to be added.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The name as shown.
+    pub username: String,
+    /// The name in the form that compares.
+    pub username_key: NameKey,
+    /// The address as typed.
+    pub email: String,
+    /// The address in the form that compares.
+    pub email_key: EmailKey,
+    /// The password's hash.
+    pub password: PasswordHash,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// An attempt to register.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Which.
+    pub id: RegistrationId,
+    /// The name as shown.
+    pub username: String,
+    /// The name in the form that compares.
+    pub username_key: NameKey,
+    /// The address as typed.
+    pub email: String,
+    /// The mailbox: the local part as typed, the domain in ASCII.
+    pub mailbox: String,
+    /// The password's hash.
+    pub password: PasswordHash,
+    /// Who started it.
+    pub client: ClientKey,
+    /// Whether the address was a user's already: then no code is mailed and none is right.
+    pub decoy: bool,
+}
+
+/// An attempt to be added.
+#[derive(Debug, Clone)]
+pub struct NewAttempt {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The address in the form that compares.
+    pub email_key: EmailKey,
+    /// When.
+    pub now: Timestamp,
+    /// When it lapses, and the name is free again.
+    pub expires: Timestamp,
+}
+
+/// A challenge: a code that can be presented.
+#[derive(Debug, Clone)]
+pub struct Challenge {
+    /// Which.
+    pub id: ChallengeId,
+    /// What its code is derived from.
+    pub seed: CodeSeed,
+    /// When its life began.
+    pub created: Timestamp,
+    /// When its life ends.
+    pub expires: Timestamp,
+    /// Whether only the holder of the attempt's handle may still use it.
+    pub superseded: bool,
+    /// Tries made by the holder of the handle.
+    pub tries: u32,
+}
+
+/// A challenge to be added.
+#[derive(Debug, Clone)]
+pub struct NewChallenge {
+    /// Which.
+    pub id: ChallengeId,
+    /// The attempt it belongs to.
+    pub attempt: RegistrationId,
+    /// The address it is for.
+    pub email_key: EmailKey,
+    /// What its code is derived from.
+    pub seed: CodeSeed,
+    /// The hash of the handle that the registrant was given; later challenges of an attempt have none of their own.
+    pub handle: Option<SecretHash>,
+    /// When its life begins.
+    pub now: Timestamp,
+    /// When its life ends.
+    pub expires: Timestamp,
+}
+
+/// A session to be added.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Which.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// The version of the credentials that were checked.
+    pub credential_version: i64,
+    /// The hash of its token.
+    pub token: SecretHash,
+    /// When.
+    pub now: Timestamp,
+    /// When it ends at the latest.
+    pub expires: Timestamp,
+    /// Who logged in.
+    pub client: ClientKey,
+    /// With what, as the client said; at most 500 characters.
+    pub user_agent: String,
+}
+
+/// The account that a login means.
+#[derive(Debug, Clone)]
+pub enum LoginAccount {
+    /// A user.
+    Verified {
+        /// Its number.
+        id: UserId,
+        /// Its address as typed.
+        email: String,
+        /// Its password's hash.
+        password: PasswordHash,
+        /// The version of its credentials.
+        credential_version: i64,
+        /// Whether it may log in at all.
+        active: bool,
+    },
+    /// An attempt that waits for its code.
+    Unverified {
+        /// Its password's hash.
+        password: PasswordHash,
+    },
+    /// Nobody.
+    Unknown,
+}
+
+/// The random parts of a challenge, drawn before the transaction begins.
+#[derive(Debug, Clone)]
+pub struct ChallengeDraw {
+    id: ChallengeId,
+    nonce: [u8; 16],
+    key: KeyId,
+}
+
+impl ChallengeDraw {
+    /// Draws them, for a challenge whose code that key makes.
+    #[must_use]
+    pub fn new(key: KeyId) -> Self {
+        Self {
+            id: ChallengeId::generate(),
+            nonce: random::bytes(),
+            key,
+        }
+    }
+
+    /// The key that will make the code.
+    fn key(&self) -> &KeyId {
+        &self.key
+    }
+
+    /// The challenge of an attempt's `generation`-th code.
+    fn challenge(
+        &self,
+        attempt: RegistrationId,
+        email: &EmailKey,
+        generation: i64,
+        handle: Option<&ChallengeHandle>,
+        now: Timestamp,
+        policy: CodePolicy,
+    ) -> NewChallenge {
+        NewChallenge {
+            id: self.id,
+            attempt,
+            email_key: email.clone(),
+            seed: CodeSeed {
+                key: self.key.clone(),
+                purpose: Purpose::VerifyEmail,
+                subject: attempt.to_string(),
+                generation,
+                nonce: self.nonce,
+            },
+            handle: handle.map(ChallengeHandle::hash),
+            now,
+            expires: now + policy.life,
+        }
+    }
+}

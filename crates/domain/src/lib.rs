@@ -1,0 +1,27 @@
+//! The rules of Smart Notes: what an account, a code and a mail are, and what may happen to them.
+//!
+//! Nothing here knows a database, a socket or a file. Use cases are written once
+//! against the ports in [`store`] and [`queue`]; a database crate implements those
+//! ports with statements only. Time comes in through [`clock::Clock`].
+//!
+//! | Room | What lives there |
+//! |---|---|
+//! | [`accounts`] | the use cases: register, verify, resend, log in |
+//! | [`email`], [`username`], [`password`] | values parsed at the door |
+//! | [`otp`], [`token`] | one-time codes and session tokens: how they are made and checked |
+//! | [`mail`] | kinds of mail, their states, and when a try is repeated |
+//! | [`store`], [`queue`] | the ports a database implements |
+
+pub mod accounts;
+pub mod client;
+pub mod clock;
+pub mod email;
+pub mod id;
+pub mod mail;
+pub mod otp;
+pub mod password;
+pub mod queue;
+pub mod random;
+pub mod store;
+pub mod token;
+pub mod username;

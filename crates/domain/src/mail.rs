@@ -1,0 +1,294 @@
+//! Mails as rows: their kinds, what state one is in, and when a try is repeated.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::id::{ChallengeId, MailId, UserId};
+
+/// What a mail says. A new kind gets a variant here, a context with a sample in the worker's `mail`
+/// room and three templates; the compiler and a snapshot test ask for the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MailKind {
+    /// The code that confirms an address.
+    VerifyEmail,
+    /// "You already have an account": somebody registered an address that has one.
+    AlreadyRegistered,
+}
+
+impl MailKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::VerifyEmail, Self::AlreadyRegistered];
+
+    /// The kind as it is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::AlreadyRegistered => "already_registered",
+        }
+    }
+
+    /// Codes go before notices.
+    #[must_use]
+    pub fn priority(self) -> Priority {
+        match self {
+            Self::VerifyEmail => Priority::Code,
+            Self::AlreadyRegistered => Priority::Notice,
+        }
+    }
+}
+
+impl std::str::FromStr for MailKind {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| UnknownWord(text.to_owned()))
+    }
+}
+
+/// The two classes of the queue, the more urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// A code, which somebody waits for and which dies.
+    Code,
+    /// Anything else.
+    Notice,
+}
+
+impl Priority {
+    /// Every class, the most urgent first: the order in which a worker asks for work.
+    pub const ORDER: [Self; 2] = [Self::Code, Self::Notice];
+
+    /// The number in the queue; a greater one goes first.
+    #[must_use]
+    pub fn rank(self) -> u32 {
+        match self {
+            Self::Code => 10,
+            Self::Notice => 0,
+        }
+    }
+}
+
+/// A stored word that this version does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not known to this version")]
+pub struct UnknownWord(String);
+
+/// What became of a mail, in the words a person sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MailState {
+    /// Waits for a worker.
+    Queued,
+    /// A worker has it in hand.
+    Sending,
+    /// A try did not succeed; another will be made.
+    Waiting,
+    /// Accepted by the relay. Bounces that come later are not seen.
+    Delivered,
+    /// Refused for good.
+    Undeliverable,
+    /// Its code died before the relay took it.
+    Expired,
+    /// Its code was used, replaced or withdrawn before it was sent.
+    NotNeeded,
+    /// Withdrawn by an operator.
+    Cancelled,
+    /// Killed its worker three times and was set aside.
+    Poison,
+}
+
+impl MailState {
+    /// Every state.
+    pub const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Sending,
+        Self::Waiting,
+        Self::Delivered,
+        Self::Undeliverable,
+        Self::Expired,
+        Self::NotNeeded,
+        Self::Cancelled,
+        Self::Poison,
+    ];
+
+    /// The state as it is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Undeliverable => "undeliverable",
+            Self::Expired => "expired",
+            Self::NotNeeded => "not_needed",
+            Self::Cancelled => "cancelled",
+            Self::Poison => "poison",
+        }
+    }
+
+    /// Whether nothing more will happen to the mail.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Queued | Self::Sending | Self::Waiting)
+    }
+}
+
+impl std::str::FromStr for MailState {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| UnknownWord(text.to_owned()))
+    }
+}
+
+/// A mail that is to be put into the queue, in the same transaction as what caused it.
+#[derive(Debug, Clone)]
+pub struct NewMail {
+    /// The mail's, and the job's, id.
+    pub id: MailId,
+    /// What it says.
+    pub kind: MailKind,
+    /// The mailbox it goes to.
+    pub to: String,
+    /// The address in the form that compares, so that it is found whatever the spelling.
+    pub to_key: crate::email::EmailKey,
+    /// The challenge whose code it carries.
+    pub challenge: Option<ChallengeId>,
+    /// The user it is about, if there is one.
+    pub user: Option<UserId>,
+    /// The request that caused it.
+    pub request_id: String,
+    /// When it was asked for.
+    pub now: Timestamp,
+    /// After this time it is of no use; `None` for notices.
+    pub deadline: Option<Timestamp>,
+}
+
+/// How often a mail that killed its worker is given to another before it is set aside.
+pub const MAX_CRASHES: u32 = 3;
+
+/// How many tries may end without a readable answer after the final dot: the first, and one more.
+pub const MAX_CUT_OFFS: u32 = 2;
+
+/// When tries of a mail with a code are made, counted from its request: 0, 5, 15, 45 s, 2, 4, 7 min.
+const CODE_SCHEDULE: [u64; 7] = [0, 5, 15, 45, 120, 240, 420];
+
+/// After the schedule above, a notice is tried every half hour, to the end of a day.
+const NOTICE_INTERVAL: Duration = Duration::from_mins(30);
+const NOTICE_LIFE: Duration = Duration::from_hours(24);
+
+/// When the next try of a mail is due after `tries` tries that were put off by the recipient's side.
+///
+/// `jitter` in `-1.0..=1.0` spreads the pause by 20 % either way. `None`: no further try is
+/// worth it, because the schedule is over or because less than a tenth of the code's life
+/// (60 s at most) would be left.
+#[must_use]
+pub fn next_try(
+    created: Timestamp,
+    deadline: Option<Timestamp>,
+    tries: u32,
+    now: Timestamp,
+    jitter: f64,
+) -> Option<Timestamp> {
+    let done = usize::try_from(tries).unwrap_or(usize::MAX).max(1);
+    let gap = match (CODE_SCHEDULE.get(done), deadline) {
+        (Some(&next), _) => Duration::from_secs(next - CODE_SCHEDULE[done - 1]),
+        (None, Some(_)) => return None,
+        (None, None) => NOTICE_INTERVAL,
+    };
+    let at = now + gap.mul_f64(1.0 + 0.2 * jitter.clamp(-1.0, 1.0));
+    let last = match deadline {
+        Some(deadline) => deadline - margin(created, deadline),
+        None => created + NOTICE_LIFE,
+    };
+    (at <= last).then_some(at)
+}
+
+/// Whether a further try may still start now. The first one may as long as the code lives.
+#[must_use]
+pub fn may_start(
+    created: Timestamp,
+    deadline: Option<Timestamp>,
+    earlier_tries: bool,
+    now: Timestamp,
+) -> bool {
+    match deadline {
+        None => now <= created + NOTICE_LIFE,
+        Some(deadline) if earlier_tries => now <= deadline - margin(created, deadline),
+        Some(deadline) => now < deadline,
+    }
+}
+
+/// What must be left of a code's life for one more try: a tenth, but no more than a minute.
+fn margin(created: Timestamp, deadline: Timestamp) -> Duration {
+    let life = Duration::try_from(deadline.duration_since(created)).unwrap_or_default();
+    (life / 10).min(Duration::from_mins(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn tries_of_a_code_follow_the_schedule_and_end_before_it_dies() {
+        let mut now = at(0);
+        let mut pauses = Vec::new();
+        for tries in 1.. {
+            let Some(next) = next_try(at(0), Some(at(600)), tries, now, 0.0) else {
+                break;
+            };
+            pauses.push(next.duration_since(now).as_secs());
+            now = next;
+        }
+
+        assert_eq!(pauses, [5, 10, 30, 75, 120, 180]);
+    }
+
+    #[test]
+    fn a_code_of_one_second_gets_its_first_try() {
+        assert!(may_start(at(0), Some(at(1)), false, at(0)));
+        assert_eq!(next_try(at(0), Some(at(1)), 1, at(0), -1.0), None);
+    }
+
+    #[test]
+    fn a_later_try_does_not_start_when_less_than_a_minute_is_left() {
+        assert!(may_start(at(0), Some(at(600)), true, at(540)));
+        assert!(!may_start(at(0), Some(at(600)), true, at(541)));
+        assert!(may_start(at(0), Some(at(600)), false, at(599)));
+        assert!(!may_start(at(0), Some(at(600)), false, at(600)));
+    }
+
+    #[test]
+    fn a_notice_is_tried_every_half_hour_for_a_day() {
+        assert_eq!(next_try(at(0), None, 9, at(3600), 0.0), Some(at(5400)));
+        assert_eq!(next_try(at(0), None, 60, at(86_000), 0.0), None);
+    }
+
+    #[test]
+    fn jitter_stays_within_a_fifth() {
+        assert_eq!(next_try(at(0), Some(at(600)), 1, at(0), -1.0), Some(at(4)));
+        assert_eq!(next_try(at(0), Some(at(600)), 1, at(0), 1.0), Some(at(6)));
+    }
+
+    #[test]
+    fn words_are_read_back() {
+        for kind in MailKind::ALL {
+            assert_eq!(kind.as_str().parse::<MailKind>().unwrap(), kind);
+        }
+        for state in MailState::ALL {
+            assert_eq!(state.as_str().parse::<MailState>().unwrap(), state);
+        }
+    }
+}

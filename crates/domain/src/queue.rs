@@ -1,0 +1,258 @@
+//! The port to the mail queue, as a worker sees it.
+//!
+//! The queue's jobs live in apalis's tables, what a person wants to know of a mail in our
+//! own; an implementation keeps both in step inside one transaction. A claim is fenced by a
+//! number that only grows: whoever holds an older one can neither mark nor settle.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::id::{ChallengeId, MailId};
+use crate::mail::{MailKind, MailState};
+use crate::otp::CodeSeed;
+use crate::store::StoreError;
+
+/// A mail that a worker has in hand.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Which claim this is.
+    pub claim: Claim,
+    /// What the mail says.
+    pub kind: MailKind,
+    /// The mailbox it goes to.
+    pub to: String,
+    /// The request that caused it.
+    pub request_id: String,
+    /// When it was asked for.
+    pub created: Timestamp,
+    /// After this time it is of no use.
+    pub deadline: Option<Timestamp>,
+    /// Tries that counted.
+    pub tries: u32,
+    /// Tries that ended without a readable answer after the final dot.
+    pub cut_offs: u32,
+    /// The challenge whose code it carries.
+    pub challenge: Option<MailChallenge>,
+}
+
+/// A mail and the number of its claim: the fence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// The mail.
+    pub mail: MailId,
+    /// How often it has been claimed, this time included. Only grows.
+    pub number: u32,
+}
+
+/// What a worker needs to know of a mail's challenge.
+#[derive(Debug, Clone)]
+pub struct MailChallenge {
+    /// Which one.
+    pub id: ChallengeId,
+    /// What its code is derived from.
+    pub seed: CodeSeed,
+    /// The name that the code will confirm.
+    pub username: String,
+    /// Whether it can still be used.
+    pub life: ChallengeLife,
+}
+
+/// Whether a challenge can still be used by whoever reads the mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChallengeLife {
+    /// It can.
+    Live,
+    /// Its code was used.
+    Used,
+    /// A newer code was made for the same attempt.
+    Replaced,
+    /// Its attempt is over: another one of the address was verified.
+    Ended,
+    /// Its time is over.
+    Expired,
+}
+
+/// How one claim ended. Settled only if the claim is still the newest.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// Whose claim.
+    pub claim: Claim,
+    /// The state the mail gets. One that is not final is tried again at `again_at`.
+    pub state: MailState,
+    /// Why, in a sentence for people.
+    pub reason: String,
+    /// When it may be claimed again.
+    pub again_at: Option<Timestamp>,
+    /// Whether this was a try that counts.
+    pub counted: bool,
+    /// Whether the try ended without a readable answer after the final dot.
+    pub cut_off: bool,
+    /// What the relay and we said to each other, if anything.
+    pub record: Option<TryRecord>,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+/// The record of one try.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TryRecord {
+    /// When the handler started.
+    pub started: Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// The relay, as host and port.
+    pub relay: String,
+    /// Whether an open connection was used again.
+    pub reused: bool,
+    /// The stage of the SMTP dialogue that was reached.
+    pub stage: String,
+    /// The reply code, if there was a readable reply.
+    pub code: Option<u16>,
+    /// The enhanced status code (RFC 3463).
+    pub enhanced: Option<String>,
+    /// The reply's text, or what went wrong: at most 500 characters, addresses masked.
+    pub text: String,
+    /// The outcome in a word.
+    pub outcome: String,
+}
+
+/// The answer to "may the final dot be written?".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marked {
+    /// Yes, and it is on record that it is about to be.
+    Go,
+    /// No: somebody else has the mail by now.
+    Lost,
+    /// No: the challenge has died.
+    Dead(ChallengeLife),
+}
+
+/// What a worker asks of the queue in one transaction.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Claims that ended.
+    pub settlements: Vec<Settlement>,
+    /// Claims whose final dot is about to be written.
+    pub marks: Vec<Claim>,
+    /// Claims that were not begun and go back without a try.
+    pub releases: Vec<Claim>,
+    /// How many mails may be claimed.
+    pub claim: u32,
+}
+
+/// What came of a [`Turn`].
+#[derive(Debug, Default)]
+pub struct TurnReport {
+    /// Mails claimed.
+    pub claimed: Vec<Claimed>,
+    /// The answer to each mark.
+    pub marks: HashMap<Claim, Marked>,
+    /// Settlements that came too late: somebody else has the mail.
+    pub lost: Vec<Claim>,
+}
+
+/// What waits in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Something may be claimed now.
+    pub now: bool,
+    /// When the next thing that waits for its time may be claimed.
+    pub next: Option<Timestamp>,
+}
+
+/// A worker's sign of life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// The worker's name, unique per start.
+    pub worker: String,
+    /// When it was last seen, in seconds of its own clock.
+    pub seen: i64,
+}
+
+/// A mail taken back from a dead worker.
+#[derive(Debug, Clone)]
+pub struct Rescued {
+    /// Which.
+    pub mail: MailId,
+    /// Its state now.
+    pub state: MailState,
+}
+
+/// The queue.
+#[async_trait]
+pub trait JobQueue: Send + Sync + 'static {
+    /// Settles, marks, releases and claims, all in one transaction.
+    async fn turn(
+        &self,
+        worker: &str,
+        turn: Arc<Turn>,
+        now: Timestamp,
+    ) -> Result<TurnReport, StoreError>;
+    /// Whether something is due. Only reads.
+    async fn due(&self, now: Timestamp) -> Result<Due, StoreError>;
+    /// Says that the worker lives.
+    async fn beat(&self, worker: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// The workers that have said so and have not left.
+    async fn beats(&self) -> Result<Vec<Beat>, StoreError>;
+    /// Takes back what dead workers had in hand, and strikes them off.
+    async fn rescue(&self, dead: &[String], now: Timestamp) -> Result<Vec<Rescued>, StoreError>;
+    /// Says that the worker has ended. It has nothing in hand any more.
+    async fn leave(&self, worker: &str) -> Result<(), StoreError>;
+    /// Something that wakes when the queue may have changed.
+    async fn watch(&self) -> Result<Box<dyn Watch>, StoreError>;
+}
+
+/// Wakes a worker when another process has written.
+#[async_trait]
+pub trait Watch: Send {
+    /// Returns when something may have changed since the last call. Safe to cancel.
+    async fn changed(&mut self) -> Result<(), StoreError>;
+}
+
+/// Which mails to list.
+#[derive(Debug, Clone, Default)]
+pub struct MailFilter {
+    /// Only mails in this state.
+    pub state: Option<MailState>,
+    /// Only mails to this address.
+    pub to: Option<crate::email::EmailKey>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A mail as a person sees it.
+#[derive(Debug, Clone)]
+pub struct MailRecord {
+    /// Its id, and its job's.
+    pub id: MailId,
+    /// What it says.
+    pub kind: String,
+    /// Its state.
+    pub state: String,
+    /// Why it is in that state.
+    pub reason: Option<String>,
+    /// The mailbox it goes to.
+    pub to: String,
+    /// The request that caused it.
+    pub request_id: String,
+    /// When it was asked for.
+    pub created: Timestamp,
+    /// When it will be tried again.
+    pub again_at: Option<Timestamp>,
+    /// When nothing more was to be done.
+    pub finished: Option<Timestamp>,
+    /// Tries that counted.
+    pub tries: u32,
+}
+
+/// A mail with its tries, the oldest first.
+#[derive(Debug, Clone)]
+pub struct MailStory {
+    /// The mail.
+    pub mail: MailRecord,
+    /// What was tried, and what came of it.
+    pub tries: Vec<TryRecord>,
+}

@@ -1,0 +1,88 @@
+//! Random secrets handed to clients, and the hashes that are stored instead of them.
+//!
+//! Both are drawn from the system's random source and are too long to guess, so a plain
+//! SHA-256 without salt is the right store (OWASP ASVS 5.0 11.4.1).
+
+use sha2::{Digest, Sha256};
+
+use crate::random;
+
+/// A session's token: 160 random bits as 40 hex digits, the shape clients know from before.
+#[derive(Clone)]
+pub struct SessionToken(String);
+
+/// What a registering client holds besides the mailed code: 128 random bits as 32 hex digits.
+#[derive(Clone)]
+pub struct ChallengeHandle(String);
+
+/// SHA-256 of a secret that only its client has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// The hash of a secret as a client presents it, in whatever shape.
+    #[must_use]
+    pub fn of(presented: &str) -> Self {
+        Self(Sha256::digest(presented.as_bytes()).into())
+    }
+
+    /// The hash as it is stored.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+macro_rules! secret {
+    ($name:ident, $bytes:literal) => {
+        impl $name {
+            /// A new secret.
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(hex::encode(random::bytes::<$bytes>()))
+            }
+
+            /// The secret itself, for the answer to the client that may have it.
+            #[must_use]
+            pub fn expose(&self) -> &str {
+                &self.0
+            }
+
+            /// What is stored of it.
+            #[must_use]
+            pub fn hash(&self) -> SecretHash {
+                SecretHash::of(&self.0)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    };
+}
+
+secret!(SessionToken, 20);
+secret!(ChallengeHandle, 16);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_40_hex_digits_and_never_the_same() {
+        let (a, b) = (SessionToken::generate(), SessionToken::generate());
+
+        assert!(a.expose().len() == 40 && a.expose().bytes().all(|b| b.is_ascii_hexdigit()));
+        assert_ne!(a.expose(), b.expose());
+        assert_ne!(a.hash(), b.hash());
+    }
+
+    #[test]
+    fn debug_does_not_show_the_secret() {
+        let token = SessionToken::generate();
+
+        assert!(!format!("{token:?}").contains(token.expose()));
+    }
+}

@@ -1,0 +1,152 @@
+//! Usernames: what is accepted and how two of them compare.
+
+use caseless::default_case_fold_str;
+use unicode_normalization::UnicodeNormalization;
+
+/// The longest username, in characters.
+pub const MAX_LENGTH: usize = 150;
+
+/// A username in Unicode normal form NFKC, as everybody sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Username {
+    name: String,
+    key: NameKey,
+}
+
+/// The form in which usernames compare: NFKC, case-folded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NameKey(String);
+
+/// Why a text is no username.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UsernameError {
+    /// Holds a character that is neither a letter, a number nor one of `@ . + - _`, or nothing at all.
+    #[error("a username holds only letters, numbers and @/./+/-/_ characters")]
+    Invalid,
+    /// More than [`MAX_LENGTH`] characters.
+    #[error("a username has at most {MAX_LENGTH} characters")]
+    TooLong,
+}
+
+impl Username {
+    /// Reads a username, ignoring surrounding white space.
+    ///
+    /// Letters and numbers are those of any script (Python's `\w`, as the service this one replaces had it).
+    pub fn parse(text: &str) -> Result<Self, UsernameError> {
+        let trimmed = text.trim();
+        if trimmed.is_empty() || !trimmed.chars().all(is_name_character) {
+            return Err(UsernameError::Invalid);
+        }
+        let name: String = trimmed.nfkc().collect();
+        if trimmed.chars().count() > MAX_LENGTH || name.chars().count() > MAX_LENGTH {
+            return Err(UsernameError::TooLong);
+        }
+        if !name.chars().all(is_name_character) {
+            return Err(UsernameError::Invalid);
+        }
+        let key = NameKey::of(&name);
+        Ok(Self { name, key })
+    }
+
+    /// The name as it is shown.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// The form in which names compare.
+    #[must_use]
+    pub fn key(&self) -> &NameKey {
+        &self.key
+    }
+}
+
+impl NameKey {
+    /// The key of any text, a username or not: what a login looks up.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let normal: String = text.trim().nfkc().collect();
+        Self(default_case_fold_str(&normal).nfkc().collect())
+    }
+
+    /// The key as it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for NameKey {
+    /// A key read back from a store.
+    fn from(stored: String) -> Self {
+        Self(stored)
+    }
+}
+
+/// A name for a mail, where a whole one could pose as a link: its first two characters and three dots.
+///
+/// ```
+/// assert_eq!(domain::username::mask("alice"), "al•••");
+/// ```
+#[must_use]
+pub fn mask(name: &str) -> String {
+    // Punctuation alone could still look like the start of something, so it is left out.
+    let start: String = name
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .take(2)
+        .collect();
+    format!("{start}•••")
+}
+
+fn is_name_character(c: char) -> bool {
+    c.is_alphanumeric() || "@.+-_".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_width_twin_compares_equal() {
+        let plain = Username::parse("Alice").unwrap();
+        let wide = Username::parse("ａｌｉｃｅ").unwrap();
+
+        assert_eq!(plain.key(), wide.key());
+        assert_eq!(wide.as_str(), "alice");
+    }
+
+    #[test]
+    fn other_scripts_and_the_five_signs_are_taken() {
+        for name in ["é名", "9lives", "a.b+c-d_e@f", "straße"] {
+            assert!(Username::parse(name).is_ok(), "{name}");
+        }
+        assert_eq!(NameKey::of("STRASSE"), NameKey::of("straße"));
+    }
+
+    #[test]
+    fn other_characters_are_refused() {
+        for name in [
+            "a b", "a/b", "a!", "a<b", "a'b", "a;b", "😀", "a\tb", "", "  ", "a\u{0}b",
+        ] {
+            assert_eq!(
+                Username::parse(name),
+                Err(UsernameError::Invalid),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_limit_is_150_characters_also_after_normalising() {
+        assert!(Username::parse(&"x".repeat(150)).is_ok());
+        assert_eq!(
+            Username::parse(&"x".repeat(151)),
+            Err(UsernameError::TooLong)
+        );
+        assert_eq!(
+            Username::parse(&"ﬃ".repeat(60)),
+            Err(UsernameError::TooLong)
+        );
+    }
+}
