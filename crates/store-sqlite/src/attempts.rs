@@ -1,0 +1,147 @@
+//! Registrations' rows: attempts that wait for their code.
+
+use async_trait::async_trait;
+use domain::accounts::{Attempt, NewAttempt};
+use domain::email::EmailKey;
+use domain::store::{Attempts, StoreError};
+use domain::username::NameKey;
+use jiff::Timestamp;
+
+use crate::access::{Access, Connected, micros, time};
+use crate::error::{store_error, unreadable};
+
+#[async_trait]
+impl<C: Connected> Attempts for Access<C> {
+    async fn name_is_taken(
+        &mut self,
+        name: &NameKey,
+        email: &EmailKey,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (name, email, now) = (name.as_str(), email.as_str(), micros(now));
+        let taken = sqlx::query_scalar!(
+            r#"select exists (select 1 from users where username_key = ?1)
+                   or exists (
+                       select 1 from registrations
+                       where username_key = ?1 and email_key <> ?2
+                         and ended_at is null and expires_at > ?3
+                   ) as "taken!: bool""#,
+            name,
+            email,
+            now
+        )
+        .fetch_one(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(taken)
+    }
+
+    async fn live_attempts(
+        &mut self,
+        email: &EmailKey,
+        now: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        let (email, now) = (email.as_str(), micros(now));
+        let ends = sqlx::query_scalar!(
+            r#"select max(challenges.expires_at) as "ends!: i64"
+               from registrations join challenges on challenges.registration_id = registrations.id
+               where registrations.email_key = ?1 and registrations.ended_at is null
+                 and registrations.expires_at > ?2 and challenges.expires_at > ?2
+                 and challenges.used_at is null and challenges.ended_at is null
+               group by registrations.id order by 1"#,
+            email,
+            now
+        )
+        .fetch_all(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(ends.into_iter().map(time).collect())
+    }
+
+    async fn insert_attempt(&mut self, new: &NewAttempt) -> Result<(), StoreError> {
+        let attempt = &new.attempt;
+        let id = attempt.id.to_string();
+        let name_key = attempt.username_key.as_str();
+        let email_key = new.email_key.as_str();
+        let password = attempt.password.as_str();
+        let client = attempt.client.as_str();
+        let (now, expires) = (micros(new.now), micros(new.expires));
+        sqlx::query!(
+            "insert into registrations
+                 (id, username, username_key, email, email_key, mailbox, password_hash, decoy, client,
+                  created_at, expires_at)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            id,
+            attempt.username,
+            name_key,
+            attempt.email,
+            email_key,
+            attempt.mailbox,
+            password,
+            attempt.decoy,
+            client,
+            now,
+            expires
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn attempts(
+        &mut self,
+        email: &EmailKey,
+        now: Timestamp,
+    ) -> Result<Vec<Attempt>, StoreError> {
+        let (email, now) = (email.as_str(), micros(now));
+        let rows = sqlx::query!(
+            "select id, username, username_key, email, mailbox, password_hash, decoy, client
+             from registrations where email_key = ?1 and ended_at is null and expires_at > ?2
+             order by created_at desc, id desc",
+            email,
+            now
+        )
+        .fetch_all(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Attempt {
+                    id: row.id.parse().map_err(unreadable)?,
+                    username: row.username,
+                    username_key: row.username_key.into(),
+                    email: row.email,
+                    mailbox: row.mailbox,
+                    password: row.password_hash.into(),
+                    client: row.client.into(),
+                    decoy: row.decoy == 1,
+                })
+            })
+            .collect()
+    }
+
+    async fn end_attempts(&mut self, email: &EmailKey, now: Timestamp) -> Result<(), StoreError> {
+        let (email, now) = (email.as_str(), micros(now));
+        sqlx::query!(
+            "update challenges set ended_at = ?1
+             where used_at is null and ended_at is null and registration_id in
+                 (select id from registrations where email_key = ?2 and ended_at is null)",
+            now,
+            email
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        sqlx::query!(
+            "update registrations set ended_at = ?1, password_hash = ''
+             where email_key = ?2 and ended_at is null",
+            now,
+            email
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! The ports of Smart Notes on `SQLite`: statements, and what `SQLite` needs around them.
+//!
+//! One task per process owns the one writing connection and commits waiting units of work in
+//! groups ([`writer`]); reads go over a small pool of `query_only` connections. Mail jobs live
+//! in apalis's own `Jobs` and `Workers` tables ([`queue`]). Since version 1.0 apalis keeps
+//! its `SQLite` storage in the crate `apalis-sqlite`, formerly in `apalis-sql`.
+
+mod access;
+mod attempts;
+mod challenges;
+mod connect;
+mod error;
+mod mails;
+pub mod migrate;
+pub mod queue;
+mod users;
+mod view;
+pub mod writer;
+
+use std::any::Any;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use domain::store::{AnyWrite, Backend, StoreError, View};
+use sqlx::SqlitePool;
+
+pub use connect::OpenError;
+
+use access::Access;
+use error::store_error;
+use writer::{DomainWrite, Writer};
+
+/// How a database is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// The database's file.
+    pub path: PathBuf,
+    /// How long a statement waits for a lock before it gives up.
+    pub busy_timeout: Duration,
+    /// Connections for reading.
+    pub readers: u32,
+    /// A pause between two commits, so that another process gets the lock (it is not fair). Zero for the API.
+    pub pause: Duration,
+    /// Called when the disk failed to keep what it was given: the process must end.
+    pub on_fatal: Arc<dyn Fn(String) + Send + Sync>,
+}
+
+/// An open database.
+#[derive(Clone)]
+pub struct Sqlite {
+    options: Arc<Options>,
+    writer: Writer,
+    readers: SqlitePool,
+}
+
+impl Sqlite {
+    /// Opens the database that [`migrate::run`] made. Refuses one whose schema is older than this program's.
+    pub async fn open(options: Options) -> Result<Self, OpenError> {
+        connect::must_exist(&options.path)?;
+        let writer = connect::writer(&options).await?;
+        let readers = connect::readers(&options).await?;
+        migrate::check(&readers).await?;
+        Ok(Self {
+            writer: Writer::start(writer, options.pause, Arc::clone(&options.on_fatal)),
+            readers,
+            options: Arc::new(options),
+        })
+    }
+
+    /// Finishes the writes that wait, then closes every connection.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    async fn run(
+        &self,
+        write: Box<dyn AnyWrite>,
+        deadline: Instant,
+    ) -> Result<Box<dyn Any + Send>, StoreError> {
+        self.writer
+            .run(Box::new(DomainWrite(write)), deadline)
+            .await
+    }
+
+    async fn view(&self) -> Result<Box<dyn View>, StoreError> {
+        let connection = self.readers.acquire().await.map_err(store_error)?;
+        Ok(Box::new(Access(connection)))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        migrate::check(&self.readers)
+            .await
+            .map_err(|error| StoreError::Backend(Box::new(error)))
+    }
+}

@@ -1,0 +1,222 @@
+//! The mail queue on apalis's tables.
+//!
+//! apalis brings the tables, their indexes and the statement that adds a job. Claiming,
+//! settling and rescuing are statements of our own, since the stock ones lose wake-ups,
+//! retry at once and let two workers run one job. Each is set-wise: one statement for a
+//! group, over `json_each`.
+
+mod claim;
+mod rescue;
+mod settle;
+mod watch;
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use domain::mail::Priority;
+use domain::queue::{Beat, Due, JobQueue, Rescued, Turn, TurnReport, Watch};
+use domain::store::StoreError;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use crate::Sqlite;
+use crate::error::store_error;
+use crate::writer::Unit;
+
+/// The queue's name: apalis's `job_type`.
+pub const QUEUE: &str = "mail";
+
+/// What the `Workers` table says of where a worker's jobs are kept.
+const STORAGE: &str = "smart-notes";
+
+/// How long the queue's own writes wait for their turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl JobQueue for Sqlite {
+    async fn turn(
+        &self,
+        worker: &str,
+        turn: Arc<Turn>,
+        now: Timestamp,
+    ) -> Result<TurnReport, StoreError> {
+        let worker = worker.to_owned();
+        self.queue_write(TakeTurn { worker, turn, now }).await
+    }
+
+    async fn due(&self, now: Timestamp) -> Result<Due, StoreError> {
+        let [code, notice] = Priority::ORDER.map(|priority| i64::from(priority.rank()));
+        let row = sqlx::query!(
+            r#"select
+                 (select run_at from Jobs indexed by idx_jobs_pending
+                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2
+                  order by run_at limit 1) as "code: i64",
+                 (select run_at from Jobs indexed by idx_jobs_pending
+                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?3
+                  order by run_at limit 1) as "notice: i64""#,
+            QUEUE,
+            code,
+            notice
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(store_error)?;
+        let first = [row.code, row.notice].into_iter().flatten().min();
+        let now = now.as_second();
+        Ok(Due {
+            now: first.is_some_and(|at| at <= now),
+            next: first
+                .filter(|at| *at > now)
+                .and_then(|at| Timestamp::from_second(at).ok()),
+        })
+    }
+
+    async fn beat(&self, worker: &str, now: Timestamp) -> Result<(), StoreError> {
+        let worker = worker.to_owned();
+        self.queue_write(SignOfLife { worker, now }).await
+    }
+
+    async fn beats(&self) -> Result<Vec<Beat>, StoreError> {
+        let rows = sqlx::query!(
+            "select id, last_seen from Workers where worker_type = ?",
+            QUEUE
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(store_error)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Beat {
+                worker: row.id,
+                seen: row.last_seen,
+            })
+            .collect())
+    }
+
+    async fn rescue(&self, dead: &[String], now: Timestamp) -> Result<Vec<Rescued>, StoreError> {
+        let dead = dead.to_vec();
+        self.queue_write(rescue::Rescue { dead, now }).await
+    }
+
+    async fn leave(&self, worker: &str) -> Result<(), StoreError> {
+        let worker = worker.to_owned();
+        self.queue_write(Leave { worker }).await
+    }
+
+    async fn watch(&self) -> Result<Box<dyn Watch>, StoreError> {
+        Ok(Box::new(watch::WalWatch::start(&self.options).await?))
+    }
+}
+
+impl Sqlite {
+    /// Hands a unit of work to the writer and gives its answer its type back.
+    async fn queue_write<U: QueueWrite>(&self, unit: U) -> Result<U::Out, StoreError> {
+        let deadline = Instant::now() + PATIENCE;
+        let answer = self.writer.run(Box::new(Erased(unit)), deadline).await?;
+        Ok(*answer
+            .downcast()
+            .expect("a unit of work answers with its own type"))
+    }
+}
+
+/// A write of the queue: statements on the writer's connection, inside a transaction.
+#[async_trait]
+trait QueueWrite: Send + Sync + 'static {
+    type Out: Send + 'static;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> Result<Self::Out, StoreError>;
+}
+
+/// A [`QueueWrite`] whose answer's type has been forgotten.
+struct Erased<U>(U);
+
+#[async_trait]
+impl<U: QueueWrite> Unit for Erased<U> {
+    async fn run(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Box<dyn Any + Send>, StoreError> {
+        Ok(Box::new(self.0.apply(connection).await?))
+    }
+}
+
+struct TakeTurn {
+    worker: String,
+    turn: Arc<Turn>,
+    now: Timestamp,
+}
+
+#[async_trait]
+impl QueueWrite for TakeTurn {
+    type Out = TurnReport;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> Result<TurnReport, StoreError> {
+        let Self { worker, turn, now } = self;
+        Ok(TurnReport {
+            lost: settle::settle(connection, worker, &turn.settlements).await?,
+            marks: settle::mark(connection, &turn.marks, *now).await?,
+            claimed: {
+                settle::release(connection, worker, &turn.releases).await?;
+                claim::claim(connection, worker, turn.claim, *now).await?
+            },
+        })
+    }
+}
+
+struct SignOfLife {
+    worker: String,
+    now: Timestamp,
+}
+
+#[async_trait]
+impl QueueWrite for SignOfLife {
+    type Out = ();
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        sign_of_life(connection, &self.worker, self.now).await
+    }
+}
+
+/// Jobs refer to their worker's row, so it is there before the first claim and again if others struck it off.
+async fn sign_of_life(
+    connection: &mut SqliteConnection,
+    worker: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let now = now.as_second();
+    sqlx::query!(
+        "insert into Workers (id, worker_type, storage_name, layers, last_seen, started_at)
+         values (?1, ?2, ?3, '', ?4, ?4)
+         on conflict (id) do update set last_seen = excluded.last_seen",
+        worker,
+        QUEUE,
+        STORAGE,
+        now
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+struct Leave {
+    worker: String,
+}
+
+#[async_trait]
+impl QueueWrite for Leave {
+    type Out = ();
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        sqlx::query!(
+            "delete from Workers where id = ?1 and not exists (select 1 from Jobs where lock_by = ?1)",
+            self.worker
+        )
+        .execute(connection)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+}

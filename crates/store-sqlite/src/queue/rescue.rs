@@ -1,0 +1,144 @@
+//! Taking back what dead workers had in hand.
+//!
+//! A mail whose final dot was on record as about to be written counts as cut off: it gets one
+//! more try and no second. A mail that was in hand of three workers that died is set aside.
+
+use async_trait::async_trait;
+use domain::mail::{MAX_CRASHES, MAX_CUT_OFFS, MailState};
+use domain::queue::Rescued;
+use domain::store::StoreError;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::QueueWrite;
+use crate::access::micros;
+use crate::error::{store_error, unreadable};
+
+pub(super) struct Rescue {
+    pub(super) dead: Vec<String>,
+    pub(super) now: Timestamp,
+}
+
+#[async_trait]
+impl QueueWrite for Rescue {
+    type Out = Vec<Rescued>;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> Result<Vec<Rescued>, StoreError> {
+        let dead = serde_json::to_string(&self.dead).map_err(unreadable)?;
+        record_lost_tries(connection, &dead, self.now).await?;
+        let rescued = take_back_mails(connection, &dead, self.now).await?;
+        give_back_jobs(connection, &dead, self.now).await?;
+        sqlx::query!(
+            "delete from Workers where id in (select value from json_each(?))",
+            dead
+        )
+        .execute(connection)
+        .await
+        .map_err(store_error)?;
+        Ok(rescued)
+    }
+}
+
+/// What is known of a try whose worker did not survive it.
+async fn record_lost_tries(
+    connection: &mut SqliteConnection,
+    dead: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let now = micros(now);
+    sqlx::query!(
+        "insert or ignore into mail_tries
+             (mail_id, claim_no, worker, started_at, duration_ms, relay, reused, stage, text, outcome)
+         select mails.id, mails.claim_no, Jobs.lock_by, Jobs.lock_at * 1000000,
+                max(0, (?1 - Jobs.lock_at * 1000000) / 1000), '', 0,
+                iif(mails.dot_claim_no is mails.claim_no, 'dot', 'unknown'),
+                iif(mails.dot_claim_no is mails.claim_no,
+                    'the worker died after it had put on record that the final dot was about to be written: the relay may have accepted the mail',
+                    'the worker died before the final dot: the relay has not accepted the mail'),
+                iif(mails.dot_claim_no is mails.claim_no, 'cut_off', 'worker_died')
+         from Jobs join mails on mails.id = Jobs.id
+         where Jobs.status = 'Running' and mails.state = 'sending'
+           and Jobs.lock_by in (select value from json_each(?2))",
+        now,
+        dead
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+async fn take_back_mails(
+    connection: &mut SqliteConnection,
+    dead: &str,
+    now: Timestamp,
+) -> Result<Vec<Rescued>, StoreError> {
+    let now = micros(now);
+    let (crashes, cut_offs) = (i64::from(MAX_CRASHES), i64::from(MAX_CUT_OFFS));
+    let (poison, undeliverable, waiting) = (
+        MailState::Poison.as_str(),
+        MailState::Undeliverable.as_str(),
+        MailState::Waiting.as_str(),
+    );
+    let rows = sqlx::query!(
+        r#"update mails set
+             crashes = crashes + 1,
+             cut_offs = cut_offs + (dot_claim_no is claim_no),
+             state = case
+                 when cut_offs + (dot_claim_no is claim_no) >= ?1 then ?4
+                 when crashes + 1 >= ?2 then ?3
+                 else ?5 end,
+             finished_at = case
+                 when cut_offs + (dot_claim_no is claim_no) >= ?1 or crashes + 1 >= ?2 then ?6
+                 else null end,
+             reason = case
+                 when cut_offs + (dot_claim_no is claim_no) >= ?1
+                     then 'cut off twice after the final dot: the relay may have accepted it, and a third try could make a third mail'
+                 when crashes + 1 >= ?2 then 'three workers died with it in hand'
+                 else 'its worker died; waits for another' end
+           where state = 'sending' and id in (
+               select id from Jobs where status = 'Running' and lock_by in (select value from json_each(?7)))
+           returning id, state"#,
+        cut_offs,
+        crashes,
+        poison,
+        undeliverable,
+        waiting,
+        now,
+        dead
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Rescued {
+                mail: row.id.parse().map_err(unreadable)?,
+                state: row.state.parse().map_err(unreadable)?,
+            })
+        })
+        .collect()
+}
+
+async fn give_back_jobs(
+    connection: &mut SqliteConnection,
+    dead: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let now = now.as_second();
+    sqlx::query!(
+        "update Jobs set
+             status = case (select state from mails where mails.id = Jobs.id)
+                 when 'waiting' then 'Pending' when 'undeliverable' then 'Failed' else 'Killed' end,
+             done_at = case (select state from mails where mails.id = Jobs.id)
+                 when 'waiting' then null else ?1 end,
+             lock_by = null, lock_at = null
+         where lock_by in (select value from json_each(?2))",
+        now,
+        dead
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}

@@ -1,0 +1,306 @@
+//! Settling, marking and releasing claims. Each statement is fenced by the claim's number: a claim
+//! that is no longer the newest changes nothing.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::mail::MailState;
+use domain::queue::{ChallengeLife, Claim, Marked, Settlement};
+use domain::store::StoreError;
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::claim::life;
+use crate::access::micros;
+use crate::error::{store_error, unreadable};
+
+/// A settlement as the statements read it.
+#[derive(Serialize)]
+struct Row<'a> {
+    mail: String,
+    claim: u32,
+    state: &'static str,
+    reason: &'a str,
+    again_at: Option<i64>,
+    finished_at: Option<i64>,
+    counted: u8,
+    cut_off: u8,
+    status: &'static str,
+    run_at: Option<i64>,
+    done_at: Option<i64>,
+    result: String,
+    #[serde(rename = "try")]
+    record: Option<TryRow<'a>>,
+}
+
+/// A try's record as the statement reads it.
+#[derive(Serialize)]
+struct TryRow<'a> {
+    started_at: i64,
+    duration_ms: u64,
+    relay: &'a str,
+    reused: u8,
+    stage: &'a str,
+    code: Option<u16>,
+    enhanced: Option<&'a str>,
+    text: &'a str,
+    outcome: &'a str,
+}
+
+impl<'a> Row<'a> {
+    fn of(settlement: &'a Settlement) -> Self {
+        let is_final = settlement.state.is_final();
+        Self {
+            mail: settlement.claim.mail.to_string(),
+            claim: settlement.claim.number,
+            state: settlement.state.as_str(),
+            reason: &settlement.reason,
+            again_at: settlement.again_at.map(micros),
+            finished_at: is_final.then(|| micros(settlement.at)),
+            counted: settlement.counted.into(),
+            cut_off: settlement.cut_off.into(),
+            status: job_status(settlement.state),
+            // Whole seconds, rounded up: never before its time.
+            run_at: settlement
+                .again_at
+                .map(|at| (micros(at) + 999_999).div_euclid(1_000_000)),
+            done_at: is_final.then(|| settlement.at.as_second()),
+            result: job_result(settlement),
+            record: settlement.record.as_ref().map(|record| TryRow {
+                started_at: micros(record.started),
+                duration_ms: record.duration_ms,
+                relay: &record.relay,
+                reused: record.reused.into(),
+                stage: &record.stage,
+                code: record.code,
+                enhanced: record.enhanced.as_deref(),
+                text: &record.text,
+                outcome: &record.outcome,
+            }),
+        }
+    }
+}
+
+/// apalis's word for a state. `Done`, `Failed` and `Killed` are final.
+pub(super) fn job_status(state: MailState) -> &'static str {
+    match state {
+        MailState::Queued | MailState::Waiting => "Pending",
+        MailState::Sending => "Running",
+        MailState::Delivered | MailState::NotNeeded => "Done",
+        MailState::Undeliverable | MailState::Expired => "Failed",
+        MailState::Cancelled | MailState::Poison => "Killed",
+    }
+}
+
+/// The result in apalis's shape, for tools that read its tables.
+fn job_result(settlement: &Settlement) -> String {
+    let word = match job_status(settlement.state) {
+        "Done" => "Ok",
+        _ => "Err",
+    };
+    serde_json::json!({ word: settlement.reason }).to_string()
+}
+
+/// Settles claims and answers with those that came too late.
+pub(super) async fn settle(
+    connection: &mut SqliteConnection,
+    worker: &str,
+    settlements: &[Settlement],
+) -> Result<Vec<Claim>, StoreError> {
+    if settlements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row<'_>> = settlements.iter().map(Row::of).collect();
+    let rows = serde_json::to_string(&rows).map_err(unreadable)?;
+    let settled: HashSet<String> = sqlx::query_scalar!(
+        "update mails set
+             state = j.value ->> 'state', reason = j.value ->> 'reason',
+             again_at = j.value ->> 'again_at', finished_at = j.value ->> 'finished_at',
+             tries = mails.tries + (j.value ->> 'counted'),
+             cut_offs = mails.cut_offs + (j.value ->> 'cut_off')
+         from json_each(?) as j
+         where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'
+           and mails.state = 'sending'
+         returning mails.id",
+        rows
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(store_error)?
+    .into_iter()
+    .collect();
+    let accepted = serde_json::to_string(&settled).map_err(unreadable)?;
+    record_tries(connection, worker, &rows, &accepted).await?;
+    sqlx::query!(
+        "update Jobs set
+             status = j.value ->> 'status', run_at = coalesce(j.value ->> 'run_at', Jobs.run_at),
+             lock_by = null, lock_at = null, done_at = j.value ->> 'done_at',
+             attempts = Jobs.attempts - 1 + (j.value ->> 'counted'),
+             last_result = j.value ->> 'result'
+         from json_each(?1) as j
+         where Jobs.id = j.value ->> 'mail' and Jobs.lock_by = ?2
+           and Jobs.id in (select value from json_each(?3))",
+        rows,
+        worker,
+        accepted
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    Ok(settlements
+        .iter()
+        .map(|settlement| settlement.claim)
+        .filter(|claim| !settled.contains(&claim.mail.to_string()))
+        .collect())
+}
+
+async fn record_tries(
+    connection: &mut SqliteConnection,
+    worker: &str,
+    rows: &str,
+    accepted: &str,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert or replace into mail_tries
+             (mail_id, claim_no, worker, started_at, duration_ms, relay, reused, stage, code, enhanced,
+              text, outcome)
+         select j.value ->> 'mail', j.value ->> 'claim', ?1,
+                j.value ->> '$.try.started_at', j.value ->> '$.try.duration_ms', j.value ->> '$.try.relay',
+                j.value ->> '$.try.reused', j.value ->> '$.try.stage', j.value ->> '$.try.code',
+                j.value ->> '$.try.enhanced', j.value ->> '$.try.text', j.value ->> '$.try.outcome'
+         from json_each(?2) as j
+         where j.value ->> 'try' is not null
+           and j.value ->> 'mail' in (select value from json_each(?3))",
+        worker,
+        rows,
+        accepted
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+/// A claim as the statements read it.
+#[derive(Serialize)]
+struct ClaimRow {
+    mail: String,
+    claim: u32,
+}
+
+fn claim_rows(claims: &[Claim]) -> Result<String, StoreError> {
+    let rows: Vec<ClaimRow> = claims
+        .iter()
+        .map(|claim| ClaimRow {
+            mail: claim.mail.to_string(),
+            claim: claim.number,
+        })
+        .collect();
+    serde_json::to_string(&rows).map_err(unreadable)
+}
+
+/// Puts on record that the final dot is about to be written, for claims that are the newest and whose code lives.
+pub(super) async fn mark(
+    connection: &mut SqliteConnection,
+    marks: &[Claim],
+    now: Timestamp,
+) -> Result<HashMap<Claim, Marked>, StoreError> {
+    if marks.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = claim_rows(marks)?;
+    let at = micros(now);
+    let marked: HashSet<String> = sqlx::query_scalar!(
+        "update mails set dot_claim_no = mails.claim_no from json_each(?1) as j
+         where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'
+           and mails.state = 'sending'
+           and (mails.challenge_id is null or exists (
+                   select 1 from challenges
+                   where challenges.id = mails.challenge_id and challenges.used_at is null
+                     and challenges.ended_at is null and challenges.superseded_at is null
+                     and challenges.expires_at > ?2))
+         returning mails.id",
+        rows,
+        at
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(store_error)?
+    .into_iter()
+    .collect();
+    let mut answers = HashMap::with_capacity(marks.len());
+    for claim in marks {
+        let answer = if marked.contains(&claim.mail.to_string()) {
+            Marked::Go
+        } else {
+            refusal(connection, *claim, now).await?
+        };
+        answers.insert(*claim, answer);
+    }
+    Ok(answers)
+}
+
+async fn refusal(
+    connection: &mut SqliteConnection,
+    claim: Claim,
+    now: Timestamp,
+) -> Result<Marked, StoreError> {
+    let (id, number) = (claim.mail.to_string(), i64::from(claim.number));
+    let challenge = sqlx::query!(
+        "select challenges.used_at, challenges.ended_at, challenges.superseded_at, challenges.expires_at
+         from mails join challenges on challenges.id = mails.challenge_id
+         where mails.id = ? and mails.claim_no = ? and mails.state = 'sending'",
+        id,
+        number
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(challenge.map_or(Marked::Lost, |row| {
+        match life(
+            row.used_at,
+            row.ended_at,
+            row.superseded_at,
+            row.expires_at,
+            now,
+        ) {
+            // Alive and the newest claim would have been marked.
+            ChallengeLife::Live => Marked::Lost,
+            dead => Marked::Dead(dead),
+        }
+    }))
+}
+
+/// Gives back claims that were not begun, without counting a try.
+pub(super) async fn release(
+    connection: &mut SqliteConnection,
+    worker: &str,
+    releases: &[Claim],
+) -> Result<(), StoreError> {
+    if releases.is_empty() {
+        return Ok(());
+    }
+    let rows = claim_rows(releases)?;
+    let given_back = sqlx::query_scalar!(
+        "update mails set state = case when tries + cut_offs > 0 then 'waiting' else 'queued' end
+         from json_each(?) as j
+         where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'
+           and mails.state = 'sending'
+         returning mails.id",
+        rows
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let given_back = serde_json::to_string(&given_back).map_err(unreadable)?;
+    sqlx::query!(
+        "update Jobs set status = 'Pending', lock_by = null, lock_at = null, attempts = attempts - 1
+         where lock_by = ?1 and id in (select value from json_each(?2))",
+        worker,
+        given_back
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
