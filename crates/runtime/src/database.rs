@@ -1,0 +1,94 @@
+//! Which database a process works on: the only place that chooses one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::queue::JobQueue;
+use domain::store::Store;
+use store_sqlite::Sqlite;
+
+pub use store_sqlite::OpenError;
+pub use store_sqlite::migrate::{MigrationError, Report};
+
+use crate::settings::{DatabaseUrl, Settings};
+use crate::shutdown::Shutdown;
+
+/// What a process does with its database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Answers requests: each of its writes has a request's deadline.
+    Api,
+    /// Delivers mail: leaves a pause between two commits, so that the API gets the lock.
+    Worker,
+    /// A command of an operator.
+    Tool,
+}
+
+impl Role {
+    /// `SQLite`'s lock is not fair: without a pause a busy worker would keep the API waiting.
+    fn pause(self) -> Duration {
+        match self {
+            Self::Worker => Duration::from_millis(2),
+            Self::Api | Self::Tool => Duration::ZERO,
+        }
+    }
+
+    /// How long a write may wait for its turn. A request's write must have been begun early enough
+    /// to be over by the request's deadline, since a 503 promises that nothing was changed.
+    fn patience(self, settings: &Settings) -> Duration {
+        match self {
+            Self::Api => settings
+                .http
+                .request_timeout
+                .saturating_sub(settings.database.busy_timeout)
+                .mul_f64(0.8),
+            Self::Worker | Self::Tool => Duration::from_secs(10),
+        }
+    }
+}
+
+/// An open database behind its ports. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    /// Accounts and everything else that requests read and write.
+    pub store: Store,
+    /// The mail queue, as a worker sees it.
+    pub queue: Arc<dyn JobQueue>,
+    sqlite: Sqlite,
+}
+
+impl Database {
+    /// Opens the database of the settings. A disk that loses data ends the process through `shutdown`.
+    pub async fn open(
+        settings: &Settings,
+        role: Role,
+        shutdown: &Shutdown,
+    ) -> Result<Self, OpenError> {
+        let DatabaseUrl::Sqlite { path } = &settings.database.url;
+        let shutdown = shutdown.clone();
+        let sqlite = Sqlite::open(store_sqlite::Options {
+            path: path.clone(),
+            busy_timeout: settings.database.busy_timeout,
+            readers: settings.database.readers,
+            pause: role.pause(),
+            on_fatal: Arc::new(move |reason| shutdown.fatal(reason)),
+        })
+        .await?;
+        Ok(Self {
+            store: Store::new(Arc::new(sqlite.clone()), role.patience(settings)),
+            queue: Arc::new(sqlite.clone()),
+            sqlite,
+        })
+    }
+
+    /// Finishes the writes that wait and closes every connection.
+    pub async fn close(&self) {
+        self.sqlite.close().await;
+    }
+}
+
+/// Makes the database of the settings if there is none, and brings its schema up to date.
+pub async fn migrate(settings: &Settings) -> Result<Report, MigrationError> {
+    let DatabaseUrl::Sqlite { path } = &settings.database.url;
+    store_sqlite::migrate::run(path).await
+}

@@ -1,0 +1,18 @@
+//! How a process of the Smart Notes Backend starts and stops.
+//!
+//! The API, the worker and the command line tool are separate programs that must agree on
+//! their settings, their logs and what a signal means. That agreement lives here, apart
+//! from all three; their `main` functions call it, in this order:
+//!
+//! 1. [`settings`]: what the operator asked for, checked as a whole, with the origin of
+//!    every value;
+//! 2. [`telemetry`]: where log lines go and what may never be in them;
+//! 3. [`shutdown`]: the handle by which a process learns that it has to end, and why;
+//! 4. [`database`]: which database, opened for what the process does;
+//! 5. [`hashing`]: the threads that hash passwords, for those that do.
+
+pub mod database;
+pub mod hashing;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;

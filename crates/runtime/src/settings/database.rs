@@ -1,0 +1,134 @@
+//! `[database]`: which database, and how it is opened. Read by every process.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+use super::check::Checks;
+use super::http::Http;
+use super::units;
+
+/// The database that API, worker and command line share.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Database {
+    /// Which database.
+    #[serde(with = "units::text")]
+    pub url: DatabaseUrl,
+    /// `busy_timeout_ms`: how long a statement waits for a lock; below the request's
+    /// deadline, so that a request never ends while its statement still waits.
+    #[serde(rename = "busy_timeout_ms", with = "units::millis")]
+    pub busy_timeout: Duration,
+    /// Connections that read; one more writes.
+    pub readers: u32,
+}
+
+impl Database {
+    pub(super) fn check(&self, http: &Http, checks: &mut Checks<'_>) {
+        checks.range(
+            "database.busy_timeout_ms",
+            self.busy_timeout.as_millis(),
+            1..=3_600_000,
+        );
+        checks.range("database.readers", self.readers, 1..=1024);
+        checks.require(
+            self.busy_timeout < http.request_timeout,
+            "database.busy_timeout_ms",
+            format!(
+                "{} ms is not below http.request_timeout_seconds ({} s): a request would be \
+                 answered while its statement still waits. Lower it, or raise the other",
+                self.busy_timeout.as_millis(),
+                http.request_timeout.as_secs()
+            ),
+        );
+    }
+}
+
+/// A database by its URL. `Display` writes the URL again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A file of `SQLite`'s. `sqlite://a/b.db` is relative to the working directory,
+    /// `sqlite:///a/b.db` is absolute; the path is percent-decoded.
+    Sqlite {
+        /// The database's file.
+        path: PathBuf,
+    },
+}
+
+impl DatabaseUrl {
+    /// The directory the database lives in; the working directory is `.`.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        let Self::Sqlite { path } = self;
+        match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        }
+    }
+}
+
+/// Why a database URL can't be used. Holds no part of the URL but its scheme: another
+/// database's URL may carry a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseUrlError {
+    /// Another database, or no URL at all.
+    #[error("{0} is not supported. Write {SPELLINGS}")]
+    Scheme(String),
+    /// The URL names no file.
+    #[error("this names no file. Write {SPELLINGS}")]
+    NoFile,
+    /// Options in the URL; they are settings of their own.
+    #[error(
+        "options after `?` or `#` are not supported. Leave them out; `database.*` has what can be set"
+    )]
+    Options,
+    /// Two processes must see the same database.
+    #[error("a database in memory can't be shared by API and worker. Write {SPELLINGS}")]
+    Memory,
+}
+
+const SPELLINGS: &str = "sqlite://path/from/the/working/directory.db or sqlite:///absolute/path.db";
+
+/// What would be read as something else in a URL's path.
+const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b' ');
+
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+
+    fn from_str(written: &str) -> Result<Self, Self::Err> {
+        let Some(path) = written.strip_prefix("sqlite://") else {
+            return Err(match written.split_once(':') {
+                Some(("sqlite", ":memory:")) => DatabaseUrlError::Memory,
+                Some((scheme, _)) => DatabaseUrlError::Scheme(format!("`{scheme}:`")),
+                None => DatabaseUrlError::Scheme("a value without a scheme".into()),
+            });
+        };
+        if path.contains(['?', '#']) {
+            return Err(DatabaseUrlError::Options);
+        }
+        if path == ":memory:" {
+            return Err(DatabaseUrlError::Memory);
+        }
+        let decoded = percent_decode_str(path).decode_utf8_lossy().into_owned();
+        if decoded.is_empty() || decoded.ends_with('/') {
+            return Err(DatabaseUrlError::NoFile);
+        }
+        Ok(Self::Sqlite {
+            path: decoded.into(),
+        })
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Sqlite { path } = self;
+        write!(
+            f,
+            "sqlite://{}",
+            utf8_percent_encode(&path.to_string_lossy(), IN_PATH)
+        )
+    }
+}

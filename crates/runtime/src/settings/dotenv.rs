@@ -1,0 +1,89 @@
+//! The `.env` file: variables for a working directory, read without changing the process.
+//!
+//! Apart from the layers because its syntax has traps that would silently change a secret:
+//! dotenvy replaces `$name` in values and stops a value at ` #`. Its own errors quote the
+//! line, which may be the password, so they are put into words here.
+
+use std::path::Path;
+
+use super::error::Problem;
+use super::source::Source;
+
+/// Variables whose value is or holds a secret, where a lost `$` would go unnoticed.
+const SECRET: [&str; 6] = [
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "EMAIL_HOST_PASSWORD",
+    "SMART_NOTES__SECRET_KEY",
+    "SMART_NOTES__SECRET_KEY_FALLBACKS",
+    "SMART_NOTES__SMTP__RELAYS",
+];
+
+/// The file's variables in order; none if there is no file.
+pub(super) fn read(file: &Path, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
+    let mut report = |key: String, message: String| {
+        problems.push(Problem {
+            key,
+            source: Some(Source::File(file.to_owned())),
+            message,
+        });
+    };
+
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            report(
+                ".env".into(),
+                format!("can't be read: {error}. Mend or remove the file"),
+            );
+            return Vec::new();
+        }
+    };
+    for (line, name) in substituted_secrets(&text) {
+        report(
+            name.to_owned(),
+            format!(
+                "line {line}: `$` would be replaced by a variable. Put the value in single quotes"
+            ),
+        );
+    }
+
+    let mut variables = Vec::new();
+    let Ok(items) = dotenvy::from_path_iter(file) else {
+        return Vec::new(); // it was read a moment ago; if it is gone, it is gone
+    };
+    for item in items {
+        match item {
+            Ok(variable) => variables.push(variable),
+            Err(dotenvy::Error::LineParse(broken, _)) => {
+                let line = text.lines().position(|line| {
+                    !line.starts_with('#') && line.trim_end().ends_with(broken.trim())
+                });
+                let place = line.map_or("a line".to_owned(), |n| format!("line {}", n + 1));
+                report(
+                    ".env".into(),
+                    format!("{place} can't be read. Write NAME='value', with quotes around spaces"),
+                );
+            }
+            Err(error) => report(
+                ".env".into(),
+                format!("can't be read: {error}. Mend the file"),
+            ),
+        }
+    }
+    variables
+}
+
+/// Secrets that are not in single quotes and hold a `$`: line number and name.
+fn substituted_secrets(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().filter_map(|(index, line)| {
+        let line = line.trim_start();
+        let (name, value) = line
+            .strip_prefix("export ")
+            .unwrap_or(line)
+            .split_once('=')?;
+        let replaced = value.contains('$') && !value.trim_start().starts_with('\'');
+        (replaced && SECRET.contains(&name.trim())).then(|| (index + 1, name.trim()))
+    })
+}

@@ -1,0 +1,91 @@
+//! `[http]`: the API's socket and how patient it is. Read by the API only.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::check::Checks;
+use super::units;
+
+/// The API's socket and its limits against slow or large requests.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Http {
+    /// Where to listen; port 0 takes any free one.
+    #[serde(serialize_with = "units::text::serialize", deserialize_with = "listen")]
+    pub listen: SocketAddr,
+    /// Proxies whose `X-Forwarded-For` is believed (ASVS 4.1.3). A single address is the
+    /// network that holds it alone.
+    #[serde(
+        serialize_with = "units::list::serialize",
+        deserialize_with = "networks"
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections held at once.
+    pub max_connections: usize,
+    /// `request_timeout_seconds`: the request's deadline; past it the answer is 503.
+    #[serde(rename = "request_timeout_seconds", with = "units::seconds")]
+    pub request_timeout: Duration,
+    /// `header_timeout_seconds`: for a request's headers to arrive.
+    #[serde(rename = "header_timeout_seconds", with = "units::seconds")]
+    pub header_timeout: Duration,
+    /// `body_timeout_seconds`: for a request's body to arrive.
+    #[serde(rename = "body_timeout_seconds", with = "units::seconds")]
+    pub body_timeout: Duration,
+    /// Largest body in bytes, except on the routes that store notes.
+    pub body_limit_bytes: usize,
+}
+
+impl Http {
+    pub(super) fn check(&self, checks: &mut Checks<'_>) {
+        checks.range("http.max_connections", self.max_connections, 1..=1_000_000);
+        checks.range(
+            "http.request_timeout_seconds",
+            self.request_timeout.as_secs(),
+            1..=3600,
+        );
+        checks.range(
+            "http.header_timeout_seconds",
+            self.header_timeout.as_secs(),
+            1..=3600,
+        );
+        checks.range(
+            "http.body_timeout_seconds",
+            self.body_timeout.as_secs(),
+            1..=3600,
+        );
+        checks.range(
+            "http.body_limit_bytes",
+            self.body_limit_bytes,
+            1024..=64 * 1024 * 1024,
+        );
+    }
+}
+
+fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let written = String::deserialize(from)?;
+    written.trim().parse().map_err(|_| {
+        serde::de::Error::custom(format!(
+            "`{}` is no address with a port. Write digits, no name, like 127.0.0.1:8000, \
+             0.0.0.0:8000 or [::]:8000",
+            written.escape_debug()
+        ))
+    })
+}
+
+fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    units::texts(from)?
+        .iter()
+        .map(|item| network(item).map_err(serde::de::Error::custom))
+        .collect()
+}
+
+fn network(written: &str) -> Result<IpNet, String> {
+    let address = || written.parse::<IpAddr>().map(IpNet::from).ok();
+    written.parse().ok().or_else(address).ok_or_else(|| {
+        format!(
+            "`{written}` is no network. Write an address like 10.0.0.7 or a network like 10.0.0.0/8"
+        )
+    })
+}

@@ -1,0 +1,253 @@
+//! [`Settings::load`]: every place in its order, then all checks.
+//!
+//! Apart from the parts it calls because the order is the policy: what wins over what
+//! stands here and nowhere else.
+
+use std::path::Path;
+
+use figment::Provider as _;
+use figment::providers::{Format as _, Toml};
+use figment::value::Dict;
+
+use super::bare_names::{self, BareNames};
+use super::check::Checks;
+use super::defaults::variable_name;
+use super::error::{Problem, SettingsError};
+use super::layers::Layers;
+use super::options::LoadOptions;
+use super::reader::read;
+use super::source::Source;
+use super::{Env, Settings, dotenv, explain, production, secret_keys};
+
+/// Layers and problems while they are gathered.
+struct Loading {
+    layers: Layers,
+    problems: Vec<Problem>,
+}
+
+impl Settings {
+    /// Reads and checks the settings. In development it may make the key file next to the
+    /// database; nothing else is written.
+    ///
+    /// # Errors
+    ///
+    /// Every problem that was found, each with its key, its place and its mend.
+    pub fn load(options: &LoadOptions) -> Result<Self, SettingsError> {
+        let mut loading = Loading {
+            layers: Layers::new(),
+            problems: Vec::new(),
+        };
+        let bare_names = loading.gather(options);
+        let Loading {
+            mut layers,
+            mut problems,
+        } = loading;
+
+        let env = read::<Env>("env", &mut layers, &mut problems).unwrap_or(Env::Development);
+        bare_names.apply_port(env, &mut layers, &mut problems);
+        bare_names.apply_email_host(&mut layers, &mut problems);
+        let sender_is_set = layers.text("smtp.from").is_none_or(|from| !from.is_empty());
+
+        let settings = assemble(env, &mut layers, &mut problems);
+        if let Some(settings) = &settings {
+            let mut checks = Checks::new(&layers, &mut problems);
+            settings.check(&mut checks);
+            if env == Env::Production {
+                production::check(settings, sender_is_set, &mut checks);
+            }
+        }
+        match (settings, problems) {
+            (Some(mut settings), mut problems) => {
+                settings.sources = explain::sources(&layers);
+                secret_keys::resolve(&mut settings, &mut layers, &mut problems);
+                if problems.is_empty() {
+                    Ok(settings)
+                } else {
+                    Err(SettingsError { problems })
+                }
+            }
+            (None, problems) => Err(SettingsError { problems }),
+        }
+    }
+
+    fn check(&self, checks: &mut Checks<'_>) {
+        self.http.check(checks);
+        self.database.check(&self.http, checks);
+        self.smtp.check(checks);
+        self.otp.check(checks);
+        self.accounts.check(checks);
+        self.limits.check(checks);
+        self.worker.check(checks);
+        self.log.check(checks);
+    }
+}
+
+/// Reads every section; `None` only if not even the defaults fit.
+fn assemble(env: Env, layers: &mut Layers, problems: &mut Vec<Problem>) -> Option<Settings> {
+    let mut section = Sections { layers, problems };
+    let (http, database, smtp) = (
+        section.read("http"),
+        section.read("database"),
+        section.read("smtp"),
+    );
+    let (otp, accounts, limits) = (
+        section.read("otp"),
+        section.read("accounts"),
+        section.read("limits"),
+    );
+    let (worker, log) = (section.read("worker"), section.read("log"));
+    Some(Settings {
+        env,
+        secret_keys: secret_keys::SecretKeys::unresolved(),
+        http: http?,
+        database: database?,
+        smtp: smtp?,
+        otp: otp?,
+        accounts: accounts?,
+        limits: limits?,
+        worker: worker?,
+        log: log?,
+        sources: std::collections::BTreeMap::new(),
+    })
+}
+
+struct Sections<'a> {
+    layers: &'a mut Layers,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Sections<'_> {
+    fn read<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        read(name, self.layers, self.problems)
+    }
+}
+
+impl Loading {
+    /// Adds all places, lowest first; returns the bare names still to be applied.
+    fn gather(&mut self, options: &LoadOptions) -> BareNames {
+        if let Some(file) = &options.config_file {
+            self.add_config_file(file);
+        }
+
+        let dotenv_file = options.dotenv.as_deref();
+        let in_dotenv = dotenv_file.map(|file| dotenv::read(file, &mut self.problems));
+        let from_dotenv = |name: &str| Source::Dotenv {
+            file: dotenv_file.unwrap_or(Path::new(".env")).to_owned(),
+            variable: name.to_owned(),
+        };
+        let in_dotenv = in_dotenv.unwrap_or_default();
+        let in_env = self.environment(options);
+
+        let mut bare = BareNames::default();
+        for (name, value) in &in_dotenv {
+            bare.take(name, value, from_dotenv(name));
+        }
+        for (name, value) in &in_env {
+            bare.take(name, value, Source::Environment(name.clone()));
+        }
+        bare.translate(
+            |source| matches!(source, Source::Dotenv { .. }),
+            &mut self.layers,
+        );
+        self.add_variables(&in_dotenv, from_dotenv);
+        bare.translate(
+            |source| matches!(source, Source::Environment(_)),
+            &mut self.layers,
+        );
+        self.add_variables(&in_env, |name| Source::Environment(name.to_owned()));
+
+        for (key, value) in &options.overrides {
+            let nested = figment::util::nest(key, value.as_str().into());
+            self.add(&Source::Flag, nested.into_dict().unwrap_or_default());
+        }
+        bare
+    }
+
+    fn add_config_file(&mut self, file: &Path) {
+        let source = Source::File(file.to_owned());
+        let parsed = std::fs::read_to_string(file)
+            .map_err(|error| error.to_string())
+            .and_then(|text| {
+                Toml::string(&text)
+                    .data()
+                    .map_err(|error| error.to_string())
+            });
+        match parsed {
+            Ok(mut profiles) => {
+                let values = profiles
+                    .remove(&figment::Profile::Default)
+                    .unwrap_or_default();
+                self.add(&source, values);
+            }
+            Err(error) => {
+                let message = format!(
+                    "can't be read: {}. Mend the file, or name another",
+                    error.trim()
+                );
+                self.problems.push(Problem {
+                    key: "--config".into(),
+                    source: Some(source),
+                    message,
+                });
+            }
+        }
+    }
+
+    /// The environment's variables that are ours; a value that is not Unicode is reported.
+    fn environment(&mut self, options: &LoadOptions) -> Vec<(String, String)> {
+        let mut ours = Vec::new();
+        for (name, value) in &options.env {
+            let Some(name) = name.to_str() else { continue };
+            if !name.starts_with(super::defaults::VARIABLE_PREFIX)
+                && !bare_names::NAMES.contains(&name)
+            {
+                continue;
+            }
+            match value.to_str() {
+                Some(value) => ours.push((name.to_owned(), value.to_owned())),
+                None => self.problems.push(Problem {
+                    key: name.to_owned(),
+                    source: Some(Source::Environment(name.to_owned())),
+                    message: "is not UTF-8. Write it anew".into(),
+                }),
+            }
+        }
+        ours
+    }
+
+    fn add_variables(&mut self, variables: &[(String, String)], source: impl Fn(&str) -> Source) {
+        for (name, value) in variables {
+            if let Some((_, values)) = bare_names::prefixed(name, value) {
+                self.add(&source(name), values);
+            }
+        }
+    }
+
+    /// Adds a layer and reports its unknown keys, each with the nearest known one.
+    fn add(&mut self, source: &Source, values: Dict) {
+        for key in self.layers.add(source.clone(), values) {
+            let spelt = |key: &str| {
+                if source.is_variable() {
+                    variable_name(key)
+                } else {
+                    key.to_owned()
+                }
+            };
+            let message = match self.layers.defaults.nearest(&key) {
+                _ if self.layers.defaults.is_section(&key) => {
+                    format!(
+                        "is a section, not a setting. Set one of its keys, like `{}`",
+                        spelt(&format!("{key}.…"))
+                    )
+                }
+                Some(near) => format!("is no known key. Did you mean `{}`?", spelt(near)),
+                None => "is no known key. Take it out; config/default.toml has them all".to_owned(),
+            };
+            self.problems.push(Problem {
+                key,
+                source: Some(source.clone()),
+                message,
+            });
+        }
+    }
+}

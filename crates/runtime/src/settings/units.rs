@@ -1,0 +1,151 @@
+//! How values are written: seconds, milliseconds, comma lists, texts that parse.
+//!
+//! Apart from the sections because several share each form. Used by their
+//! `#[serde(with = "…")]` attributes, for reading and for showing alike.
+
+use std::fmt;
+
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serializer};
+
+/// A hundred years: longer is a slip, and would not fit into a time stamp's arithmetic.
+const MAX_SECONDS: u64 = 100 * 366 * 86_400;
+
+/// A [`std::time::Duration`] as whole seconds.
+pub(super) mod seconds {
+    use std::time::Duration;
+
+    use super::{Deserialize, Deserializer, MAX_SECONDS, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(value.as_secs())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = u64::deserialize(from)?;
+        if seconds > MAX_SECONDS {
+            return Err(serde::de::Error::custom(format!(
+                "{seconds} seconds are more than a hundred years. Write fewer"
+            )));
+        }
+        Ok(Duration::from_secs(seconds))
+    }
+}
+
+/// A [`std::time::Duration`] as whole milliseconds.
+pub(super) mod millis {
+    use std::time::Duration;
+
+    use super::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u32::deserialize(from).map(|millis| Duration::from_millis(millis.into()))
+    }
+}
+
+/// A value that is written as text.
+pub(super) mod text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use super::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(from)?
+            .trim()
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// A path, where an empty text means that there is none.
+pub(super) mod optional_path {
+    use std::path::{Path, PathBuf};
+
+    use super::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub fn serialize<S: Serializer>(value: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&value.as_deref().unwrap_or(Path::new("")).display())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+        let written = String::deserialize(from)?;
+        Ok((!written.is_empty()).then(|| PathBuf::from(written)))
+    }
+}
+
+/// A list, also written as one text with commas, as in a variable.
+pub(super) mod list {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use super::{Deserializer, Serializer, custom, texts};
+
+    pub fn serialize<T: Display, S: Serializer>(value: &[T], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(value.iter().map(ToString::to_string))
+    }
+
+    pub fn deserialize<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        texts(from)?
+            .iter()
+            .map(|item| item.parse().map_err(custom))
+            .collect()
+    }
+}
+
+fn custom<E: serde::de::Error>(error: impl fmt::Display) -> E {
+    E::custom(error)
+}
+
+/// The items of a list: of an array as they are, of a text cut at its commas and trimmed.
+pub(super) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    from.deserialize_any(ListVisitor)
+}
+
+struct ListVisitor;
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of texts, or one text with commas")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, written: &str) -> Result<Self::Value, E> {
+        let items = written
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty());
+        Ok(items.map(str::to_owned).collect())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element::<String>()? {
+            if item.is_empty() {
+                return Err(A::Error::custom(
+                    "an item of the list is empty. Take it out",
+                ));
+            }
+            items.push(item);
+        }
+        Ok(items)
+    }
+}

@@ -1,0 +1,47 @@
+//! `[worker]`: the process that sends mail. The API reads `shutdown_grace` as well.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::Checks;
+use super::units;
+
+/// How much a worker does at once, and how others notice that it died.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Worker {
+    /// Mails in hand at once.
+    pub concurrency: usize,
+    /// `heartbeat_seconds`: how often a worker says that it is alive.
+    #[serde(rename = "heartbeat_seconds", with = "units::seconds")]
+    pub heartbeat: Duration,
+    /// `lease_seconds`: a worker silent for so long loses its mails to another; three
+    /// heartbeats at least, so that one that came late costs nothing.
+    #[serde(rename = "lease_seconds", with = "units::seconds")]
+    pub lease: Duration,
+    /// `shutdown_grace_seconds`: for what is in hand when a process is told to stop; below
+    /// 30, because by then a process that was told to stop has promised to be gone.
+    #[serde(rename = "shutdown_grace_seconds", with = "units::seconds")]
+    pub shutdown_grace: Duration,
+}
+
+impl Worker {
+    pub(super) fn check(&self, checks: &mut Checks<'_>) {
+        let (heartbeat, lease) = (self.heartbeat.as_secs(), self.lease.as_secs());
+        checks.range("worker.concurrency", self.concurrency, 1..=1024);
+        checks.range("worker.heartbeat_seconds", heartbeat, 1..=3600);
+        checks.range(
+            "worker.shutdown_grace_seconds",
+            self.shutdown_grace.as_secs(),
+            1..=29,
+        );
+        checks.require(
+            lease >= heartbeat.saturating_mul(3),
+            "worker.lease_seconds",
+            format!(
+                "{lease} s is less than three times worker.heartbeat_seconds ({heartbeat} s): a \
+                 living worker would lose its mails. Raise it, or lower the other"
+            ),
+        );
+    }
+}
