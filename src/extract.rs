@@ -1,0 +1,134 @@
+//! A request's body as fields: JSON, urlencoded or multipart, within limits of size and time.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use runtime::settings::Http;
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+
+use crate::error::ApiError;
+
+/// A body that was read: fields by name. In forms every value is text; the last of several
+/// values of one name counts, in JSON as well.
+#[derive(Debug)]
+pub struct Fields(pub Map<String, Value>);
+
+impl<S> FromRequest<S> for Fields
+where
+    S: Send + Sync,
+    Arc<Http>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let http = Arc::<Http>::from_ref(state);
+        let (head, body) = request.into_parts();
+        let read = Limited::new(body, http.body_limit_bytes).collect();
+        let body = match timeout(http.body_timeout, read).await {
+            Err(_) => return Err(ApiError::BodyTimeout),
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) => return Err(unreadable(error.as_ref(), http.body_limit_bytes)),
+        };
+        if body.is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        let sent = content_type(&head.headers);
+        match sent
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase()
+            .as_str()
+        {
+            "application/json" => json(&body),
+            "application/x-www-form-urlencoded" => Ok(urlencoded(&body)),
+            "multipart/form-data" => multipart(&sent, body).await,
+            _ => Err(ApiError::UnsupportedMediaType(sent)),
+        }
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .unwrap_or_default()
+}
+
+fn unreadable(error: &(dyn std::error::Error + 'static), limit: usize) -> ApiError {
+    if error.downcast_ref::<LengthLimitError>().is_some()
+        || error
+            .source()
+            .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>)
+    {
+        return ApiError::BodyTooLarge { limit };
+    }
+    ApiError::Malformed {
+        detail: "The request's body ended early or is not well formed.".to_owned(),
+        code: "body_incomplete",
+    }
+}
+
+fn json(body: &[u8]) -> Result<Fields, ApiError> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| ApiError::Malformed {
+        detail: format!("JSON parse error - {error}"),
+        code: "parse_error",
+    })?;
+    let kind = match value {
+        Value::Object(fields) => return Ok(Fields(fields)),
+        Value::Null => return Err(not_an_object("No data provided")),
+        Value::Array(_) => "list",
+        Value::String(_) => "str",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "int",
+    };
+    Err(not_an_object(&format!(
+        "Invalid data. Expected a dictionary, but got {kind}."
+    )))
+}
+
+fn not_an_object(message: &str) -> ApiError {
+    let mut errors = Map::new();
+    errors.insert("non_field_errors".to_owned(), Value::from(vec![message]));
+    ApiError::Fields(errors)
+}
+
+fn urlencoded(body: &[u8]) -> Fields {
+    Fields(
+        form_urlencoded::parse(body)
+            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+            .collect(),
+    )
+}
+
+/// The parts that are text; files have no use on any of these routes and are passed over. A body that
+/// breaks off is as good as an empty one, as clients have it from before.
+async fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> {
+    let boundary = multer::parse_boundary(content_type).map_err(|_| ApiError::Malformed {
+        detail: "Multipart form parse error - Invalid boundary in multipart: None".to_owned(),
+        code: "parse_error",
+    })?;
+    let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(body) });
+    let mut parts = multer::Multipart::new(stream, boundary);
+    let mut fields = Map::new();
+    while let Ok(next) = parts.next_field().await {
+        let Some(part) = next else {
+            return Ok(Fields(fields));
+        };
+        let Some(name) = part.name().map(str::to_owned) else {
+            continue;
+        };
+        if part.file_name().is_some() {
+            continue;
+        }
+        let Ok(text) = part.text().await else { break };
+        fields.insert(name, Value::String(text));
+    }
+    Ok(Fields(Map::new()))
+}

@@ -1,0 +1,101 @@
+//! The HTTP API of Smart Notes, and the map of the whole system.
+//!
+//! Two processes share one database. This one answers requests and never waits for SMTP: a
+//! request that causes a mail writes its rows and the mail's job in one transaction. The
+//! other, `smart-notes-worker`, drains the queue.
+//!
+//! | Crate | What lives there |
+//! |---|---|
+//! | `domain` | rules, use cases, and the ports that a database implements |
+//! | `store-sqlite` | those ports on `SQLite`: statements |
+//! | `runtime` | settings, logs, signals, the pool that hashes passwords, which database |
+//! | `smart-notes-api` (here) | HTTP and nothing else |
+//! | `smart-notes-worker` | the queue's consumer, SMTP, the mails' texts |
+//! | `smart-notes-cli` | `smart-notes`: everything an operator or developer types |
+//! | `devmail` | an SMTP catcher with a web inbox, for development and tests |
+//!
+//! One request: [`server`] accepts the connection, [`request`] gives the request an id and a
+//! client, [`extract`] reads the body, [`fields`] turns it into values of the domain, a handler
+//! in [`auth`] runs a use case of `domain::accounts` on the store, and [`error`] knows which
+//! status a refusal has.
+
+pub mod auth;
+pub mod error;
+pub mod extract;
+pub mod fields;
+pub mod headers;
+pub mod health;
+pub mod request;
+pub mod route;
+pub mod server;
+pub mod state;
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use domain::store::Store;
+use runtime::settings::Settings;
+use runtime::shutdown::Shutdown;
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use state::AppState;
+
+/// Why the API could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address can't be listened on.
+    #[error(
+        "can't listen on {address}: {source}. Choose another address with --listen, PORT or SMART_NOTES__HTTP__LISTEN"
+    )]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The settings of the password hash do not go together.
+    #[error(transparent)]
+    Cost(#[from] domain::password::InvalidCost),
+    /// The pool of hashing threads is unusable.
+    #[error(transparent)]
+    Hashing(#[from] runtime::hashing::Full),
+}
+
+/// Listens on an address.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Bind { address, source })
+}
+
+/// Answers requests until `shutdown`; then finishes those in hand.
+pub async fn serve(
+    settings: &Settings,
+    store: &Store,
+    listener: TcpListener,
+    shutdown: &Shutdown,
+) -> Result<(), StartError> {
+    let state = AppState::new(settings, store.clone()).await?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(http.listen = %address, "the API listens");
+    }
+    server::run(listener, router(state), settings, shutdown).await;
+    tracing::info!("the API has stopped");
+    Ok(())
+}
+
+/// Every route, and what all of them share.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .merge(auth::router())
+        .merge(health::router())
+        .fallback(route::not_found)
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::map_response(headers::add))
+        .layer(axum::middleware::from_fn_with_state(
+            state.clone(),
+            request::identify,
+        ))
+        .with_state(state)
+}

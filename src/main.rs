@@ -1,0 +1,59 @@
+//! `smart-notes-api`: the HTTP API as a process of its own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use runtime::database::{Database, Role};
+use runtime::settings::{LoadOptions, Settings};
+use runtime::shutdown::Shutdown;
+use runtime::telemetry;
+
+/// The HTTP API of Smart Notes. It never speaks SMTP: mails go into the queue, which
+/// `smart-notes-worker` drains.
+///
+/// Settings come from `--config`, `.env` and the environment; `smart-notes config` shows them.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// A file of settings (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen, instead of the setting `http.listen`
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+}
+
+impl Args {
+    fn load_options(self) -> LoadOptions {
+        let mut options = LoadOptions::from_process();
+        options.config_file = self.config;
+        options
+            .overrides
+            .extend(self.listen.map(|at| ("http.listen".to_owned(), at)));
+        options
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("smart-notes-api: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load(&args.load_options())?;
+    telemetry::init(&settings.log)?;
+    let shutdown = Shutdown::on_signals().context("signals can't be received")?;
+    let database = Database::open(&settings, Role::Api, &shutdown).await?;
+    let listener = smart_notes_api::bind(settings.http.listen).await?;
+    smart_notes_api::serve(&settings, &database.store, listener, &shutdown).await?;
+    database.close().await;
+    Ok(shutdown.exit_code())
+}

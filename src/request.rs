@@ -1,0 +1,124 @@
+//! What is known of a request before its handler runs: its id, and the client behind it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use domain::client::ClientKey;
+use runtime::settings::Http;
+use tracing::Instrument;
+use ulid::Ulid;
+
+use crate::AppState;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// A request's id and client, for handlers to extract as `Extension<Origin>`.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Unique per request; the same in the answer, the logs and the mail's row.
+    pub request_id: String,
+    /// Whom limits count the request for.
+    pub client: ClientKey,
+}
+
+/// Gives the request its [`Origin`], the answer its `X-Request-Id`, and the log its one line.
+pub async fn identify(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::from([0, 0, 0, 0]), |info| {
+            info.0.ip().to_canonical()
+        });
+    let origin = Origin {
+        request_id: request_id(request.headers(), peer, &state.http),
+        client: ClientKey::of(client_address(request.headers(), peer, &state.http)),
+    };
+    let id = origin.request_id.clone();
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+    let span = tracing::info_span!("request", request.id = id);
+    request.extensions_mut().insert(origin);
+
+    let mut response = next.run(request).instrument(span.clone()).await;
+
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    span.in_scope(|| {
+        tracing::info!(
+            http.method = %method,
+            http.route = route,
+            http.status = response.status().as_u16(),
+            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+    });
+    response
+}
+
+/// An id from outside counts only if a trusted proxy brings it and it is of a harmless shape.
+fn request_id(headers: &HeaderMap, peer: IpAddr, http: &Http) -> String {
+    let brought = headers
+        .get(REQUEST_ID)
+        .filter(|_| is_trusted(peer, http))
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| (8..=128).contains(&id.len()))
+        .filter(|id| {
+            id.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
+        });
+    brought.map_or_else(|| Ulid::generate().to_string(), str::to_owned)
+}
+
+/// The peer, or behind trusted proxies the last address of `X-Forwarded-For` that is none of
+/// theirs (OWASP ASVS 5.0 4.1.3): everything before it may have been made up by the client.
+fn client_address(headers: &HeaderMap, peer: IpAddr, http: &Http) -> IpAddr {
+    if !is_trusted(peer, http) {
+        return peer;
+    }
+    let mut client = peer;
+    let lines: Vec<&str> = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .collect();
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        let Some(address) = parse_hop(hop.trim()) else {
+            break;
+        };
+        client = address;
+        if !is_trusted(address, http) {
+            break;
+        }
+    }
+    client
+}
+
+/// An address with or without a port, an IPv6 one with or without brackets.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let address = hop
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| {
+            hop.parse::<SocketAddr>()
+                .ok()
+                .map(|with_port| with_port.ip())
+        })
+        .or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())?;
+    Some(address.to_canonical())
+}
+
+fn is_trusted(address: IpAddr, http: &Http) -> bool {
+    http.trusted_proxies
+        .iter()
+        .any(|net| net.contains(&address))
+}

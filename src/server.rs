@@ -1,0 +1,91 @@
+//! Connections: accepted up to a limit, given time-outs, and let go in good order.
+//!
+//! Built on hyper-util because `axum::serve` has no timeout for a request's headers and sleeps a
+//! second after a failed accept. TLS is the proxy's work.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use runtime::settings::Settings;
+use runtime::shutdown::Shutdown;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tower::ServiceExt;
+
+/// The most bytes that a request's line and headers may have together.
+const HEAD_LIMIT: usize = 64 * 1024;
+
+/// The pause after a failed accept, when file descriptors have run out for example.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Serves until `shutdown`, then finishes the requests in hand.
+pub async fn run(listener: TcpListener, router: Router, settings: &Settings, shutdown: &Shutdown) {
+    let graceful = GracefulShutdown::new();
+    let free = Arc::new(Semaphore::new(settings.http.max_connections));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(settings.http.header_timeout)
+        .max_buf_size(HEAD_LIMIT);
+    loop {
+        let accept = async {
+            let permit = Arc::clone(&free).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            accepted = accept => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                // Answers are small: waiting to fill a packet would only delay them.
+                let _ = stream.set_nodelay(true);
+                let service = service(router.clone(), peer);
+                let connection = http.serve_connection(TokioIo::new(stream), service);
+                let connection = graceful.watch(connection);
+                tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if timeout(settings.worker.shutdown_grace, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some connections did not end in time and are cut");
+    }
+}
+
+/// The router as hyper wants it, with the peer's address for [`crate::request`].
+fn service(
+    router: Router,
+    peer: std::net::SocketAddr,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = axum::response::Response,
+    Error = Infallible,
+    Future: Send,
+> {
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    })
+}
