@@ -1,0 +1,193 @@
+//! One mail, from claim to outcome: still needed? → the code → the text → the relay → what it means.
+//!
+//! Knows no apalis and no database: it is given a claimed mail and a way to ask for its mark, and
+//! answers with how it ended.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use domain::clock::Clock;
+use domain::mail::{MailKind, MailState};
+use domain::otp::KeyRing;
+use domain::queue::{Claimed, MailChallenge, Marked, TryRecord};
+use domain::username;
+use jiff::Timestamp;
+use lettre::Address;
+use lettre::message::Mailbox;
+
+use crate::mail::{AlreadyRegistered, Content, Outgoing, VerifyEmail, build};
+use crate::outcome::Outcome;
+use crate::queue::Ending;
+use crate::smtp::{Mark, Relay, Try, Verdict, classify};
+
+/// While this worker lacks the key that makes the code.
+const KEY_PAUSE: Duration = Duration::from_secs(30);
+
+/// What every delivery needs.
+pub struct Delivery {
+    /// The relay that mails go to.
+    pub relay: Relay,
+    /// Who mails are from.
+    pub from: Mailbox,
+    /// The keys that codes are derived with.
+    pub keys: Arc<KeyRing>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Delivery {
+    /// Delivers a mail, or finds out why not. `mark` puts on record that the final dot is about to be written.
+    pub async fn deliver(
+        &self,
+        mail: &Claimed,
+        mark: impl Future<Output = Marked> + Send,
+    ) -> Ending {
+        let started = self.clock.now();
+        if let Some(outcome) = Outcome::not_needed(mail, started) {
+            return settled(mail, outcome);
+        }
+        let content = match self.content(mail) {
+            Ok(content) => content,
+            Err(outcome) => return settled(mail, *outcome),
+        };
+        let (envelope, message) = match self.compose(mail, content) {
+            Ok(composed) => composed,
+            Err(reason) => {
+                return settled(mail, Outcome::finished(MailState::Undeliverable, reason));
+            }
+        };
+        let mut refusal = None;
+        let ask = async {
+            match mark.await {
+                Marked::Go => Mark::Go,
+                refused => {
+                    refusal = Some(refused);
+                    Mark::Stop("it is no longer to be sent".to_owned())
+                }
+            }
+        };
+        let attempt = self.relay.send(&envelope, &message, ask).await;
+        if classify(&attempt) == Verdict::RelayRefusesUs {
+            tracing::error!(
+                smtp.relay = attempt.relay,
+                "the relay refuses us; mails wait until somebody mends that: {attempt}"
+            );
+        }
+        if let Some(Marked::Lost) = refusal {
+            return Ending::Lost;
+        }
+        let outcome = match refusal {
+            Some(Marked::Dead(life)) => Outcome::of_dead_code(life),
+            _ => Outcome::of_try(mail, &attempt, self.clock.now()),
+        };
+        settled(
+            mail,
+            Outcome {
+                record: Some(record(started, &attempt, outcome.state)),
+                ..outcome
+            },
+        )
+    }
+
+    fn content(&self, mail: &Claimed) -> Result<Content, Box<Outcome>> {
+        match mail.kind {
+            MailKind::AlreadyRegistered => Ok(Content::AlreadyRegistered(AlreadyRegistered {})),
+            MailKind::VerifyEmail => {
+                let gone = || Outcome::finished(MailState::NotNeeded, "its challenge is gone");
+                let challenge = mail.challenge.as_ref().ok_or_else(|| Box::new(gone()))?;
+                self.verify_email(mail, challenge).map(Content::VerifyEmail)
+            }
+        }
+    }
+
+    fn verify_email(
+        &self,
+        mail: &Claimed,
+        challenge: &MailChallenge,
+    ) -> Result<VerifyEmail, Box<Outcome>> {
+        let Some(code) = self.keys.code(&challenge.seed) else {
+            let reason = format!(
+                "this worker lacks the secret key {} that makes its code",
+                challenge.seed.key
+            );
+            tracing::error!(mail.id = %mail.claim.mail, "{reason}");
+            let outcome = Outcome::waiting(reason, self.clock.now() + KEY_PAUSE);
+            return Err(Box::new(outcome));
+        };
+        Ok(VerifyEmail {
+            code: code.expose().to_owned(),
+            username_masked: username::mask(&challenge.username),
+            minutes_valid: minutes(mail),
+        })
+    }
+
+    /// The message's bytes. Id and date are those of the request, so that a repeated try is the same message.
+    fn compose(
+        &self,
+        mail: &Claimed,
+        content: Content,
+    ) -> Result<(crate::smtp::Envelope, Vec<u8>), String> {
+        let to: Address = mail
+            .to
+            .parse()
+            .map_err(|error| format!("its address can't be mailed to: {error}"))?;
+        let outgoing = Outgoing {
+            message_id: format!("<{}@{}>", mail.claim.mail, self.from.email.domain()),
+            from: self.from.clone(),
+            to,
+            date: SystemTime::from(mail.created),
+            content,
+        };
+        build(&outgoing).map_err(|error| {
+            tracing::error!(mail.id = %mail.claim.mail, %error, "a mail could not be composed");
+            format!("it could not be composed: {error}")
+        })
+    }
+}
+
+/// The life of the mail's code in whole minutes, one at least.
+fn minutes(mail: &Claimed) -> u32 {
+    let seconds = mail.deadline.map_or(0, |deadline| {
+        deadline.duration_since(mail.created).as_secs()
+    });
+    u32::try_from(seconds / 60).unwrap_or(u32::MAX).max(1)
+}
+
+/// The row in the mail's timeline.
+fn record(started: Timestamp, attempt: &Try, state: MailState) -> TryRecord {
+    let reply = attempt.reply();
+    TryRecord {
+        started,
+        duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+        relay: attempt.relay.clone(),
+        reused: attempt.reused,
+        stage: attempt.stage.as_str().to_owned(),
+        code: reply.map(|reply| reply.code),
+        enhanced: reply.and_then(|reply| reply.enhanced.clone()),
+        text: reply.map_or_else(|| attempt.to_string(), |reply| reply.text.clone()),
+        outcome: match classify(attempt) {
+            Verdict::Stopped => state.as_str().to_owned(),
+            Verdict::Ambiguous => "cut_off".to_owned(),
+            verdict => verdict.as_str().to_owned(),
+        },
+    }
+}
+
+/// Says in one line what became of the mail.
+fn settled(mail: &Claimed, outcome: Outcome) -> Ending {
+    let record = outcome.record.as_ref();
+    tracing::info!(
+        mail.id = %mail.claim.mail,
+        mail.kind = mail.kind.as_str(),
+        mail.state = outcome.state.as_str(),
+        mail.to = domain::email::mask(&mail.to),
+        job.attempt = mail.tries + u32::from(outcome.counted),
+        smtp.code = record.and_then(|record| record.code),
+        duration_ms = record.map(|record| record.duration_ms),
+        request.id = mail.request_id,
+        reason = outcome.reason,
+        "a mail was handled"
+    );
+    Ending::Settled(Box::new(outcome))
+}

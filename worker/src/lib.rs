@@ -1,0 +1,162 @@
+//! The mail worker: drains the queue and delivers over SMTP.
+//!
+//! The sole owner of apalis workers, of lettre and of the mails' texts. The API only puts mails
+//! into the queue. One mail's way:
+//!
+//! 1. [`queue::ledger`] claims it, for a free hand;
+//! 2. apalis hands it to the handler, which [`queue::hands`] runs as a task;
+//! 3. [`deliver`] asks whether it is still needed and derives its code;
+//! 4. [`mail`] renders it;
+//! 5. [`smtp`] takes it to the relay, stage by stage, and says what the relay's answer means;
+//! 6. [`outcome`] turns that into a state, and it goes back to the ledger, which settles it together with others.
+
+pub mod deliver;
+pub mod mail;
+pub mod outcome;
+pub mod queue;
+pub mod smtp;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use apalis_core::task::Task;
+use apalis_core::worker::builder::WorkerBuilder;
+use apalis_core::worker::context::WorkerContext;
+use domain::clock::{Clock, SystemClock};
+use domain::otp::KeyRing;
+use domain::queue::Claimed;
+use lettre::Address;
+use lettre::message::Mailbox;
+use runtime::database::Database;
+use runtime::settings::{Settings, Smtp};
+use runtime::shutdown::Shutdown;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tower::service_fn;
+
+use deliver::Delivery;
+use queue::hands::HandsLayer;
+use queue::heartbeat::{self, Lease};
+use queue::ledger::{Ledger, LedgerHandle};
+use queue::{Ending, MailBackend, worker_name};
+use smtp::{Relay, RelayError, RelayOptions};
+
+/// Why the worker could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The relay can't be set up.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    /// The sender's address is none that a mail can be from.
+    #[error("the setting smtp.from is no sender: {0}")]
+    Sender(lettre::address::AddressError),
+    /// apalis ended the worker.
+    #[error("the queue's worker ended")]
+    Apalis(#[source] apalis_core::error::WorkerError),
+}
+
+/// Delivers mails until `shutdown`; then finishes those in hand, for as long as the settings allow.
+pub async fn run(
+    settings: &Settings,
+    database: &Database,
+    shutdown: &Shutdown,
+) -> Result<(), WorkerError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let delivery = Arc::new(delivery(settings, Arc::clone(&clock))?);
+    let name = worker_name(&settings.smtp.hello_name);
+    let (ledger, handle, mails) = Ledger::new(
+        Arc::clone(&database.queue),
+        Arc::clone(&clock),
+        name.clone(),
+        settings.worker.concurrency,
+        shutdown.clone(),
+    );
+    let beating = tokio::spawn(heartbeat::run(
+        Arc::clone(&database.queue),
+        clock,
+        name.clone(),
+        Lease {
+            heartbeat: settings.worker.heartbeat,
+            lease: settings.worker.lease,
+        },
+    ));
+    let abandon = abandon_after_grace(settings, shutdown);
+    let backend = MailBackend::new(
+        mails,
+        handle.clone(),
+        tokio::spawn(ledger.run()),
+        HandsLayer::new(handle.clone(), abandon.clone()),
+    );
+    tracing::info!(worker = name, smtp.relay = %settings.smtp.relays[0], "the worker runs");
+
+    let relay = delivery.relay.clone();
+    let worker = WorkerBuilder::new(WorkerContext::new(&name))
+        .backend(backend)
+        .build(service_fn(move |task| {
+            handle_mail(Arc::clone(&delivery), handle.clone(), task)
+        }));
+    let stop = shutdown.clone();
+    let ended = worker
+        .run_until(async move {
+            stop.cancelled().await;
+            Ok::<(), std::io::Error>(())
+        })
+        .await;
+
+    beating.abort();
+    abandon.cancel();
+    relay.close().await;
+    tracing::info!(worker = name, "the worker has stopped");
+    ended.map_err(WorkerError::Apalis)
+}
+
+/// The handler, as apalis calls it.
+async fn handle_mail(
+    delivery: Arc<Delivery>,
+    ledger: LedgerHandle,
+    task: Task<Claimed>,
+) -> Result<Ending, Infallible> {
+    let mail = &task.args;
+    Ok(delivery.deliver(mail, ledger.mark(mail.claim)).await)
+}
+
+fn delivery(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Delivery, WorkerError> {
+    let keys = &settings.secret_keys;
+    Ok(Delivery {
+        relay: Relay::new(
+            settings.smtp.relays[0].clone(),
+            relay_options(&settings.smtp),
+        )?,
+        from: sender(&settings.smtp)?,
+        keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
+        clock,
+    })
+}
+
+fn relay_options(smtp: &Smtp) -> RelayOptions {
+    RelayOptions {
+        hello_name: smtp.hello_name.clone(),
+        ca_file: smtp.ca_file.clone(),
+        verify: smtp.verify,
+        max_connections: smtp.max_connections,
+        ..RelayOptions::default()
+    }
+}
+
+fn sender(smtp: &Smtp) -> Result<Mailbox, WorkerError> {
+    let address: Address = smtp.from.address.parse().map_err(WorkerError::Sender)?;
+    Ok(Mailbox::new(smtp.from.name.clone(), address))
+}
+
+/// A token that is cancelled when handlers have had their time to finish after `shutdown`.
+fn abandon_after_grace(settings: &Settings, shutdown: &Shutdown) -> CancellationToken {
+    let abandon = CancellationToken::new();
+    let (token, shutdown) = (abandon.clone(), shutdown.clone());
+    let grace = settings.worker.shutdown_grace;
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        sleep(grace).await;
+        token.cancel();
+    });
+    abandon
+}

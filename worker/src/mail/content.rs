@@ -1,0 +1,104 @@
+//! The kinds of mail, each with what its templates may use, and a sample of it.
+//!
+//! The samples are what previews and snapshot tests show.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A mail's kind and what it is filled with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The code that confirms an address for a new account.
+    VerifyEmail(VerifyEmail),
+    /// To the owner of an account whose address somebody tried to register again.
+    AlreadyRegistered(AlreadyRegistered),
+}
+
+impl Content {
+    /// The kind's name: the folder of its templates, and the word in timelines.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::VerifyEmail(_) => "verify_email",
+            Self::AlreadyRegistered(_) => "already_registered",
+        }
+    }
+
+    /// One of each kind.
+    #[must_use]
+    pub fn samples() -> Vec<Self> {
+        vec![
+            Self::VerifyEmail(VerifyEmail::sample()),
+            Self::AlreadyRegistered(AlreadyRegistered::sample()),
+        ]
+    }
+}
+
+impl Serialize for Content {
+    /// As the context of its templates, without a wrapper that names the kind.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::VerifyEmail(context) => context.serialize(serializer),
+            Self::AlreadyRegistered(context) => context.serialize(serializer),
+        }
+    }
+}
+
+/// Fills [`Content::VerifyEmail`].
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct VerifyEmail {
+    /// The code, as it is to be typed in.
+    pub code: String,
+    /// The username with all but its beginning hidden, such as `ab•••`: a name can look like a
+    /// link, and a stranger may have chosen it.
+    #[serde(serialize_with = "one_line")]
+    pub username_masked: String,
+    /// How long the code lives, in minutes from the request.
+    pub minutes_valid: u32,
+}
+
+impl VerifyEmail {
+    /// An example.
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            code: String::from("123456"),
+            username_masked: String::from("ab•••"),
+            minutes_valid: 10,
+        }
+    }
+}
+
+impl fmt::Debug for VerifyEmail {
+    /// Without the code.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyEmail")
+            .field("username_masked", &self.username_masked)
+            .field("minutes_valid", &self.minutes_valid)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Fills [`Content::AlreadyRegistered`]: nothing. It carries no code, and nothing that whoever
+/// tried has typed in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AlreadyRegistered {}
+
+impl AlreadyRegistered {
+    /// An example.
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {}
+    }
+}
+
+/// Text from outside stays within its line, so that it can never pass for a line of ours.
+fn one_line<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    if text.contains(breaks) {
+        serializer.serialize_str(&text.replace(breaks, " "))
+    } else {
+        serializer.serialize_str(text)
+    }
+}

@@ -1,0 +1,69 @@
+//! The templates, embedded and parsed once.
+//!
+//! Apart from the messages so that what a template may do (nothing undefined, HTML escaped by
+//! its file's ending) is settled in one place.
+
+use std::sync::LazyLock;
+
+use minijinja::{Environment, Error, UndefinedBehavior};
+use serde::Serialize;
+
+/// Names every template `<kind>/<part>` and embeds it.
+macro_rules! embedded {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../templates/", $name)))),+]
+    };
+}
+
+const TEMPLATES: &[(&str, &str)] = embedded![
+    "layout.html",
+    "verify_email/subject.txt",
+    "verify_email/body.txt",
+    "verify_email/body.html",
+    "already_registered/subject.txt",
+    "already_registered/body.txt",
+    "already_registered/body.html",
+];
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Otherwise an error's Debug shows the variables, and with them the code.
+    environment.set_debug(false);
+    for (name, source) in TEMPLATES {
+        environment
+            .add_template(name, source)
+            .expect("embedded templates parse: every_kind_renders_from_its_sample");
+    }
+    environment
+});
+
+/// Fills the template `<kind>/<part>`.
+pub(super) fn render(kind: &str, part: &str, context: impl Serialize) -> Result<String, Error> {
+    ENVIRONMENT
+        .get_template(&format!("{kind}/{part}"))?
+        .render(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::{ErrorKind, context};
+
+    use super::*;
+
+    #[test]
+    fn an_undefined_variable_is_an_error() {
+        let error = render("verify_email", "body.txt", context! { code => "123456" }).unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::UndefinedError);
+    }
+
+    #[test]
+    fn an_error_does_not_show_what_the_template_was_filled_with() {
+        let error = render("verify_email", "body.txt", context! { code => "123456" }).unwrap_err();
+
+        let shown = format!("{error} {error:#} {error:?} {error:#?}");
+
+        assert!(!shown.contains("123456"), "{shown}");
+    }
+}

@@ -1,0 +1,46 @@
+//! `smart-notes-worker`: delivers mail, as a process of its own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use runtime::database::{Database, Role};
+use runtime::settings::{LoadOptions, Settings};
+use runtime::shutdown::Shutdown;
+use runtime::telemetry;
+
+/// The mail worker of Smart Notes. It drains the queue that the API fills and hands the mails to
+/// the relay; any number may run on one database.
+///
+/// Settings come from `--config`, `.env` and the environment; `smart-notes config` shows them.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// A file of settings (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("smart-notes-worker: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut options = LoadOptions::from_process();
+    options.config_file = args.config;
+    let settings = Settings::load(&options)?;
+    telemetry::init(&settings.log)?;
+    let shutdown = Shutdown::on_signals().context("signals can't be received")?;
+    let database = Database::open(&settings, Role::Worker, &shutdown).await?;
+    smart_notes_worker::run(&settings, &database, &shutdown).await?;
+    database.close().await;
+    Ok(shutdown.exit_code())
+}

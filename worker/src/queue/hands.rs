@@ -1,0 +1,95 @@
+//! Running handlers: the tower layer between apalis and the handler.
+//!
+//! Each handler is a task of its own, so that a slow one delays nobody and a panic ends nothing
+//! but itself. However it ends, the ledger is told.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use apalis_core::error::BoxDynError;
+use apalis_core::task::Task;
+use domain::queue::Claimed;
+use tokio_util::sync::CancellationToken;
+use tower::{Layer, Service};
+
+use super::ledger::{Ending, LedgerHandle};
+
+/// The longest a handler may take. Longer than a try's own limit of 90 s, so it is met only by a handler that hangs.
+pub const JOB_LIMIT: Duration = Duration::from_mins(2);
+
+/// Wraps the handler.
+#[derive(Clone)]
+pub struct HandsLayer {
+    ledger: LedgerHandle,
+    abandon: CancellationToken,
+}
+
+impl HandsLayer {
+    /// A layer that tells `ledger`, and gives running handlers up when `abandon` is cancelled.
+    #[must_use]
+    pub fn new(ledger: LedgerHandle, abandon: CancellationToken) -> Self {
+        Self { ledger, abandon }
+    }
+}
+
+impl<S> Layer<S> for HandsLayer {
+    type Service = Hands<S>;
+
+    fn layer(&self, handler: S) -> Hands<S> {
+        Hands {
+            handler,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// The wrapped handler.
+#[derive(Clone)]
+pub struct Hands<S> {
+    handler: S,
+    layer: HandsLayer,
+}
+
+impl<S> Service<Task<Claimed>> for Hands<S>
+where
+    S: Service<Task<Claimed>, Response = Ending>,
+    S::Error: Into<BoxDynError> + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = ();
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<(), Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The ledger claims only for free hands; a handler that could refuse would keep a claimed mail waiting.
+        let _ = self.handler.poll_ready(cx);
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, task: Task<Claimed>) -> Self::Future {
+        let claim = task.args.claim;
+        let handler = tokio::spawn(self.handler.call(task));
+        let abort = handler.abort_handle();
+        let HandsLayer { ledger, abandon } = self.layer.clone();
+        Box::pin(async move {
+            let ending = tokio::select! {
+                done = handler => match done {
+                    Ok(Ok(ending)) => ending,
+                    Ok(Err(error)) => Ending::Broken(error.into().to_string()),
+                    Err(error) => {
+                        tracing::error!(mail.id = %claim.mail, %error, "a handler panicked");
+                        Ending::Broken("its handler panicked".to_owned())
+                    }
+                },
+                () = tokio::time::sleep(JOB_LIMIT) => Ending::Broken("its handler took too long".to_owned()),
+                () = abandon.cancelled() => Ending::Stopped,
+            };
+            abort.abort();
+            ledger.ended(claim, ending);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! Signs of life, and the rescue of what dead workers had in hand.
+//!
+//! A worker writes when it was last seen; the others watch that number change. What counts is
+//! how long it has not changed on the *watcher's* own steady clock, so that a wall clock that
+//! is set an hour forth or back kills nobody. The wall clock only shortens the wait after a
+//! restart, when the number is old already.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::clock::Clock;
+use domain::queue::{Beat, JobQueue};
+use jiff::Timestamp;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often a worker says that it lives, and when it counts as dead.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    /// The pause between two signs of life.
+    pub heartbeat: Duration,
+    /// After this long without one, a worker is dead.
+    pub lease: Duration,
+}
+
+/// Beats and rescues until it is dropped.
+pub async fn run(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, worker: String, lease: Lease) {
+    let mut observer = Observer::new(worker.clone(), lease);
+    let mut ticks = interval(lease.heartbeat);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = queue.beat(&worker, clock.now()).await {
+            tracing::warn!(%error, "no sign of life could be written");
+        }
+        match queue.beats().await {
+            Ok(beats) => {
+                let dead = observer.dead(&beats, Instant::now(), clock.now());
+                if !dead.is_empty() {
+                    rescue(queue.as_ref(), &dead, clock.now()).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "other workers' signs of life can't be read"),
+        }
+    }
+}
+
+async fn rescue(queue: &dyn JobQueue, dead: &[String], now: Timestamp) {
+    match queue.rescue(dead, now).await {
+        Ok(rescued) => {
+            tracing::warn!(workers = ?dead, mails = rescued.len(), "workers died; their mails were taken back");
+            for mail in rescued {
+                tracing::info!(mail.id = %mail.mail, mail.state = mail.state.as_str(), "a mail was taken back");
+            }
+        }
+        Err(error) => tracing::warn!(%error, workers = ?dead, "a rescue failed; it is tried again"),
+    }
+}
+
+/// What one worker has seen of the others.
+pub struct Observer {
+    own: String,
+    lease: Lease,
+    seen: HashMap<String, (i64, Instant)>,
+}
+
+impl Observer {
+    /// An observer that never counts `own` among the dead.
+    #[must_use]
+    pub fn new(own: String, lease: Lease) -> Self {
+        Self {
+            own,
+            lease,
+            seen: HashMap::new(),
+        }
+    }
+
+    /// Takes in the latest signs of life and names the workers that are dead.
+    pub fn dead(&mut self, beats: &[Beat], steady: Instant, wall: Timestamp) -> Vec<String> {
+        self.seen
+            .retain(|worker, _| beats.iter().any(|beat| beat.worker == *worker));
+        let mut dead = Vec::new();
+        for beat in beats {
+            let overdue = self.silence(beat, steady) >= self.patience(beat, wall);
+            if overdue && beat.worker != self.own {
+                dead.push(beat.worker.clone());
+            }
+        }
+        dead
+    }
+
+    /// How long the worker's number has not changed, on the steady clock.
+    fn silence(&mut self, beat: &Beat, steady: Instant) -> Duration {
+        let (number, since) = self
+            .seen
+            .entry(beat.worker.clone())
+            .or_insert((beat.seen, steady));
+        if *number != beat.seen {
+            (*number, *since) = (beat.seen, steady);
+        }
+        steady.duration_since(*since)
+    }
+
+    /// The lease; or, if the number is older than that already, just long enough to miss two signs of life.
+    fn patience(&self, beat: &Beat, wall: Timestamp) -> Duration {
+        let age = wall.as_second().saturating_sub(beat.seen);
+        if u64::try_from(age).is_ok_and(|age| age >= self.lease.lease.as_secs()) {
+            self.lease.heartbeat.mul_f64(2.5).min(self.lease.lease)
+        } else {
+            self.lease.lease
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Lease = Lease {
+        heartbeat: Duration::from_secs(2),
+        lease: Duration::from_secs(10),
+    };
+
+    struct Scene {
+        observer: Observer,
+        start: Instant,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self {
+                observer: Observer::new("me".to_owned(), LEASE),
+                start: Instant::now(),
+            }
+        }
+
+        /// What is dead after `steady` seconds of the watcher, at `wall` o'clock, when the other was last seen at `seen`.
+        fn dead(&mut self, steady: u64, wall: i64, seen: i64) -> bool {
+            let beats = [("me", 0), ("other", seen)].map(|(worker, seen)| Beat {
+                worker: worker.to_owned(),
+                seen,
+            });
+            let steady = self.start + Duration::from_secs(steady);
+            let wall = Timestamp::from_second(wall).unwrap();
+            !self.observer.dead(&beats, steady, wall).is_empty()
+        }
+    }
+
+    #[test]
+    fn a_worker_is_dead_after_a_lease_without_a_sign_of_life() {
+        let mut scene = Scene::new();
+
+        assert!(!scene.dead(0, 1000, 1000));
+        assert!(!scene.dead(4, 1004, 1000));
+        assert!(scene.dead(10, 1010, 1000));
+    }
+
+    #[test]
+    fn a_worker_that_beats_lives_whatever_the_wall_clock_says() {
+        let mut scene = Scene::new();
+
+        assert!(!scene.dead(0, 1000, 1000));
+        assert!(!scene.dead(2, 4602, 1002), "set an hour forth");
+        assert!(!scene.dead(4, 4604, 4604));
+        assert!(!scene.dead(6, 1006, 4606), "set an hour back");
+        assert!(!scene.dead(8, 1008, 1008));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_keep_a_dead_worker_alive() {
+        let mut scene = Scene::new();
+
+        assert!(!scene.dead(0, 1000, 4600));
+        assert!(scene.dead(10, 1010, 4600));
+    }
+
+    #[test]
+    fn a_restarted_watcher_does_not_wait_a_whole_lease_for_somebody_long_gone() {
+        let mut scene = Scene::new();
+
+        assert!(!scene.dead(0, 2000, 1000), "a first look condemns nobody");
+        assert!(!scene.dead(4, 2004, 1000));
+        assert!(scene.dead(5, 2005, 1000));
+    }
+}

@@ -1,0 +1,317 @@
+//! The one task that talks to the queue.
+//!
+//! Handlers ask it for marks and tell it how they ended; it keeps account of what is in hand and
+//! takes turns: settlements, marks and claims together in one transaction, so that one write
+//! to the disk serves many mails. Nothing is dropped when the database is busy: the same turn
+//! is taken again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::clock::Clock;
+use domain::queue::{Claim, Claimed, JobQueue, Marked, Settlement, Turn, TurnReport, Watch};
+use domain::store::StoreError;
+use jiff::Timestamp;
+use runtime::shutdown::Shutdown;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use crate::outcome::Outcome;
+
+/// The most messages that go into one turn.
+const BATCH: usize = 256;
+
+/// How long to wait after a turn that the database refused.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// After a handler that broke without having sent anything.
+const BROKEN_PAUSE: Duration = Duration::from_secs(5);
+
+/// The longest sleep without looking for due mails: the clock may be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(2);
+
+/// How a handler ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// It came to a result.
+    Settled(Box<Outcome>),
+    /// Somebody else has the mail by now; there is nothing to settle.
+    Lost,
+    /// It panicked or took too long.
+    Broken(String),
+    /// The worker stops and could not wait for it.
+    Stopped,
+}
+
+enum Message {
+    Mark(Claim, oneshot::Sender<Marked>),
+    Ended(Claim, Ending),
+    /// Everything that will ever be said has been said.
+    Close,
+}
+
+/// How handlers reach the ledger. Cheap to clone.
+#[derive(Clone)]
+pub struct LedgerHandle(mpsc::UnboundedSender<Message>);
+
+impl LedgerHandle {
+    /// Asks whether the final dot may be written; the answer is on record before it is given.
+    pub async fn mark(&self, claim: Claim) -> Marked {
+        let (sender, answer) = oneshot::channel();
+        if self.0.send(Message::Mark(claim, sender)).is_err() {
+            return Marked::Lost;
+        }
+        answer.await.unwrap_or(Marked::Lost)
+    }
+
+    /// Says how a claim ended.
+    pub fn ended(&self, claim: Claim, ending: Ending) {
+        let _ = self.0.send(Message::Ended(claim, ending));
+    }
+
+    /// Says that nothing more will come; the ledger ends when all is settled.
+    pub fn close(&self) {
+        let _ = self.0.send(Message::Close);
+    }
+}
+
+/// What is known of a mail in hand.
+struct InHand {
+    /// Whether its handler was told that it may write the final dot.
+    marked: bool,
+    /// Tries cut off before this one.
+    cut_offs: u32,
+}
+
+/// The ledger, to be [`run`](Ledger::run) as a task of its own.
+pub struct Ledger {
+    queue: Arc<dyn JobQueue>,
+    clock: Arc<dyn Clock>,
+    worker: String,
+    capacity: usize,
+    shutdown: Shutdown,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    claimed: mpsc::UnboundedSender<Claimed>,
+    in_hand: HashMap<Claim, InHand>,
+    closing: bool,
+}
+
+impl Ledger {
+    /// A ledger for a worker with `capacity` hands, the way to reach it, and the mails it claims.
+    pub fn new(
+        queue: Arc<dyn JobQueue>,
+        clock: Arc<dyn Clock>,
+        worker: String,
+        capacity: usize,
+        shutdown: Shutdown,
+    ) -> (Self, LedgerHandle, mpsc::UnboundedReceiver<Claimed>) {
+        let (sender, inbox) = mpsc::unbounded_channel();
+        let (claimed, mails) = mpsc::unbounded_channel();
+        let ledger = Self {
+            queue,
+            clock,
+            worker,
+            capacity,
+            shutdown,
+            inbox,
+            claimed,
+            in_hand: HashMap::new(),
+            closing: false,
+        };
+        (ledger, LedgerHandle(sender), mails)
+    }
+
+    /// Takes turns until it is closed and everything is settled.
+    pub async fn run(mut self) -> Result<(), StoreError> {
+        let mut watch = self.queue.watch().await?;
+        let mut due = Some(self.clock.now());
+        let mut messages = Vec::with_capacity(BATCH);
+        while !(self.closing && self.in_hand.is_empty()) {
+            let look = self.wait(&mut messages, watch.as_mut(), due).await;
+            let (turn, waiting) = self.prepare(messages.drain(..));
+            if !look && is_empty(&turn) {
+                continue;
+            }
+            let asked = turn.claim as usize;
+            let report = self.take(turn).await;
+            let all_claimed = report.claimed.len() < asked;
+            self.account(report, waiting);
+            // With free hands left nothing more is due now; otherwise a settlement will bring the next turn.
+            due = if all_claimed {
+                self.next_due().await
+            } else {
+                None
+            };
+        }
+        self.queue.leave(&self.worker).await
+    }
+
+    /// Waits for something to do. True: mails may be due.
+    async fn wait(
+        &mut self,
+        messages: &mut Vec<Message>,
+        watch: &mut dyn Watch,
+        due: Option<Timestamp>,
+    ) -> bool {
+        let free = self.free();
+        let pause = match due {
+            Some(at) => Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default(),
+            None => LONGEST_SLEEP,
+        };
+        let stopping = self.shutdown.is_cancelled();
+        tokio::select! {
+            biased;
+            _ = self.inbox.recv_many(messages, BATCH) => false,
+            () = self.shutdown.cancelled(), if !stopping => false,
+            () = sleep(pause.min(LONGEST_SLEEP)), if free > 0 => self.anything_due().await,
+            changed = watch.changed(), if free > 0 => match changed {
+                Ok(()) => self.anything_due().await,
+                Err(error) => {
+                    tracing::warn!(%error, "the queue can't be watched");
+                    sleep(RETRY).await;
+                    true
+                }
+            },
+        }
+    }
+
+    /// A cheap look before a transaction: most commits of the API are none of the queue's business.
+    async fn anything_due(&self) -> bool {
+        match self.queue.due(self.clock.now()).await {
+            Ok(due) => due.now,
+            Err(error) => {
+                tracing::warn!(%error, "the queue can't be read");
+                sleep(RETRY).await;
+                true
+            }
+        }
+    }
+
+    async fn next_due(&self) -> Option<Timestamp> {
+        match self.queue.due(self.clock.now()).await {
+            Ok(due) if due.now => Some(self.clock.now()),
+            Ok(due) => due.next,
+            Err(_) => None,
+        }
+    }
+
+    fn free(&self) -> usize {
+        if self.closing || self.shutdown.is_cancelled() {
+            0
+        } else {
+            self.capacity.saturating_sub(self.in_hand.len())
+        }
+    }
+
+    /// Turns messages into a turn, and remembers who waits for a mark.
+    fn prepare(
+        &mut self,
+        messages: impl Iterator<Item = Message>,
+    ) -> (Turn, HashMap<Claim, oneshot::Sender<Marked>>) {
+        let mut turn = Turn::default();
+        let mut waiting = HashMap::new();
+        for message in messages {
+            match message {
+                Message::Close => self.closing = true,
+                Message::Mark(claim, answer) => {
+                    turn.marks.push(claim);
+                    waiting.insert(claim, answer);
+                }
+                Message::Ended(claim, ending) => {
+                    let Some(hand) = self.in_hand.remove(&claim) else {
+                        continue;
+                    };
+                    // A handler that has ended does not write a dot any more.
+                    if waiting.remove(&claim).is_some() {
+                        turn.marks.retain(|mark| *mark != claim);
+                    }
+                    self.end(&mut turn, claim, &hand, ending);
+                }
+            }
+        }
+        turn.claim = u32::try_from(self.free()).unwrap_or(u32::MAX);
+        (turn, waiting)
+    }
+
+    fn end(&self, turn: &mut Turn, claim: Claim, hand: &InHand, ending: Ending) {
+        let now = self.clock.now();
+        let outcome = match ending {
+            Ending::Lost => return,
+            Ending::Settled(outcome) => *outcome,
+            Ending::Stopped if hand.marked => {
+                Outcome::interrupted(hand.cut_offs, now, "the worker was stopped")
+            }
+            Ending::Broken(why) if hand.marked => Outcome::interrupted(hand.cut_offs, now, &why),
+            Ending::Stopped => return turn.releases.push(claim),
+            Ending::Broken(why) => Outcome::waiting(why, now + BROKEN_PAUSE).counted(),
+        };
+        turn.settlements.push(Settlement {
+            claim,
+            state: outcome.state,
+            reason: outcome.reason,
+            again_at: outcome.again_at,
+            counted: outcome.counted,
+            cut_off: outcome.cut_off,
+            record: outcome.record,
+            at: now,
+        });
+    }
+
+    /// Takes a turn, again and again if need be: what it holds must not get lost.
+    async fn take(&self, turn: Turn) -> TurnReport {
+        let turn = Arc::new(turn);
+        loop {
+            let now = self.clock.now();
+            match self.queue.turn(&self.worker, Arc::clone(&turn), now).await {
+                Ok(report) => return report,
+                Err(error) => {
+                    tracing::warn!(
+                        %error,
+                        settlements = turn.settlements.len(),
+                        marks = turn.marks.len(),
+                        "the queue refused a turn; it is taken again"
+                    );
+                    sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// Keeps account of what a turn brought.
+    fn account(
+        &mut self,
+        report: TurnReport,
+        mut waiting: HashMap<Claim, oneshot::Sender<Marked>>,
+    ) {
+        for claim in report.lost {
+            tracing::warn!(
+                mail.id = %claim.mail,
+                claim = claim.number,
+                "a result came too late: this worker had been given up and another has the mail"
+            );
+        }
+        for (claim, answer) in report.marks {
+            let heard = waiting
+                .remove(&claim)
+                .is_some_and(|waiting| waiting.send(answer).is_ok());
+            if let Some(hand) = self.in_hand.get_mut(&claim) {
+                hand.marked = heard && answer == Marked::Go;
+            }
+        }
+        for mail in report.claimed {
+            let hand = InHand {
+                marked: false,
+                cut_offs: mail.cut_offs,
+            };
+            let claim = mail.claim;
+            self.in_hand.insert(claim, hand);
+            // The backend holds the other end for as long as this task lives.
+            let _ = self.claimed.send(mail);
+        }
+    }
+}
+
+fn is_empty(turn: &Turn) -> bool {
+    turn.settlements.is_empty() && turn.marks.is_empty() && turn.releases.is_empty()
+}

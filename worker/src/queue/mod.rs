@@ -1,0 +1,30 @@
+//! The apalis backend over our [`JobQueue`](domain::queue::JobQueue) port.
+//!
+//! apalis runs the worker: it polls [`MailBackend`] for mails, calls the handler for each and
+//! waits for all of them when it stops. Around that, three parts of ours keep the promises that
+//! the stock storage breaks:
+//!
+//! - [`ledger`]: the one task that talks to the queue. It claims exactly as many mails as there
+//!   are free hands, grants marks, and settles, many at once in one transaction.
+//! - [`hands`]: the tower layer that runs each handler as a task of its own, within its time, and
+//!   tells the ledger how it ended, whatever happens.
+//! - [`heartbeat`]: says that this worker lives, and takes back the mails of those that do not.
+
+pub mod backend;
+pub mod hands;
+pub mod heartbeat;
+pub mod ledger;
+
+pub use backend::MailBackend;
+pub use ledger::{Ending, LedgerHandle};
+
+/// A name that no other start of a worker has: jobs are locked under it.
+#[must_use]
+pub fn worker_name(host: &str) -> String {
+    let unique = ulid::Ulid::generate().to_string();
+    format!(
+        "{host}-{}-{}",
+        std::process::id(),
+        &unique[unique.len() - 8..]
+    )
+}

@@ -1,0 +1,121 @@
+//! What one try at handing a mail to a relay came to: how far it got, and what ended it.
+//!
+//! Facts only. What they mean for the mail and for the relay is
+//! [`Verdict`](super::Verdict)'s business; writing them into the mail's timeline is the caller's.
+
+use std::{fmt, time::Duration};
+
+use super::Reply;
+
+/// One try, from taking a connection to its end.
+#[derive(Clone, Debug)]
+pub struct Try {
+    /// The relay, as `host:port`.
+    pub relay: String,
+    /// Whether an idle connection was used again.
+    pub reused: bool,
+    /// The stage the try ended in.
+    pub stage: Stage,
+    /// What ended it.
+    pub end: End,
+    /// Whether the final dot may have left this machine: from then on the relay may have
+    /// accepted the mail, whatever we hear.
+    pub dot_written: bool,
+    /// From the moment a connection was free to the end.
+    pub duration: Duration,
+}
+
+/// How far a try got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Finding the addresses of the relay's name.
+    Resolve,
+    /// Opening the TCP connection.
+    Connect,
+    /// STARTTLS and the TLS handshake.
+    Tls,
+    /// The relay's greeting and its answer to EHLO.
+    Greeting,
+    /// AUTH.
+    Auth,
+    /// MAIL FROM.
+    Mail,
+    /// RCPT TO.
+    Rcpt,
+    /// The DATA command, up to the 354, and recording the mark.
+    Data,
+    /// The message, its final dot, and the answer to that.
+    Dot,
+}
+
+impl Stage {
+    /// The word for timelines and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Greeting => "greeting",
+            Self::Auth => "auth",
+            Self::Mail => "mail",
+            Self::Rcpt => "rcpt",
+            Self::Data => "data",
+            Self::Dot => "dot",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What ended a try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The final dot was answered with exactly 250.
+    Accepted(Reply),
+    /// The relay answered, readably, but not what the stage needs to go on.
+    Refused(Reply),
+    /// The caller's mark said [`Mark::Stop`]; no byte of the message was sent. Its reason.
+    Stopped(String),
+    /// The relay does not offer what our settings demand: STARTTLS, AUTH, a certificate we can
+    /// trust. One readable sentence.
+    Unfit(String),
+    /// No readable answer: a timeout, a reset, garbage. One readable sentence.
+    Failed(String),
+}
+
+/// The caller's word on whether the message may be sent, given after the 354.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// "The dot is about to be written" is recorded: send it.
+    Go,
+    /// Do not send: the mail has been taken over, cancelled or cannot be recorded. Why.
+    Stop(String),
+}
+
+impl Try {
+    /// What the relay answered, if it ended the try by a readable reply.
+    #[must_use]
+    pub fn reply(&self) -> Option<&Reply> {
+        match &self.end {
+            End::Accepted(reply) | End::Refused(reply) => Some(reply),
+            End::Stopped(_) | End::Unfit(_) | End::Failed(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Try {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { relay, stage, .. } = self;
+        match &self.end {
+            End::Accepted(reply) => write!(f, "{relay} accepted the mail: {reply}"),
+            End::Refused(reply) => write!(f, "{relay} answered at {stage}: {reply}"),
+            End::Stopped(why) => write!(f, "stopped before the message was sent: {why}"),
+            End::Unfit(why) | End::Failed(why) => write!(f, "{relay} failed at {stage}: {why}"),
+        }
+    }
+}

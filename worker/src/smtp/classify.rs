@@ -1,0 +1,307 @@
+//! What a try means: for the mail, and for the relay.
+//!
+//! The whole table stands here and nowhere else. The delivery and the breaker ask it; neither
+//! looks at a reply code itself. The guiding rule where servers differ: a permanent answer to
+//! one recipient must never hold up the queue, and nothing counts as delivered but a 250 to the
+//! final dot.
+
+use super::{End, Reply, Stage, Try};
+
+/// What a try means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The relay has the mail. The relay is healthy.
+    Delivered,
+    /// This recipient or message is refused for good. The relay is healthy.
+    RecipientRefused,
+    /// This recipient is refused for now: the next try is due on the schedule. The relay is
+    /// healthy.
+    RecipientLater,
+    /// The relay is sick. The mail waits, and no attempt is counted.
+    RelayTrouble,
+    /// The relay refuses us, or is not what our settings demand: someone must act. The mail
+    /// waits, and no attempt is counted.
+    RelayRefusesUs,
+    /// The dot was written and no clear yes or no came back: at most one more try.
+    Ambiguous,
+    /// We stopped by ourselves before sending a byte of the message.
+    Stopped,
+}
+
+impl Verdict {
+    /// The word for timelines and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::RecipientRefused => "recipient_refused",
+            Self::RecipientLater => "recipient_later",
+            Self::RelayTrouble => "relay_trouble",
+            Self::RelayRefusesUs => "relay_refuses_us",
+            Self::Ambiguous => "ambiguous",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Enhanced codes by which *our* mail is refused, whoever it is for: it lacks authentication by
+/// SPF, DKIM or DMARC (5.7.26 of RFC 7372 §3.3, Outlook's 5.7.515), or the sender's address is no
+/// good (5.1.7 and 5.1.8 of RFC 3463 §3.2; Postfix says so only after RCPT).
+const OUR_MAIL_REFUSED: [&str; 4] = ["5.7.26", "5.7.515", "5.1.7", "5.1.8"];
+
+/// How servers say that they do not relay for us, for good or (454) for now: Postfix, sendmail,
+/// Exim, qmail, Exchange, hMailServer; the last is Amazon SES with an unconfirmed sender.
+const RELAY_DENIED: [&str; 9] = [
+    "relay access denied",
+    "relay denied",
+    "relaying denied",
+    "relay not permitted",
+    "relaying not permitted",
+    "relaying not allowed",
+    "unable to relay",
+    "not permitted to relay",
+    "email address is not verified",
+];
+
+/// What Postfix has against us, which it says after RCPT unless told otherwise. For good only:
+/// greylisting uses the same words with a 450.
+const POSTFIX_REFUSES_US: [&str; 3] = [
+    "client host rejected",
+    "helo command rejected",
+    "sender address rejected",
+];
+
+/// The verdict on a try. Its reason in words is the try's own `Display`.
+#[must_use]
+pub fn classify(attempt: &Try) -> Verdict {
+    match &attempt.end {
+        End::Accepted(reply) | End::Refused(reply) => by_reply(attempt.stage, reply),
+        End::Stopped(_) => Verdict::Stopped,
+        End::Unfit(_) => Verdict::RelayRefusesUs,
+        End::Failed(_) if attempt.dot_written => Verdict::Ambiguous,
+        End::Failed(_) => Verdict::RelayTrouble,
+    }
+}
+
+fn by_reply(stage: Stage, reply: &Reply) -> Verdict {
+    let code = reply.code;
+    // "Service not available, closing channel" may answer any command (RFC 5321 §3.8).
+    if code == 421 {
+        return Verdict::RelayTrouble;
+    }
+    // A positive reply where it does not belong says that replies and commands are out of step.
+    // After the dot the mail may have been taken, so tries must be bounded; before it, nothing
+    // was sent.
+    if !(400..600).contains(&code) {
+        return match stage {
+            Stage::Dot if code == 250 => Verdict::Delivered,
+            Stage::Dot => Verdict::Ambiguous,
+            _ => Verdict::RelayTrouble,
+        };
+    }
+    // A reply about the mailbox may quote the mailbox's own server, that is, a stranger: its
+    // words must not hold up the queue for everybody.
+    let text = if about_the_mailbox(reply) {
+        String::new()
+    } else {
+        reply.text.to_ascii_lowercase()
+    };
+    if text.contains("throttl") {
+        return Verdict::RelayTrouble;
+    }
+    match stage {
+        Stage::Resolve | Stage::Connect | Stage::Greeting => Verdict::RelayTrouble,
+        Stage::Tls | Stage::Auth | Stage::Mail if code < 500 => Verdict::RelayTrouble,
+        Stage::Tls | Stage::Auth | Stage::Mail => Verdict::RelayRefusesUs,
+        Stage::Rcpt | Stage::Data | Stage::Dot => about_the_mail(reply, &text),
+    }
+}
+
+/// Whether the enhanced code speaks of the address or the mailbox (x.1.x, x.2.x; RFC 3463 §2).
+fn about_the_mailbox(reply: &Reply) -> bool {
+    let subject = reply
+        .enhanced
+        .as_deref()
+        .and_then(|code| code.split('.').nth(1));
+    matches!(subject, Some("1" | "2"))
+}
+
+/// A negative reply to RCPT, DATA or the message itself.
+fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
+    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    let refuses_us = matches!(reply.code, 530 | 535)
+        || reply
+            .enhanced
+            .as_deref()
+            .is_some_and(|code| OUR_MAIL_REFUSED.contains(&code))
+        || says(&RELAY_DENIED)
+        || (reply.code >= 500 && says(&POSTFIX_REFUSES_US));
+    match reply.code {
+        _ if refuses_us => Verdict::RelayRefusesUs,
+        ..500 => Verdict::RecipientLater,
+        // Not implemented, bad sequence: about the conversation, not about the recipient.
+        502..=504 => Verdict::RelayTrouble,
+        _ => Verdict::RecipientRefused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Stage::*, Verdict::*, *};
+
+    fn verdict(stage: Stage, dot_written: bool, end: End) -> Verdict {
+        classify(&Try {
+            relay: String::from("relay.example.com:25"),
+            reused: false,
+            stage,
+            end,
+            dot_written,
+            duration: Duration::ZERO,
+        })
+    }
+
+    #[test]
+    fn every_reply_has_its_row_in_the_table() {
+        let rows = [
+            // Delivered: exactly 250 after the dot.
+            (Dot, 250, "2.0.0 queued as 4F2", Delivered),
+            // Positive, but not that: the mail may be there, and may not.
+            (Dot, 251, "will forward", Ambiguous),
+            (Dot, 299, "well", Ambiguous),
+            (Dot, 354, "go on", Ambiguous),
+            (Dot, 220, "hello", Ambiguous),
+            // The recipient is refused.
+            (Rcpt, 550, "5.1.1 no such user", RecipientRefused),
+            (Rcpt, 550, "no enhanced code", RecipientRefused),
+            (Rcpt, 550, "5.2.1 mailbox disabled", RecipientRefused),
+            (Rcpt, 551, "user not local", RecipientRefused),
+            (Rcpt, 553, "5.1.3 bad syntax", RecipientRefused),
+            (Rcpt, 501, "5.1.3 bad syntax", RecipientRefused),
+            (Rcpt, 554, "5.1.2 bad domain", RecipientRefused),
+            (Rcpt, 554, "5.7.1 rejected by policy", RecipientRefused),
+            (Rcpt, 552, "5.2.2 mailbox full", RecipientRefused),
+            (Rcpt, 556, "5.1.10 null MX", RecipientRefused),
+            (Data, 554, "no valid recipients", RecipientRefused),
+            (Dot, 550, "5.7.1 looks like spam", RecipientRefused),
+            (Dot, 552, "5.3.4 too big", RecipientRefused),
+            (Dot, 554, "5.6.0 content rejected", RecipientRefused),
+            (Dot, 554, "5.2.2 mailbox full", RecipientRefused),
+            (
+                Rcpt,
+                550,
+                "5.1.1 mx said: relaying denied",
+                RecipientRefused,
+            ),
+            (Rcpt, 550, "5.1.1 mx said: throttled", RecipientRefused),
+            // The recipient is refused for now.
+            (Rcpt, 450, "4.1.1 mx said: throttled", RecipientLater),
+            (
+                Rcpt,
+                450,
+                "4.7.1 Client host rejected: greylisted",
+                RecipientLater,
+            ),
+            (Rcpt, 450, "4.2.0 greylisted", RecipientLater),
+            (Rcpt, 450, "mailbox busy", RecipientLater),
+            (Rcpt, 451, "4.3.0 try again", RecipientLater),
+            (Rcpt, 452, "4.2.2 mailbox full", RecipientLater),
+            (Data, 450, "greylisted", RecipientLater),
+            (Dot, 450, "4.2.0 greylisted", RecipientLater),
+            (Dot, 451, "4.3.0 local error", RecipientLater),
+            (Dot, 452, "4.3.1 no space", RecipientLater),
+            // The relay is in trouble.
+            (Greeting, 554, "no service", RelayTrouble),
+            (Greeting, 450, "busy", RelayTrouble),
+            (Greeting, 502, "EHLO?", RelayTrouble),
+            (Tls, 454, "TLS not available", RelayTrouble),
+            (Auth, 454, "4.7.0 temporary failure", RelayTrouble),
+            (Mail, 451, "4.3.0 later", RelayTrouble),
+            (Mail, 452, "4.3.1 no space", RelayTrouble),
+            (Mail, 354, "out of step", RelayTrouble),
+            (Rcpt, 354, "out of step", RelayTrouble),
+            (Data, 250, "out of step", RelayTrouble),
+            (Data, 503, "5.5.1 bad sequence", RelayTrouble),
+            (Rcpt, 503, "5.5.1 bad sequence", RelayTrouble),
+            (Rcpt, 450, "4.7.0 Throttled", RelayTrouble),
+            (Dot, 454, "Throttling failure: rate exceeded", RelayTrouble),
+            (Mail, 550, "you are throttled", RelayTrouble),
+            // The relay refuses us.
+            (Tls, 502, "STARTTLS?", RelayRefusesUs),
+            (Auth, 535, "5.7.8 wrong password", RelayRefusesUs),
+            (Auth, 534, "5.7.9 too weak", RelayRefusesUs),
+            (Auth, 530, "5.7.0 STARTTLS first", RelayRefusesUs),
+            (Mail, 530, "5.7.0 authenticate", RelayRefusesUs),
+            (Mail, 550, "5.7.1 sender refused", RelayRefusesUs),
+            (Mail, 503, "bad sequence", RelayRefusesUs),
+            (Rcpt, 530, "5.7.0 authenticate", RelayRefusesUs),
+            (Rcpt, 554, "5.7.1 Relay access denied", RelayRefusesUs),
+            (Rcpt, 454, "4.7.1 Relay access denied", RelayRefusesUs),
+            (Rcpt, 550, "relay denied", RelayRefusesUs),
+            (Rcpt, 550, "5.7.1 Relaying denied", RelayRefusesUs),
+            (Rcpt, 550, "5.7.26 unauthenticated", RelayRefusesUs),
+            (Rcpt, 550, "5.7.515 access denied", RelayRefusesUs),
+            (Dot, 550, "5.7.26 unauthenticated", RelayRefusesUs),
+            (Dot, 550, "5.7.515 access denied", RelayRefusesUs),
+            (Rcpt, 553, "5.1.8 sender's domain not found", RelayRefusesUs),
+            (Rcpt, 554, "5.7.1 Client host rejected", RelayRefusesUs),
+            (Rcpt, 553, "5.7.1 Sender address rejected", RelayRefusesUs),
+            (Dot, 554, "Email address is not verified", RelayRefusesUs),
+        ];
+
+        for (stage, code, text, expected) in rows {
+            let end = match (stage, code) {
+                (Dot, 250) => End::Accepted(Reply::new(code, text)),
+                _ => End::Refused(Reply::new(code, text)),
+            };
+            let found = verdict(stage, stage == Dot, end);
+
+            assert_eq!(found, expected, "{code} {text} at {stage}");
+        }
+    }
+
+    #[test]
+    fn a_421_is_trouble_at_every_stage() {
+        for stage in [Greeting, Tls, Auth, Mail, Rcpt, Data, Dot] {
+            let end = End::Refused(Reply::new(421, "4.7.0 relaying denied, closing"));
+
+            assert_eq!(verdict(stage, stage == Dot, end), RelayTrouble, "{stage}");
+        }
+    }
+
+    #[test]
+    fn no_readable_answer_is_trouble_before_the_dot_and_ambiguous_after_it() {
+        for stage in [Resolve, Connect, Tls, Greeting, Auth, Mail, Rcpt, Data, Dot] {
+            let end = End::Failed(String::from("reset"));
+
+            assert_eq!(verdict(stage, false, end), RelayTrouble, "{stage}");
+        }
+        let end = End::Failed(String::from("reset"));
+
+        assert_eq!(verdict(Dot, true, end), Ambiguous);
+    }
+
+    #[test]
+    fn a_relay_that_lacks_what_settings_demand_refuses_us() {
+        for stage in [Tls, Auth] {
+            let end = End::Unfit(String::from("not offered"));
+
+            assert_eq!(verdict(stage, false, end), RelayRefusesUs);
+        }
+    }
+
+    #[test]
+    fn a_stop_of_ours_is_neither_the_mails_nor_the_relays_fault() {
+        let end = End::Stopped(String::from("lease lost"));
+
+        assert_eq!(verdict(Data, false, end), Stopped);
+    }
+
+    #[test]
+    fn a_250_elsewhere_than_after_the_dot_delivers_nothing() {
+        let end = End::Accepted(Reply::new(250, "ok"));
+
+        assert_eq!(verdict(Rcpt, false, end), RelayTrouble);
+    }
+}

@@ -1,0 +1,264 @@
+//! One connection to a relay, driven command by command, each with its time limit.
+//!
+//! Not lettre's transports: those time out the TCP connect only and put half-used connections
+//! back into their pool. A `Connection` is owned by whoever works with it; a future that is
+//! dropped half-way drops it too, and with it the socket, so no later mail can read an answer
+//! meant for this one.
+
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use lettre::transport::smtp::{
+    authentication::{Credentials, DEFAULT_MECHANISMS},
+    client::AsyncSmtpConnection,
+    commands::{Auth, Data, Mail, Quit, Rcpt, Rset, Starttls},
+    extension::{ClientId, Extension},
+    response::Response,
+};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerName};
+
+use super::{
+    End, Envelope, Mark, RelaySecurity, Reply, Stage, Timeouts, tls,
+    trail::{Trail, answer, no_answer, reply_of},
+    wire::Wire,
+};
+
+/// How many challenges an AUTH may bring; LOGIN has two.
+const MOST_CHALLENGES: usize = 4;
+
+/// Where a relay is and how it is approached.
+pub(super) struct Target {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) security: RelaySecurity,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) hello: ClientId,
+    pub(super) connector: TlsConnector,
+    pub(super) server_name: ServerName<'static>,
+    pub(super) timeouts: Timeouts,
+    /// The address that answered last; it is tried first.
+    pub(super) last_good: Mutex<Option<SocketAddr>>,
+}
+
+/// A connection that is ready for a mail.
+pub(super) struct Connection {
+    smtp: AsyncSmtpConnection,
+    wire: Wire,
+    mails: u32,
+}
+
+impl Connection {
+    /// Connects, starts TLS, says hello and authenticates, as the target demands.
+    pub(super) async fn open(target: &Target, trail: &mut Trail) -> Result<Self, End> {
+        let (stream, peer) = connect(target, trail).await?;
+        let mut connection = match target.security {
+            RelaySecurity::Plaintext => greet(target, Wire::plain(stream, peer), trail).await?,
+            RelaySecurity::ImplicitTls => {
+                trail.stage = Stage::Tls;
+                let limit = target.timeouts.tls_and_auth;
+                let stream = timeout(limit, start_tls(target, stream))
+                    .await
+                    .map_err(|_| no_answer(limit))??;
+                greet(target, Wire::tls(stream, peer), trail).await?
+            }
+            RelaySecurity::StartTls => {
+                let plain = greet(target, Wire::plain(stream, peer), trail).await?;
+                trail.stage = Stage::Tls;
+                let limit = target.timeouts.tls_and_auth;
+                let wire = timeout(limit, plain.upgrade(target))
+                    .await
+                    .map_err(|_| no_answer(limit))??;
+                greet(target, wire, trail).await?
+            }
+        };
+        if let Some(credentials) = &target.credentials {
+            trail.stage = Stage::Auth;
+            let limit = target.timeouts.tls_and_auth;
+            timeout(limit, connection.authenticate(credentials, limit))
+                .await
+                .map_err(|_| no_answer(limit))??;
+        }
+        Ok(connection)
+    }
+
+    /// STARTTLS. EHLO must follow: what was offered before counts no more (RFC 3207 §4.2).
+    async fn upgrade(mut self, target: &Target) -> Result<Wire, End> {
+        let offered = self.smtp.server_info();
+        if !offered.supports_feature(Extension::StartTls) {
+            return Err(End::Unfit(String::from("it does not offer STARTTLS")));
+        }
+        let limit = target.timeouts.tls_and_auth;
+        expect(&self.command(limit, Starttls).await?, |code| code == 220)?;
+        let stream = self.wire.take_plain().ok_or_else(gone)?;
+        let peer = self.wire.peer();
+        drop(self);
+        Ok(Wire::upgraded(start_tls(target, stream).await?, peer))
+    }
+
+    /// AUTH PLAIN or LOGIN (RFC 4954), never in the open.
+    async fn authenticate(
+        &mut self,
+        credentials: &Credentials,
+        limit: Duration,
+    ) -> Result<(), End> {
+        if !self.wire.is_encrypted() && !self.wire.peer().ip().is_loopback() {
+            let why = "a password is only sent over TLS or to this machine itself";
+            return Err(End::Unfit(String::from(why)));
+        }
+        let Some(mechanism) = self
+            .smtp
+            .server_info()
+            .get_auth_mechanism(DEFAULT_MECHANISMS)
+        else {
+            let why = "it does not offer AUTH with PLAIN or LOGIN";
+            return Err(End::Unfit(String::from(why)));
+        };
+        let failed = |_| End::Failed(String::from("its AUTH challenge could not be answered"));
+        let first = Auth::new(mechanism, credentials.clone(), None).map_err(failed)?;
+        let mut response = self.command(limit, first).await?;
+        for _ in 0..MOST_CHALLENGES {
+            if !response.has_code(334) {
+                break;
+            }
+            let next = Auth::new_from_response(mechanism, credentials.clone(), &response)
+                .map_err(failed)?;
+            response = self.command(limit, next).await?;
+        }
+        expect(&response, |code| code == 235)
+    }
+
+    /// Hands one mail over. `mark` is awaited after the 354 and before the first byte of the
+    /// message; the reply is what the final dot was answered with.
+    pub(super) async fn hand_over(
+        &mut self,
+        timeouts: &Timeouts,
+        envelope: &Envelope,
+        message: &[u8],
+        mark: impl Future<Output = Mark> + Send,
+        trail: &mut Trail,
+    ) -> Result<Reply, End> {
+        self.mails += 1;
+        trail.watch(self.wire.dot_written());
+        let positive = |code| (200..300).contains(&code);
+
+        trail.stage = Stage::Mail;
+        let mail = Mail::new(Some(envelope.from.clone()), Vec::new());
+        expect(&self.command(timeouts.command, mail).await?, positive)?;
+
+        trail.stage = Stage::Rcpt;
+        let rcpt = Rcpt::new(envelope.to.clone(), Vec::new());
+        expect(&self.command(timeouts.command, rcpt).await?, positive)?;
+
+        trail.stage = Stage::Data;
+        let response = self.command(timeouts.command, Data).await?;
+        expect(&response, |code| code == 354)?;
+        if let Mark::Stop(why) = mark.await {
+            return Err(End::Stopped(why));
+        }
+
+        trail.stage = Stage::Dot;
+        let response = answer(timeouts.final_dot, self.smtp.message(message)).await?;
+        expect(&response, |code| code == 250)?;
+        Ok(reply_of(&response))
+    }
+
+    /// RSET: whether the relay is still there and in step. Anything but a 250 says no.
+    pub(super) async fn reset(&mut self, limit: Duration) -> bool {
+        matches!(self.command(limit, Rset).await, Ok(response) if response.has_code(250))
+    }
+
+    /// Takes leave, waiting for the relay's goodbye at most this long.
+    pub(super) async fn quit(mut self, limit: Duration) {
+        let _ = self.command(limit, Quit).await;
+    }
+
+    /// How many mails were begun on it.
+    pub(super) fn mails(&self) -> u32 {
+        self.mails
+    }
+
+    async fn command(
+        &mut self,
+        limit: Duration,
+        command: impl std::fmt::Display,
+    ) -> Result<Response, End> {
+        answer(limit, self.smtp.command(command)).await
+    }
+}
+
+/// Finds the relay's addresses and connects to the first that answers. A relay may listen on
+/// one of them only.
+async fn connect(target: &Target, trail: &mut Trail) -> Result<(TcpStream, SocketAddr), End> {
+    let limit = target.timeouts.connect;
+    trail.stage = Stage::Resolve;
+    let found = timeout(limit, lookup_host((target.host.as_str(), target.port))).await;
+    let mut addresses: Vec<SocketAddr> = match found {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => return Err(End::Failed(format!("its name has no address: {error}"))),
+        Err(_) => return Err(no_answer(limit)),
+    };
+    let last_good = *target
+        .last_good
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    addresses.sort_by_key(|address| Some(*address) != last_good);
+
+    trail.stage = Stage::Connect;
+    let mut failures = Vec::new();
+    for address in addresses {
+        match timeout(limit, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Without it each command waits for the acknowledgement of the one before.
+                let _ = stream.set_nodelay(true);
+                *target
+                    .last_good
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = Some(address);
+                return Ok((stream, address));
+            }
+            Ok(Err(error)) => failures.push(format!("{address}: {error}")),
+            Err(_) => failures.push(format!("{address}: no answer within {limit:?}")),
+        }
+    }
+    if failures.is_empty() {
+        failures.push(String::from("its name has no address"));
+    }
+    Err(End::Failed(failures.join("; ")))
+}
+
+async fn start_tls(target: &Target, stream: TcpStream) -> Result<TlsStream<TcpStream>, End> {
+    tls::handshake(&target.connector, target.server_name.clone(), stream).await
+}
+
+/// Waits for the greeting and says EHLO.
+async fn greet(target: &Target, wire: Wire, trail: &mut Trail) -> Result<Connection, End> {
+    trail.stage = Stage::Greeting;
+    let stream = Box::new(wire.clone());
+    let opened = AsyncSmtpConnection::connect_with_transport(stream, &target.hello);
+    let smtp = answer(target.timeouts.command, opened).await?;
+    wire.opened();
+    Ok(Connection {
+        smtp,
+        wire,
+        mails: 0,
+    })
+}
+
+fn expect(response: &Response, right: impl Fn(u16) -> bool) -> Result<(), End> {
+    if right(response.code().into()) {
+        Ok(())
+    } else {
+        Err(End::Refused(reply_of(response)))
+    }
+}
+
+fn gone() -> End {
+    End::Failed(String::from("the connection is gone"))
+}

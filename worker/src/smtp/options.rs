@@ -1,0 +1,66 @@
+//! The knobs of a [`Relay`](super::Relay), with the numbers it runs with by default.
+
+use std::{path::PathBuf, time::Duration};
+
+/// How a [`Relay`](super::Relay) introduces itself, whom it trusts, and its limits.
+#[derive(Clone, Debug)]
+pub struct RelayOptions {
+    /// What EHLO says we are: a domain name, or an IP address (sent as a literal, RFC 5321 §4.1.3).
+    pub hello_name: String,
+    /// PEM file of the only certificate authorities to trust. Without it the usual web roots count.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the relay's certificate is checked. `false` is for trying things out.
+    pub verify: bool,
+    /// Connections at once, idle ones included.
+    pub max_connections: usize,
+    /// Mails after which a connection is not used again.
+    pub max_mails: u32,
+    /// How long an unused connection is kept.
+    pub max_idle: Duration,
+    /// The longest each stage may take.
+    pub timeouts: Timeouts,
+}
+
+impl Default for RelayOptions {
+    fn default() -> Self {
+        Self {
+            hello_name: String::from("localhost"),
+            ca_file: None,
+            verify: true,
+            max_connections: 32,
+            max_mails: 100,
+            max_idle: Duration::from_secs(8),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// The longest each stage of a try may take.
+///
+/// RFC 5321 §4.5.3.2 suggests minutes; a code that lives ten minutes cannot wait that long,
+/// and a relay that needs them is better reported as sick.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Finding the addresses of the relay's name, and then each address that is tried.
+    pub connect: Duration,
+    /// TLS (with the STARTTLS command), and then AUTH.
+    pub tls_and_auth: Duration,
+    /// The greeting with EHLO (and EHLO again under STARTTLS), and then MAIL, RCPT, DATA and RSET each.
+    pub command: Duration,
+    /// Sending the message and waiting for the answer to its final dot. Relays scan here.
+    pub final_dot: Duration,
+    /// All stages of one try together. Waiting for a free connection is not part of it.
+    pub whole_try: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            tls_and_auth: Duration::from_secs(10),
+            command: Duration::from_secs(10),
+            final_dot: Duration::from_mins(1),
+            whole_try: Duration::from_secs(90),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Idle connections, the latest on top.
+//!
+//! A connection is taken out by value and comes back only when an exchange ended cleanly, so a
+//! try that is cancelled, times out or fails cannot leave a half-used one here. The relay is the
+//! only user.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use super::connection::Connection;
+
+/// How long a relay may take over its goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+pub(super) struct Pool {
+    max_idle: Duration,
+    max_mails: u32,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// In the order they came back, so the first is the oldest.
+    idle: Vec<Idle>,
+    /// Whether a task is waiting to drop them by age.
+    reaping: bool,
+    closed: bool,
+}
+
+struct Idle {
+    connection: Connection,
+    until: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(max_idle: Duration, max_mails: u32) -> Arc<Self> {
+        Arc::new(Self {
+            max_idle,
+            max_mails,
+            state: Mutex::default(),
+        })
+    }
+
+    /// The connection used last, if it is not too old.
+    pub(super) fn take(&self) -> Option<Connection> {
+        // If the youngest is too old, so are all; the reaper is about to drop them.
+        let now = Instant::now();
+        let idle = self.lock().idle.pop_if(|idle| idle.until > now)?;
+        Some(idle.connection)
+    }
+
+    /// Puts back a connection whose last exchange ended cleanly.
+    pub(super) fn put(self: &Arc<Self>, connection: Connection) {
+        let mut state = self.lock();
+        if state.closed || connection.mails() >= self.max_mails {
+            drop(state);
+            // The mail is done; its caller need not wait for a goodbye.
+            tokio::spawn(connection.quit(GOODBYE));
+            return;
+        }
+        let until = Instant::now() + self.max_idle;
+        state.idle.push(Idle { connection, until });
+        if !std::mem::replace(&mut state.reaping, true) {
+            tokio::spawn(reap(Arc::downgrade(self), until));
+        }
+    }
+
+    /// Says goodbye to all idle connections; none is kept from now on.
+    pub(super) async fn close(&self) {
+        let idle = {
+            let mut state = self.lock();
+            state.closed = true;
+            std::mem::take(&mut state.idle)
+        };
+        goodbye(idle).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Drops connections as they get too old, and ends when none is left.
+async fn reap(pool: Weak<Pool>, mut next: Instant) {
+    loop {
+        sleep_until(next).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let (old, more) = {
+            let mut state = pool.lock();
+            let now = Instant::now();
+            let old = state.idle.partition_point(|idle| idle.until <= now);
+            let old: Vec<_> = state.idle.drain(..old).collect();
+            match state.idle.first() {
+                Some(oldest) => next = oldest.until,
+                None => state.reaping = false,
+            }
+            (old, state.reaping)
+        };
+        goodbye(old).await;
+        if !more {
+            return;
+        }
+    }
+}
+
+async fn goodbye(idle: Vec<Idle>) {
+    let mut leaving: JoinSet<()> = idle
+        .into_iter()
+        .map(|idle| idle.connection.quit(GOODBYE))
+        .collect();
+    while leaving.join_next().await.is_some() {}
+}

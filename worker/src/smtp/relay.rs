@@ -1,0 +1,230 @@
+//! A relay as the delivery sees it: send a mail, probe, close.
+
+use std::{
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use lettre::transport::smtp::{authentication, extension::ClientId};
+use secrecy::ExposeSecret as _;
+use tokio::{sync::Semaphore, time::timeout};
+use tokio_rustls::rustls::{self, pki_types::ServerName};
+use tracing::debug;
+
+use super::{
+    End, Envelope, Mark, RelayOptions, RelayUrl, Reply, Stage, Try,
+    connection::{Connection, Target},
+    pool::Pool,
+    tls,
+    trail::{Trail, no_answer},
+};
+
+/// Why a relay cannot even be set up. Each is the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The file of certificate authorities is missing, unreadable or empty.
+    #[error("the file of certificate authorities {} is of no use: {reason}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The name for EHLO is not a domain name or IP address.
+    #[error("`{0}` cannot be said in EHLO: it must be a domain name or an IP address")]
+    HelloName(String),
+    /// The host is neither a name nor an address that a certificate could be for.
+    #[error("`{0}` is not a host name or an IP address")]
+    Host(String),
+    /// rustls rejects its own set-up.
+    #[error("TLS could not be set up: {0}")]
+    Tls(#[source] rustls::Error),
+}
+
+/// One relay with its connections. Clones share them.
+#[derive(Clone)]
+pub struct Relay(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    target: Target,
+    pool: Arc<Pool>,
+    free: Semaphore,
+}
+
+impl Relay {
+    /// Sets a relay up; nothing is sent yet. Reads `ca_file`.
+    pub fn new(url: RelayUrl, options: RelayOptions) -> Result<Self, RelayError> {
+        let host = url.host.trim_matches(['[', ']']).to_owned();
+        let name = if host.contains(':') {
+            format!("[{host}]:{}", url.port)
+        } else {
+            format!("{host}:{}", url.port)
+        };
+        let server_name =
+            ServerName::try_from(host.clone()).map_err(|_| RelayError::Host(host.clone()))?;
+        let credentials = url.credentials.map(|credentials| {
+            authentication::Credentials::new(
+                credentials.user,
+                credentials.password.expose_secret().to_owned(),
+            )
+        });
+        let target = Target {
+            port: url.port,
+            security: url.security,
+            credentials,
+            hello: client_id(options.hello_name)?,
+            connector: tls::connector(options.ca_file.as_deref(), options.verify)?,
+            server_name,
+            timeouts: options.timeouts,
+            last_good: Mutex::default(),
+            host,
+        };
+        Ok(Self(Arc::new(Inner {
+            name,
+            target,
+            pool: Pool::new(options.max_idle, options.max_mails),
+            free: Semaphore::new(options.max_connections.max(1)),
+        })))
+    }
+
+    /// The relay as `host:port`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Hands one mail over, on an idle connection or a new one.
+    ///
+    /// `message` must be 7-bit with CRLF line ends; dots are stuffed here (RFC 5321 §4.5.2).
+    /// `mark` is awaited at most once: after the relay's 354 and before the first byte of the
+    /// message. On [`Mark::Stop`] the connection is dropped without the final dot, so the relay
+    /// cannot accept anything (RFC 5321 §4.1.1.4).
+    ///
+    /// Waits for one of the relay's connections to be free; that wait is not part of the try.
+    /// Dropping the future closes its connection; it cannot disturb another mail.
+    pub async fn send(
+        &self,
+        envelope: &Envelope,
+        message: &[u8],
+        mark: impl Future<Output = Mark> + Send,
+    ) -> Try {
+        // The semaphore is never closed, so this always is a permit; it is held to the end.
+        let _free = self.0.free.acquire().await;
+        let begun = Instant::now();
+        let mut trail = Trail::new();
+        let limit = self.0.target.timeouts.whole_try;
+        let sent = self.0.attempt(envelope, message, mark, &mut trail);
+        let end = match timeout(limit, sent).await {
+            Ok(Ok(reply)) => End::Accepted(reply),
+            Ok(Err(end)) => end,
+            Err(_) => End::Failed(format!("the try as a whole took longer than {limit:?}")),
+        };
+        self.0.tell(&trail, end, begun)
+    }
+
+    /// Connects, starts TLS, says hello and authenticates, but sends no mail. On a connection of
+    /// its own, beyond the limit, so that hanging tries cannot keep it waiting.
+    ///
+    /// The error is the try that failed, to be classified like any other.
+    pub async fn probe(&self) -> Result<(), Box<Try>> {
+        let begun = Instant::now();
+        let mut trail = Trail::new();
+        let limit = self.0.target.timeouts.whole_try;
+        let opened = timeout(limit, Connection::open(&self.0.target, &mut trail)).await;
+        match opened.unwrap_or_else(|_| Err(no_answer(limit))) {
+            Ok(connection) => {
+                connection.quit(self.0.target.timeouts.command).await;
+                Ok(())
+            }
+            Err(end) => Err(Box::new(self.0.tell(&trail, end, begun))),
+        }
+    }
+
+    /// Takes leave of all idle connections with QUIT. Tries in hand go on; their connections are
+    /// not kept.
+    pub async fn close(&self) {
+        self.0.pool.close().await;
+    }
+}
+
+impl Inner {
+    async fn attempt(
+        &self,
+        envelope: &Envelope,
+        message: &[u8],
+        mark: impl Future<Output = Mark> + Send,
+        trail: &mut Trail,
+    ) -> Result<Reply, End> {
+        let mut connection = self.connection(trail).await?;
+        let timeouts = &self.target.timeouts;
+        let end = connection
+            .hand_over(timeouts, envelope, message, mark, trail)
+            .await;
+        if still_in_step(trail.stage, &end) {
+            self.pool.put(connection);
+        }
+        end
+    }
+
+    /// An idle connection that answers RSET, or a new one. A stale one is no fault of the mail.
+    async fn connection(&self, trail: &mut Trail) -> Result<Connection, End> {
+        if let Some(mut connection) = self.pool.take() {
+            if connection.reset(self.target.timeouts.command).await {
+                trail.reused = true;
+                return Ok(connection);
+            }
+            debug!(smtp.relay = %self.name, "an idle connection had gone stale");
+        }
+        Connection::open(&self.target, trail).await
+    }
+
+    fn tell(&self, trail: &Trail, end: End, begun: Instant) -> Try {
+        let attempt = Try {
+            relay: self.name.clone(),
+            reused: trail.reused,
+            stage: trail.stage,
+            end,
+            dot_written: trail.dot_written(),
+            duration: begun.elapsed(),
+        };
+        debug!(
+            smtp.stage = attempt.stage.as_str(),
+            smtp.code = attempt.reply().map(|reply| reply.code),
+            smtp.reused = attempt.reused,
+            duration_ms = attempt.duration.as_millis(),
+            "{attempt}"
+        );
+        attempt
+    }
+}
+
+/// Whether the next mail may use the connection: the relay took this one, or clearly refused its
+/// recipient or its content.
+fn still_in_step(stage: Stage, end: &Result<Reply, End>) -> bool {
+    match end {
+        Ok(_) => true,
+        Err(End::Refused(reply)) => {
+            stage >= Stage::Rcpt && (400..600).contains(&reply.code) && reply.code != 421
+        }
+        Err(_) => false,
+    }
+}
+
+/// What EHLO says (RFC 5321 §4.1.1.1). Checked, as it stands in a command line.
+fn client_id(name: String) -> Result<ClientId, RelayError> {
+    match name.parse() {
+        Ok(IpAddr::V4(address)) => Ok(ClientId::Ipv4(address)),
+        Ok(IpAddr::V6(address)) => Ok(ClientId::Ipv6(address)),
+        Err(_) => {
+            let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+            if !name.is_empty() && name.len() <= 255 && name.chars().all(part) {
+                Ok(ClientId::Domain(name))
+            } else {
+                Err(RelayError::HelloName(name))
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! How far the try in hand has got, and how its stages are timed.
+//!
+//! A trail lives outside the future that works on the try, so that it can still be read when
+//! that future ran out of time and was dropped.
+
+use std::{
+    error::Error as _,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use lettre::transport::smtp::{Error, response::Response};
+use tokio::time::timeout;
+
+use super::{End, Reply, Stage, reply::clean};
+
+/// The progress of one try.
+pub(super) struct Trail {
+    pub(super) stage: Stage,
+    pub(super) reused: bool,
+    dot_written: Arc<AtomicBool>,
+}
+
+impl Trail {
+    pub(super) fn new() -> Self {
+        Self {
+            stage: Stage::Resolve,
+            reused: false,
+            dot_written: Arc::default(),
+        }
+    }
+
+    /// From now on this flag says whether the dot was written.
+    pub(super) fn watch(&mut self, dot_written: &Arc<AtomicBool>) {
+        dot_written.store(false, Ordering::Release);
+        self.dot_written = Arc::clone(dot_written);
+    }
+
+    pub(super) fn dot_written(&self) -> bool {
+        self.dot_written.load(Ordering::Acquire)
+    }
+}
+
+/// One exchange with the relay within its limit.
+pub(super) async fn answer<T>(
+    limit: Duration,
+    exchange: impl Future<Output = Result<T, Error>>,
+) -> Result<T, End> {
+    match timeout(limit, exchange).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(end_of(&error)),
+        Err(_) => Err(no_answer(limit)),
+    }
+}
+
+/// The end of a stage that ran out of time.
+pub(super) fn no_answer(limit: Duration) -> End {
+    End::Failed(format!("no answer within {limit:?}"))
+}
+
+/// A positive reply (lettre counts 2yz and 3yz) as ours.
+pub(super) fn reply_of(response: &Response) -> Reply {
+    let text = response.message().collect::<Vec<_>>().join(" ");
+    Reply::new(response.code().into(), &text)
+}
+
+/// lettre's errors carry a negative reply's code in `status()` and all its lines, joined, in
+/// their source.
+fn end_of(error: &Error) -> End {
+    let source = error.source();
+    let text = source.map(ToString::to_string).unwrap_or_default();
+    if let Some(code) = error.status() {
+        return End::Refused(Reply::new(code.into(), &text));
+    }
+    if error.is_response() {
+        return End::Failed(match text.as_str() {
+            "incomplete response" => String::from("the connection was closed instead of a reply"),
+            // nom's "error Alt at: what it could not read".
+            _ => match text.split_once(" at: ") {
+                Some((_, garbage)) => format!("unreadable reply: {}", clean(garbage.trim_end())),
+                None => format!("unreadable reply: {}", clean(&text)),
+            },
+        });
+    }
+    match source.and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(error) => End::Failed(format!(
+            "the connection broke: {}",
+            clean(&error.to_string())
+        )),
+        None => End::Failed(clean(&error.to_string())),
+    }
+}
