@@ -1,0 +1,126 @@
+//! Mailpit's search, as far as test clients use it.
+//!
+//! Apart from the handlers because it is a small language: words and `"phrases"`, each
+//! bare or behind `to:`, `from:`, `subject:` or `message-id:`. All must be found, in
+//! any case. Filters that Mailpit has and this has not are refused, because ignoring
+//! one would find too much.
+
+use super::super::Problem;
+use crate::mail::Mail;
+use crate::parsed::Mailbox;
+
+/// Filters of Mailpit that are not offered here.
+const UNSUPPORTED: [&str; 11] = [
+    "tag",
+    "is",
+    "has",
+    "before",
+    "after",
+    "cc",
+    "bcc",
+    "reply-to",
+    "addressed",
+    "larger",
+    "smaller",
+];
+
+/// What to look for; a mail is found if it has all of it.
+pub(super) struct Search(Vec<Term>);
+
+struct Term {
+    place: Place,
+    /// In lower case.
+    wanted: String,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Anywhere,
+    To,
+    From,
+    Subject,
+    MessageId,
+}
+
+impl Search {
+    pub(super) fn parse(query: &str) -> Result<Self, Problem> {
+        let terms = split(query)?
+            .iter()
+            .map(|word| Term::parse(word))
+            .collect::<Result<Vec<_>, _>>()?;
+        if terms.is_empty() {
+            return Err(Problem::Bad(
+                "query is missing, such as query=to:ada@example.com".to_owned(),
+            ));
+        }
+        Ok(Self(terms))
+    }
+
+    pub(super) fn finds(&self, mail: &Mail) -> bool {
+        self.0.iter().all(|term| term.is_in(mail))
+    }
+}
+
+impl Term {
+    fn parse(word: &str) -> Result<Self, Problem> {
+        if word.starts_with(['-', '!']) {
+            return Err(Problem::Bad(format!(
+                "leaving out, as in {word}, is not supported"
+            )));
+        }
+        let (key, value) = word.split_once(':').unwrap_or_default();
+        let (place, value) = match key.to_lowercase().as_str() {
+            "to" => (Place::To, value),
+            "from" => (Place::From, value),
+            "subject" => (Place::Subject, value),
+            "message-id" => (Place::MessageId, value),
+            key if UNSUPPORTED.contains(&key) => {
+                return Err(Problem::Bad(format!("the filter {key}: is not supported")));
+            }
+            _ => (Place::Anywhere, word),
+        };
+        let wanted = value.replace('"', "").to_lowercase();
+        if wanted.is_empty() {
+            return Err(Problem::Bad(format!("nothing to look for in {word:?}")));
+        }
+        Ok(Self { place, wanted })
+    }
+
+    fn is_in(&self, mail: &Mail) -> bool {
+        let parsed = mail.parsed();
+        let has = |text: &str| text.to_lowercase().contains(&self.wanted);
+        let names = |mailboxes: &[Mailbox]| {
+            mailboxes
+                .iter()
+                .any(|one| has(&one.address) || has(&one.name))
+        };
+        let to = || names(&parsed.to) || mail.envelope_to.iter().any(|address| has(address));
+        let from = || names(&parsed.from) || has(&mail.envelope_from);
+        let subject = || mail.subject().is_some_and(has);
+        match self.place {
+            Place::To => to(),
+            Place::From => from(),
+            Place::Subject => subject(),
+            Place::MessageId => mail.message_id().is_some_and(has),
+            Place::Anywhere => to() || from() || subject() || mail.text().is_some_and(has),
+        }
+    }
+}
+
+/// Splits at white space outside quotation marks, which stay in their word.
+fn split(query: &str) -> Result<Vec<String>, Problem> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for character in query.chars() {
+        quoted ^= character == '"';
+        match words.last_mut() {
+            Some(word) if quoted || !character.is_whitespace() => word.push(character),
+            _ => words.push(String::new()),
+        }
+    }
+    if quoted {
+        return Err(Problem::Bad("a quotation mark is not closed".to_owned()));
+    }
+    words.retain(|word| !word.is_empty());
+    Ok(words)
+}
