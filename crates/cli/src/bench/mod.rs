@@ -1,0 +1,27 @@
+//! `smart-notes bench`: figures of this machine, measured with the real worker on a database of its own.
+
+mod drain;
+mod rig;
+mod wakeup;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+/// What can be measured.
+#[derive(Subcommand)]
+pub enum Command {
+    /// How soon after its commit a mail is begun by an idle worker, and what idling costs
+    Wakeup(wakeup::Args),
+    /// How fast a backlog is delivered to a local sink
+    Drain(drain::Args),
+}
+
+/// Runs a measurement.
+pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Wakeup(args) => wakeup::run(&args).await?,
+        Command::Drain(args) => drain::run(&args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,130 @@
+//! `smart-notes dev`: API, worker and mail catcher in one process, for a laptop.
+//!
+//! In production API and worker are processes of their own; the same libraries run here.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use devmail::{Catcher, Config};
+use runtime::database::{self, Database, Role};
+use runtime::settings::{Env, LoadOptions, Settings};
+use runtime::shutdown::Shutdown;
+use runtime::telemetry;
+use tokio::net::TcpListener;
+
+/// What `dev` is told.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Where the API listens, instead of the setting `http.listen`
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Where the web inbox listens
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = INBOX)]
+    inbox: SocketAddr,
+    /// Where the mail catcher speaks SMTP
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = SMTP)]
+    smtp: SocketAddr,
+}
+
+const INBOX: &str = "127.0.0.1:8025";
+const SMTP: &str = "127.0.0.1:1025";
+
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            inbox: INBOX.parse().expect("a constant of this file"),
+            smtp: SMTP.parse().expect("a constant of this file"),
+        }
+    }
+}
+
+/// Runs everything until a signal.
+pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
+    let settings = settings(&args, options)?;
+    telemetry::init(&settings.log)?;
+    let shutdown = Shutdown::on_signals().context("signals can't be received")?;
+    ports_must_be_free(&args, settings.http.listen).await?;
+    let catcher = Catcher::start(Config {
+        smtp: args.smtp,
+        http: Some(args.inbox),
+        ..Config::default()
+    })
+    .await?;
+    database::migrate(&settings).await?;
+    let listener = smart_notes_api::bind(settings.http.listen).await?;
+    let address = listener.local_addr()?;
+    welcome(address, &args);
+
+    let api = Database::open(&settings, Role::Api, &shutdown).await?;
+    let worker = Database::open(&settings, Role::Worker, &shutdown).await?;
+    let (api_end, worker_end) = tokio::join!(
+        smart_notes_api::serve(&settings, &api.store, listener, &shutdown),
+        smart_notes_worker::run(&settings, &worker, &shutdown),
+    );
+    api.close().await;
+    worker.close().await;
+    catcher.shutdown().await;
+    api_end?;
+    worker_end?;
+    Ok(shutdown.exit_code())
+}
+
+/// The settings, with the catcher as the relay: `dev` never mails to anybody else.
+fn settings(args: &Args, options: LoadOptions) -> anyhow::Result<Settings> {
+    let mut options =
+        options.with_override("smtp.relays", format!("smtp://{}?tls=none", args.smtp));
+    if let Some(listen) = &args.listen {
+        options = options.with_override("http.listen", listen.clone());
+    }
+    let settings = Settings::load(&options)?;
+    if settings.env == Env::Production {
+        bail!(
+            "`dev` catches all mail and is not for production. \
+             Run smart-notes-api and smart-notes-worker, or set SMART_NOTES__ENV=development"
+        );
+    }
+    Ok(settings)
+}
+
+/// Looks at all three ports, so that one message names every one that is taken.
+async fn ports_must_be_free(args: &Args, api: SocketAddr) -> anyhow::Result<()> {
+    let wanted = [
+        (api, "the API", "--listen 127.0.0.1:8001 or PORT=8001"),
+        (args.smtp, "the mail catcher", "--smtp 127.0.0.1:1026"),
+        (args.inbox, "the web inbox", "--inbox 127.0.0.1:8026"),
+    ];
+    let mut taken = Vec::new();
+    for (address, what, change) in wanted {
+        if let Err(error) = TcpListener::bind(address).await {
+            taken.push(format!(
+                "  {address} for {what}: {error}. Another one: cargo run -- dev {change}"
+            ));
+        }
+    }
+    if taken.is_empty() {
+        return Ok(());
+    }
+    bail!("can't listen on\n{}", taken.join("\n"))
+}
+
+fn welcome(api: SocketAddr, args: &Args) {
+    println!(
+        "
+  Smart Notes is running.
+
+    API        http://{api}/api/
+    Web inbox  http://{}/   every mail ends here; nothing leaves this machine
+    SMTP       {}   mails to *@tempfail.test are refused twice, to *@bounce.test always
+
+  Try it:
+
+    curl -s http://{api}/api/auth/register/ -H 'Content-Type: application/json' \\
+      -d '{{\"username\":\"alice\",\"email\":\"alice@example.com\",\"password\":\"correct horse battery\",\"confirm_password\":\"correct horse battery\"}}'
+
+  Stop it with Ctrl-C.
+",
+        args.inbox, args.smtp
+    );
+}

@@ -1,0 +1,206 @@
+//! `smart-notes jobs`: what is in the mail queue, and the story of one mail. No code is ever shown:
+//! there is none in the database.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use domain::email::{self, EmailAddress};
+use domain::mail::MailState;
+use domain::queue::{MailFilter, MailRecord, MailStory, TryRecord};
+use jiff::Timestamp;
+use runtime::database::{Database, Role};
+use runtime::settings::Settings;
+use runtime::shutdown::Shutdown;
+use serde_json::{Value, json};
+
+use crate::table;
+
+/// What `jobs` can do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// List mails, newest first
+    List {
+        /// Only mails in this state: queued, sending, waiting, delivered, undeliverable, expired, `not_needed`, cancelled, poison
+        #[arg(long)]
+        state: Option<MailState>,
+        /// Only mails to this address, in any spelling
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// Show addresses as they are
+        #[arg(long)]
+        reveal: bool,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one mail: from its request to its end, with every try
+    Show {
+        /// The mail's id, or the beginning of it
+        id: String,
+        /// Show addresses as they are
+        #[arg(long)]
+        reveal: bool,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs a command.
+pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let database = Database::open(settings, Role::Tool, &Shutdown::new()).await?;
+    let mut view = database.store.view().await?;
+    match command {
+        Command::List {
+            state,
+            to,
+            limit,
+            reveal,
+            json,
+        } => {
+            let to = to
+                .map(|address| {
+                    EmailAddress::parse(&address)
+                        .with_context(|| format!("`{address}` can't be looked for"))
+                })
+                .transpose()?;
+            let filter = MailFilter {
+                state,
+                to: to.map(|address| address.key().clone()),
+                limit,
+            };
+            list(&view.mails(&filter).await?, Reveal(reveal), json);
+        }
+        Command::Show { id, reveal, json } => {
+            let stories = view.mail(&id).await?;
+            match stories.as_slice() {
+                [story] => show(story, Reveal(reveal), json),
+                [] => bail!("there is no mail whose id begins with `{id}`"),
+                _ => bail!("several mails' ids begin with `{id}`: give more of it"),
+            }
+        }
+    }
+    drop(view);
+    database.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether addresses are shown as they are.
+#[derive(Clone, Copy)]
+struct Reveal(bool);
+
+impl Reveal {
+    fn address(self, address: &str) -> String {
+        if self.0 {
+            address.to_owned()
+        } else {
+            email::mask(address)
+        }
+    }
+}
+
+fn list(mails: &[MailRecord], reveal: Reveal, as_json: bool) {
+    if as_json {
+        let mails: Vec<Value> = mails.iter().map(|mail| mail_json(mail, reveal)).collect();
+        println!("{:#}", json!({ "mails": mails }));
+        return;
+    }
+    if mails.is_empty() {
+        println!("no mails");
+        return;
+    }
+    let rows = mails.iter().map(|mail| {
+        vec![
+            mail.id.to_string(),
+            mail.state.clone(),
+            mail.kind.clone(),
+            reveal.address(&mail.to),
+            mail.tries.to_string(),
+            moment(mail.created),
+        ]
+    });
+    println!(
+        "{}",
+        table::of(["ID", "STATE", "KIND", "TO", "TRIES", "ASKED FOR"], rows)
+    );
+}
+
+fn show(story: &MailStory, reveal: Reveal, as_json: bool) {
+    let mail = &story.mail;
+    if as_json {
+        let mut value = mail_json(mail, reveal);
+        value["tries_made"] = json!(story.tries);
+        println!("{value:#}");
+        return;
+    }
+    println!(
+        "mail {}: {} to {}",
+        mail.id,
+        mail.kind,
+        reveal.address(&mail.to)
+    );
+    println!(
+        "  {}  asked for by request {}",
+        moment(mail.created),
+        mail.request_id
+    );
+    for attempt in &story.tries {
+        println!("  {}  {}", moment(attempt.started), sentence(attempt));
+    }
+    let reason = mail
+        .reason
+        .as_deref()
+        .map_or_else(String::new, |reason| format!(": {reason}"));
+    let when = mail
+        .finished
+        .or(mail.again_at)
+        .map_or_else(|| "now".to_owned(), moment);
+    match (mail.finished, mail.again_at) {
+        (None, Some(_)) => println!("  {when}  the next try is due; {}{reason}", mail.state),
+        _ => println!("  {when}  {}{reason}", mail.state),
+    }
+}
+
+/// What a try came to, in a line.
+fn sentence(attempt: &TryRecord) -> String {
+    let relay = if attempt.relay.is_empty() {
+        "no relay"
+    } else {
+        &attempt.relay
+    };
+    let reused = if attempt.reused {
+        ", open connection"
+    } else {
+        ""
+    };
+    let code = attempt
+        .code
+        .map_or_else(String::new, |code| format!("{code} "));
+    format!(
+        "{} at {} ({relay}{reused}, {} ms): {code}{}",
+        attempt.outcome, attempt.stage, attempt.duration_ms, attempt.text
+    )
+}
+
+fn mail_json(mail: &MailRecord, reveal: Reveal) -> Value {
+    json!({
+        "id": mail.id,
+        "state": mail.state,
+        "reason": mail.reason,
+        "kind": mail.kind,
+        "to": reveal.address(&mail.to),
+        "request_id": mail.request_id,
+        "created_at": mail.created,
+        "again_at": mail.again_at,
+        "finished_at": mail.finished,
+        "tries": mail.tries,
+    })
+}
+
+fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string()
+}

@@ -1,0 +1,80 @@
+//! `smart-notes`: everything an operator or a developer types.
+//!
+//! One file for each command; this one only names them. Without a command it is `dev`.
+
+mod bench;
+mod config;
+mod dev;
+mod jobs;
+mod migrate;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use runtime::settings::{LoadOptions, Settings};
+
+/// Smart Notes: accounts confirmed by one-time codes in mail, and notes.
+///
+/// Settings come from `--config`, `.env` and the environment. In production, `smart-notes-api` and
+/// `smart-notes-worker` serve; this program is for everything around them.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// A file of settings (TOML)
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run API, worker and a mail catcher with a web inbox, all in one process (the default)
+    Dev(dev::Args),
+    /// Make the database, or bring its schema up to date
+    Migrate(migrate::Args),
+    /// Show the settings in force and where each came from; secrets are masked
+    Config(config::Args),
+    /// Look at the mail queue
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// Measure this machine: how soon a mail starts, how fast a backlog drains
+    #[command(subcommand)]
+    Bench(bench::Command),
+}
+
+impl Args {
+    fn load_options(&self) -> LoadOptions {
+        let mut options = LoadOptions::from_process();
+        options.config_file.clone_from(&self.config);
+        options
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("smart-notes: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let options = args.load_options();
+    match args
+        .command
+        .unwrap_or_else(|| Command::Dev(dev::Args::default()))
+    {
+        Command::Dev(args) => dev::run(args, options).await,
+        Command::Migrate(args) => migrate::run(&args, &Settings::load(&options)?).await,
+        Command::Config(args) => config::run(&args, &Settings::load(&options)?),
+        Command::Jobs(command) => jobs::run(command, &Settings::load(&options)?).await,
+        Command::Bench(command) => bench::run(command).await,
+    }
+}
