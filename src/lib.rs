@@ -31,8 +31,10 @@ pub mod server;
 pub mod state;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
+use domain::clock::Clock;
 use domain::store::Store;
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
@@ -73,10 +75,11 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 pub async fn serve(
     settings: &Settings,
     store: &Store,
+    clock: Arc<dyn Clock>,
     listener: TcpListener,
     shutdown: &Shutdown,
 ) -> Result<(), StartError> {
-    let state = AppState::new(settings, store.clone()).await?;
+    let state = AppState::new(settings, store.clone(), clock).await?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!(http.listen = %address, "the API listens");
     }

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
+use domain::clock::SystemClock;
 use runtime::database::{Database, Role};
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
@@ -53,7 +55,8 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Api, &shutdown).await?;
     let listener = smart_notes_api::bind(settings.http.listen).await?;
-    smart_notes_api::serve(&settings, &database.store, listener, &shutdown).await?;
+    let clock = Arc::new(SystemClock);
+    smart_notes_api::serve(&settings, &database.store, clock, listener, &shutdown).await?;
     database.close().await;
     Ok(shutdown.exit_code())
 }

@@ -6,7 +6,7 @@ use axum::extract::FromRef;
 use domain::accounts::CodePolicy;
 use domain::accounts::login::SessionPolicy;
 use domain::accounts::register::RegisterPolicy;
-use domain::clock::{Clock, SystemClock};
+use domain::clock::Clock;
 use domain::otp::KeyRing;
 use domain::password::{LengthRule, Password, PasswordHash};
 use domain::store::Store;
@@ -47,8 +47,12 @@ pub struct Rules {
 }
 
 impl AppState {
-    /// The state for these settings, with the machine's clock.
-    pub async fn new(settings: &Settings, store: Store) -> Result<Self, StartError> {
+    /// The state for these settings.
+    pub async fn new(
+        settings: &Settings,
+        store: Store,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         let hashing = HashPool::new(&settings.accounts)?;
         let nobodys = Password::new(SessionToken::generate().expose());
         let dummy = hashing.hash(nobodys).await?;
@@ -57,7 +61,7 @@ impl AppState {
             store,
             hashing,
             keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
-            clock: Arc::new(SystemClock),
+            clock,
             dummy,
             rules: Rules::of(settings),
             http: Arc::new(settings.http.clone()),

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use apalis_core::task::Task;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
-use domain::clock::{Clock, SystemClock};
+use domain::clock::Clock;
 use domain::otp::KeyRing;
 use domain::queue::Claimed;
 use lettre::Address;
@@ -59,9 +59,9 @@ pub enum WorkerError {
 pub async fn run(
     settings: &Settings,
     database: &Database,
+    clock: Arc<dyn Clock>,
     shutdown: &Shutdown,
 ) -> Result<(), WorkerError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let delivery = Arc::new(delivery(settings, Arc::clone(&clock))?);
     let name = worker_name(&settings.smtp.hello_name);
     let (ledger, handle, mails) = Ledger::new(

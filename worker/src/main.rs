@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
+use domain::clock::SystemClock;
 use runtime::database::{Database, Role};
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
@@ -40,7 +42,8 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::init(&settings.log)?;
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Worker, &shutdown).await?;
-    smart_notes_worker::run(&settings, &database, &shutdown).await?;
+    let clock = Arc::new(SystemClock);
+    smart_notes_worker::run(&settings, &database, clock, &shutdown).await?;
     database.close().await;
     Ok(shutdown.exit_code())
 }

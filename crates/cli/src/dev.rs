@@ -4,9 +4,11 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use devmail::{Catcher, Config};
+use domain::clock::SystemClock;
 use runtime::database::{self, Database, Role};
 use runtime::settings::{Env, LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
@@ -59,9 +61,10 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
 
     let api = Database::open(&settings, Role::Api, &shutdown).await?;
     let worker = Database::open(&settings, Role::Worker, &shutdown).await?;
+    let clock = Arc::new(SystemClock);
     let (api_end, worker_end) = tokio::join!(
-        smart_notes_api::serve(&settings, &api.store, listener, &shutdown),
-        smart_notes_worker::run(&settings, &worker, &shutdown),
+        smart_notes_api::serve(&settings, &api.store, clock.clone(), listener, &shutdown),
+        smart_notes_worker::run(&settings, &worker, clock, &shutdown),
     );
     api.close().await;
     worker.close().await;
