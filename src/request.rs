@@ -24,6 +24,9 @@ pub struct Origin {
     pub request_id: String,
     /// Whom limits count the request for.
     pub client: ClientKey,
+    /// When its write must have begun, so that it is over by the request's deadline: a 503
+    /// promises that nothing was changed.
+    pub write_by: Instant,
 }
 
 /// Gives the request its [`Origin`], the answer its `X-Request-Id`, and the log its one line.
@@ -38,6 +41,7 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
     let origin = Origin {
         request_id: request_id(request.headers(), peer, &state.http),
         client: ClientKey::of(client_address(request.headers(), peer, &state.http)),
+        write_by: started + state.write_within,
     };
     let id = origin.request_id.clone();
     let method = request.method().clone();

@@ -1,6 +1,7 @@
 //! What handlers share: made once at start, cheap to clone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use domain::accounts::CodePolicy;
@@ -31,6 +32,8 @@ pub struct AppState {
     pub dummy: PasswordHash,
     /// The rules of the settings.
     pub rules: Rules,
+    /// How long after its arrival a request's write may begin: a lock may still have to be waited for.
+    pub write_within: Duration,
     /// How requests are read.
     pub http: Arc<Http>,
 }
@@ -64,6 +67,10 @@ impl AppState {
             clock,
             dummy,
             rules: Rules::of(settings),
+            write_within: settings
+                .http
+                .request_timeout
+                .saturating_sub(settings.database.busy_timeout),
             http: Arc::new(settings.http.clone()),
         })
     }

@@ -64,7 +64,7 @@ async fn log_in(
                 state.rules.session,
                 now,
             );
-            if !state.store.write(session).await? {
+            if !state.store.write_by(origin.write_by, session).await? {
                 return Err(REFUSED);
             }
             Ok(Json(

@@ -42,7 +42,7 @@ async fn register(
         state.rules.register,
         now,
     );
-    match state.store.write(registration).await? {
+    match state.store.write_by(origin.write_by, registration).await? {
         Registered::Accepted { handle } => {
             let body = json!({
                 "message": "Registration successful. Check email for OTP.",

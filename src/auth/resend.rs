@@ -41,7 +41,7 @@ async fn resend(
             state.rules.register.codes,
             state.clock.now(),
         );
-        state.store.write(request).await?;
+        state.store.write_by(origin.write_by, request).await?;
     }
     Ok(Json(json!({"message": "New OTP sent to your email."})))
 }

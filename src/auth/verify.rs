@@ -37,7 +37,7 @@ async fn verify(
         policy: state.rules.register.codes,
         now: state.clock.now(),
     };
-    match state.store.write(attempt).await? {
+    match state.store.write_by(origin.write_by, attempt).await? {
         Verified::Welcome(user) => {
             tracing::info!(user.id = user.0, "an address was verified");
             Ok(Json(

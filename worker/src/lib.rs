@@ -64,12 +64,14 @@ pub async fn run(
 ) -> Result<(), WorkerError> {
     let delivery = Arc::new(delivery(settings, Arc::clone(&clock))?);
     let name = worker_name(&settings.smtp.hello_name);
+    let abandon = abandon_after_grace(settings, shutdown);
     let (ledger, handle, mails) = Ledger::new(
         Arc::clone(&database.queue),
         Arc::clone(&clock),
         name.clone(),
         settings.worker.concurrency,
         shutdown.clone(),
+        abandon.clone(),
     );
     let beating = tokio::spawn(heartbeat::run(
         Arc::clone(&database.queue),
@@ -80,7 +82,6 @@ pub async fn run(
             lease: settings.worker.lease,
         },
     ));
-    let abandon = abandon_after_grace(settings, shutdown);
     let backend = MailBackend::new(
         mails,
         handle.clone(),

@@ -231,12 +231,21 @@ impl Store {
     }
 
     /// Applies a unit of work and waits until it is durable.
+    pub async fn write<W: Write>(&self, write: W) -> Result<W::Out, StoreError> {
+        self.write_by(Instant::now() + self.patience, write).await
+    }
+
+    /// The same for a caller with a deadline of its own: what has not begun by then is refused as
+    /// [`StoreError::Busy`] and changes nothing.
     ///
     /// # Panics
     ///
     /// Never: the answer of a write has the type the write declares.
-    pub async fn write<W: Write>(&self, write: W) -> Result<W::Out, StoreError> {
-        let deadline = Instant::now() + self.patience;
+    pub async fn write_by<W: Write>(
+        &self,
+        deadline: Instant,
+        write: W,
+    ) -> Result<W::Out, StoreError> {
         let answer = self.backend.run(Box::new(Erased(write)), deadline).await?;
         Ok(*answer
             .downcast()

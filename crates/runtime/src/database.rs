@@ -13,10 +13,13 @@ pub use store_sqlite::migrate::{MigrationError, Report};
 use crate::settings::{DatabaseUrl, Settings};
 use crate::shutdown::Shutdown;
 
+/// How long a write waits for its turn, if its caller has no deadline.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What a process does with its database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Answers requests: each of its writes has a request's deadline.
+    /// Answers requests.
     Api,
     /// Delivers mail: leaves a pause between two commits, so that the API gets the lock.
     Worker,
@@ -30,19 +33,6 @@ impl Role {
         match self {
             Self::Worker => Duration::from_millis(2),
             Self::Api | Self::Tool => Duration::ZERO,
-        }
-    }
-
-    /// How long a write may wait for its turn. A request's write must have been begun early enough
-    /// to be over by the request's deadline, since a 503 promises that nothing was changed.
-    fn patience(self, settings: &Settings) -> Duration {
-        match self {
-            Self::Api => settings
-                .http
-                .request_timeout
-                .saturating_sub(settings.database.busy_timeout)
-                .mul_f64(0.8),
-            Self::Worker | Self::Tool => Duration::from_secs(10),
         }
     }
 }
@@ -75,7 +65,7 @@ impl Database {
         })
         .await?;
         Ok(Self {
-            store: Store::new(Arc::new(sqlite.clone()), role.patience(settings)),
+            store: Store::new(Arc::new(sqlite.clone()), PATIENCE),
             queue: Arc::new(sqlite.clone()),
             sqlite,
         })

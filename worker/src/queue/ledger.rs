@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::clock::Clock;
 use domain::queue::{Claim, Claimed, JobQueue, Marked, Settlement, Turn, TurnReport, Watch};
@@ -16,14 +16,19 @@ use jiff::Timestamp;
 use runtime::shutdown::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::outcome::Outcome;
 
 /// The most messages that go into one turn.
 const BATCH: usize = 256;
 
-/// How long to wait after a turn that the database refused.
+/// How long to wait after a turn that the database refused: doubled each time, up to the second.
 const RETRY: Duration = Duration::from_millis(50);
+const LONGEST_RETRY: Duration = Duration::from_secs(1);
+
+/// How long a worker that must end goes on trying to settle what it has.
+const LAST_TRIES: Duration = Duration::from_secs(5);
 
 /// After a handler that broke without having sent anything.
 const BROKEN_PAUSE: Duration = Duration::from_secs(5);
@@ -91,6 +96,8 @@ pub struct Ledger {
     worker: String,
     capacity: usize,
     shutdown: Shutdown,
+    /// Cancelled when handlers are given up: from then on time is short.
+    abandon: CancellationToken,
     inbox: mpsc::UnboundedReceiver<Message>,
     claimed: mpsc::UnboundedSender<Claimed>,
     in_hand: HashMap<Claim, InHand>,
@@ -105,6 +112,7 @@ impl Ledger {
         worker: String,
         capacity: usize,
         shutdown: Shutdown,
+        abandon: CancellationToken,
     ) -> (Self, LedgerHandle, mpsc::UnboundedReceiver<Claimed>) {
         let (sender, inbox) = mpsc::unbounded_channel();
         let (claimed, mails) = mpsc::unbounded_channel();
@@ -114,6 +122,7 @@ impl Ledger {
             worker,
             capacity,
             shutdown,
+            abandon,
             inbox,
             claimed,
             in_hand: HashMap::new(),
@@ -134,7 +143,7 @@ impl Ledger {
                 continue;
             }
             let asked = turn.claim as usize;
-            let report = self.take(turn).await;
+            let report = self.take(turn).await?;
             let all_claimed = report.claimed.len() < asked;
             self.account(report, waiting);
             // With free hands left nothing more is due now; otherwise a settlement will bring the next turn.
@@ -258,23 +267,32 @@ impl Ledger {
         });
     }
 
-    /// Takes a turn, again and again if need be: what it holds must not get lost.
-    async fn take(&self, turn: Turn) -> TurnReport {
+    /// Takes a turn, again and again if need be: what it holds must not get lost. Gives up only when
+    /// the worker must end; then others take the mails back when its lease is over.
+    async fn take(&self, turn: Turn) -> Result<TurnReport, StoreError> {
         let turn = Arc::new(turn);
+        let mut pause = RETRY;
+        let mut last_tries = None;
         loop {
             let now = self.clock.now();
-            match self.queue.turn(&self.worker, Arc::clone(&turn), now).await {
-                Ok(report) => return report,
-                Err(error) => {
-                    tracing::warn!(
-                        %error,
-                        settlements = turn.settlements.len(),
-                        marks = turn.marks.len(),
-                        "the queue refused a turn; it is taken again"
-                    );
-                    sleep(RETRY).await;
+            let error = match self.queue.turn(&self.worker, Arc::clone(&turn), now).await {
+                Ok(report) => return Ok(report),
+                Err(error) => error,
+            };
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                settlements = turn.settlements.len(),
+                marks = turn.marks.len(),
+                "the queue refused a turn; it is taken again"
+            );
+            if self.abandon.is_cancelled() {
+                let until = *last_tries.get_or_insert_with(|| Instant::now() + LAST_TRIES);
+                if Instant::now() > until {
+                    return Err(error);
                 }
             }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_RETRY);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Claiming: as many due mails as the worker has free hands, the most urgent first.
 
-use domain::id::MailId;
+use std::error::Error;
+use std::time::Duration;
+
 use domain::mail::Priority;
 use domain::queue::{ChallengeLife, Claim, Claimed, MailChallenge};
 use domain::store::StoreError;
@@ -11,6 +13,10 @@ use super::{QUEUE, sign_of_life};
 use crate::access::{micros, time};
 use crate::challenges::seed;
 use crate::error::{store_error, unreadable};
+
+/// Why a mail that this version can't read waits, and for how long.
+const UNREADABLE: &str = "this version of the worker can't read it";
+const UNREADABLE_PAUSE: Duration = Duration::from_mins(1);
 
 pub(super) async fn claim(
     connection: &mut SqliteConnection,
@@ -110,12 +116,14 @@ async fn set_strangers_aside(
     Ok(())
 }
 
+/// Everything the handlers need, in one statement.
 async fn load(
     connection: &mut SqliteConnection,
     ids: &str,
     now: Timestamp,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        ClaimedRow,
         r#"select mails.id, mails.claim_no, mails.kind, mails.recipient, mails.request_id,
                   mails.created_at, mails.deadline_at, mails.tries, mails.cut_offs,
                   challenges.id as "challenge_id?", challenges.registration_id as "registration_id?",
@@ -130,53 +138,122 @@ async fn load(
            where mails.state = 'sending'"#,
         ids
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
     .map_err(store_error)?;
-    rows.into_iter()
-        .map(|row| {
-            let challenge = match (
-                row.challenge_id,
-                row.registration_id,
-                row.purpose,
-                row.key_id,
-            ) {
-                (Some(id), Some(attempt), Some(purpose), Some(key)) => Some(MailChallenge {
-                    id: id.parse().map_err(unreadable)?,
-                    seed: seed(
-                        &key,
-                        &purpose,
-                        &attempt,
-                        row.generation.unwrap_or(0),
-                        &row.nonce.unwrap_or_default(),
-                    )?,
-                    username: row.username.unwrap_or_default(),
-                    life: life(
-                        row.used_at,
-                        row.ended_at,
-                        row.superseded_at,
-                        row.expires_at.unwrap_or(0),
-                        now,
-                    ),
-                }),
-                _ => None,
-            };
-            Ok(Claimed {
-                claim: Claim {
-                    mail: row.id.parse::<MailId>().map_err(unreadable)?,
-                    number: u32::try_from(row.claim_no).map_err(unreadable)?,
-                },
-                kind: row.kind.parse().map_err(unreadable)?,
-                to: row.recipient,
-                request_id: row.request_id,
-                created: time(row.created_at),
-                deadline: row.deadline_at.map(time),
-                tries: u32::try_from(row.tries).unwrap_or(u32::MAX),
-                cut_offs: u32::try_from(row.cut_offs).unwrap_or(u32::MAX),
-                challenge,
-            })
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let id = row.id.clone();
+        match row.read(now) {
+            Ok(mail) => claimed.push(mail),
+            Err(error) => {
+                tracing::error!(
+                    mail.id = id,
+                    error = &error as &dyn Error,
+                    "a mail can't be read"
+                );
+                put_off(connection, &id, now).await?;
+            }
+        }
+    }
+    Ok(claimed)
+}
+
+/// A mail that this version can't read, written by a newer one perhaps, must not hold up the others.
+async fn put_off(
+    connection: &mut SqliteConnection,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let again = now + UNREADABLE_PAUSE;
+    let (again_at, run_at) = (micros(again), again.as_second());
+    sqlx::query!(
+        "update mails set state = 'waiting', again_at = ?, reason = ? where id = ?",
+        again_at,
+        UNREADABLE,
+        id
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    sqlx::query!(
+        "update Jobs set status = 'Pending', lock_by = null, lock_at = null, run_at = ?,
+             attempts = attempts - 1
+         where id = ?",
+        run_at,
+        id
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+/// A claimed mail with its challenge, as columns.
+struct ClaimedRow {
+    id: String,
+    claim_no: i64,
+    kind: String,
+    recipient: String,
+    request_id: String,
+    created_at: i64,
+    deadline_at: Option<i64>,
+    tries: i64,
+    cut_offs: i64,
+    challenge_id: Option<String>,
+    registration_id: Option<String>,
+    purpose: Option<String>,
+    generation: Option<i64>,
+    nonce: Option<Vec<u8>>,
+    key_id: Option<String>,
+    expires_at: Option<i64>,
+    superseded_at: Option<i64>,
+    used_at: Option<i64>,
+    ended_at: Option<i64>,
+    username: Option<String>,
+}
+
+impl ClaimedRow {
+    fn read(self, now: Timestamp) -> Result<Claimed, StoreError> {
+        Ok(Claimed {
+            claim: Claim {
+                mail: self.id.parse().map_err(unreadable)?,
+                number: u32::try_from(self.claim_no).map_err(unreadable)?,
+            },
+            kind: self.kind.parse().map_err(unreadable)?,
+            challenge: self.challenge(now)?,
+            to: self.recipient,
+            request_id: self.request_id,
+            created: time(self.created_at),
+            deadline: self.deadline_at.map(time),
+            tries: u32::try_from(self.tries).unwrap_or(u32::MAX),
+            cut_offs: u32::try_from(self.cut_offs).unwrap_or(u32::MAX),
         })
-        .collect()
+    }
+
+    fn challenge(&self, now: Timestamp) -> Result<Option<MailChallenge>, StoreError> {
+        let (Some(id), Some(attempt), Some(purpose), Some(key), Some(nonce)) = (
+            &self.challenge_id,
+            &self.registration_id,
+            &self.purpose,
+            &self.key_id,
+            &self.nonce,
+        ) else {
+            return Ok(None);
+        };
+        Ok(Some(MailChallenge {
+            id: id.parse().map_err(unreadable)?,
+            seed: seed(key, purpose, attempt, self.generation.unwrap_or(0), nonce)?,
+            username: self.username.clone().unwrap_or_default(),
+            life: life(
+                self.used_at,
+                self.ended_at,
+                self.superseded_at,
+                self.expires_at.unwrap_or(0),
+                now,
+            ),
+        }))
+    }
 }
 
 /// What a challenge's columns say of its life. Being used says more than being expired.
