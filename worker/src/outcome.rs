@@ -8,6 +8,7 @@ use domain::queue::{ChallengeLife, Claimed, TryRecord};
 use domain::random;
 use jiff::Timestamp;
 
+use crate::queue::gate::Health;
 use crate::smtp::{Try, Verdict, classify};
 
 /// While the relay is sick, a mail asks again after this long, one second more or less.
@@ -29,6 +30,8 @@ pub struct Outcome {
     pub counted: bool,
     /// Whether the try ended without a readable answer after the final dot.
     pub cut_off: bool,
+    /// What was learnt of the relay.
+    pub relay: Health,
     /// What was said between the relay and us.
     pub record: Option<TryRecord>,
 }
@@ -43,6 +46,7 @@ impl Outcome {
             again_at: None,
             counted: false,
             cut_off: false,
+            relay: Health::Unknown,
             record: None,
         }
     }
@@ -107,7 +111,8 @@ impl Outcome {
     #[must_use]
     pub fn of_try(mail: &Claimed, attempt: &Try, now: Timestamp) -> Self {
         let reason = attempt.to_string();
-        match classify(attempt) {
+        let verdict = classify(attempt);
+        let outcome = match verdict {
             Verdict::Delivered => Self::finished(MailState::Delivered, reason).counted(),
             Verdict::RecipientRefused => Self::finished(MailState::Undeliverable, reason).counted(),
             Verdict::RecipientLater => Self::on_schedule(mail, now, reason),
@@ -126,6 +131,10 @@ impl Outcome {
             }
             Verdict::RelayRefusesUs => Self::waiting(reason, now + REFUSAL_PAUSE),
             Verdict::Stopped => Self::waiting(reason, now + TROUBLE_PAUSE),
+        };
+        Self {
+            relay: verdict.into(),
+            ..outcome
         }
     }
 

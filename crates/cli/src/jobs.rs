@@ -106,7 +106,7 @@ impl Reveal {
 fn list(mails: &[MailRecord], reveal: Reveal, as_json: bool) {
     if as_json {
         let mails: Vec<Value> = mails.iter().map(|mail| mail_json(mail, reveal)).collect();
-        println!("{:#}", json!({ "mails": mails }));
+        println!("{:#}", Value::Array(mails));
         return;
     }
     if mails.is_empty() {
@@ -133,7 +133,7 @@ fn show(story: &MailStory, reveal: Reveal, as_json: bool) {
     let mail = &story.mail;
     if as_json {
         let mut value = mail_json(mail, reveal);
-        value["tries_made"] = json!(story.tries);
+        value["tries"] = json!(story.tries);
         println!("{value:#}");
         return;
     }
@@ -197,7 +197,7 @@ fn mail_json(mail: &MailRecord, reveal: Reveal) -> Value {
         "created_at": mail.created,
         "again_at": mail.again_at,
         "finished_at": mail.finished,
-        "tries": mail.tries,
+        "attempts": mail.tries,
     })
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::gate::Gate;
 use crate::outcome::Outcome;
 
 /// The most messages that go into one turn.
@@ -101,6 +102,7 @@ pub struct Ledger {
     inbox: mpsc::UnboundedReceiver<Message>,
     claimed: mpsc::UnboundedSender<Claimed>,
     in_hand: HashMap<Claim, InHand>,
+    gate: Gate,
     closing: bool,
 }
 
@@ -126,6 +128,7 @@ impl Ledger {
             inbox,
             claimed,
             in_hand: HashMap::new(),
+            gate: Gate::default(),
             closing: false,
         };
         (ledger, LedgerHandle(sender), mails)
@@ -139,7 +142,7 @@ impl Ledger {
         while !(self.closing && self.in_hand.is_empty()) {
             let look = self.wait(&mut messages, watch.as_mut(), due).await;
             let (turn, waiting) = self.prepare(messages.drain(..));
-            if !look && is_empty(&turn) {
+            if is_empty(&turn) && !(look && turn.claim > 0) {
                 continue;
             }
             let asked = turn.claim as usize;
@@ -163,9 +166,14 @@ impl Ledger {
         watch: &mut dyn Watch,
         due: Option<Timestamp>,
     ) -> bool {
-        let free = self.free();
+        let (free, now) = (self.free(), Instant::now());
+        let may_claim = self.gate.allows(free, self.in_hand.len(), now) > 0;
+        let held = self.gate.pause(now);
         let pause = match due {
-            Some(at) => Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default(),
+            _ if !held.is_zero() => held,
+            Some(at) => Duration::try_from(at.duration_since(self.clock.now()))
+                .unwrap_or_default()
+                .min(LONGEST_SLEEP),
             None => LONGEST_SLEEP,
         };
         let stopping = self.shutdown.is_cancelled();
@@ -173,8 +181,8 @@ impl Ledger {
             biased;
             _ = self.inbox.recv_many(messages, BATCH) => false,
             () = self.shutdown.cancelled(), if !stopping => false,
-            () = sleep(pause.min(LONGEST_SLEEP)), if free > 0 => self.anything_due().await,
-            changed = watch.changed(), if free > 0 => match changed {
+            () = sleep(pause), if may_claim || (free > 0 && !held.is_zero()) => self.anything_due().await,
+            changed = watch.changed(), if may_claim => match changed {
                 Ok(()) => self.anything_due().await,
                 Err(error) => {
                     tracing::warn!(%error, "the queue can't be watched");
@@ -239,15 +247,20 @@ impl Ledger {
                 }
             }
         }
-        turn.claim = u32::try_from(self.free()).unwrap_or(u32::MAX);
+        let in_hand = self.in_hand.len();
+        let claim = self.gate.allows(self.free(), in_hand, Instant::now());
+        turn.claim = u32::try_from(claim).unwrap_or(u32::MAX);
         (turn, waiting)
     }
 
-    fn end(&self, turn: &mut Turn, claim: Claim, hand: &InHand, ending: Ending) {
+    fn end(&mut self, turn: &mut Turn, claim: Claim, hand: &InHand, ending: Ending) {
         let now = self.clock.now();
         let outcome = match ending {
             Ending::Lost => return,
-            Ending::Settled(outcome) => *outcome,
+            Ending::Settled(outcome) => {
+                self.gate.heard(outcome.relay, Instant::now());
+                *outcome
+            }
             Ending::Stopped if hand.marked => {
                 Outcome::interrupted(hand.cut_offs, now, "the worker was stopped")
             }
