@@ -40,7 +40,9 @@ create index registrations_by_expiry on registrations (expires_at);
 
 create table challenges (
     id text primary key,
-    registration_id text not null references registrations (id) on delete cascade,
+    -- whose: an attempt's or a user's
+    registration_id text references registrations (id) on delete cascade,
+    user_id integer references users (id) on delete cascade,
     purpose text not null,
     email_key text not null,
     generation integer not null,
@@ -53,8 +55,11 @@ create table challenges (
     superseded_at integer, -- a newer code was made: only the holder of the handle may use this one
     used_at integer,
     ended_at integer,
+    check ((registration_id is null) <> (user_id is null)),
     unique (registration_id, generation)
 ) strict;
+
+create index challenges_by_user on challenges (user_id, purpose) where user_id is not null;
 
 -- Wrong tries by whoever has no handle: one counter for an address and purpose.
 create table open_tries (

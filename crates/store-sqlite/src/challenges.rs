@@ -106,7 +106,9 @@ impl<C: Connected> Challenges for Access<C> {
         .fetch_optional(&mut *self.0)
         .await
         .map_err(store_error)?;
-        id.map(|id| id.parse().map_err(unreadable)).transpose()
+        id.flatten()
+            .map(|id| id.parse().map_err(unreadable))
+            .transpose()
     }
 
     async fn count_try(&mut self, challenge: ChallengeId, max: u32) -> Result<bool, StoreError> {
