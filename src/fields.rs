@@ -88,7 +88,7 @@ impl Form {
     /// A code. A JSON number stands for its six digits.
     pub fn otp(&mut self, field: &'static str) -> Option<String> {
         if let Some(Value::Number(number)) = self.fields.get(field) {
-            let padded = format!("{number:0>DIGITS$}");
+            let padded = format!("{:0>DIGITS$}", number.to_string());
             self.fields.insert(field.to_owned(), Value::String(padded));
         }
         let text = self.text(field)?;
