@@ -1,9 +1,11 @@
 //! A request's body as fields: JSON, urlencoded or multipart, within limits of size and time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{FromRef, FromRequest, Request};
-use axum::http::{HeaderMap, header};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use runtime::settings::Http;
@@ -12,31 +14,57 @@ use tokio::time::timeout;
 
 use crate::error::ApiError;
 
+/// Reads every body to its end before anything is answered.
+///
+/// An answer to a body that is still on its way would make the server close the connection under
+/// the client's next request. What goes wrong is kept for the handler that wants the body, so
+/// that 401, 404 and 405 still come first.
+pub async fn buffer(State(http): State<Arc<Http>>, request: Request, next: Next) -> Response {
+    let (mut head, body) = request.into_parts();
+    let read = Limited::new(body, http.body_limit_bytes).collect();
+    let body = match timeout(http.body_timeout, read).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) => Err(unreadable(error.as_ref(), http.body_limit_bytes)),
+        Err(_) => Err(ApiError::BodyTimeout),
+    };
+    let complete = body.is_ok();
+    head.extensions
+        .insert(Body(Arc::new(Mutex::new(Some(body)))));
+    let mut response = next
+        .run(Request::from_parts(head, axum::body::Body::empty()))
+        .await;
+    if !complete {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
+/// What [`buffer`] read, to be taken once.
+#[derive(Clone)]
+struct Body(Arc<Mutex<Option<Result<Bytes, ApiError>>>>);
+
+impl Body {
+    fn take(&self) -> Option<Result<Bytes, ApiError>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// A body that was read: fields by name. In forms every value is text; the last of several
 /// values of one name counts, in JSON as well.
 #[derive(Debug)]
 pub struct Fields(pub Map<String, Value>);
 
-impl<S> FromRequest<S> for Fields
-where
-    S: Send + Sync,
-    Arc<Http>: FromRef<S>,
-{
+impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let http = Arc::<Http>::from_ref(state);
-        let (head, body) = request.into_parts();
-        let read = Limited::new(body, http.body_limit_bytes).collect();
-        let body = match timeout(http.body_timeout, read).await {
-            Err(_) => return Err(ApiError::BodyTimeout),
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) => return Err(unreadable(error.as_ref(), http.body_limit_bytes)),
-        };
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let body = request.extensions().get::<Body>().and_then(Body::take);
+        let body = body.unwrap_or_else(|| Ok(Bytes::new()))?;
         if body.is_empty() {
             return Ok(Self(Map::new()));
         }
-        let sent = content_type(&head.headers);
+        let sent = content_type(request.headers());
         match sent
             .split(';')
             .next()

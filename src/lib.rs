@@ -95,6 +95,10 @@ pub fn router(state: AppState) -> Router {
         .merge(health::router())
         .fallback(route::not_found)
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::from_fn_with_state(
+            state.clone(),
+            extract::buffer,
+        ))
         .layer(axum::middleware::map_response(headers::add))
         .layer(axum::middleware::from_fn_with_state(
             state.clone(),
