@@ -104,7 +104,12 @@ pub async fn run(
         })
         .await;
 
+    // First no more signs of life, then the farewell: the other way round the last one would stay.
     beating.abort();
+    let _ = beating.await;
+    if let Err(error) = database.queue.leave(&name).await {
+        tracing::warn!(%error, "the worker's row is left to be struck off by others");
+    }
     abandon.cancel();
     relay.close().await;
     tracing::info!(worker = name, "the worker has stopped");

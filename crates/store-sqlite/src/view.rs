@@ -104,22 +104,39 @@ impl<C: Connected> View for Access<C> {
         let state = filter.state.map(domain::mail::MailState::as_str);
         let to = filter.to.as_ref().map(EmailKey::as_str);
         let limit = i64::from(filter.limit);
-        sqlx::query_as!(
-            MailRow,
-            "select id, kind, state, reason, recipient, request_id, created_at, again_at, finished_at, tries
-             from mails
-             where (?1 is null or state = ?1) and (?2 is null or recipient_key = ?2)
-             order by id desc limit ?3",
-            state,
-            to,
-            limit
-        )
-        .fetch_all(&mut *self.0)
-        .await
-        .map_err(store_error)?
-        .into_iter()
-        .map(MailRow::read)
-        .collect()
+        // A request is a statement of its own, so that its index leads to the one or two rows.
+        let rows = if let Some(request) = &filter.request {
+            sqlx::query_as!(
+                MailRow,
+                "select id, kind, state, reason, recipient, request_id, created_at, again_at, finished_at, tries
+                 from mails
+                 where request_id = ?1 and (?2 is null or state = ?2) and (?3 is null or recipient_key = ?3)
+                 order by id desc limit ?4",
+                request,
+                state,
+                to,
+                limit
+            )
+            .fetch_all(&mut *self.0)
+            .await
+        } else {
+            sqlx::query_as!(
+                MailRow,
+                "select id, kind, state, reason, recipient, request_id, created_at, again_at, finished_at, tries
+                 from mails
+                 where (?1 is null or state = ?1) and (?2 is null or recipient_key = ?2)
+                 order by id desc limit ?3",
+                state,
+                to,
+                limit
+            )
+            .fetch_all(&mut *self.0)
+            .await
+        };
+        rows.map_err(store_error)?
+            .into_iter()
+            .map(MailRow::read)
+            .collect()
     }
 }
 

@@ -179,20 +179,16 @@ impl Owner {
 
     /// All of them in one transaction.
     async fn attempt(&mut self, group: &[Waiting]) -> Result<Vec<Box<dyn Any + Send>>, Failure> {
-        let mut transaction = self
-            .connection
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(Failure::Refused)?;
+        self.begin().await.map_err(Failure::Refused)?;
         let mut answers = Vec::with_capacity(group.len());
         for waiting in group {
-            let Ok(answer) = run_caught(waiting.unit.as_ref(), &mut transaction).await else {
-                transaction.rollback().await.map_err(Failure::Refused)?;
+            let Ok(answer) = run_caught(waiting.unit.as_ref(), &mut self.connection).await else {
+                self.roll_back().await;
                 return Err(Failure::Member);
             };
             answers.push(answer);
         }
-        transaction.commit().await.map_err(Failure::Refused)?;
+        self.commit_or_roll_back().await.map_err(Failure::Refused)?;
         Ok(answers)
     }
 
@@ -203,15 +199,12 @@ impl Owner {
                 let _ = waiting.answer.send(Err(StoreError::Busy));
                 continue;
             }
-            let mut transaction = match self.connection.begin_with("BEGIN IMMEDIATE").await {
-                Ok(transaction) => transaction,
-                Err(error) => {
-                    refuse(vec![waiting], error)?;
-                    continue;
-                }
-            };
-            let answer = match run_caught(waiting.unit.as_ref(), &mut transaction).await {
-                Ok(answer) => match transaction.commit().await {
+            if let Err(error) = self.begin().await {
+                refuse(vec![waiting], error)?;
+                continue;
+            }
+            let answer = match run_caught(waiting.unit.as_ref(), &mut self.connection).await {
+                Ok(answer) => match self.commit_or_roll_back().await {
                     Ok(()) => Ok(answer),
                     Err(error) => {
                         refuse(vec![waiting], error)?;
@@ -219,13 +212,37 @@ impl Owner {
                     }
                 },
                 Err(error) => {
-                    let _ = transaction.rollback().await;
+                    self.roll_back().await;
                     Err(error)
                 }
             };
             let _ = waiting.answer.send(answer);
         }
         Ok(())
+    }
+
+    /// Statements, not sqlx's `Transaction`: after an error that made `SQLite` roll back by itself (a
+    /// full disk), sqlx would still count a transaction as open and never begin another.
+    async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql("begin immediate")
+            .execute(&mut self.connection)
+            .await
+            .map(drop)
+    }
+
+    async fn commit_or_roll_back(&mut self) -> Result<(), sqlx::Error> {
+        let committed = sqlx::raw_sql("commit").execute(&mut self.connection).await;
+        if committed.is_err() {
+            self.roll_back().await;
+        }
+        committed.map(drop)
+    }
+
+    /// Fails only if there is nothing to roll back any more.
+    async fn roll_back(&mut self) {
+        let _ = sqlx::raw_sql("rollback")
+            .execute(&mut self.connection)
+            .await;
     }
 }
 

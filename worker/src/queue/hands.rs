@@ -76,6 +76,8 @@ where
         let HandsLayer { ledger, abandon } = self.layer.clone();
         Box::pin(async move {
             let ending = tokio::select! {
+                // A result counts even if it comes in the moment in which handlers are given up.
+                biased;
                 done = handler => match done {
                     Ok(Ok(ending)) => ending,
                     Ok(Err(error)) => Ending::Broken(error.into().to_string()),

@@ -143,6 +143,10 @@ impl Ledger {
             let look = self.wait(&mut messages, watch.as_mut(), due).await;
             let (turn, waiting) = self.prepare(messages.drain(..));
             if is_empty(&turn) && !(look && turn.claim > 0) {
+                // What was due is gone, or held: without this the wait above would be none at all.
+                if due.is_some_and(|at| at <= self.clock.now()) {
+                    due = self.next_due().await;
+                }
                 continue;
             }
             let asked = turn.claim as usize;
@@ -156,7 +160,7 @@ impl Ledger {
                 None
             };
         }
-        self.queue.leave(&self.worker).await
+        Ok(())
     }
 
     /// Waits for something to do. True: mails may be due.

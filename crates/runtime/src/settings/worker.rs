@@ -19,8 +19,9 @@ pub struct Worker {
     /// heartbeats at least, so that one that came late costs nothing.
     #[serde(rename = "lease_seconds", with = "units::seconds")]
     pub lease: Duration,
-    /// `shutdown_grace_seconds`: for what is in hand when a process is told to stop; below
-    /// 30, because by then a process that was told to stop has promised to be gone.
+    /// `shutdown_grace_seconds`: for what is in hand when a process is told to stop; 20 at
+    /// most, because what is then still to be written down needs a few seconds more, and after
+    /// 30 a process that was told to stop has promised to be gone.
     #[serde(rename = "shutdown_grace_seconds", with = "units::seconds")]
     pub shutdown_grace: Duration,
 }
@@ -33,7 +34,7 @@ impl Worker {
         checks.range(
             "worker.shutdown_grace_seconds",
             self.shutdown_grace.as_secs(),
-            1..=29,
+            1..=20,
         );
         checks.require(
             lease >= heartbeat.saturating_mul(3),

@@ -1,0 +1,81 @@
+//! What a login finds, and what opens a session.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use domain::accounts::LoginAccount;
+use domain::accounts::login::{OpenSession, SessionPolicy};
+use domain::client::ClientKey;
+use domain::id::UserId;
+use domain::store::Store;
+use domain::username::NameKey;
+use jiff::Timestamp;
+
+use crate::support::at;
+use crate::support::people::{Person, address};
+
+async fn found(store: &Store, email: Option<&str>, name: &str, now: Timestamp) -> LoginAccount {
+    let email = email.map(address);
+    let mut view = store.view().await.unwrap();
+    view.login_account(
+        email.as_ref().map(domain::email::EmailAddress::key),
+        &NameKey::of(name),
+        now,
+    )
+    .await
+    .unwrap()
+}
+
+fn session(user: UserId, credential_version: i64) -> OpenSession {
+    let client = ClientKey::of(Ipv4Addr::LOCALHOST.into());
+    let policy = SessionPolicy {
+        max: Duration::from_hours(24),
+    };
+    OpenSession::new(user, credential_version, client, "tests", policy, at(1)).0
+}
+
+pub async fn an_attempt_is_known_to_login_until_it_lapses(store: Store) {
+    Person::new("ada").registers(&store, at(0)).await;
+
+    let before = found(&store, None, "ada", at(1)).await;
+    let after = found(&store, None, "ada", at(86_400)).await;
+
+    assert!(matches!(before, LoginAccount::Unverified { .. }));
+    assert!(matches!(after, LoginAccount::Unknown));
+}
+
+pub async fn a_user_is_found_by_name_and_by_address(store: Store) {
+    Person::new("ada").becomes_a_user(&store, at(0)).await;
+
+    let by_name = found(&store, None, "ADA", at(1)).await;
+    let by_address = found(&store, Some("Ada@Example.com"), "Ada@Example.com", at(1)).await;
+    let unknown = found(&store, Some("bob@example.com"), "bob", at(1)).await;
+
+    assert!(matches!(by_name, LoginAccount::Verified { .. }));
+    assert!(matches!(by_address, LoginAccount::Verified { .. }));
+    assert!(matches!(unknown, LoginAccount::Unknown));
+}
+
+pub async fn a_session_needs_the_credentials_that_were_checked(store: Store) {
+    Person::new("ada").becomes_a_user(&store, at(0)).await;
+    let LoginAccount::Verified {
+        id,
+        credential_version,
+        ..
+    } = found(&store, None, "ada", at(1)).await
+    else {
+        panic!("there is a user");
+    };
+
+    let current = store.write(session(id, credential_version)).await.unwrap();
+    let stale = store
+        .write(session(id, credential_version - 1))
+        .await
+        .unwrap();
+    let nobodys = store
+        .write(session(UserId(-1), credential_version))
+        .await
+        .unwrap();
+
+    assert_eq!((current, stale, nobodys), (true, false, false));
+}

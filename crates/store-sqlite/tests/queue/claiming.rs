@@ -1,0 +1,306 @@
+//! Claiming: what is due, the urgent first, and nobody twice.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use domain::id::MailId;
+use domain::mail::{MailKind, MailState};
+use domain::queue::{Claim, JobQueue, Turn};
+use futures_util::future::join_all;
+use sqlx::Row;
+use store_sqlite::Sqlite;
+
+use crate::support::mails::{claim, claim_one, enqueue, mail, notice, settlement, story};
+use crate::support::people::Person;
+use crate::support::{Database, at};
+
+fn ids(claimed: &[domain::queue::Claimed]) -> Vec<MailId> {
+    claimed.iter().map(|claimed| claimed.claim.mail).collect()
+}
+
+#[tokio::test]
+async fn only_what_is_due_is_claimed_and_only_once() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let due = notice(&store, "ada@example.com", at(0)).await;
+    notice(&store, "bob@example.com", at(60)).await;
+
+    let first = claim(&queue, "w1", 10, at(59)).await;
+    let again = claim(&queue, "w1", 10, at(59)).await;
+    let other = claim(&queue, "w2", 10, at(59)).await;
+
+    assert_eq!(ids(&first), [due]);
+    assert!(again.is_empty() && other.is_empty());
+}
+
+#[tokio::test]
+async fn codes_go_before_notices_and_older_ones_before_newer() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let mut notices = Vec::new();
+    for second in 0..3 {
+        notices.push(notice(&store, "ada@example.com", at(second)).await);
+    }
+    let late = mail(MailKind::VerifyEmail, "bob@example.com", at(6));
+    let code = mail(MailKind::VerifyEmail, "bob@example.com", at(5));
+    let (late, code) = (enqueue(&store, late).await, enqueue(&store, code).await);
+
+    let two = claim(&queue, "w", 2, at(10)).await;
+    let third = claim(&queue, "w", 1, at(10)).await;
+    let rest = claim(&queue, "w", 10, at(10)).await;
+
+    assert_eq!(
+        ids(&two).into_iter().collect::<HashSet<_>>(),
+        HashSet::from([code, late])
+    );
+    assert_eq!(ids(&third), [notices[0]]);
+    assert_eq!(rest.len(), 2);
+}
+
+#[tokio::test]
+async fn a_limit_is_kept_and_none_claims_nothing() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    for n in 0..5 {
+        notice(&store, &format!("ada{n}@example.com"), at(0)).await;
+    }
+
+    let none = claim(&queue, "w", 0, at(0)).await;
+    let three = claim(&queue, "w", 3, at(0)).await;
+
+    assert_eq!((none.len(), three.len()), (0, 3));
+    assert_eq!(
+        database
+            .number("select count(*) from Jobs where status = 'Running'")
+            .await,
+        3
+    );
+}
+
+#[tokio::test]
+async fn a_claim_brings_what_the_delivery_needs() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    Person::new("ada").registers(&store, at(0)).await;
+
+    let claimed = claim_one(&queue, "w", at(1)).await;
+
+    let challenge = claimed.challenge.unwrap();
+    assert_eq!(claimed.kind, MailKind::VerifyEmail);
+    assert_eq!(claimed.to, "ada@example.com");
+    assert_eq!(claimed.request_id, "request-ada");
+    assert_eq!((claimed.tries, claimed.cut_offs), (0, 0));
+    assert_eq!(claimed.deadline, Some(at(600)));
+    assert_eq!(challenge.username, "ada");
+    assert_eq!(challenge.life, domain::queue::ChallengeLife::Live);
+    assert_eq!(
+        story(&store, claimed.claim.mail).await.mail.state,
+        "sending"
+    );
+}
+
+#[tokio::test]
+async fn a_job_holds_the_mails_id_and_nothing_else() {
+    let database = Database::new().await;
+    Person::new("ada").registers(&database.store(), at(0)).await;
+
+    let row =
+        sqlx::query("select cast(job as text) as job, id, status, job_type, lock_by from Jobs")
+            .fetch_one(&mut database.outside().await)
+            .await
+            .unwrap();
+
+    let id: String = row.get("id");
+    assert_eq!(row.get::<String, _>("job"), format!(r#"{{"mail":"{id}"}}"#));
+    assert_eq!(row.get::<String, _>("status"), "Pending");
+    assert_eq!(row.get::<String, _>("job_type"), "mail");
+    assert_eq!(row.get::<Option<String>, _>("lock_by"), None);
+}
+
+/// Claims and settles until nothing is left; returns what it had in hand.
+async fn drain(queue: Sqlite, worker: String) -> Vec<MailId> {
+    let mut had = Vec::new();
+    let mut settlements = Vec::new();
+    loop {
+        let turn = Turn {
+            settlements: std::mem::take(&mut settlements),
+            claim: 7,
+            ..Turn::default()
+        };
+        let turn = Arc::new(turn);
+        let report = loop {
+            // Another process may hold the lock for longer than this one waits.
+            match queue.turn(&worker, Arc::clone(&turn), at(1)).await {
+                Ok(report) => break report,
+                Err(domain::store::StoreError::Busy) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        };
+        assert!(report.lost.is_empty());
+        if report.claimed.is_empty() {
+            return had;
+        }
+        had.extend(ids(&report.claimed));
+        settlements = report
+            .claimed
+            .iter()
+            .map(|mail| settlement(mail.claim, MailState::Delivered, at(1)))
+            .collect();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_workers_on_two_handles_never_claim_one_mail_twice() {
+    let database = Database::new().await;
+    let store = database.store();
+    for n in 0..400 {
+        notice(&store, &format!("ada{n}@example.com"), at(0)).await;
+    }
+    let handles = [database.sqlite(), database.another().await];
+
+    let workers = (0..8).map(|n| tokio::spawn(drain(handles[n % 2].clone(), format!("w{n}"))));
+    let had: Vec<_> = join_all(workers)
+        .await
+        .into_iter()
+        .flat_map(Result::unwrap)
+        .collect();
+
+    assert_eq!(had.len(), 400);
+    assert_eq!(had.iter().collect::<HashSet<_>>().len(), 400);
+    assert_eq!(
+        database
+            .number("select count(*) from mails where state = 'delivered' and tries = 1")
+            .await,
+        400
+    );
+    assert_eq!(
+        database
+            .number("select count(*) from Jobs where status = 'Done' and lock_by is null")
+            .await,
+        400
+    );
+}
+
+#[tokio::test]
+async fn a_job_without_a_mail_is_set_aside_and_never_returned() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    notice(&store, "stranger@example.com", at(0)).await;
+    database.execute("delete from mails").await;
+    let mail = notice(&store, "ada@example.com", at(0)).await;
+
+    let claimed = claim(&queue, "w", 10, at(0)).await;
+    let again = claim(&queue, "w", 10, at(0)).await;
+
+    assert_eq!(ids(&claimed), [mail]);
+    assert!(again.is_empty());
+    assert_eq!(
+        database
+            .number(
+                "select count(*) from Jobs where status = 'Killed' and lock_by is null
+                 and done_at is not null"
+            )
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_mail_of_a_kind_this_version_does_not_know_keeps_no_other_waiting() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    notice(&store, "stranger@example.com", at(0)).await;
+    database
+        .execute("update mails set kind = 'from_the_future'")
+        .await;
+    let mail = notice(&store, "ada@example.com", at(0)).await;
+
+    let turn = Turn {
+        claim: 10,
+        ..Turn::default()
+    };
+    let report = queue.turn("w", Arc::new(turn), at(0)).await;
+
+    let report = report.expect("one row that can't be read stops nobody");
+    assert_eq!(ids(&report.claimed), [mail]);
+}
+
+#[tokio::test]
+async fn due_says_what_waits_without_taking_it() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+
+    let empty = queue.due(at(0)).await.unwrap();
+    notice(&store, "ada@example.com", at(60)).await;
+    let before = queue.due(at(0)).await.unwrap();
+    let then = queue.due(at(60)).await.unwrap();
+
+    assert_eq!((empty.now, empty.next), (false, None));
+    assert_eq!((before.now, before.next), (false, Some(at(60))));
+    assert!(then.now);
+}
+
+#[tokio::test]
+async fn a_released_claim_goes_back_without_a_try() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let first = claim_one(&queue, "w1", at(0)).await;
+
+    let turn = Turn {
+        releases: vec![first.claim],
+        ..Turn::default()
+    };
+    queue.turn("w1", Arc::new(turn), at(1)).await.unwrap();
+    let record = story(&store, id).await;
+    let attempts = database.number("select attempts from Jobs").await;
+    let second = claim_one(&queue, "w2", at(1)).await;
+
+    assert_eq!(record.mail.state, "queued");
+    assert_eq!((record.mail.tries, record.tries.len(), attempts), (0, 0, 0));
+    assert_eq!(
+        second.claim,
+        Claim {
+            mail: id,
+            number: first.claim.number + 1
+        }
+    );
+}
+
+/// The statement that claims, as the source has it: planned here as it runs there.
+fn claiming_statement() -> &'static str {
+    include_str!("../../src/queue/claim.rs")
+        .split('"')
+        .find(|text| text.contains("indexed by idx_jobs_pending"))
+        .expect("the claim names its index")
+}
+
+#[tokio::test]
+async fn a_claim_reads_due_jobs_from_the_index_and_no_others() {
+    let database = Database::new().await;
+    let explain = format!("explain query plan {}", claiming_statement());
+
+    let plan: Vec<String> = sqlx::query(sqlx::AssertSqlSafe(explain))
+        .bind("mail")
+        .bind(10)
+        .bind(at(0).as_second())
+        .bind(32)
+        .fetch_all(&mut database.outside().await)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get("detail"))
+        .collect();
+
+    let plan = plan.join("\n");
+    assert!(
+        plan.contains(
+            "USING COVERING INDEX idx_jobs_pending (job_type=? AND priority=? AND run_at<?)"
+        ) || plan.contains("USING INDEX idx_jobs_pending (job_type=? AND priority=? AND run_at<?)"),
+        "{plan}"
+    );
+    assert!(
+        !plan.contains("SCAN") && !plan.contains("TEMP B-TREE"),
+        "{plan}"
+    );
+}

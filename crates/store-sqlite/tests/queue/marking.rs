@@ -1,0 +1,123 @@
+//! The mark: nobody writes a final dot for a code that has died, nor for a mail that somebody else has.
+
+use std::sync::Arc;
+
+use domain::queue::{ChallengeLife, Claim, Claimed, JobQueue, Marked, Turn};
+use jiff::Timestamp;
+use store_sqlite::Sqlite;
+
+use crate::support::mails::{claim_one, notice};
+use crate::support::people::{Person, address, attempts, newest_code};
+use crate::support::units::unit;
+use crate::support::{Database, at};
+
+async fn mark(queue: &Sqlite, worker: &str, claim: Claim, now: Timestamp) -> Marked {
+    let turn = Turn {
+        marks: vec![claim],
+        ..Turn::default()
+    };
+    let report = queue.turn(worker, Arc::new(turn), now).await.unwrap();
+    report.marks[&claim]
+}
+
+/// A database in which a worker has the mail of ada's code in hand.
+async fn a_code_in_hand() -> (Database, Claimed) {
+    let database = Database::new().await;
+    Person::new("ada").registers(&database.store(), at(0)).await;
+    let claimed = claim_one(&database.sqlite(), "w", at(0)).await;
+    (database, claimed)
+}
+
+async fn marks_on_record(database: &Database) -> i64 {
+    database
+        .number("select count(*) from mails where dot_claim_no is not null")
+        .await
+}
+
+#[tokio::test]
+async fn a_live_code_in_hand_is_marked() {
+    let (database, claimed) = a_code_in_hand().await;
+
+    let answer = mark(&database.sqlite(), "w", claimed.claim, at(599)).await;
+
+    assert_eq!(answer, Marked::Go);
+    assert_eq!(marks_on_record(&database).await, 1);
+}
+
+#[tokio::test]
+async fn a_notice_needs_no_challenge_to_be_marked() {
+    let database = Database::new().await;
+    notice(&database.store(), "ada@example.com", at(0)).await;
+    let claimed = claim_one(&database.sqlite(), "w", at(0)).await;
+
+    let answer = mark(&database.sqlite(), "w", claimed.claim, at(1)).await;
+
+    assert_eq!(answer, Marked::Go);
+}
+
+#[tokio::test]
+async fn an_old_claim_is_not_marked() {
+    let (database, old) = a_code_in_hand().await;
+    let queue = database.sqlite();
+    queue.rescue(&["w".to_owned()], at(20)).await.unwrap();
+    let newest = claim_one(&queue, "w2", at(20)).await;
+
+    let frozen = mark(&queue, "w", old.claim, at(21)).await;
+    let on_record = marks_on_record(&database).await;
+    let living = mark(&queue, "w2", newest.claim, at(21)).await;
+
+    assert_eq!((frozen, on_record), (Marked::Lost, 0));
+    assert_eq!(living, Marked::Go);
+}
+
+#[tokio::test]
+async fn an_expired_code_is_not_marked() {
+    let (database, claimed) = a_code_in_hand().await;
+
+    let answer = mark(&database.sqlite(), "w", claimed.claim, at(600)).await;
+
+    assert_eq!(answer, Marked::Dead(ChallengeLife::Expired));
+    assert_eq!(marks_on_record(&database).await, 0);
+}
+
+#[tokio::test]
+async fn a_code_that_was_used_meanwhile_is_not_marked() {
+    let (database, claimed) = a_code_in_hand().await;
+    let (store, ada) = (database.store(), Person::new("ada"));
+    let code = newest_code(&store, &ada.email, at(1)).await;
+    store.write(ada.presents(&code, None, at(1))).await.unwrap();
+
+    let answer = mark(&database.sqlite(), "w", claimed.claim, at(2)).await;
+
+    assert_eq!(answer, Marked::Dead(ChallengeLife::Used));
+}
+
+#[tokio::test]
+async fn a_code_that_was_replaced_meanwhile_is_not_marked() {
+    let (database, claimed) = a_code_in_hand().await;
+    let store = database.store();
+    let attempt = attempts(&store, "ada@example.com", at(1)).await[0].0.id;
+    let supersede =
+        unit(move |tx| Box::pin(async move { tx.supersede_challenges(attempt, at(1)).await }));
+    store.write(supersede).await.unwrap();
+
+    let answer = mark(&database.sqlite(), "w", claimed.claim, at(2)).await;
+
+    assert_eq!(answer, Marked::Dead(ChallengeLife::Replaced));
+}
+
+#[tokio::test]
+async fn a_code_whose_attempt_ended_meanwhile_is_not_marked() {
+    let (database, claimed) = a_code_in_hand().await;
+    let end = unit(|tx| {
+        Box::pin(async move {
+            let ada = address("ada@example.com");
+            tx.end_attempts(ada.key(), at(1)).await
+        })
+    });
+    database.store().write(end).await.unwrap();
+
+    let answer = mark(&database.sqlite(), "w", claimed.claim, at(2)).await;
+
+    assert_eq!(answer, Marked::Dead(ChallengeLife::Ended));
+}

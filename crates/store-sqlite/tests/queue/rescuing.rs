@@ -1,0 +1,209 @@
+//! Dead workers: what they had in hand goes on, at most one more try after a final dot.
+
+use std::sync::Arc;
+
+use domain::mail::MailState;
+use domain::queue::{Claim, JobQueue, Rescued, Turn};
+use jiff::Timestamp;
+use sqlx::Row;
+use store_sqlite::Sqlite;
+
+use crate::support::mails::{claim, claim_one, notice, settle, settlement, story};
+use crate::support::{Database, at};
+
+async fn rescue(queue: &Sqlite, worker: &str, now: Timestamp) -> Vec<Rescued> {
+    queue.rescue(&[worker.to_owned()], now).await.unwrap()
+}
+
+async fn mark(queue: &Sqlite, worker: &str, claim: Claim, now: Timestamp) {
+    let turn = Turn {
+        marks: vec![claim],
+        ..Turn::default()
+    };
+    queue.turn(worker, Arc::new(turn), now).await.unwrap();
+}
+
+async fn workers(queue: &Sqlite) -> Vec<String> {
+    let beats = queue.beats().await.unwrap();
+    beats.into_iter().map(|beat| beat.worker).collect()
+}
+
+#[tokio::test]
+async fn a_mail_before_its_dot_waits_for_another_and_no_try_is_counted() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    claim_one(&queue, "dead", at(0)).await;
+
+    let rescued = rescue(&queue, "dead", at(12)).await;
+
+    let told = story(&store, id).await;
+    assert_eq!(
+        (rescued[0].mail, rescued[0].state),
+        (id, MailState::Waiting)
+    );
+    assert_eq!((told.mail.state.as_str(), told.mail.tries), ("waiting", 0));
+    assert_eq!(told.tries.len(), 1);
+    assert_eq!(told.tries[0].outcome, "worker_died");
+    assert!(workers(&queue).await.is_empty(), "struck off");
+    let again = claim_one(&queue, "w2", at(12)).await;
+    assert_eq!((again.claim.number, again.cut_offs), (2, 0));
+}
+
+#[tokio::test]
+async fn a_mail_after_its_dot_counts_as_cut_off_and_a_second_time_is_the_last() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let first = claim_one(&queue, "w1", at(0)).await;
+    mark(&queue, "w1", first.claim, at(0)).await;
+
+    let once = rescue(&queue, "w1", at(12)).await;
+    let second = claim_one(&queue, "w2", at(12)).await;
+    mark(&queue, "w2", second.claim, at(12)).await;
+    let twice = rescue(&queue, "w2", at(24)).await;
+
+    let told = story(&store, id).await;
+    let outcomes: Vec<_> = told.tries.iter().map(|t| t.outcome.as_str()).collect();
+    assert_eq!(once[0].state, MailState::Waiting);
+    assert_eq!(second.cut_offs, 1);
+    assert_eq!(twice[0].state, MailState::Undeliverable);
+    assert_eq!(outcomes, ["cut_off", "cut_off"]);
+    assert_eq!(told.mail.finished, Some(at(24)));
+    assert_eq!(database.text("select status from Jobs").await, "Failed");
+    assert!(claim(&queue, "w3", 1, at(1_000)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_mark_of_an_earlier_claim_is_not_counted_again() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    notice(&store, "ada@example.com", at(0)).await;
+    let first = claim_one(&queue, "w1", at(0)).await;
+    mark(&queue, "w1", first.claim, at(0)).await;
+    rescue(&queue, "w1", at(12)).await;
+    claim_one(&queue, "w2", at(12)).await;
+
+    let unmarked = rescue(&queue, "w2", at(24)).await;
+
+    assert_eq!(unmarked[0].state, MailState::Waiting);
+    assert_eq!(database.number("select cut_offs from mails").await, 1);
+}
+
+#[tokio::test]
+async fn a_mail_that_three_workers_died_with_is_set_aside() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let mut states = Vec::new();
+    for n in 1..=3 {
+        let worker = format!("w{n}");
+        claim_one(&queue, &worker, at(n * 12)).await;
+        states.push(rescue(&queue, &worker, at(n * 12 + 12)).await[0].state);
+    }
+
+    let row = sqlx::query("select status, lock_by, done_at from Jobs")
+        .fetch_one(&mut database.outside().await)
+        .await
+        .unwrap();
+
+    assert_eq!(
+        states,
+        [MailState::Waiting, MailState::Waiting, MailState::Poison]
+    );
+    assert_eq!(story(&store, id).await.mail.state, "poison");
+    assert_eq!(row.get::<String, _>("status"), "Killed");
+    assert_eq!(row.get::<Option<String>, _>("lock_by"), None);
+    assert_eq!(row.get::<i64, _>("done_at"), at(48).as_second());
+    assert!(claim(&queue, "w4", 1, at(1_000)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_frozen_workers_late_result_is_lost_and_it_may_go_on() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let frozen = claim_one(&queue, "frozen", at(0)).await;
+    rescue(&queue, "frozen", at(12)).await;
+
+    let before_next = settle(
+        &queue,
+        "frozen",
+        settlement(frozen.claim, MailState::Expired, at(13)),
+    )
+    .await;
+    let other = claim_one(&queue, "other", at(14)).await;
+    let after_next = settle(
+        &queue,
+        "frozen",
+        settlement(frozen.claim, MailState::Expired, at(15)),
+    )
+    .await;
+    settle(
+        &queue,
+        "other",
+        settlement(other.claim, MailState::Delivered, at(16)),
+    )
+    .await;
+    notice(&store, "bob@example.com", at(17)).await;
+    let goes_on = claim_one(&queue, "frozen", at(17)).await;
+
+    assert_eq!(before_next, [frozen.claim]);
+    assert_eq!(after_next, [frozen.claim]);
+    assert_eq!(story(&store, id).await.mail.state, "delivered");
+    assert_eq!(goes_on.to, "bob@example.com");
+    assert!(workers(&queue).await.contains(&"frozen".to_owned()));
+}
+
+#[tokio::test]
+async fn the_living_keep_what_they_have_in_hand() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    notice(&store, "ada@example.com", at(0)).await;
+    claim_one(&queue, "dead", at(0)).await;
+    let id = notice(&store, "bob@example.com", at(0)).await;
+    let living = claim_one(&queue, "living", at(0)).await;
+
+    let rescued = rescue(&queue, "dead", at(12)).await;
+    let lost = settle(
+        &queue,
+        "living",
+        settlement(living.claim, MailState::Delivered, at(13)),
+    )
+    .await;
+
+    assert_eq!(rescued.len(), 1);
+    assert!(lost.is_empty());
+    assert_eq!(story(&store, id).await.mail.state, "delivered");
+    assert_eq!(workers(&queue).await, ["living"]);
+}
+
+#[tokio::test]
+async fn a_worker_is_listed_while_it_beats_and_gone_when_it_leaves() {
+    let database = Database::new().await;
+    let queue = database.sqlite();
+
+    queue.beat("w", at(5)).await.unwrap();
+    queue.beat("w", at(7)).await.unwrap();
+    let beats = queue.beats().await.unwrap();
+    queue.leave("w").await.unwrap();
+
+    assert_eq!((beats.len(), beats[0].seen), (1, at(7).as_second()));
+    assert!(workers(&queue).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_worker_with_a_mail_in_hand_does_not_leave_unnoticed() {
+    let database = Database::new().await;
+    let queue = database.sqlite();
+    notice(&database.store(), "ada@example.com", at(0)).await;
+    claim_one(&queue, "w", at(0)).await;
+
+    queue.leave("w").await.unwrap();
+
+    assert_eq!(
+        workers(&queue).await,
+        ["w"],
+        "or nobody would rescue its mail"
+    );
+}

@@ -1,0 +1,253 @@
+//! Settling: what a try's end leaves in our rows and in apalis's, and the fence around it.
+
+use std::time::Duration;
+
+use domain::mail::MailState;
+use domain::queue::{Settlement, TryRecord};
+use jiff::Timestamp;
+use sqlx::Row;
+
+use crate::support::mails::{claim, claim_one, notice, settle, settlement, story};
+use crate::support::{Database, at};
+
+fn record(started: Timestamp, outcome: &str) -> TryRecord {
+    TryRecord {
+        started,
+        duration_ms: 12,
+        relay: "relay.example.com:25".to_owned(),
+        reused: true,
+        stage: "rcpt".to_owned(),
+        code: Some(451),
+        enhanced: Some("4.7.1".to_owned()),
+        text: "4.7.1 try again".to_owned(),
+        outcome: outcome.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_delivered_mail_is_done_with_its_record() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let claimed = claim_one(&queue, "w", at(1)).await;
+
+    let lost = settle(
+        &queue,
+        "w",
+        Settlement {
+            record: Some(record(at(1), "delivered")),
+            ..settlement(claimed.claim, MailState::Delivered, at(2))
+        },
+    )
+    .await;
+
+    let told = story(&store, id).await;
+    assert!(lost.is_empty());
+    assert_eq!(told.mail.state, "delivered");
+    assert_eq!(told.mail.reason.as_deref(), Some("250 2.0.0 Ok"));
+    assert_eq!(told.mail.finished, Some(at(2)));
+    assert_eq!(told.mail.tries, 1);
+    assert_eq!(told.tries.len(), 1);
+    assert_eq!(told.tries[0].relay, "relay.example.com:25");
+    assert_eq!(told.tries[0].code, Some(451));
+    assert_eq!(told.tries[0].enhanced.as_deref(), Some("4.7.1"));
+    assert!(told.tries[0].reused);
+    assert!(claim(&queue, "w", 10, at(1_000_000)).await.is_empty());
+}
+
+#[tokio::test]
+async fn apalis_rows_say_what_the_states_promise() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    for (state, status) in [
+        (MailState::Delivered, "Done"),
+        (MailState::NotNeeded, "Done"),
+        (MailState::Undeliverable, "Failed"),
+        (MailState::Expired, "Failed"),
+        (MailState::Poison, "Killed"),
+        (MailState::Cancelled, "Killed"),
+    ] {
+        let id = notice(&store, "ada@example.com", at(0)).await;
+        let claimed = claim_one(&queue, "w", at(1)).await;
+        settle(&queue, "w", settlement(claimed.claim, state, at(2))).await;
+
+        let row = sqlx::query(
+            "select status, lock_by, lock_at, done_at, last_result from Jobs where id = ?",
+        )
+        .bind(id.to_string())
+        .fetch_one(&mut database.outside().await)
+        .await
+        .unwrap();
+
+        assert_eq!(row.get::<String, _>("status"), status, "{state:?}");
+        assert_eq!(row.get::<Option<String>, _>("lock_by"), None);
+        assert_eq!(row.get::<Option<i64>, _>("lock_at"), None);
+        assert_eq!(row.get::<i64, _>("done_at"), at(2).as_second());
+        let result: serde_json::Value = serde_json::from_str(row.get("last_result")).unwrap();
+        let word = if status == "Done" { "Ok" } else { "Err" };
+        assert_eq!(result[word], "250 2.0.0 Ok");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let claimed = claim_one(&queue, "w", at(0)).await;
+    let again_at = at(5) + Duration::from_millis(200);
+
+    settle(
+        &queue,
+        "w",
+        Settlement {
+            again_at: Some(again_at),
+            record: Some(record(at(0), "recipient_later")),
+            ..settlement(claimed.claim, MailState::Waiting, at(0))
+        },
+    )
+    .await;
+
+    let record = story(&store, id).await.mail;
+    assert_eq!(record.state, "waiting");
+    assert_eq!(record.again_at, Some(again_at));
+    assert_eq!(
+        database
+            .number("select count(*) from Jobs where status = 'Pending' and lock_by is null and lock_at is null")
+            .await,
+        1
+    );
+    assert_eq!(
+        queue_next(&queue).await,
+        Some(at(6)),
+        "never before its time"
+    );
+    assert!(claim(&queue, "w", 1, at(5)).await.is_empty());
+    let second = claim_one(&queue, "w", at(6)).await;
+    assert_eq!((second.claim.number, second.tries), (2, 1));
+}
+
+async fn queue_next(queue: &store_sqlite::Sqlite) -> Option<Timestamp> {
+    use domain::queue::JobQueue as _;
+    queue.due(at(0)).await.unwrap().next
+}
+
+#[tokio::test]
+async fn a_try_that_does_not_count_is_given_back() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    for second in 0..3 {
+        let claimed = claim_one(&queue, "w", at(second)).await;
+        settle(
+            &queue,
+            "w",
+            Settlement {
+                counted: false,
+                again_at: Some(at(second + 1)),
+                ..settlement(claimed.claim, MailState::Waiting, at(second))
+            },
+        )
+        .await;
+    }
+
+    assert_eq!(story(&store, id).await.mail.tries, 0);
+    assert_eq!(database.number("select attempts from Jobs").await, 0);
+    assert_eq!(database.number("select claim_no from mails").await, 3);
+}
+
+#[tokio::test]
+async fn an_old_claim_settles_nothing_and_is_told_so() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let old = claim_one(&queue, "w1", at(0)).await;
+    settle(
+        &queue,
+        "w1",
+        Settlement {
+            again_at: Some(at(1)),
+            ..settlement(old.claim, MailState::Waiting, at(0))
+        },
+    )
+    .await;
+    let newest = claim_one(&queue, "w2", at(1)).await;
+
+    let lost = settle(
+        &queue,
+        "w1",
+        Settlement {
+            record: Some(record(at(0), "delivered")),
+            ..settlement(old.claim, MailState::Delivered, at(2))
+        },
+    )
+    .await;
+
+    let during = story(&store, id).await;
+    assert_eq!(lost, [old.claim]);
+    assert_eq!(
+        (during.mail.state.as_str(), during.tries.len()),
+        ("sending", 0)
+    );
+    let lost = settle(
+        &queue,
+        "w2",
+        settlement(newest.claim, MailState::Delivered, at(3)),
+    )
+    .await;
+    assert!(lost.is_empty());
+    assert_eq!(story(&store, id).await.mail.tries, 2);
+}
+
+#[tokio::test]
+async fn a_claim_settled_twice_counts_once() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let claimed = claim_one(&queue, "w", at(0)).await;
+
+    let first = settle(
+        &queue,
+        "w",
+        settlement(claimed.claim, MailState::Delivered, at(1)),
+    )
+    .await;
+    let second = settle(
+        &queue,
+        "w",
+        settlement(claimed.claim, MailState::Expired, at(2)),
+    )
+    .await;
+
+    assert!(first.is_empty());
+    assert_eq!(second, [claimed.claim]);
+    assert_eq!(story(&store, id).await.mail.state, "delivered");
+}
+
+#[tokio::test]
+async fn an_old_claim_released_changes_nothing() {
+    use domain::queue::{JobQueue as _, Turn};
+
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let old = claim_one(&queue, "w1", at(0)).await;
+    let release = || {
+        std::sync::Arc::new(Turn {
+            releases: vec![old.claim],
+            ..Turn::default()
+        })
+    };
+    queue.turn("w1", release(), at(0)).await.unwrap();
+    claim_one(&queue, "w1", at(0)).await;
+
+    queue.turn("w1", release(), at(1)).await.unwrap();
+
+    assert_eq!(story(&store, id).await.mail.state, "sending");
+    assert_eq!(
+        database
+            .number("select count(*) from Jobs where status = 'Running'")
+            .await,
+        1
+    );
+}

@@ -1,0 +1,68 @@
+//! The ports on `SQLite`, as one test program.
+//!
+//! [`conformance`] holds the rules of the ports, written against
+//! [`Store`](domain::store::Store) alone so that another database can run the same suite;
+//! [`queue`] those of the mail queue; [`sqlite`] what only this database has: the writer
+//! that commits in groups, the file, the disk.
+
+mod conformance;
+mod queue;
+mod sqlite;
+mod support;
+
+/// Makes a test of each rule, on a database of its own.
+macro_rules! on_sqlite {
+    ($($module:ident: $($rule:ident),+ $(,)?;)+) => {
+        mod on_sqlite {
+            $($(
+                #[tokio::test]
+                async fn $rule() {
+                    let database = crate::support::Database::new().await;
+
+                    crate::conformance::$module::$rule(database.store()).await;
+                }
+            )+)+
+        }
+    };
+}
+
+on_sqlite! {
+    units:
+        an_error_undoes_everything_the_unit_wrote,
+        an_answer_of_any_type_comes_back,
+        a_write_is_seen_by_the_next_view;
+    registering:
+        a_registration_is_one_attempt_one_challenge_and_one_mail,
+        a_name_of_a_live_attempt_is_taken_for_other_addresses_until_it_lapses,
+        an_address_may_register_again_at_once_with_the_same_name,
+        a_sixth_live_attempt_is_refused_until_the_first_challenge_ends,
+        a_verified_address_gets_a_decoy_and_its_owner_one_notice_an_hour,
+        a_verified_address_is_told_apart_when_the_settings_say_so;
+    verifying:
+        the_right_code_makes_one_user_and_ends_the_attempt,
+        a_code_used_twice_is_refused,
+        fifty_parallel_right_codes_make_one_user,
+        a_wrong_code_is_counted_and_the_count_is_kept,
+        a_sixth_try_is_refused_even_with_the_right_code,
+        a_strangers_wrong_codes_do_not_burn_the_holder_of_the_handle,
+        a_code_one_second_past_its_life_is_refused,
+        the_code_decides_which_of_two_attempts_wins,
+        a_code_of_a_key_that_is_missing_counts_nothing,
+        a_user_added_meanwhile_under_that_name_makes_the_attempt_lose;
+    resending:
+        a_resend_mails_the_same_challenge_again,
+        a_resend_with_less_than_half_the_life_left_makes_a_new_challenge,
+        a_resend_for_an_unknown_address_queues_nothing,
+        a_resend_after_spent_tries_makes_a_new_challenge_and_starts_the_count_anew;
+    logging_in:
+        an_attempt_is_known_to_login_until_it_lapses,
+        a_user_is_found_by_name_and_by_address,
+        a_session_needs_the_credentials_that_were_checked;
+    statements:
+        conflicts_are_named,
+        a_challenge_is_used_once,
+        a_challenge_that_has_ended_or_expired_is_not_used,
+        tries_are_counted_up_to_their_limit,
+        a_mail_is_found_by_the_beginning_of_its_id,
+        mails_are_listed_newest_first_by_state_and_address;
+}

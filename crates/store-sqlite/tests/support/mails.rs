@@ -1,0 +1,104 @@
+//! Mails in the queue without anybody who registers.
+
+use domain::id::MailId;
+use domain::mail::{MailKind, MailState, NewMail};
+use domain::queue::{
+    Claim, Claimed, JobQueue, MailFilter, MailRecord, MailStory, Settlement, Turn,
+};
+use domain::store::Store;
+use jiff::Timestamp;
+use std::sync::Arc;
+use store_sqlite::Sqlite;
+
+use super::people::address;
+use super::units::unit;
+
+/// A mail of a kind without a challenge.
+pub fn mail(kind: MailKind, to: &str, now: Timestamp) -> NewMail {
+    NewMail {
+        id: MailId::generate(),
+        kind,
+        to: to.to_owned(),
+        to_key: address(to).key().clone(),
+        challenge: None,
+        user: None,
+        request_id: "request".to_owned(),
+        now,
+        deadline: None,
+    }
+}
+
+/// Puts a mail into the queue.
+pub async fn enqueue(store: &Store, mail: NewMail) -> MailId {
+    let id = mail.id;
+    let put = unit(move |tx| {
+        let mail = mail.clone();
+        Box::pin(async move { tx.enqueue(&mail).await })
+    });
+    store.write(put).await.unwrap();
+    id
+}
+
+/// Puts a notice into the queue.
+pub async fn notice(store: &Store, to: &str, now: Timestamp) -> MailId {
+    enqueue(store, mail(MailKind::AlreadyRegistered, to, now)).await
+}
+
+/// Claims up to `limit` mails.
+pub async fn claim(queue: &Sqlite, worker: &str, limit: u32, now: Timestamp) -> Vec<Claimed> {
+    let turn = Turn {
+        claim: limit,
+        ..Turn::default()
+    };
+    let report = queue.turn(worker, Arc::new(turn), now).await.unwrap();
+    report.claimed
+}
+
+/// Claims the only mail that is due.
+pub async fn claim_one(queue: &Sqlite, worker: &str, now: Timestamp) -> Claimed {
+    let mut claimed = claim(queue, worker, 2, now).await;
+    assert_eq!(claimed.len(), 1, "one mail should be due");
+    claimed.remove(0)
+}
+
+/// The end of a claim, as a try that counted.
+pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Settlement {
+    Settlement {
+        claim,
+        state,
+        reason: "250 2.0.0 Ok".to_owned(),
+        again_at: None,
+        counted: true,
+        cut_off: false,
+        record: None,
+        at,
+    }
+}
+
+/// Settles; returns the claims that came too late.
+pub async fn settle(queue: &Sqlite, worker: &str, settlement: Settlement) -> Vec<Claim> {
+    let now = settlement.at;
+    let turn = Turn {
+        settlements: vec![settlement],
+        ..Turn::default()
+    };
+    queue.turn(worker, Arc::new(turn), now).await.unwrap().lost
+}
+
+/// A mail with its tries.
+pub async fn story(store: &Store, mail: MailId) -> MailStory {
+    let mut view = store.view().await.unwrap();
+    let mut found = view.mail(&mail.to_string()).await.unwrap();
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+/// The mails to an address, newest first.
+pub async fn mails_to(store: &Store, email: &str) -> Vec<MailRecord> {
+    let filter = MailFilter {
+        to: Some(address(email).key().clone()),
+        limit: 1000,
+        ..MailFilter::default()
+    };
+    store.view().await.unwrap().mails(&filter).await.unwrap()
+}

@@ -1,0 +1,192 @@
+//! People who register, and the codes they are mailed. No password is hashed: the store never looks inside.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::accounts::register::{Register, RegisterPolicy, Registered};
+use domain::accounts::resend::{ResendCode, Resent};
+use domain::accounts::verify::{Verified, VerifyCode};
+use domain::accounts::{Attempt, Challenge, CodePolicy};
+use domain::client::ClientKey;
+use domain::email::EmailAddress;
+use domain::otp::KeyRing;
+use domain::password::PasswordHash;
+use domain::store::Store;
+use domain::token::{ChallengeHandle, SecretHash};
+use domain::username::Username;
+use jiff::Timestamp;
+use secrecy::SecretSlice;
+
+use super::units::unit;
+
+/// Ten minutes and five tries.
+pub const CODES: CodePolicy = CodePolicy {
+    life: Duration::from_mins(10),
+    max_tries: 5,
+};
+
+/// A day, and five attempts.
+pub const POLICY: RegisterPolicy = RegisterPolicy {
+    codes: CODES,
+    lapse: Duration::from_hours(24),
+    live_attempts: Some(5),
+    reveal_registered: false,
+};
+
+/// The keys of every process in these tests.
+pub fn keys() -> Arc<KeyRing> {
+    keys_of("an example key for tests only, long enough")
+}
+
+/// The keys of a process that was told another secret.
+pub fn keys_of(secret: &str) -> Arc<KeyRing> {
+    Arc::new(KeyRing::new(
+        &SecretSlice::from(secret.as_bytes().to_vec()),
+        &[],
+    ))
+}
+
+pub fn address(email: &str) -> EmailAddress {
+    EmailAddress::parse(email).unwrap()
+}
+
+/// Somebody at an address, of a name, on a machine.
+#[derive(Clone)]
+pub struct Person {
+    pub name: String,
+    pub email: String,
+    pub machine: u8,
+}
+
+impl Person {
+    /// Somebody whose address is made of the name.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            email: format!("{name}@example.com"),
+            machine: 1,
+        }
+    }
+
+    /// The same at another address.
+    pub fn at(mut self, email: &str) -> Self {
+        email.clone_into(&mut self.email);
+        self
+    }
+
+    /// The same on another machine.
+    pub fn on_machine(mut self, machine: u8) -> Self {
+        self.machine = machine;
+        self
+    }
+
+    pub fn client(&self) -> ClientKey {
+        ClientKey::of(Ipv4Addr::new(192, 0, 2, self.machine).into())
+    }
+
+    pub fn registration(&self, policy: RegisterPolicy, now: Timestamp) -> Register {
+        Register::new(
+            Username::parse(&self.name).unwrap(),
+            address(&self.email),
+            PasswordHash::from(format!("$hash-of-{}$", self.name)),
+            self.client(),
+            format!("request-{}", self.name),
+            keys().current().clone(),
+            policy,
+            now,
+        )
+    }
+
+    /// Registers; must be accepted.
+    pub async fn registers(&self, store: &Store, now: Timestamp) -> ChallengeHandle {
+        match self.tries_to_register(store, now).await {
+            Registered::Accepted { handle } => handle,
+            other => panic!("{} was not accepted: {other:?}", self.name),
+        }
+    }
+
+    pub async fn tries_to_register(&self, store: &Store, now: Timestamp) -> Registered {
+        store.write(self.registration(POLICY, now)).await.unwrap()
+    }
+
+    pub async fn asks_again(&self, store: &Store, now: Timestamp) -> Resent {
+        let resend = ResendCode::new(
+            address(&self.email),
+            None,
+            self.client(),
+            "request-again".to_owned(),
+            keys().current().clone(),
+            CODES,
+            now,
+        );
+        store.write(resend).await.unwrap()
+    }
+
+    /// A code as this person presents it.
+    pub fn presents(
+        &self,
+        code: &str,
+        handle: Option<&ChallengeHandle>,
+        now: Timestamp,
+    ) -> VerifyCode {
+        VerifyCode {
+            email: address(&self.email),
+            code: code.to_owned(),
+            handle: handle.map(|handle| SecretHash::of(handle.expose())),
+            client: self.client(),
+            keys: keys(),
+            policy: CODES,
+            now,
+        }
+    }
+
+    /// Registers and verifies.
+    pub async fn becomes_a_user(&self, store: &Store, now: Timestamp) {
+        let handle = self.registers(store, now).await;
+        let code = newest_code(store, &self.email, now).await;
+        let verified = store
+            .write(self.presents(&code, Some(&handle), now))
+            .await
+            .unwrap();
+        assert!(matches!(verified, Verified::Welcome(_)), "{verified:?}");
+    }
+}
+
+/// The live attempts of an address, newest first, each with its live challenges.
+pub async fn attempts(
+    store: &Store,
+    email: &str,
+    now: Timestamp,
+) -> Vec<(Attempt, Vec<Challenge>)> {
+    let key = address(email).key().clone();
+    let all = unit(move |tx| {
+        let key = key.clone();
+        Box::pin(async move {
+            let mut all = Vec::new();
+            for attempt in tx.attempts(&key, now).await? {
+                let challenges = tx.challenges_of(attempt.id, now).await?;
+                all.push((attempt, challenges));
+            }
+            Ok(all)
+        })
+    });
+    store.write(all).await.unwrap()
+}
+
+/// The code of the newest challenge of the newest attempt of an address.
+pub async fn newest_code(store: &Store, email: &str, now: Timestamp) -> String {
+    let attempts = attempts(store, email, now).await;
+    code_of(&attempts[0].1[0])
+}
+
+/// The code of a challenge.
+pub fn code_of(challenge: &Challenge) -> String {
+    keys().code(&challenge.seed).unwrap().expose().to_owned()
+}
+
+/// A code that is not that one.
+pub fn wrong(code: &str) -> String {
+    let number: u32 = code.parse().unwrap();
+    format!("{:06}", (number + 1) % 1_000_000)
+}

@@ -1,0 +1,138 @@
+//! Handlers that break: the queue's part of the worker, under handlers of the test's own.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use apalis_core::task::Task;
+use apalis_core::worker::builder::WorkerBuilder;
+use apalis_core::worker::context::WorkerContext;
+use domain::mail::MailState;
+use domain::queue::{Claimed, Marked};
+use runtime::shutdown::Shutdown;
+use smart_notes_worker::outcome::Outcome;
+use smart_notes_worker::queue::hands::HandsLayer;
+use smart_notes_worker::queue::ledger::Ledger;
+use smart_notes_worker::queue::{Ending, LedgerHandle, MailBackend};
+use tokio_util::sync::CancellationToken;
+use tower::service_fn;
+
+use crate::rig::{PATIENCE, Rig, outcomes};
+
+const ADA: &str = "ada@example.com";
+
+/// Runs a worker whose handler is `handle` while `test` goes on.
+async fn with_handler<F, T>(
+    rig: &Rig,
+    handle: impl Fn(Claimed, LedgerHandle) -> F + Send + Sync + 'static,
+    test: impl Future<Output = T>,
+) -> T
+where
+    F: Future<Output = Ending> + Send + 'static,
+{
+    let (shutdown, abandon) = (Shutdown::new(), CancellationToken::new());
+    let (ledger, ledger_handle, mails) = Ledger::new(
+        Arc::clone(&rig.database.queue),
+        Arc::clone(&rig.clock),
+        "tests".to_owned(),
+        4,
+        shutdown.clone(),
+        abandon.clone(),
+    );
+    let backend = MailBackend::new(
+        mails,
+        ledger_handle.clone(),
+        tokio::spawn(ledger.run()),
+        HandsLayer::new(ledger_handle.clone(), abandon),
+    );
+    let worker = WorkerBuilder::new(WorkerContext::new("tests"))
+        .backend(backend)
+        .build(service_fn(move |task: Task<Claimed>| {
+            let ending = handle(task.args, ledger_handle.clone());
+            async move { Ok::<_, Infallible>(ending.await) }
+        }));
+    let stop = shutdown.clone();
+    let running = worker.run_until(async move {
+        stop.cancelled().await;
+        Ok::<(), std::io::Error>(())
+    });
+    let tested = async {
+        let tested = test.await;
+        shutdown.trigger();
+        tested
+    };
+
+    let (ended, tested) = tokio::time::timeout(PATIENCE, async { tokio::join!(running, tested) })
+        .await
+        .expect("the worker stops");
+    ended.unwrap();
+    tested
+}
+
+fn delivered() -> Ending {
+    Ending::Settled(Box::new(
+        Outcome::finished(MailState::Delivered, "250 2.0.0 Ok").counted(),
+    ))
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_costs_a_try_and_harms_nobody() {
+    let rig = Rig::new().await;
+    let handler = |mail: Claimed, _: LedgerHandle| async move {
+        assert!(mail.to != ADA, "on purpose");
+        delivered()
+    };
+    let broken = rig.register(ADA).await;
+    let other = rig.register("bob@example.com").await;
+
+    let story = with_handler(&rig, handler, async {
+        rig.reaches(other, "delivered").await;
+        rig.reaches(broken, "waiting").await
+    })
+    .await;
+
+    assert_eq!(story.mail.tries, 1);
+    assert_eq!(story.mail.reason.as_deref(), Some("its handler panicked"));
+    assert!(story.mail.again_at.unwrap() > rig.clock.now());
+}
+
+#[tokio::test]
+async fn a_handler_that_always_panics_ends_with_the_code() {
+    let rig = Rig::new().await;
+    let id = rig.register(ADA).await;
+    let panics = |_: Claimed, _: LedgerHandle| async { panic!("on purpose") };
+
+    let tries = with_handler(&rig, panics, async {
+        let mut tries = 0;
+        while rig.clock.now()
+            < rig.story(id).await.mail.created + std::time::Duration::from_mins(10)
+        {
+            rig.is_waiting_after(id, tries + 1).await;
+            rig.advance(std::time::Duration::from_mins(3));
+            tries += 1;
+        }
+        tries
+    })
+    .await;
+    let worker = rig.start().await;
+    rig.reaches(id, "expired").await;
+    worker.stop().await;
+
+    assert_eq!(tries, 4);
+    assert_eq!(rig.catcher.inbox().accepted(), 0);
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_after_its_mark_counts_as_cut_off_and_twice_is_the_last() {
+    let rig = Rig::new().await;
+    let id = rig.register(ADA).await;
+    let handler = |mail: Claimed, ledger: LedgerHandle| async move {
+        let marked = ledger.mark(mail.claim).await;
+        assert!(marked != Marked::Go, "on purpose");
+        Ending::Lost
+    };
+
+    let story = with_handler(&rig, handler, rig.reaches(id, "undeliverable")).await;
+
+    assert_eq!(outcomes(&story), ["cut_off", "cut_off"]);
+}

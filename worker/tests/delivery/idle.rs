@@ -1,0 +1,127 @@
+//! A worker with nothing to do leaves the database alone.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::clock::{Clock, ManualClock};
+use domain::queue::{Beat, Due, JobQueue, Rescued, Turn, TurnReport, Watch};
+use domain::store::StoreError;
+use jiff::Timestamp;
+use runtime::shutdown::Shutdown;
+use smart_notes_worker::queue::ledger::Ledger;
+use tokio_util::sync::CancellationToken;
+
+use crate::rig::until;
+
+/// A queue that holds nothing, nor ever changes, and counts how often it is asked.
+struct Empty {
+    due: Mutex<Due>,
+    asked: AtomicU32,
+}
+
+impl Empty {
+    fn new(next: Option<Timestamp>) -> Arc<Self> {
+        Arc::new(Self {
+            due: Mutex::new(Due { now: false, next }),
+            asked: AtomicU32::new(0),
+        })
+    }
+
+    fn asked(&self) -> u32 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Fails if the queue is asked 50 times within a second; a worker at rest asks every two seconds.
+    async fn is_left_alone(&self) {
+        let before = self.asked();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let asked = self.asked() - before;
+        assert!(asked < 50, "asked {asked} times a second");
+    }
+}
+
+#[async_trait]
+impl JobQueue for Empty {
+    async fn turn(&self, _: &str, _: Arc<Turn>, _: Timestamp) -> Result<TurnReport, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(TurnReport::default())
+    }
+
+    async fn due(&self, _: Timestamp) -> Result<Due, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(*self.due.lock().unwrap())
+    }
+
+    async fn beat(&self, _: &str, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn beats(&self) -> Result<Vec<Beat>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn rescue(&self, _: &[String], _: Timestamp) -> Result<Vec<Rescued>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn leave(&self, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn watch(&self) -> Result<Box<dyn Watch>, StoreError> {
+        Ok(Box::new(Still))
+    }
+}
+
+/// A watch that never wakes.
+struct Still;
+
+#[async_trait]
+impl Watch for Still {
+    async fn changed(&mut self) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+}
+
+/// A ledger on that queue, until the test ends. The handle and the mails' end keep it going.
+fn start(queue: &Arc<Empty>, clock: &ManualClock) -> impl Sized {
+    let (ledger, handle, mails) = Ledger::new(
+        Arc::clone(queue) as Arc<dyn JobQueue>,
+        Arc::new(clock.clone()),
+        "idle".to_owned(),
+        8,
+        Shutdown::new(),
+        CancellationToken::new(),
+    );
+    (tokio::spawn(ledger.run()), handle, mails)
+}
+
+fn clock() -> ManualClock {
+    ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap())
+}
+
+#[tokio::test]
+async fn a_worker_that_starts_on_an_empty_queue_rests() {
+    let (queue, clock) = (Empty::new(None), clock());
+
+    let _running = start(&queue, &clock);
+    until("the queue was asked", async || queue.asked() > 0).await;
+
+    queue.is_left_alone().await;
+}
+
+#[tokio::test]
+async fn a_worker_whose_next_mail_another_took_rests() {
+    let clock = clock();
+    let next = clock.now() + Duration::from_millis(100);
+    let queue = Empty::new(Some(next));
+    let _running = start(&queue, &clock);
+    until("the queue was asked", async || queue.asked() > 0).await;
+
+    queue.due.lock().unwrap().next = None;
+    clock.advance(Duration::from_secs(1));
+
+    queue.is_left_alone().await;
+}

@@ -1,0 +1,162 @@
+//! What the relay says no to, and how often it is asked again.
+
+use std::time::Duration;
+
+use devmail::{Fault, Stage};
+
+use crate::rig::{Rig, outcomes};
+
+const ADA: &str = "ada@example.com";
+
+#[tokio::test]
+async fn greylisting_is_met_on_the_schedule_and_the_mail_delivered_once() {
+    let rig = Rig::new().await;
+    let greylist = Fault::reply(Stage::Rcpt, 451, "4.7.1 Greylisted, come back");
+    rig.catcher.faults().add(greylist.times_per_recipient(2));
+    let worker = rig.start().await;
+    let id = rig.register(ADA).await;
+
+    let mut pauses = Vec::new();
+    for tries in 1..=2 {
+        let story = rig.has_tries(id, tries).await;
+        let again = story.mail.again_at.unwrap();
+        pauses.push(again.duration_since(rig.clock.now()).as_millis());
+        assert_eq!(story.mail.state, "waiting");
+        rig.advance_to_next_try(id).await;
+    }
+    let story = rig.reaches(id, "delivered").await;
+    worker.stop().await;
+
+    assert!((4_000..=6_000).contains(&pauses[0]), "{pauses:?}");
+    assert!((8_000..=12_000).contains(&pauses[1]), "{pauses:?}");
+    assert_eq!(
+        outcomes(&story),
+        ["recipient_later", "recipient_later", "delivered"]
+    );
+    assert_eq!(story.tries[0].enhanced.as_deref(), Some("4.7.1"));
+    assert_eq!(
+        (story.tries[0].stage.as_str(), story.mail.tries),
+        ("rcpt", 3)
+    );
+    assert_eq!(rig.catcher.inbox().accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_recipient_who_always_says_later_expires_before_the_code_does() {
+    let rig = Rig::new().await;
+    let later = Fault::reply(Stage::Rcpt, 450, "4.2.1 Mailbox busy");
+    rig.catcher.faults().add(later);
+    let worker = rig.start().await;
+    let id = rig.register(ADA).await;
+
+    for tries in 1..=6 {
+        let story = rig.has_tries(id, tries).await;
+        assert_eq!(story.mail.state, "waiting", "after {tries} tries");
+        rig.advance_to_next_try(id).await;
+    }
+    let story = rig.reaches(id, "expired").await;
+    worker.stop().await;
+
+    assert_eq!(story.mail.tries, 7);
+    assert!(rig.clock.now() < story.mail.created + Duration::from_mins(10));
+    assert_eq!(rig.catcher.inbox().accepted(), 0);
+}
+
+#[tokio::test]
+async fn an_unknown_mailbox_is_undeliverable_at_once() {
+    let rig = Rig::new().await;
+    let worker = rig.start().await;
+
+    let id = rig.register("ada@bounce.test").await;
+    let story = rig.reaches(id, "undeliverable").await;
+    worker.stop().await;
+
+    assert_eq!(outcomes(&story), ["recipient_refused"]);
+    assert_eq!(story.tries[0].code, Some(550));
+    assert!(story.mail.reason.unwrap().contains("No such mailbox"));
+    assert_eq!(story.mail.tries, 1);
+}
+
+#[tokio::test]
+async fn a_refused_recipient_keeps_no_other_waiting() {
+    let rig = Rig::new().await;
+    let worker = rig
+        .start_with(&[("SMART_NOTES__WORKER__CONCURRENCY", "1")])
+        .await;
+
+    let refused = rig.register("ada@bounce.test").await;
+    let other = rig.register("bob@example.com").await;
+    rig.reaches(refused, "undeliverable").await;
+    rig.reaches(other, "delivered").await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_that_is_down_costs_no_try_and_mails_flow_when_it_is_back() {
+    let rig = Rig::new().await;
+    rig.catcher.faults().refuse_connections().await.unwrap();
+    let worker = rig.start().await;
+    let first = rig.register(ADA).await;
+    let second = rig.register("bob@example.com").await;
+    let down = rig.has_tries(first, 1).await;
+    rig.advance_to_next_try(first).await;
+    rig.has_tries(first, 2).await;
+
+    rig.catcher.faults().accept_connections().await.unwrap();
+    rig.advance(Duration::from_secs(10));
+    let story = rig.reaches(first, "delivered").await;
+    rig.advance(Duration::from_secs(10));
+    rig.reaches(second, "delivered").await;
+    worker.stop().await;
+
+    assert_eq!((down.mail.state.as_str(), down.mail.tries), ("waiting", 0));
+    assert_eq!(outcomes(&down), ["relay_trouble"]);
+    assert_eq!(story.mail.tries, 1, "only the delivery counts");
+    assert_eq!(rig.catcher.inbox().accepted(), 2);
+}
+
+#[tokio::test]
+async fn a_relay_in_trouble_at_any_stage_before_the_dot_costs_no_try() {
+    for (stage, code, text) in [
+        (Stage::Connect, 421, "4.3.2 Going down"),
+        (Stage::Mail, 451, "4.3.0 Not now"),
+        (Stage::Rcpt, 421, "4.7.0 Too many mails"),
+        (Stage::Data, 421, "4.3.2 Going down"),
+    ] {
+        let rig = Rig::new().await;
+        rig.catcher
+            .faults()
+            .add(Fault::reply(stage, code, text).times(1));
+        let worker = rig.start().await;
+        let id = rig.register(ADA).await;
+        let trouble = rig.has_tries(id, 1).await;
+
+        rig.advance_to_next_try(id).await;
+        rig.reaches(id, "delivered").await;
+        worker.stop().await;
+
+        assert_eq!(trouble.mail.tries, 0, "{stage}");
+        assert_eq!(outcomes(&trouble), ["relay_trouble"], "{stage}");
+        assert_eq!(rig.catcher.inbox().accepted(), 1, "{stage}");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_refuses_us_costs_no_try() {
+    let rig = Rig::new().await;
+    let denied = Fault::reply(Stage::Mail, 550, "5.7.1 Sender rejected");
+    rig.catcher.faults().add(denied.times(1));
+    let worker = rig.start().await;
+    let id = rig.register(ADA).await;
+
+    let refused = rig.has_tries(id, 1).await;
+    rig.advance_to_next_try(id).await;
+    rig.reaches(id, "delivered").await;
+    worker.stop().await;
+
+    assert_eq!(
+        (refused.mail.state.as_str(), refused.mail.tries),
+        ("waiting", 0)
+    );
+    assert_eq!(outcomes(&refused), ["relay_refuses_us"]);
+}

@@ -1,0 +1,39 @@
+//! A database that the worker can't work on, told in words that say what to do.
+
+use crate::rig::{Rig, process};
+
+/// What a worker says that ends at once.
+async fn said_at_its_end(rig: &Rig, database: &str) -> String {
+    let worker = rig.spawn_with(&[("SMART_NOTES__DATABASE__URL", database)]);
+    let status = worker.ended().await;
+    assert_eq!(status.code(), Some(1));
+    process::said(rig.path().parent().unwrap())
+}
+
+#[tokio::test]
+async fn a_missing_database_is_told_with_the_command_that_makes_it() {
+    let rig = Rig::in_real_time(&[]).await;
+    let missing = rig.path().with_file_name("missing.db");
+
+    let said = said_at_its_end(&rig, &format!("sqlite://{}", missing.display())).await;
+
+    assert!(said.contains("there is no database at"), "{said}");
+    assert!(said.contains("missing.db"), "{said}");
+    assert!(said.contains("smart-notes migrate"), "{said}");
+    assert!(!missing.exists());
+}
+
+#[tokio::test]
+async fn an_older_schema_is_told_with_the_command_that_mends_it() {
+    let rig = Rig::in_real_time(&[]).await;
+    let mut outside = rig.outside().await;
+    sqlx::query("delete from _sqlx_migrations where version = 2")
+        .execute(&mut outside)
+        .await
+        .unwrap();
+
+    let said = said_at_its_end(&rig, &format!("sqlite://{}", rig.path().display())).await;
+
+    assert!(said.contains("older than this program"), "{said}");
+    assert!(said.contains("smart-notes migrate"), "{said}");
+}

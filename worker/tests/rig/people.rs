@@ -1,0 +1,124 @@
+//! People who register, ask again and present codes, as the API lets them.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::accounts::CodePolicy;
+use domain::accounts::register::{Register, RegisterPolicy, Registered};
+use domain::accounts::resend::{ResendCode, Resent};
+use domain::accounts::verify::{Verified, VerifyCode};
+use domain::client::ClientKey;
+use domain::email::EmailAddress;
+use domain::id::MailId;
+use domain::otp::KeyRing;
+use domain::password::PasswordHash;
+use domain::queue::MailFilter;
+use domain::token::{ChallengeHandle, SecretHash};
+use domain::username::Username;
+use secrecy::SecretSlice;
+
+use super::{KEY, Rig};
+
+const CODES: CodePolicy = CodePolicy {
+    life: Duration::from_mins(10),
+    max_tries: 5,
+};
+
+fn keys() -> Arc<KeyRing> {
+    Arc::new(KeyRing::new(
+        &SecretSlice::from(KEY.as_bytes().to_vec()),
+        &[],
+    ))
+}
+
+fn client() -> ClientKey {
+    ClientKey::of(Ipv4Addr::LOCALHOST.into())
+}
+
+impl Rig {
+    /// Registers an address under a name made of it; returns the mail with its code.
+    pub async fn register(&self, email: &str) -> MailId {
+        self.register_with_handle(email).await.0
+    }
+
+    /// The same, with what the registrant may present beside the code.
+    pub async fn register_with_handle(&self, email: &str) -> (MailId, ChallengeHandle) {
+        let name = email.replace(['@', '.'], "-");
+        self.register_named(&name, email).await
+    }
+
+    /// Registers an address under another name.
+    pub async fn register_as(&self, name: &str, email: &str) -> MailId {
+        self.register_named(name, email).await.0
+    }
+
+    async fn register_named(&self, name: &str, email: &str) -> (MailId, ChallengeHandle) {
+        let policy = RegisterPolicy {
+            codes: CODES,
+            lapse: Duration::from_hours(24),
+            live_attempts: None,
+            reveal_registered: false,
+        };
+        let registration = Register::new(
+            Username::parse(name).unwrap(),
+            EmailAddress::parse(email).unwrap(),
+            PasswordHash::from("$none$".to_owned()),
+            client(),
+            "request".to_owned(),
+            keys().current().clone(),
+            policy,
+            self.clock.now(),
+        );
+        match self.database.store.write(registration).await.unwrap() {
+            Registered::Accepted { handle } => (self.newest_mail(email).await, handle),
+            other => panic!("{email} was not accepted: {other:?}"),
+        }
+    }
+
+    /// Asks for the code again; returns the mail that carries it.
+    pub async fn ask_again(&self, email: &str) -> MailId {
+        let again = ResendCode::new(
+            EmailAddress::parse(email).unwrap(),
+            None,
+            client(),
+            "request-again".to_owned(),
+            keys().current().clone(),
+            CODES,
+            self.clock.now(),
+        );
+        let resent = self.database.store.write(again).await.unwrap();
+        assert_eq!(resent, Resent::Queued);
+        self.newest_mail(email).await
+    }
+
+    /// Whether a code makes its holder a user.
+    pub async fn verify(&self, email: &str, code: &str, handle: Option<&ChallengeHandle>) -> bool {
+        let verify = VerifyCode {
+            email: EmailAddress::parse(email).unwrap(),
+            code: code.to_owned(),
+            handle: handle.map(|handle| SecretHash::of(handle.expose())),
+            client: client(),
+            keys: keys(),
+            policy: CODES,
+            now: self.clock.now(),
+        };
+        let verified = self.database.store.write(verify).await.unwrap();
+        matches!(verified, Verified::Welcome(_))
+    }
+
+    async fn newest_mail(&self, email: &str) -> MailId {
+        let filter = MailFilter {
+            to: Some(EmailAddress::parse(email).unwrap().key().clone()),
+            limit: 10,
+            ..MailFilter::default()
+        };
+        let mut view = self.database.store.view().await.unwrap();
+        let mails = view.mails(&filter).await.unwrap();
+        mails
+            .into_iter()
+            .max_by_key(|mail| mail.created)
+            .unwrap()
+            .id
+    }
+}
