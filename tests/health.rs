@@ -1,0 +1,59 @@
+//! `/health/`: whether the process lives, and whether it can work.
+
+use insta::assert_snapshot;
+
+use crate::support::{Processes, TestApp};
+
+#[tokio::test]
+async fn a_running_process_lives_and_is_ready() {
+    let app = TestApp::start().await;
+
+    let live = app.client.get("/health/live").await;
+    let ready = app.client.get("/health/ready").await;
+
+    assert_snapshot!(live.shown(), @r#"200 {"status":"ok"}"#);
+    assert_snapshot!(ready.shown(), @r#"200 {"status":"ok","database":"ok"}"#);
+    app.finish().await;
+}
+
+/// The relay plays no part: the API answers whatever it does (OWASP ASVS 5.0 16.5.2).
+#[tokio::test]
+async fn a_process_is_ready_while_the_relay_is_down() {
+    let app = TestApp::start().await;
+    app.faults().refuse_connections().await.unwrap();
+
+    let ready = app.client.get("/health/ready").await;
+
+    assert_eq!(ready.status, 200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_process_whose_schema_went_away_lives_but_is_not_ready() {
+    let app = TestApp::start().await;
+    let mut rows = app.rows().await;
+    rows.run("alter table _sqlx_migrations rename to gone")
+        .await;
+
+    let live = app.client.get("/health/live").await;
+    let ready = app.client.get("/health/ready").await;
+
+    assert_eq!(live.status, 200);
+    assert_snapshot!(ready.shown(), @r#"503 {"error":"The service is busy. Nothing was changed. Please try again.","code":"busy"}"#);
+    assert_eq!(ready.header("retry-after"), "1");
+    rows.run("alter table gone rename to _sqlx_migrations")
+        .await;
+    rows.close().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_real_programs_live_and_are_ready() {
+    let app = Processes::start().await;
+
+    let live = app.client().get("/health/live").await;
+    let ready = app.client().get("/health/ready").await;
+
+    assert_eq!((live.status, ready.status), (200, 200));
+    app.finish().await;
+}

@@ -1,0 +1,189 @@
+//! Who may import whom, read from cargo's own metadata.
+//!
+//! domain ← store-sqlite ← runtime ← {API, worker} ← command line. Only dependencies of the
+//! programs count, not those of tests and build scripts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use cargo_metadata::{DependencyKind, MetadataCommand, PackageId};
+
+const DOMAIN: &str = "smart-notes-domain";
+const STORE: &str = "smart-notes-store-sqlite";
+const RUNTIME: &str = "smart-notes-runtime";
+const API: &str = "smart-notes-api";
+const WORKER: &str = "smart-notes-worker";
+const CLI: &str = "smart-notes-cli";
+const DEVMAIL: &str = "smart-notes-devmail";
+
+/// Our crates, and which of our crates each may import.
+const OURS: [(&str, &[&str]); 7] = [
+    (DOMAIN, &[]),
+    (DEVMAIL, &[]),
+    (STORE, &[DOMAIN]),
+    (RUNTIME, &[DOMAIN, STORE]),
+    (API, &[DOMAIN, RUNTIME]),
+    (WORKER, &[DOMAIN, RUNTIME]),
+    (CLI, &[DOMAIN, RUNTIME, API, WORKER, DEVMAIL]),
+];
+
+/// Crates that must not be anywhere below a crate of ours.
+const NOT_BELOW: [(&str, &[&str]); 4] = [
+    (
+        DOMAIN,
+        &[
+            "tokio",
+            "sqlx",
+            "axum",
+            "lettre",
+            "hyper",
+            "mio",
+            "apalis-core",
+        ],
+    ),
+    (API, &["lettre", "minijinja", "tokio-rustls", DEVMAIL]),
+    (WORKER, &["axum", "tower-http", DEVMAIL]),
+    (DEVMAIL, &["sqlx", "lettre", "apalis-core"]),
+];
+
+/// Crates that only these of ours may name as their own dependency.
+const ONLY: [(&str, &[&str]); 6] = [
+    ("sqlx", &[STORE]),
+    ("apalis-sqlite", &[STORE]),
+    ("apalis-core", &[STORE, WORKER]),
+    ("lettre", &[WORKER]),
+    ("axum", &[API, DEVMAIL]),
+    ("argon2", &[DOMAIN]),
+];
+
+/// The names of each package's dependencies.
+#[derive(Clone, Default)]
+struct Graph(BTreeMap<String, BTreeSet<String>>);
+
+impl Graph {
+    /// The graph of this workspace.
+    fn of_this_workspace() -> Self {
+        let metadata = MetadataCommand::new()
+            .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+            .other_options([
+                "--offline".to_owned(),
+                // Crates for other platforms were never downloaded here.
+                format!("--filter-platform={}", this_platform()),
+            ])
+            .exec()
+            .unwrap();
+        let name = |id: &PackageId| metadata[id].name.to_string();
+        let mut graph = Self::default();
+        for node in &metadata.resolve.as_ref().unwrap().nodes {
+            let normal = node.deps.iter().filter(|dependency| {
+                let mut kinds = dependency.dep_kinds.iter();
+                kinds.any(|kind| kind.kind == DependencyKind::Normal)
+            });
+            let names = graph.0.entry(name(&node.id)).or_default();
+            names.extend(normal.map(|dependency| name(&dependency.pkg)));
+        }
+        graph
+    }
+
+    fn add(mut self, from: &str, to: &str) -> Self {
+        self.0
+            .entry(from.to_owned())
+            .or_default()
+            .insert(to.to_owned());
+        self.0.entry(to.to_owned()).or_default();
+        self
+    }
+
+    fn own(&self, package: &str) -> BTreeSet<&str> {
+        self.0[package].iter().map(String::as_str).collect()
+    }
+
+    fn everything_below(&self, package: &str) -> BTreeSet<&str> {
+        let mut below = BTreeSet::new();
+        let mut open = vec![package];
+        while let Some(next) = open.pop() {
+            let new = self
+                .own(next)
+                .into_iter()
+                .filter(|name| below.insert(*name));
+            open.extend(new.collect::<Vec<_>>());
+        }
+        below
+    }
+
+    /// Every broken rule, in words.
+    fn broken(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for (package, allowed) in OURS {
+            for (other, _) in OURS {
+                if self.own(package).contains(other) && !allowed.contains(&other) {
+                    broken.push(format!("{package} imports {other}"));
+                }
+            }
+        }
+        for (package, never) in NOT_BELOW {
+            let below = self.everything_below(package);
+            let found = never.iter().filter(|name| below.contains(*name));
+            broken.extend(found.map(|name| format!("{name} is below {package}")));
+        }
+        for (library, owners) in ONLY {
+            for (package, _) in OURS {
+                if self.own(package).contains(library) && !owners.contains(&package) {
+                    broken.push(format!("{package} imports {library}"));
+                }
+            }
+        }
+        broken
+    }
+}
+
+/// The target triple of the compiler that these tests were built with.
+fn this_platform() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let about = Command::new(rustc).arg("-vV").output().unwrap();
+    let about = String::from_utf8(about.stdout).unwrap();
+    let host = about.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("rustc names its host").to_owned()
+}
+
+#[test]
+fn every_crate_imports_only_what_it_may() {
+    let graph = Graph::of_this_workspace();
+
+    assert_eq!(graph.broken(), Vec::<String>::new());
+}
+
+/// Otherwise a renamed crate would make the rules above hold for nothing.
+#[test]
+fn every_crate_in_the_rules_exists() {
+    let graph = Graph::of_this_workspace();
+
+    for (library, owners) in ONLY {
+        for owner in owners {
+            assert!(graph.own(owner).contains(library), "{owner} → {library}");
+        }
+    }
+    for name in NOT_BELOW.iter().flat_map(|(_, never)| *never) {
+        assert!(graph.0.contains_key(*name), "{name}");
+    }
+}
+
+#[test]
+fn each_kind_of_broken_rule_is_found() {
+    let graph = Graph::of_this_workspace();
+    let finds = |from, to, broken: String| {
+        let found = graph.clone().add(from, to).broken();
+        assert!(found.contains(&broken), "{from} → {to}: {found:?}");
+    };
+
+    finds(API, WORKER, format!("{API} imports {WORKER}"));
+    finds(WORKER, API, format!("{WORKER} imports {API}"));
+    finds(API, STORE, format!("{API} imports {STORE}"));
+    finds(STORE, RUNTIME, format!("{STORE} imports {RUNTIME}"));
+    finds(DEVMAIL, DOMAIN, format!("{DEVMAIL} imports {DOMAIN}"));
+    finds(DOMAIN, "tokio", format!("tokio is below {DOMAIN}"));
+    finds(RUNTIME, "sqlx", format!("{RUNTIME} imports sqlx"));
+    finds(WORKER, "axum", format!("axum is below {WORKER}"));
+    // Not by its own hand, but by that of a library it uses.
+    finds("tower", "lettre", format!("lettre is below {API}"));
+}

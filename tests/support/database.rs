@@ -1,0 +1,87 @@
+//! The rows as they stand in the file, read with a connection of the test's own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+/// A connection for looking at the rows, and for what only somebody outside does.
+pub struct Rows(SqliteConnection);
+
+impl Rows {
+    /// Opens the file with the settings that the programs use.
+    pub async fn open(path: &Path) -> Self {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(true);
+        Self(options.connect().await.unwrap())
+    }
+
+    /// Closes it.
+    pub async fn close(self) {
+        self.0.close().await.unwrap();
+    }
+
+    /// Runs a statement.
+    pub async fn run(&mut self, statement: &str) {
+        sqlx::query(AssertSqlSafe(statement.to_owned()))
+            .execute(&mut self.0)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
+    /// The one number that a statement finds.
+    pub async fn number(&mut self, statement: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(statement.to_owned()))
+            .fetch_one(&mut self.0)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"))
+    }
+
+    /// The texts that a statement finds, one a row.
+    pub async fn texts(&mut self, statement: &str) -> Vec<String> {
+        sqlx::query_scalar(AssertSqlSafe(statement.to_owned()))
+            .fetch_all(&mut self.0)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"))
+    }
+
+    /// Every row of every table. Only signs of life are left out: they change while nothing happens.
+    pub async fn all(&mut self) -> BTreeMap<String, Vec<String>> {
+        let tables = "select name from sqlite_schema where type = 'table'
+                      and name not like 'sqlite_%' and name <> 'Workers' order by name";
+        let mut all = BTreeMap::new();
+        for table in self.texts(tables).await {
+            let columns = format!(
+                "select group_concat('quote(\"' || name || '\")', ' || '','' || ')
+                 from pragma_table_info('{table}')"
+            );
+            let columns = self.texts(&columns).await.remove(0);
+            let rows = format!("select {columns} from \"{table}\" order by 1");
+            let rows = self.texts(&rows).await;
+            all.insert(table, rows);
+        }
+        all
+    }
+
+    /// That the file is whole, and no row lacks its partners.
+    pub async fn assert_sound(&mut self) {
+        let integrity = self.texts("select integrity_check from pragma_integrity_check");
+        assert_eq!(integrity.await, ["ok"]);
+        for orphans in [
+            "select count(*) from pragma_foreign_key_check",
+            "select count(*) from registrations r
+             where not exists (select 1 from challenges c where c.registration_id = r.id)",
+            "select count(*) from mails m where not exists (select 1 from Jobs j where j.id = m.id)",
+            "select count(*) from Jobs j where not exists (select 1 from mails m where m.id = j.id)",
+            "select count(*) from registrations r join challenges c on c.registration_id = r.id
+             where r.decoy = 0 and c.generation = 1
+               and not exists (select 1 from mails m where m.challenge_id = c.id)",
+        ] {
+            assert_eq!(self.number(orphans).await, 0, "{orphans}");
+        }
+    }
+}
