@@ -2,18 +2,19 @@
 //! the API answers whatever it does.
 
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::MethodFilter;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::AppState;
 use crate::error::ApiError;
+use crate::route::endpoint;
 
 /// The routes of this file.
 pub fn router() -> Router<AppState> {
-    Router::new()
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
+    let (get, allow) = (MethodFilter::GET, "GET, HEAD, OPTIONS");
+    let router = endpoint(Router::new(), "/health/live", get, allow, live);
+    endpoint(router, "/health/ready", get, allow, ready)
 }
 
 async fn live() -> Json<Value> {

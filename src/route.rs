@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::AppState;
 use crate::error::ApiError;
 
-/// Adds a route under its path with and without the final slash. Every answer names the
+/// Adds a route under its path, and without its final slash if it has one. Every answer names the
 /// methods in `Allow`, as clients have it from before.
 pub fn endpoint<H, T>(
     router: Router<AppState>,
@@ -35,8 +35,10 @@ where
                 response
             },
         ));
-    let bare = path.trim_end_matches('/');
-    router.route(path, route.clone()).route(bare, route)
+    match path.strip_suffix('/') {
+        Some(bare) => router.route(path, route.clone()).route(bare, route),
+        None => router.route(path, route),
+    }
 }
 
 /// Adds a `POST` route.

@@ -114,6 +114,25 @@ async fn the_holders_guesses_do_not_burn_tries_without_a_challenge() {
 }
 
 /// OWASP ASVS 5.0 6.6.3: tries are kept in the database, so another process or client changes nothing.
+/// OWASP ASVS 5.0 6.6.3: whoever registers the same address again gets no new guesses at a code that lives.
+#[tokio::test]
+async fn registering_again_buys_no_guesses_at_the_first_code() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let (challenge, code) = app.registered(&ada, 1).await;
+    for _ in 0..5 {
+        app.client.verify(&ada, &wrong(&code)).await;
+    }
+
+    app.registered(&ada, 2).await;
+    let bare = app.client.verify(&ada, &code).await;
+    let with_challenge = app.client.verify_with(&ada, &code, &challenge).await;
+
+    assert_eq!(bare.status, 400);
+    assert_eq!(with_challenge.status, 200);
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn tries_are_counted_across_clients() {
     let app = TestApp::with().behind_a_proxy().start().await;

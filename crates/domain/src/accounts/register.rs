@@ -149,12 +149,12 @@ impl Write for Register {
                 email: email_taken,
             });
         }
-        if let Some(most) = self.policy.live_attempts {
-            let live = tx.live_attempts(email, self.now).await?;
-            if live.len() >= most as usize {
-                let retry_at = live[live.len() - most as usize];
-                return Ok(Registered::TooMany { retry_at });
-            }
+        let live = tx.live_attempts(email, self.now).await?;
+        if let Some(most) = self.policy.live_attempts
+            && live.len() >= most as usize
+        {
+            let retry_at = live[live.len() - most as usize];
+            return Ok(Registered::TooMany { retry_at });
         }
 
         tx.insert_attempt(&self.attempt(owner.is_some())).await?;
@@ -169,7 +169,10 @@ impl Write for Register {
         tx.insert_challenge(&challenge).await?;
         match owner {
             None => {
-                tx.reset_open_tries(email, Purpose::VerifyEmail).await?;
+                // Beside a live code the count goes on: a new attempt must not buy guesses at an old one.
+                if live.is_empty() {
+                    tx.reset_open_tries(email, Purpose::VerifyEmail).await?;
+                }
                 tx.enqueue(&NewMail {
                     challenge: Some(challenge.id),
                     deadline: Some(challenge.expires),
