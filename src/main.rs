@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Parser;
 use domain::clock::SystemClock;
 use runtime::database::{Database, Role};
+use runtime::descriptors;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
@@ -52,6 +53,7 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(&args.load_options())?;
     telemetry::init(&settings.log)?;
+    descriptors::raise_limit(settings.http.max_connections);
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Api, &shutdown).await?;
     let listener = smart_notes_api::bind(settings.http.listen).await?;

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Parser;
 use domain::clock::SystemClock;
 use runtime::database::{Database, Role};
+use runtime::descriptors;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
@@ -40,6 +41,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     options.config_file = args.config;
     let settings = Settings::load(&options)?;
     telemetry::init(&settings.log)?;
+    descriptors::raise_limit(settings.smtp.max_connections);
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Worker, &shutdown).await?;
     let clock = Arc::new(SystemClock);

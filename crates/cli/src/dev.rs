@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use devmail::{Catcher, Config};
 use domain::clock::SystemClock;
 use runtime::database::{self, Database, Role};
+use runtime::descriptors;
 use runtime::settings::{Env, LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
@@ -46,6 +47,7 @@ impl Default for Args {
 pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     let settings = settings(&args, options)?;
     telemetry::init(&settings.log)?;
+    descriptors::raise_limit(settings.http.max_connections);
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     ports_must_be_free(&args, settings.http.listen).await?;
     let catcher = Catcher::start(Config {

@@ -7,11 +7,13 @@
 //! 1. [`settings`]: what the operator asked for, checked as a whole, with the origin of
 //!    every value;
 //! 2. [`telemetry`]: where log lines go and what may never be in them;
-//! 3. [`shutdown`]: the handle by which a process learns that it has to end, and why;
-//! 4. [`database`]: which database, opened for what the process does;
-//! 5. [`hashing`]: the threads that hash passwords, for those that do.
+//! 3. [`descriptors`]: how many files and sockets may be open;
+//! 4. [`shutdown`]: the handle by which a process learns that it has to end, and why;
+//! 5. [`database`]: which database, opened for what the process does;
+//! 6. [`hashing`]: the threads that hash passwords, for those that do.
 
 pub mod database;
+pub mod descriptors;
 pub mod hashing;
 pub mod settings;
 pub mod shutdown;
