@@ -114,7 +114,7 @@ fn control_characters_are_escaped_wherever_they_stand() {
 }
 
 #[test]
-fn the_mail_library_is_never_heard() {
+fn the_mail_libraries_are_never_heard() {
     for level in [
         "trace",
         "debug,hyper=trace",
@@ -130,6 +130,7 @@ fn the_mail_library_is_never_heard() {
             tracing::error_span!(target: "lettre", "smtp", code = 123_456).in_scope(|| {
                 tracing::info!("ours");
             });
+            tracing::trace!(target: "mailin::fsm", "> RCPT TO:<code123@example.com>");
             tracing::info!(target: "lettres", "a name that only begins so");
         });
 
@@ -145,6 +146,8 @@ fn the_mail_library_is_never_heard() {
         "info,lettre::transport=debug",
         "lettre[x]=debug",
         "lettre",
+        "mailin=trace",
+        "info,mailin::fsm=trace",
     ] {
         let log = Log {
             level: level.to_owned(),

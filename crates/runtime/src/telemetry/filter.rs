@@ -1,20 +1,20 @@
 //! Which lines are written: the operator's directives, less what libraries must not say.
 //!
 //! Apart from the shape of lines because this is a rule of secrecy (ASVS 16.2.5): the mail
-//! library writes every SMTP line at `debug`, codes and passwords included, and no setting
-//! can make it heard. Held by `the_mail_library_is_never_heard`.
+//! libraries write every SMTP line, codes, passwords and addresses included, and no setting
+//! can make them heard. Held by `the_mail_libraries_are_never_heard`.
 
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterFn, Targets, filter_fn};
 
-/// The mail library, silent at every level.
-const NEVER: &str = "lettre";
+/// The mail libraries, silent at every level: the one that sends, and the catcher's.
+const NEVER: [&str; 2] = ["lettre", "mailin"];
 
 /// Libraries that stay at `warn` unless `log.level` names them: at `debug` they write a
 /// line for every packet and statement.
-const QUIET: [&str; 20] = [
+const QUIET: [&str; 18] = [
     "apalis",
     "apalis_core",
     "apalis_sql",
@@ -25,8 +25,6 @@ const QUIET: [&str; 20] = [
     "hyper_util",
     "inotify",
     "log",
-    "mailin",
-    "mailin_embedded",
     "mio",
     "reqwest",
     "rustls",
@@ -50,11 +48,11 @@ pub enum LevelError {
     /// Not a directive.
     #[error("can't be read: {0}. Write a level, or directives like info,smart_notes_worker=debug")]
     Directive(String),
-    /// Names the library whose lines hold codes and passwords.
+    /// Names a library whose lines hold codes, passwords and addresses.
     #[error(
-        "`{NEVER}` writes codes and passwords and is never logged. Take it out; the worker's own lines tell stage and reply"
+        "`{0}` writes codes, passwords and addresses and is never logged. Take it out; the worker's own lines tell stage and reply"
     )]
-    Never,
+    Never(&'static str),
 }
 
 const LEVELS: &str = "off, error, warn, info, debug, trace";
@@ -77,8 +75,8 @@ pub(super) fn directives(level: &str) -> Result<EnvFilter, LevelError> {
             return Err(LevelError::Word(directive.to_owned()));
         }
     }
-    if named(level).any(is_never) {
-        return Err(LevelError::Never);
+    if let Some(library) = named(level).find_map(never) {
+        return Err(LevelError::Never(library));
     }
     EnvFilter::builder()
         .parse(level)
@@ -94,17 +92,21 @@ pub(super) fn quiet_libraries(level: &str) -> Targets {
         .with_targets(named(level).map(|target| (target, LevelFilter::TRACE)))
 }
 
-/// Lets everything through but the mail library, by its target and by its modules.
+/// Lets everything through but the mail libraries, by their targets and by their modules.
 pub(super) fn no_mail_library() -> FilterFn {
     filter_fn(|metadata: &Metadata<'_>| {
-        !is_never(metadata.target()) && !metadata.module_path().is_some_and(is_never)
+        let module = metadata.module_path().and_then(never);
+        never(metadata.target()).or(module).is_none()
     })
 }
 
-fn is_never(target: &str) -> bool {
-    target
-        .strip_prefix(NEVER)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+/// The mail library that a target belongs to.
+fn never(target: &str) -> Option<&'static str> {
+    NEVER.into_iter().find(|library| {
+        target
+            .strip_prefix(library)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    })
 }
 
 /// The targets that directives name: what stands before `=` or `[`.
