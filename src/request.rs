@@ -52,20 +52,20 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
     let span = tracing::info_span!("request", request.id = id);
     request.extensions_mut().insert(origin);
 
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).instrument(span).await;
 
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    span.in_scope(|| {
-        tracing::info!(
-            http.method = %method,
-            http.route = route,
-            http.status = response.status().as_u16(),
-            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "answered"
-        );
-    });
+    // Outside the span, with the id as its own field: where the worker's lines have it, too.
+    tracing::info!(
+        http.method = %method,
+        http.route = route,
+        http.status = response.status().as_u16(),
+        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        request.id = id,
+        "answered"
+    );
     response
 }
 

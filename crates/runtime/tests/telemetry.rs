@@ -73,6 +73,18 @@ fn a_line_for_machines_is_one_object_with_the_fields_at_its_top() {
     assert_eq!(line["level"], "INFO");
 }
 
+#[test]
+fn a_line_within_a_request_names_it_once() {
+    let json = logged("info", LogFormat::Json, || {
+        let span = tracing::info_span!("request", request.id = "r-1");
+        span.in_scope(|| tracing::info!("mail sent"));
+    });
+
+    let line: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(line["span"]["request.id"], "r-1");
+    assert_eq!(json.matches("r-1").count(), 1, "{json}");
+}
+
 /// An error with a cause, whose own text is not to be trusted.
 #[derive(Debug, thiserror::Error)]
 #[error("outer\n{evil}")]

@@ -6,7 +6,8 @@
 //! `smart-notes config` shows the whole truth.
 //!
 //! - text: compact lines for people, coloured only on a terminal and without `NO_COLOR`;
-//! - json: one object a line, the event's fields at its top.
+//! - json: one object a line, the event's fields at its top, and in `span` those of what it
+//!   happened in (a request, with its `request.id`).
 //!
 //! Both go to standard error. `fields.rs` escapes control characters, `filter.rs` decides
 //! which libraries may speak.
@@ -65,7 +66,7 @@ where
             let json = fmt::layer()
                 .json()
                 .flatten_event(true)
-                .with_current_span(false);
+                .with_span_list(false);
             base.with(json.with_writer(writer)).into()
         }
     })
