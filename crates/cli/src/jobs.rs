@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::email::{self, EmailAddress};
 use domain::mail::MailState;
 use domain::queue::{MailFilter, MailRecord, MailStory, TryRecord};
@@ -21,12 +22,15 @@ use crate::table;
 pub enum Command {
     /// List mails, newest first
     List {
-        /// Only mails in this state: queued, sending, waiting, delivered, undeliverable, expired, `not_needed`, cancelled, poison
-        #[arg(long)]
+        /// Only mails in this state
+        #[arg(long, value_parser = states())]
         state: Option<MailState>,
         /// Only mails to this address, in any spelling
         #[arg(long, value_name = "ADDRESS")]
         to: Option<String>,
+        /// Only the mail that this request caused: what the client saw as `X-Request-Id`
+        #[arg(long, value_name = "ID")]
+        request: Option<String>,
         /// At most this many
         #[arg(long, default_value_t = 20)]
         limit: u32,
@@ -50,6 +54,12 @@ pub enum Command {
     },
 }
 
+/// Takes the states' words, so that the help and a complaint name them all.
+fn states() -> impl TypedValueParser<Value = MailState> {
+    PossibleValuesParser::new(MailState::ALL.map(MailState::as_str))
+        .try_map(|word| word.parse::<MailState>())
+}
+
 /// Runs a command.
 pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCode> {
     let database = Database::open(settings, Role::Tool, &Shutdown::new()).await?;
@@ -58,6 +68,7 @@ pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCo
         Command::List {
             state,
             to,
+            request,
             limit,
             reveal,
             json,
@@ -71,6 +82,7 @@ pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCo
             let filter = MailFilter {
                 state,
                 to: to.map(|address| address.key().clone()),
+                request,
                 limit,
             };
             list(&view.mails(&filter).await?, Reveal(reveal), json);
@@ -151,18 +163,23 @@ fn show(story: &MailStory, reveal: Reveal, as_json: bool) {
     for attempt in &story.tries {
         println!("  {}  {}", moment(attempt.started), sentence(attempt));
     }
+    println!("  {}", last_line(mail));
+}
+
+/// How things stand: since when, or when there is more to tell.
+fn last_line(mail: &MailRecord) -> String {
     let reason = mail
         .reason
         .as_deref()
         .map_or_else(String::new, |reason| format!(": {reason}"));
     let when = mail
         .finished
-        .or(mail.again_at)
-        .map_or_else(|| "now".to_owned(), moment);
-    match (mail.finished, mail.again_at) {
-        (None, Some(_)) => println!("  {when}  the next try is due; {}{reason}", mail.state),
-        _ => println!("  {when}  {}{reason}", mail.state),
-    }
+        .map_or_else(|| format!("{:24}", "now"), moment);
+    let next = match (mail.finished, mail.again_at) {
+        (None, Some(at)) => format!(", the next try is at {}", moment(at)),
+        _ => String::new(),
+    };
+    format!("{when}  {}{next}{reason}", mail.state)
 }
 
 /// What a try came to, in a line.
@@ -203,4 +220,34 @@ fn mail_json(mail: &MailRecord, reveal: Reveal) -> Value {
 
 fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_says_when_the_next_try_is() {
+        let at = "2026-11-22T19:38:30Z".parse().unwrap();
+        let mail = MailRecord {
+            id: domain::id::MailId::generate(),
+            kind: "verify_email".to_owned(),
+            state: "waiting".to_owned(),
+            reason: Some("451 come back".to_owned()),
+            to: "ada@example.com".to_owned(),
+            request_id: "request".to_owned(),
+            created: at,
+            again_at: Some(at),
+            finished: None,
+            tries: 1,
+        };
+
+        assert_eq!(
+            last_line(&mail),
+            format!(
+                "{:24}  waiting, the next try is at 2026-11-22 19:38:30.000Z: 451 come back",
+                "now"
+            )
+        );
+    }
 }

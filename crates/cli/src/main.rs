@@ -20,7 +20,7 @@ use runtime::settings::{LoadOptions, Settings};
 /// Settings come from `--config`, `.env` and the environment. In production, `smart-notes-api` and
 /// `smart-notes-worker` serve; this program is for everything around them.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "smart-notes", version)]
 struct Args {
     /// A file of settings (TOML)
     #[arg(long, value_name = "FILE", global = true)]

@@ -2,13 +2,30 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-/// A table without lines, as wide as its content or the terminal.
-pub fn of<const N: usize>(header: [&str; N], rows: impl Iterator<Item = Vec<String>>) -> Table {
+/// A table without lines, as wide as its content or the terminal. No line ends in spaces, which
+/// would be pasted and compared along with it.
+pub fn of<const N: usize>(header: [&str; N], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header)
         .add_rows(rows);
-    table
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_line_ends_in_spaces() {
+        let rows = [vec!["a".to_owned(), "a long value".to_owned()]];
+
+        let table = super::of(["A LONG KEY", "VALUE"], rows.into_iter());
+
+        assert_eq!(table, " A LONG KEY  VALUE\n a           a long value");
+    }
 }

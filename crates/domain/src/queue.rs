@@ -219,6 +219,8 @@ pub struct MailFilter {
     pub state: Option<MailState>,
     /// Only mails to this address.
     pub to: Option<crate::email::EmailKey>,
+    /// Only mails that this request caused.
+    pub request: Option<String>,
     /// At most so many.
     pub limit: u32,
 }

@@ -142,6 +142,7 @@ pub async fn mails_are_listed_newest_first_by_state_and_address(store: Store) {
         to: Some(address("ada@example.com").key().clone()),
         limit: 10,
         state: Some(MailState::Queued),
+        ..MailFilter::default()
     });
     let newest = list(MailFilter {
         limit: 1,
