@@ -73,8 +73,8 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         Command::Dev(args) => dev::run(args, options).await,
         Command::Migrate(args) => migrate::run(&args, &Settings::load(&options)?).await,
-        Command::Config(args) => config::run(&args, &Settings::load(&options)?),
-        Command::Jobs(command) => jobs::run(command, &Settings::load(&options)?).await,
+        Command::Config(args) => config::run(&args, &Settings::load(&options.keyless())?),
+        Command::Jobs(command) => jobs::run(command, &Settings::load(&options.keyless())?).await,
         Command::Bench(command) => bench::run(command).await,
     }
 }

@@ -83,9 +83,78 @@ fn production_makes_no_key_and_says_how_to() {
 
     let refused = refused(&place.production().with_variable("SECRET_KEY", ""));
 
-    assert!(refused.contains("secret_key: is missing"), "{refused}");
+    assert!(refused.contains("secret_key: is not set"), "{refused}");
     assert!(refused.contains("openssl rand -hex 32"), "{refused}");
     assert!(!place.path("secret_key").exists());
+}
+
+#[test]
+fn a_command_that_only_looks_needs_no_key_and_makes_none() {
+    let place = Place::new();
+
+    let before = load(&place.options().keyless());
+    let made_by_keyless = place.path("secret_key").exists();
+    let served = load(&place.options());
+    let after = load(&place.options().keyless());
+
+    assert!(!made_by_keyless);
+    assert_eq!(
+        row(&before, "secret_key").0,
+        "(not set: the first start makes one)"
+    );
+    assert_eq!(row(&after, "secret_key"), row(&served, "secret_key"));
+}
+
+#[test]
+fn a_command_that_only_looks_runs_in_production_and_can_say_what_is_missing() {
+    let place = Place::new();
+    let options = place
+        .options()
+        .with_variable("SMART_NOTES__ENV", "production");
+
+    let settings = load(&options.clone().keyless());
+    let told = refused(&options);
+
+    for key in ["secret_key", "smtp.relays", "smtp.from"] {
+        let (value, _) = row(&settings, key);
+        let why = value.strip_prefix("(not set: production ").unwrap();
+        assert!(
+            told.contains(&format!(
+                ": is not set, and production {}",
+                why.trim_end_matches(')')
+            )),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_key_file_that_cannot_be_read_stops_only_who_needs_the_key() {
+    let place = Place::new();
+    let options = place
+        .production()
+        .with_variable("SECRET_KEY", "")
+        .with_override("secret_key_file", "/nowhere/key");
+
+    let looking = load(&options.clone().keyless());
+    let refused = refused(&options);
+
+    let (value, _) = row(&looking, "secret_key");
+    assert!(
+        value.starts_with("(not set: secret_key_file (/nowhere/key): can't be read"),
+        "{value}"
+    );
+    assert!(refused.contains("can't be read"), "{refused}");
+}
+
+#[test]
+fn a_key_that_is_wrong_is_refused_by_everything() {
+    let place = Place::new();
+    let options = place.options().with_variable("SECRET_KEY", "short");
+
+    let refused = refused(&options.keyless());
+
+    assert!(refused.contains("5 bytes are too few"), "{refused}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Apart from the sections because each section's rules (`check` in its file) report here,
 //! and this knows where the offending value came from.
 
-use super::error::Problem;
+use super::error::{Missing, Problem};
 use super::layers::Layers;
 use super::source::Source;
 
@@ -11,11 +11,20 @@ use super::source::Source;
 pub(super) struct Checks<'a> {
     layers: &'a Layers,
     problems: &'a mut Vec<Problem>,
+    missing: &'a mut Vec<Missing>,
 }
 
 impl<'a> Checks<'a> {
-    pub fn new(layers: &'a Layers, problems: &'a mut Vec<Problem>) -> Self {
-        Self { layers, problems }
+    pub fn new(
+        layers: &'a Layers,
+        problems: &'a mut Vec<Problem>,
+        missing: &'a mut Vec<Missing>,
+    ) -> Self {
+        Self {
+            layers,
+            problems,
+            missing,
+        }
     }
 
     /// Reports `key` unless the rule holds. The message says what is wrong and the mend.
@@ -33,6 +42,17 @@ impl<'a> Checks<'a> {
             source,
             message: message.into(),
         });
+    }
+
+    /// Reports `key` as missing unless the rule holds. The reason follows "is not set, and".
+    pub fn need(&mut self, holds: bool, key: &'static str, why: &str) {
+        if !holds {
+            self.missing.push(Missing {
+                key,
+                source: Some(self.layers.source_of(key)),
+                why: why.to_owned(),
+            });
+        }
     }
 
     /// Reports `key` unless its value lies in `range`, both ends included.

@@ -24,6 +24,26 @@ pub struct Problem {
     pub message: String,
 }
 
+/// What a process that serves needs and was not told. A problem for it, a remark for a command
+/// that only looks at things ([`LoadOptions::keyless`](super::LoadOptions::keyless)).
+#[derive(Clone, Debug)]
+pub(super) struct Missing {
+    pub key: &'static str,
+    pub source: Option<Source>,
+    /// Why that can't be, and how to mend it.
+    pub why: String,
+}
+
+impl From<Missing> for Problem {
+    fn from(missing: Missing) -> Self {
+        Self {
+            key: missing.key.to_owned(),
+            source: missing.source,
+            message: format!("is not set, and {}", missing.why),
+        }
+    }
+}
+
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.len() {

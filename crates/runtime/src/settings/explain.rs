@@ -19,7 +19,8 @@ use super::source::Source;
 pub struct Row {
     /// Like `http.listen`.
     pub key: String,
-    /// As it would be written in a variable, with secrets masked; empty if not set.
+    /// As it would be written in a variable, with secrets masked; empty if not set. In
+    /// parentheses: not set either, but needed by a process that serves, and why.
     pub value: String,
     /// Where it came from.
     pub source: Source,
@@ -43,6 +44,11 @@ impl Settings {
         let tree = Value::serialize(self).expect("settings are plain values under plain keys");
         let mut rows = Vec::new();
         self.collect("", &tree, &mut rows);
+        for missing in &self.missing {
+            if let Some(row) = rows.iter_mut().find(|row| row.key == missing.key) {
+                row.value = format!("(not set: {})", missing.why);
+            }
+        }
         rows.sort_by(|left, right| left.key.cmp(&right.key));
         rows
     }

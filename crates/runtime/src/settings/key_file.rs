@@ -29,12 +29,20 @@ pub(super) enum KeyFileError {
 
 /// The key in `file`, after making the file if there is none: 64 hex digits, mode 0600.
 pub(super) fn load_or_create(file: &Path) -> Result<String, KeyFileError> {
-    match fs::read_to_string(file) {
-        Ok(text) => return parse(&text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(file)?,
-        Err(error) => return Err(failed("reading", file)(error)),
+    if let Some(key) = load(file)? {
+        return Ok(key);
     }
+    create(file)?;
     parse(&fs::read_to_string(file).map_err(failed("reading", file))?)
+}
+
+/// The key in `file`, if the file is there.
+pub(super) fn load(file: &Path) -> Result<Option<String>, KeyFileError> {
+    match fs::read_to_string(file) {
+        Ok(text) => parse(&text).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("reading", file)(error)),
+    }
 }
 
 fn parse(text: &str) -> Result<String, KeyFileError> {

@@ -27,7 +27,8 @@ struct Loading {
 
 impl Settings {
     /// Reads and checks the settings. In development it may make the key file next to the
-    /// database; nothing else is written.
+    /// database, unless the options say [`keyless`](LoadOptions::keyless); nothing else is
+    /// written.
     ///
     /// # Errors
     ///
@@ -48,9 +49,10 @@ impl Settings {
         bare_names.apply_email_host(&mut layers, &mut problems);
         let sender_is_set = layers.text("smtp.from").is_none_or(|from| !from.is_empty());
 
+        let mut missing = Vec::new();
         let settings = assemble(env, &mut layers, &mut problems);
         if let Some(settings) = &settings {
-            let mut checks = Checks::new(&layers, &mut problems);
+            let mut checks = Checks::new(&layers, &mut problems, &mut missing);
             settings.check(&mut checks);
             if env == Env::Production {
                 production::check(settings, sender_is_set, &mut checks);
@@ -59,7 +61,18 @@ impl Settings {
         match (settings, problems) {
             (Some(mut settings), mut problems) => {
                 settings.sources = explain::sources(&layers);
-                secret_keys::resolve(&mut settings, &mut layers, &mut problems);
+                let resolved = secret_keys::resolve(
+                    &mut settings,
+                    options.keyless,
+                    &mut layers,
+                    &mut problems,
+                );
+                missing.extend(resolved.err());
+                if options.keyless {
+                    settings.missing = missing;
+                } else {
+                    problems.extend(missing.into_iter().map(Problem::from));
+                }
                 if problems.is_empty() {
                     Ok(settings)
                 } else {
@@ -108,6 +121,7 @@ fn assemble(env: Env, layers: &mut Layers, problems: &mut Vec<Problem>) -> Optio
         worker: worker?,
         log: log?,
         sources: std::collections::BTreeMap::new(),
+        missing: Vec::new(),
     })
 }
 

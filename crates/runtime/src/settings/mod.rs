@@ -89,6 +89,9 @@ pub struct Settings {
     /// Where each key's value came from; keys that are not in here have their default.
     #[serde(skip)]
     sources: BTreeMap<String, Source>,
+    /// What is missing for a process that serves; empty unless it was loaded keyless.
+    #[serde(skip)]
+    missing: Vec<error::Missing>,
 }
 
 /// `env`: what the process is for. It changes what is accepted at start, never an answer.

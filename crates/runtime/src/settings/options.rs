@@ -19,6 +19,10 @@ pub struct LoadOptions {
     /// Keys and values from command-line flags, like `("http.listen", "127.0.0.1:0")`.
     /// Written as in an environment variable: lists with commas, all values as text.
     pub overrides: Vec<(String, String)>,
+    /// Whether no key is needed, nor a relay or a sender. What is missing of them is then no
+    /// error, but a remark in [`Settings::explain`](super::Settings::explain), and no key file
+    /// is made. Such settings are fit for looking at things, not for a process that serves.
+    pub keyless: bool,
 }
 
 impl LoadOptions {
@@ -30,6 +34,13 @@ impl LoadOptions {
             env: std::env::vars_os().collect(),
             ..Self::default()
         }
+    }
+
+    /// For a command that only looks at things: see the field of this name.
+    #[must_use]
+    pub fn keyless(mut self) -> Self {
+        self.keyless = true;
+        self
     }
 
     /// Adds the file of `--config`.

@@ -10,10 +10,10 @@ use super::check::Checks;
 /// Reports every development setting.
 pub(super) fn check(settings: &Settings, sender_is_set: bool, checks: &mut Checks<'_>) {
     let smtp = &settings.smtp;
-    checks.require(
+    checks.need(
         !checks.is_default("smtp.relays") || checks.is_reported("smtp.relays"),
         "smtp.relays",
-        "is not set, and production has no mail catcher. Write a relay, like \
+        "production has no mail catcher. Write a relay, like \
          smtp://user:password@mail.example.com:587",
     );
     for relay in smtp.plaintext_elsewhere().filter(|_| smtp.allow_plaintext) {
@@ -31,10 +31,10 @@ pub(super) fn check(settings: &Settings, sender_is_set: bool, checks: &mut Check
         "smtp.verify",
         "production checks certificates. Take it out; smtp.ca_file trusts your own authority",
     );
-    checks.require(
+    checks.need(
         sender_is_set,
         "smtp.from",
-        "is not set, and production has no sender of its own. Write one, like \
+        "production has no sender of its own. Write one, like \
          \"Smart Notes <no-reply@your.domain>\"",
     );
     checks.require(

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::error::Problem;
+use super::error::{Missing, Problem};
 use super::layers::Layers;
 use super::source::Source;
 use super::{Env, Settings, key_file, reader, units};
@@ -53,11 +53,18 @@ impl SecretKeys {
     }
 }
 
-/// Finds the keys, reports what is wrong with them, and fills them in. Makes a key file
-/// only if nothing else is wrong: a start that is refused leaves nothing behind.
-pub(super) fn resolve(settings: &mut Settings, layers: &mut Layers, problems: &mut Vec<Problem>) {
+/// Finds the keys, reports what is wrong with them, and fills them in; the error is that there
+/// is none. Makes a key file only if nothing else is wrong, so that a start that is refused
+/// leaves nothing behind, and never if it is to go on `keyless`: then a key that can't be read
+/// is one that is not there.
+pub(super) fn resolve(
+    settings: &mut Settings,
+    keyless: bool,
+    layers: &mut Layers,
+    problems: &mut Vec<Problem>,
+) -> Result<(), Missing> {
     let Some(written) = read(layers, problems) else {
-        return;
+        return Ok(());
     };
 
     let fallbacks = written.fallbacks;
@@ -78,30 +85,30 @@ pub(super) fn resolve(settings: &mut Settings, layers: &mut Layers, problems: &m
         .iter()
         .any(|problem| problem.key.starts_with("secret_key"))
     {
-        return; // it was written, only wrongly: neither missing nor to be generated
+        return Ok(()); // it was written, only wrongly: neither missing nor to be generated
     }
 
     let file = Some(written.file).filter(|file| file != Path::new(""));
     let key = match (written.key, file) {
         (key, None) if key.is_empty() => match settings.env {
             Env::Production => {
-                problems.push(Problem {
-                    key: "secret_key".into(),
-                    source: None,
-                    message: "is missing, and production generates none. Set SECRET_KEY, or \
-                              secret_key_file, to what `openssl rand -hex 32` prints"
-                        .into(),
-                });
-                return;
+                return Err(missing(
+                    "production generates none. Set SECRET_KEY, or secret_key_file, to what \
+                     `openssl rand -hex 32` prints",
+                ));
             }
-            Env::Development if !problems.is_empty() => return,
-            Env::Development => generated(settings),
+            Env::Development if !problems.is_empty() => return Ok(()),
+            Env::Development => match generated(settings, keyless).transpose() {
+                Some(found) => found,
+                None => return Err(missing("the first start makes one")),
+            },
         },
         (key, None) => Ok((key, layers.source_of("secret_key"))),
         (key, Some(_)) if !key.is_empty() => {
             let other = layers.source_of("secret_key");
             let message = format!("secret_key is set as well ({other}). Keep one of them");
-            return report(layers, problems, "secret_key_file", message);
+            report(layers, problems, "secret_key_file", message);
+            return Ok(());
         }
         (_, Some(file)) => {
             settings.secret_keys.file = Some(file.clone());
@@ -118,7 +125,17 @@ pub(super) fn resolve(settings: &mut Settings, layers: &mut Layers, problems: &m
             settings.secret_keys.current = key.into_bytes().into();
             settings.sources.insert("secret_key".into(), source);
         }
+        Err(problem) if keyless => return Err(missing(problem.to_string())),
         Err(problem) => problems.push(problem),
+    }
+    Ok(())
+}
+
+fn missing(why: impl Into<String>) -> Missing {
+    Missing {
+        key: "secret_key",
+        source: None,
+        why: why.into(),
     }
 }
 
@@ -139,11 +156,15 @@ fn report(layers: &Layers, problems: &mut Vec<Problem>, key: &str, message: Stri
     });
 }
 
-/// The development key next to the database, made if it is not there yet.
-fn generated(settings: &Settings) -> Result<(String, Source), Problem> {
+/// The development key next to the database, made if it is not there yet and may be.
+fn generated(settings: &Settings, keyless: bool) -> Result<Option<(String, Source)>, Problem> {
     let file = settings.database.url.directory().join("secret_key");
-    key_file::load_or_create(&file)
-        .map(|key| (key, Source::Generated(file.clone())))
+    let key = if keyless {
+        key_file::load(&file)
+    } else {
+        key_file::load_or_create(&file).map(Some)
+    };
+    key.map(|key| key.map(|key| (key, Source::Generated(file.clone()))))
         .map_err(|error| Problem {
             key: "secret_key".into(),
             source: Some(Source::Generated(file)),
