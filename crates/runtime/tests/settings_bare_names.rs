@@ -26,7 +26,7 @@ fn the_original_service_s_mail_variables_mean_gmail_with_starttls() {
     );
     assert_eq!(password(&settings), "pass word,with/all@kinds");
     assert_eq!(settings.smtp.from.address, "sender@example.com");
-    let source = "environment variable EMAIL_HOST_USER and EMAIL_HOST_PASSWORD";
+    let source = "environment variables EMAIL_HOST_USER and EMAIL_HOST_PASSWORD";
     assert_eq!(row(&settings, "smtp.relays").1, source);
 }
 

@@ -53,6 +53,9 @@ impl fmt::Display for Source {
             Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Dotenv { file, variable } => write!(f, "{variable} in {}", file.display()),
+            Self::Environment(name) if name.contains(' ') => {
+                write!(f, "environment variables {name}")
+            }
             Self::Environment(name) => write!(f, "environment variable {name}"),
             Self::Flag => f.write_str("command-line flag"),
             Self::Generated(path) => {
