@@ -165,7 +165,7 @@ fn record(started: Timestamp, attempt: &Try, state: MailState) -> TryRecord {
         stage: attempt.stage.as_str().to_owned(),
         code: reply.map(|reply| reply.code),
         enhanced: reply.and_then(|reply| reply.enhanced.clone()),
-        text: reply.map_or_else(|| attempt.to_string(), |reply| reply.text.clone()),
+        text: attempt.text().to_owned(),
         outcome: match classify(attempt) {
             Verdict::Stopped => state.as_str().to_owned(),
             Verdict::Ambiguous => "cut_off".to_owned(),

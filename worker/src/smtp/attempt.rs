@@ -106,6 +106,16 @@ impl Try {
             End::Stopped(_) | End::Unfit(_) | End::Failed(_) => None,
         }
     }
+
+    /// What the relay answered, or else what went wrong, without the relay and the stage: those
+    /// stand beside it in a timeline.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match &self.end {
+            End::Accepted(reply) | End::Refused(reply) => &reply.text,
+            End::Stopped(why) | End::Unfit(why) | End::Failed(why) => why,
+        }
+    }
 }
 
 impl fmt::Display for Try {

@@ -6,7 +6,7 @@
 //! meant for this one.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -211,6 +211,15 @@ async fn connect(target: &Target, trail: &mut Trail) -> Result<(TcpStream, Socke
     addresses.sort_by_key(|address| Some(*address) != last_good);
 
     trail.stage = Stage::Connect;
+    // Which of its addresses it was is worth saying only if the relay has a name.
+    let is_address = target.host.parse::<IpAddr>().is_ok();
+    let at = |address| {
+        if is_address {
+            String::new()
+        } else {
+            format!("{address}: ")
+        }
+    };
     let mut failures = Vec::new();
     for address in addresses {
         match timeout(limit, TcpStream::connect(address)).await {
@@ -223,8 +232,8 @@ async fn connect(target: &Target, trail: &mut Trail) -> Result<(TcpStream, Socke
                     .unwrap_or_else(PoisonError::into_inner) = Some(address);
                 return Ok((stream, address));
             }
-            Ok(Err(error)) => failures.push(format!("{address}: {error}")),
-            Err(_) => failures.push(format!("{address}: no answer within {limit:?}")),
+            Ok(Err(error)) => failures.push(format!("{}{error}", at(address))),
+            Err(_) => failures.push(format!("{}no answer within {limit:?}", at(address))),
         }
     }
     if failures.is_empty() {

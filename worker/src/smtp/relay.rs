@@ -228,3 +228,40 @@ fn client_id(name: String) -> Result<ClientId, RelayError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    /// A try at a host where nobody listens, and that host with its port.
+    async fn refused(host: &str) -> (Box<Try>, String) {
+        let taken = TcpSocket::new_v4().unwrap();
+        taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let name = format!("{host}:{}", taken.local_addr().unwrap().port());
+        let url = format!("smtp://{name}?tls=none").parse().unwrap();
+        let relay = Relay::new(url, RelayOptions::default()).unwrap();
+        (relay.probe().await.unwrap_err(), name)
+    }
+
+    #[tokio::test]
+    async fn a_failure_names_the_relay_once_and_its_text_not_at_all() {
+        let (attempt, relay) = refused("127.0.0.1").await;
+
+        assert_eq!(attempt.text(), "Connection refused (os error 111)");
+        assert_eq!(
+            attempt.to_string(),
+            format!("{relay} failed at connect: Connection refused (os error 111)")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_failure_at_a_relay_with_a_name_tells_its_addresses() {
+        let (attempt, relay) = refused("localhost").await;
+
+        let port = relay.rsplit_once(':').unwrap().1;
+        let tried = format!("127.0.0.1:{port}: Connection refused");
+        assert!(attempt.text().contains(&tried), "{attempt}");
+    }
+}
