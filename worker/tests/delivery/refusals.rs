@@ -27,8 +27,9 @@ async fn greylisting_is_met_on_the_schedule_and_the_mail_delivered_once() {
     let story = rig.reaches(id, "delivered").await;
     worker.stop().await;
 
-    assert!((4_000..=6_000).contains(&pauses[0]), "{pauses:?}");
-    assert!((8_000..=12_000).contains(&pauses[1]), "{pauses:?}");
+    // A fifth either way, and up to the next whole second.
+    assert!((4_000..7_000).contains(&pauses[0]), "{pauses:?}");
+    assert!((8_000..13_000).contains(&pauses[1]), "{pauses:?}");
     assert_eq!(
         outcomes(&story),
         ["recipient_later", "recipient_later", "delivered"]

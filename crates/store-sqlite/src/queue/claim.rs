@@ -9,7 +9,7 @@ use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::{QUEUE, sign_of_life};
+use super::{QUEUE, sign_of_life, whole_second};
 use crate::access::{micros, time};
 use crate::challenges::seed;
 use crate::error::{store_error, unreadable};
@@ -165,8 +165,8 @@ async fn put_off(
     id: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let again = now + UNREADABLE_PAUSE;
-    let (again_at, run_at) = (micros(again), again.as_second());
+    let run_at = whole_second(now + UNREADABLE_PAUSE);
+    let again_at = run_at * 1_000_000;
     sqlx::query!(
         "update mails set state = 'waiting', again_at = ?, reason = ? where id = ?",
         again_at,

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use crate::Sqlite;
+use crate::access::micros;
 use crate::error::store_error;
 use crate::writer::Unit;
 
@@ -177,6 +178,12 @@ impl QueueWrite for SignOfLife {
     async fn apply(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         sign_of_life(connection, &self.worker, self.now).await
     }
+}
+
+/// A time for another try, in seconds since 1970-01-01 UTC. apalis's `run_at` knows only whole ones:
+/// rounded up, never before its time. Our rows get the same, so that no one is told an earlier one.
+fn whole_second(time: Timestamp) -> i64 {
+    -(-micros(time)).div_euclid(1_000_000)
 }
 
 /// Jobs refer to their worker's row, so it is there before the first claim and again if others struck it off.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::claim::life;
+use super::whole_second;
 use crate::access::micros;
 use crate::error::{store_error, unreadable};
 
@@ -50,20 +51,18 @@ struct TryRow<'a> {
 impl<'a> Row<'a> {
     fn of(settlement: &'a Settlement) -> Self {
         let is_final = settlement.state.is_final();
+        let run_at = settlement.again_at.map(whole_second);
         Self {
             mail: settlement.claim.mail.to_string(),
             claim: settlement.claim.number,
             state: settlement.state.as_str(),
             reason: &settlement.reason,
-            again_at: settlement.again_at.map(micros),
+            again_at: run_at.map(|seconds| seconds * 1_000_000),
             finished_at: is_final.then(|| micros(settlement.at)),
             counted: settlement.counted.into(),
             cut_off: settlement.cut_off.into(),
             status: job_status(settlement.state),
-            // Whole seconds, rounded up: never before its time.
-            run_at: settlement
-                .again_at
-                .map(|at| (micros(at) + 999_999).div_euclid(1_000_000)),
+            run_at,
             done_at: is_final.then(|| settlement.at.as_second()),
             result: job_result(settlement),
             record: settlement.record.as_ref().map(|record| TryRow {
