@@ -2,8 +2,9 @@
 //!
 //! The kernel tells when the `-wal` file is written (inotify); `PRAGMA data_version` on a
 //! connection of its own tells whether that was a commit. The event comes before the commit is
-//! visible, since the disk has to confirm it first, so a few looks follow it. A slow look
-//! every 50 ms is the net under systems where the events fail.
+//! visible, since the disk has to confirm it first, so looks follow it: close ones for a usual
+//! disk, then wider ones for one that is busy. A slow look every 50 ms is the net under systems
+//! where the events fail.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,9 +24,12 @@ use crate::error::store_error;
 /// The net: how often to look without an event.
 const NET: Duration = Duration::from_millis(50);
 
-/// After an event: how often to look, and how many times. Together longer than a commit takes on a usual disk.
-const LOOK: Duration = Duration::from_millis(1);
-const LOOKS: u32 = 12;
+/// After an event: the pauses between looks, and how many of each. The first are together longer than
+/// a commit takes on a usual disk, all together as long as the net's pause, from where the net goes on.
+const LOOKS: [(Duration, u32); 2] = [
+    (Duration::from_millis(1), 12),
+    (Duration::from_millis(3), 13),
+];
 
 pub(super) struct WalWatch {
     connection: SqliteConnection,
@@ -90,11 +94,13 @@ impl Watch for WalWatch {
                 return Ok(());
             }
             if self.event().await {
-                for _ in 0..LOOKS {
-                    if self.has_changed().await? {
-                        return Ok(());
+                for (pause, times) in LOOKS {
+                    for _ in 0..times {
+                        if self.has_changed().await? {
+                            return Ok(());
+                        }
+                        sleep(pause).await;
                     }
-                    sleep(LOOK).await;
                 }
             }
         }
