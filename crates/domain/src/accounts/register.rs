@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Attempt, ChallengeDraw, CodePolicy, NewAttempt};
+use super::{Attempt, ChallengeDraw, CodePolicy, NewAttempt, User};
 use crate::client::ClientKey;
 use crate::email::EmailAddress;
 use crate::id::{MailId, RegistrationId};
@@ -117,6 +117,19 @@ impl Register {
         }
     }
 
+    /// The notice for the owner of the address: to the address as its owner gave it. A stranger's
+    /// spelling compares as equal, but their provider may well tell the two apart.
+    fn notice(&self, owner: &User) -> NewMail {
+        let mail = self.mail(MailKind::AlreadyRegistered);
+        NewMail {
+            // What was stored has been parsed before; should the rules have changed, the mail still goes out.
+            to: EmailAddress::parse(&owner.email)
+                .map_or(mail.to, |stored| stored.mailbox().to_owned()),
+            user: Some(owner.id),
+            ..mail
+        }
+    }
+
     fn mail(&self, kind: MailKind) -> NewMail {
         NewMail {
             id: self.mail,
@@ -185,16 +198,56 @@ impl Write for Register {
                     .note_registration_notice(owner.id, self.now, NOTICE_INTERVAL)
                     .await?;
                 if due {
-                    tx.enqueue(&NewMail {
-                        user: Some(owner.id),
-                        ..self.mail(MailKind::AlreadyRegistered)
-                    })
-                    .await?;
+                    tx.enqueue(&self.notice(&owner)).await?;
                 }
             }
         }
         Ok(Registered::Accepted {
             handle: self.handle.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::id::UserId;
+
+    fn registration(email: &str) -> Register {
+        Register::new(
+            Username::parse("mallory").unwrap(),
+            EmailAddress::parse(email).unwrap(),
+            PasswordHash::from("$none$".to_owned()),
+            ClientKey::of(Ipv4Addr::LOCALHOST.into()),
+            "request".to_owned(),
+            KeyId::from("key".to_owned()),
+            RegisterPolicy {
+                codes: CodePolicy {
+                    life: Duration::from_mins(10),
+                    max_tries: 5,
+                },
+                lapse: Duration::from_hours(24),
+                live_attempts: None,
+                reveal_registered: false,
+            },
+            Timestamp::UNIX_EPOCH,
+        )
+    }
+
+    #[test]
+    fn the_notice_goes_to_the_address_as_its_owner_gave_it() {
+        let owner = User {
+            id: UserId(7),
+            email: "Ada@bücher.example".to_owned(),
+        };
+        let registration = registration("aDA@BÜCHER.example");
+
+        let notice = registration.notice(&owner);
+
+        assert_eq!(notice.to, "Ada@xn--bcher-kva.example");
+        assert_eq!(notice.to_key, *registration.email.key());
+        assert_eq!(notice.user, Some(owner.id));
     }
 }
