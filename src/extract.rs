@@ -1,6 +1,7 @@
 //! A request's body as fields: JSON, urlencoded or multipart, within limits of size and time.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -8,18 +9,21 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use runtime::settings::Http;
+use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
+use crate::AppState;
 use crate::error::ApiError;
+use crate::request::Origin;
 
 /// Reads every body to its end before anything is answered.
 ///
 /// An answer to a body that is still on its way would make the server close the connection under
 /// the client's next request. What goes wrong is kept for the handler that wants the body, so
 /// that 401, 404 and 405 still come first.
-pub async fn buffer(State(http): State<Arc<Http>>, request: Request, next: Next) -> Response {
+pub async fn buffer(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let http = &state.http;
     let (mut head, body) = request.into_parts();
     let read = Limited::new(body, http.body_limit_bytes).collect();
     let body = match timeout(http.body_timeout, read).await {
@@ -27,6 +31,10 @@ pub async fn buffer(State(http): State<Arc<Http>>, request: Request, next: Next)
         Ok(Err(error)) => Err(unreadable(error.as_ref(), http.body_limit_bytes)),
         Err(_) => Err(ApiError::BodyTimeout),
     };
+    if let Some(origin) = head.extensions.get_mut::<Origin>() {
+        // A slow network is not held against the request.
+        origin.write_by = Instant::now() + state.write_within;
+    }
     let complete = body.is_ok();
     head.extensions
         .insert(Body(Arc::new(Mutex::new(Some(body)))));
@@ -74,7 +82,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             .as_str()
         {
             "application/json" => json(&body),
-            "application/x-www-form-urlencoded" => Ok(urlencoded(&body)),
+            "application/x-www-form-urlencoded" => urlencoded(&body),
             "multipart/form-data" => multipart(&sent, body).await,
             _ => Err(ApiError::UnsupportedMediaType(sent)),
         }
@@ -127,12 +135,35 @@ fn not_an_object(message: &str) -> ApiError {
     ApiError::Fields(errors)
 }
 
-fn urlencoded(body: &[u8]) -> Fields {
-    Fields(
-        form_urlencoded::parse(body)
-            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-            .collect(),
-    )
+/// Bytes that are no UTF-8 are refused: replaced by a sign, two different passwords could become one.
+fn urlencoded(body: &[u8]) -> Result<Fields, ApiError> {
+    let mut fields = Map::new();
+    for pair in body
+        .split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+    {
+        let mut halves = pair.splitn(2, |byte| *byte == b'=');
+        let name = form_text(halves.next().unwrap_or_default())?;
+        let value = form_text(halves.next().unwrap_or_default())?;
+        fields.insert(name, Value::String(value));
+    }
+    Ok(Fields(fields))
+}
+
+/// A name or value of an urlencoded form (WHATWG URL, section 5.1).
+fn form_text(encoded: &[u8]) -> Result<String, ApiError> {
+    let spaced: Vec<u8> = encoded
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    text(percent_decode(&spaced).collect())
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, ApiError> {
+    String::from_utf8(bytes).map_err(|_| ApiError::Malformed {
+        detail: "The form is not UTF-8.".to_owned(),
+        code: "parse_error",
+    })
 }
 
 /// The parts that are text; files have no use on any of these routes and are passed over. A body that
@@ -155,8 +186,8 @@ async fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> 
         if part.file_name().is_some() {
             continue;
         }
-        let Ok(text) = part.text().await else { break };
-        fields.insert(name, Value::String(text));
+        let Ok(value) = part.bytes().await else { break };
+        fields.insert(name, Value::String(text(value.to_vec())?));
     }
     Ok(Fields(Map::new()))
 }

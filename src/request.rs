@@ -24,8 +24,8 @@ pub struct Origin {
     pub request_id: String,
     /// Whom limits count the request for.
     pub client: ClientKey,
-    /// When its write must have begun, so that it is over by the request's deadline: a 503
-    /// promises that nothing was changed.
+    /// When its write must have begun, counted from the end of its body, so that it is over by the
+    /// request's deadline: a 503 promises that nothing was changed.
     pub write_by: Instant,
 }
 

@@ -219,6 +219,48 @@ async fn a_document_that_is_no_object_is_refused() {
     app.finish().await;
 }
 
+/// Two passwords that differ only in what is no text would otherwise become one.
+#[tokio::test]
+async fn a_form_that_is_no_utf_8_is_refused_and_changes_nothing() {
+    let app = TestApp::start().await;
+    let form = "username=ada&email=ada@example.com&password=%FF%FE%FD%FC%FB%FA%F9%F8\
+                &confirm_password=%FF%FE%FD%FC%FB%FA%F9%F8";
+    let mut multipart = Vec::new();
+    for (name, value) in [
+        ("username", b"ada".as_slice()),
+        ("email", b"ada@example.com"),
+        ("password", b"\xff\xff\xff\xff\xff\xff\xff\xff"),
+        ("confirm_password", b"\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe"),
+    ] {
+        let head = format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+        multipart.extend(head.as_bytes());
+        multipart.extend(value);
+        multipart.extend(b"\r\n");
+    }
+    multipart.extend(b"--b--\r\n");
+
+    for (media, body) in [
+        (
+            "application/x-www-form-urlencoded",
+            form.as_bytes().to_vec(),
+        ),
+        ("multipart/form-data; boundary=b", multipart),
+    ] {
+        let answer = app
+            .client
+            .post_raw("/api/auth/register/", media, body)
+            .await;
+
+        assert_eq!(
+            answer.shown(),
+            r#"400 {"detail":"The form is not UTF-8.","code":"parse_error"}"#,
+            "{media}"
+        );
+    }
+    assert!(app.inbox().all().is_empty());
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn multipart_that_can_not_be_read_is_an_empty_form() {
     let app = TestApp::start().await;

@@ -159,6 +159,75 @@ async fn a_resend_after_all_tries_are_spent_mails_new_digits() {
     app.finish().await;
 }
 
+/// OWASP ASVS 5.0 6.6.3: guessing and re-sending in turn ends, with a challenge and without one.
+#[tokio::test]
+async fn guessing_and_resending_in_turn_buys_no_tries() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let challenge = app.client.registered(&ada).await;
+    let mut codes = vec![app.code(&ada, 1).await];
+
+    for round in 2..=8 {
+        let latest = codes.last().unwrap().clone();
+        for _ in 0..5 {
+            app.client.verify(&ada, &wrong(&latest)).await;
+            app.client
+                .verify_with(&ada, &wrong(&latest), &challenge)
+                .await;
+        }
+        app.client.resend_with(&ada.email, &challenge).await;
+        codes.push(app.code(&ada, round).await);
+    }
+
+    let latest = codes.last().unwrap().clone();
+    codes.dedup();
+    assert_eq!(
+        codes.len(),
+        5,
+        "an attempt gets so many codes for spent tries"
+    );
+    assert_eq!(
+        app.client
+            .verify_with(&ada, &latest, &challenge)
+            .await
+            .status,
+        400,
+        "the holder's five tries are spent for good"
+    );
+    assert_eq!(app.client.verify(&ada, &latest).await.status, 400);
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.3.8: a decoy's life is prolonged by a re-send as a real attempt's is.
+#[tokio::test]
+async fn the_limit_of_attempts_does_not_tell_a_verified_address_after_resends() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    app.verified(&bob).await;
+    let mut answers = Vec::new();
+
+    let mut challenges = Vec::new();
+    for n in 0..5 {
+        for person in [&ada, &bob] {
+            let attempt = Person::new(&format!("{}{n}", person.name)).at(&person.email);
+            let challenge = app.client.registered(&attempt).await;
+            challenges.push((person.email.clone(), challenge));
+        }
+    }
+    app.advance(400).await;
+    for (email, challenge) in &challenges {
+        app.client.resend_with(email, challenge).await;
+    }
+    app.advance(300).await;
+    for person in [&ada, &bob] {
+        let sixth = Person::new(&format!("{}6", person.name)).at(&person.email);
+        answers.push(app.client.register(&sixth).await.status);
+    }
+
+    assert_eq!(answers, [429, 429]);
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn a_resend_after_the_codes_life_opens_a_new_one() {
     let app = TestApp::start().await;

@@ -15,6 +15,7 @@ use domain::username;
 use jiff::Timestamp;
 use lettre::Address;
 use lettre::message::Mailbox;
+use tokio::time::timeout;
 
 use crate::mail::{AlreadyRegistered, Content, Outgoing, VerifyEmail, build};
 use crate::outcome::Outcome;
@@ -23,6 +24,9 @@ use crate::smtp::{Mark, Relay, Try, Verdict, classify};
 
 /// While this worker lacks the key that makes the code.
 const KEY_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long the relay is kept waiting while the database can't put the mark on record.
+const MARK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What every delivery needs.
 pub struct Delivery {
@@ -59,12 +63,13 @@ impl Delivery {
         };
         let mut refusal = None;
         let ask = async {
-            match mark.await {
-                Marked::Go => Mark::Go,
-                refused => {
+            match timeout(MARK_LIMIT, mark).await {
+                Ok(Marked::Go) => Mark::Go,
+                Ok(refused) => {
                     refusal = Some(refused);
                     Mark::Stop("it is no longer to be sent".to_owned())
                 }
+                Err(_) => Mark::Stop("the database was busy for too long".to_owned()),
             }
         };
         let attempt = self.relay.send(&envelope, &message, ask).await;

@@ -59,14 +59,19 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     database::migrate(&settings).await?;
     let listener = smart_notes_api::bind(settings.http.listen).await?;
     let address = listener.local_addr()?;
-    welcome(address, &args);
-
     let api = Database::open(&settings, Role::Api, &shutdown).await?;
     let worker = Database::open(&settings, Role::Worker, &shutdown).await?;
+    welcome(address, &args);
     let clock = Arc::new(SystemClock);
     let (api_end, worker_end) = tokio::join!(
-        smart_notes_api::serve(&settings, &api.store, clock.clone(), listener, &shutdown),
-        smart_notes_worker::run(&settings, &worker, clock, &shutdown),
+        ending(
+            &shutdown,
+            smart_notes_api::serve(&settings, &api.store, clock.clone(), listener, &shutdown),
+        ),
+        ending(
+            &shutdown,
+            smart_notes_worker::run(&settings, &worker, clock, &shutdown),
+        ),
     );
     api.close().await;
     worker.close().await;
@@ -74,6 +79,13 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     api_end?;
     worker_end?;
     Ok(shutdown.exit_code())
+}
+
+/// Neither half goes on without the other.
+async fn ending<T>(shutdown: &Shutdown, half: impl Future<Output = T>) -> T {
+    let end = half.await;
+    shutdown.trigger();
+    end
 }
 
 /// The settings, with the catcher as the relay: `dev` never mails to anybody else.

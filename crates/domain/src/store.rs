@@ -127,11 +127,11 @@ pub trait Challenges: Send {
     ) -> Result<Vec<Challenge>, StoreError>;
     /// How many challenges the attempt has had, dead ones included.
     async fn generations(&mut self, attempt: RegistrationId) -> Result<i64, StoreError>;
-    /// The attempt whose registrant was given this handle.
+    /// The attempt whose registrant was given this handle, and the challenge it came with.
     async fn attempt_of_handle(
         &mut self,
         handle: &SecretHash,
-    ) -> Result<Option<RegistrationId>, StoreError>;
+    ) -> Result<Option<(RegistrationId, ChallengeId)>, StoreError>;
     /// Counts a try by the holder of a handle, if fewer than `max` were made. Says whether it was counted.
     async fn count_try(&mut self, challenge: ChallengeId, max: u32) -> Result<bool, StoreError>;
     /// Takes back a try that was counted in the same transaction.
@@ -144,6 +144,14 @@ pub trait Challenges: Send {
         max: u32,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+    /// Writes as much as counting a try does, and counts nothing: what is asked about an address that
+    /// has no code takes as long as about one that has.
+    async fn count_nothing(
+        &mut self,
+        email: &EmailKey,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
     /// How many tries without a handle were made since the last new code.
     async fn open_tries(&mut self, email: &EmailKey, purpose: Purpose) -> Result<u32, StoreError>;
     /// Starts that counter anew: a new code was made.

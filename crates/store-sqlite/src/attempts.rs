@@ -65,7 +65,7 @@ impl<C: Connected> Attempts for Access<C> {
         let email_key = new.email_key.as_str();
         let password = attempt.password.as_str();
         let client = attempt.client.as_str();
-        let (now, expires) = (micros(new.now), micros(new.expires));
+        let (now, expires) = (micros(new.now), micros(attempt.expires));
         sqlx::query!(
             "insert into registrations
                  (id, username, username_key, email, email_key, mailbox, password_hash, decoy, client,
@@ -96,7 +96,7 @@ impl<C: Connected> Attempts for Access<C> {
     ) -> Result<Vec<Attempt>, StoreError> {
         let (email, now) = (email.as_str(), micros(now));
         let rows = sqlx::query!(
-            "select id, username, username_key, email, mailbox, password_hash, decoy, client
+            "select id, username, username_key, email, mailbox, password_hash, decoy, client, expires_at
              from registrations where email_key = ?1 and ended_at is null and expires_at > ?2
              order by created_at desc, id desc",
             email,
@@ -116,6 +116,7 @@ impl<C: Connected> Attempts for Access<C> {
                     password: row.password_hash.into(),
                     client: row.client.into(),
                     decoy: row.decoy == 1,
+                    expires: time(row.expires_at),
                 })
             })
             .collect()

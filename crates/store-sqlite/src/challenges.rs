@@ -97,18 +97,23 @@ impl<C: Connected> Challenges for Access<C> {
     async fn attempt_of_handle(
         &mut self,
         handle: &SecretHash,
-    ) -> Result<Option<RegistrationId>, StoreError> {
+    ) -> Result<Option<(RegistrationId, ChallengeId)>, StoreError> {
         let handle = handle.as_bytes();
-        let id = sqlx::query_scalar!(
-            "select registration_id from challenges where handle_hash = ?",
+        let row = sqlx::query!(
+            r#"select id, registration_id as "attempt!" from challenges
+               where handle_hash = ? and registration_id is not null"#,
             handle
         )
         .fetch_optional(&mut *self.0)
         .await
         .map_err(store_error)?;
-        id.flatten()
-            .map(|id| id.parse().map_err(unreadable))
-            .transpose()
+        row.map(|row| {
+            Ok((
+                row.attempt.parse().map_err(unreadable)?,
+                row.id.parse().map_err(unreadable)?,
+            ))
+        })
+        .transpose()
     }
 
     async fn count_try(&mut self, challenge: ChallengeId, max: u32) -> Result<bool, StoreError> {
@@ -158,6 +163,26 @@ impl<C: Connected> Challenges for Access<C> {
         .await
         .map_err(store_error)?;
         Ok(counted.rows_affected() == 1)
+    }
+
+    async fn count_nothing(
+        &mut self,
+        email: &EmailKey,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (email, purpose, now) = (email.as_str(), purpose.as_str(), micros(now));
+        sqlx::query!(
+            "insert into open_tries (email_key, purpose, tries, counted_at) values (?, ?, 0, ?)
+             on conflict (email_key, purpose) do update set counted_at = excluded.counted_at",
+            email,
+            purpose,
+            now
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
     }
 
     async fn open_tries(&mut self, email: &EmailKey, purpose: Purpose) -> Result<u32, StoreError> {

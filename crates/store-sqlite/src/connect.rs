@@ -55,8 +55,9 @@ pub enum OpenError {
 }
 
 pub(crate) fn must_exist(path: &Path) -> Result<(), OpenError> {
-    // Opening, not asking: a file that may not be read is another error than one that is not there.
-    match std::fs::File::open(path) {
+    // Asked, not opened: closing a file handle of our own would drop the locks that SQLite has on it
+    // in this process (SQLite, "How To Corrupt", section 2.2).
+    match std::fs::metadata(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(OpenError::Missing(path.to_owned()))

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use domain::accounts::{LoginAccount, User};
 use domain::email::EmailKey;
 use domain::id::UserId;
+use domain::password::PasswordHash;
 use domain::queue::{MailFilter, MailRecord, MailStory, TryRecord};
 use domain::store::{StoreError, View};
 use domain::username::NameKey;
@@ -55,24 +56,12 @@ impl<C: Connected> View for Access<C> {
                 active: user.is_active == 1,
             });
         }
-        let now = micros(now);
-        let attempt = sqlx::query!(
-            "select password_hash from registrations
-             where (email_key = ?1 or username_key = ?2) and ended_at is null and expires_at > ?3
-             order by email_key = ?1 desc, created_at desc, id desc limit 1",
-            email,
-            name,
-            now
-        )
-        .fetch_optional(&mut *self.0)
-        .await
-        .map_err(store_error)?;
-        Ok(match attempt {
-            Some(attempt) => LoginAccount::Unverified {
-                password: attempt.password_hash.into(),
-            },
-            None => LoginAccount::Unknown,
-        })
+        for by in [AttemptBy::Email(email), AttemptBy::Name(name)] {
+            if let Some(password) = newest_attempt(&mut self.0, by, now).await? {
+                return Ok(LoginAccount::Unverified { password });
+            }
+        }
+        Ok(LoginAccount::Unknown)
     }
 
     async fn mail(&mut self, id_prefix: &str) -> Result<Vec<MailStory>, StoreError> {
@@ -138,6 +127,46 @@ impl<C: Connected> View for Access<C> {
             .map(MailRow::read)
             .collect()
     }
+}
+
+/// What an attempt is looked up by; each has an index of its own, which an `or` would not use.
+enum AttemptBy<'a> {
+    Email(&'a str),
+    Name(&'a str),
+}
+
+/// The password of the newest live attempt.
+async fn newest_attempt(
+    connection: &mut SqliteConnection,
+    by: AttemptBy<'_>,
+    now: Timestamp,
+) -> Result<Option<PasswordHash>, StoreError> {
+    let now = micros(now);
+    let hash = match by {
+        AttemptBy::Email(email) => {
+            sqlx::query_scalar!(
+                "select password_hash from registrations
+                 where email_key = ? and ended_at is null and expires_at > ?
+                 order by created_at desc, id desc limit 1",
+                email,
+                now
+            )
+            .fetch_optional(connection)
+            .await
+        }
+        AttemptBy::Name(name) => {
+            sqlx::query_scalar!(
+                "select password_hash from registrations indexed by registrations_by_name
+                 where username_key = ? and ended_at is null and expires_at > ?
+                 order by created_at desc, id desc limit 1",
+                name,
+                now
+            )
+            .fetch_optional(connection)
+            .await
+        }
+    };
+    Ok(hash.map_err(store_error)?.map(Into::into))
 }
 
 struct MailRow {

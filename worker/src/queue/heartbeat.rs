@@ -32,6 +32,9 @@ pub async fn run(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, worker: String
         ticks.tick().await;
         if let Err(error) = queue.beat(&worker, clock.now()).await {
             tracing::warn!(%error, "no sign of life could be written");
+            // What kept this worker from writing kept the others too: their silence proves nothing.
+            observer = Observer::new(worker.clone(), lease);
+            continue;
         }
         match queue.beats().await {
             Ok(beats) => {

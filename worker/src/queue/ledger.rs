@@ -13,7 +13,7 @@ use domain::clock::Clock;
 use domain::queue::{Claim, Claimed, JobQueue, Marked, Settlement, Turn, TurnReport, Watch};
 use domain::store::StoreError;
 use jiff::Timestamp;
-use runtime::shutdown::Shutdown;
+use runtime::shutdown::{Reason, Shutdown};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -103,6 +103,8 @@ pub struct Ledger {
     claimed: mpsc::UnboundedSender<Claimed>,
     in_hand: HashMap<Claim, InHand>,
     gate: Gate,
+    /// A hand came free without anything to settle.
+    freed: bool,
     closing: bool,
 }
 
@@ -129,6 +131,7 @@ impl Ledger {
             claimed,
             in_hand: HashMap::new(),
             gate: Gate::default(),
+            freed: false,
             closing: false,
         };
         (ledger, LedgerHandle(sender), mails)
@@ -142,7 +145,8 @@ impl Ledger {
         while !(self.closing && self.in_hand.is_empty()) {
             let look = self.wait(&mut messages, watch.as_mut(), due).await;
             let (turn, waiting) = self.prepare(messages.drain(..));
-            if is_empty(&turn) && !(look && turn.claim > 0) {
+            let freed = std::mem::take(&mut self.freed);
+            if is_empty(&turn) && !((look || freed) && turn.claim > 0) {
                 // What was due is gone, or held: without this the wait above would be none at all.
                 if due.is_some_and(|at| at <= self.clock.now()) {
                     due = self.next_due().await;
@@ -260,7 +264,10 @@ impl Ledger {
     fn end(&mut self, turn: &mut Turn, claim: Claim, hand: &InHand, ending: Ending) {
         let now = self.clock.now();
         let outcome = match ending {
-            Ending::Lost => return,
+            Ending::Lost => {
+                self.freed = true;
+                return;
+            }
             Ending::Settled(outcome) => {
                 self.gate.heard(outcome.relay, Instant::now());
                 *outcome
@@ -270,7 +277,8 @@ impl Ledger {
             }
             Ending::Broken(why) if hand.marked => Outcome::interrupted(hand.cut_offs, now, &why),
             Ending::Stopped => return turn.releases.push(claim),
-            Ending::Broken(why) => Outcome::waiting(why, now + BROKEN_PAUSE).counted(),
+            // Nothing was sent, and it was not the recipient's doing: no try is counted.
+            Ending::Broken(why) => Outcome::waiting(why, now + BROKEN_PAUSE),
         };
         turn.settlements.push(Settlement {
             claim,
@@ -302,6 +310,9 @@ impl Ledger {
                 marks = turn.marks.len(),
                 "the queue refused a turn; it is taken again"
             );
+            if matches!(self.shutdown.reason(), Some(Reason::Fatal(_))) {
+                return Err(error);
+            }
             if self.abandon.is_cancelled() {
                 let until = *last_tries.get_or_insert_with(|| Instant::now() + LAST_TRIES);
                 if Instant::now() > until {

@@ -215,7 +215,10 @@ fn still_in_step(stage: Stage, end: &Result<Reply, End>) -> bool {
 
 /// What EHLO says (RFC 5321 §4.1.1.1). Checked, as it stands in a command line.
 fn client_id(name: String) -> Result<ClientId, RelayError> {
-    match name.parse() {
+    // An address literal (RFC 5321, section 4.1.3) may be written with its brackets, and IPv6 with its tag.
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let bare = bare.strip_prefix("IPv6:").unwrap_or(bare);
+    match bare.parse() {
         Ok(IpAddr::V4(address)) => Ok(ClientId::Ipv4(address)),
         Ok(IpAddr::V6(address)) => Ok(ClientId::Ipv6(address)),
         Err(_) => {

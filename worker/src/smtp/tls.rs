@@ -19,7 +19,7 @@ use tokio_rustls::{
 
 use super::{End, RelayError};
 
-/// A connector that trusts `ca_file` or else the usual web roots, or anybody if not to `verify`.
+/// A connector that trusts the usual web roots, and `ca_file` beside them, or anybody if not to `verify`.
 pub(super) fn connector(ca_file: Option<&Path>, verify: bool) -> Result<TlsConnector, RelayError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -36,14 +36,15 @@ pub(super) fn connector(ca_file: Option<&Path>, verify: bool) -> Result<TlsConne
 }
 
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, RelayError> {
+    let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     let Some(path) = ca_file else {
-        return Ok(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect());
+        return Ok(roots);
     };
     let unusable = |reason: String| RelayError::CaFile {
         path: path.to_owned(),
         reason,
     };
-    let mut roots = RootCertStore::empty();
+    let public = roots.len();
     for certificate in
         CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))?
     {
@@ -52,7 +53,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, RelayError> {
             .add(certificate)
             .map_err(|error| unusable(error.to_string()))?;
     }
-    if roots.is_empty() {
+    if roots.len() == public {
         return Err(unusable(String::from("it holds no certificate")));
     }
     Ok(roots)

@@ -76,6 +76,8 @@ pub struct Attempt {
     pub client: ClientKey,
     /// Whether the address was a user's already: then no code is mailed and none is right.
     pub decoy: bool,
+    /// When it lapses, and the name is free again.
+    pub expires: Timestamp,
 }
 
 /// An attempt to be added.
@@ -87,8 +89,6 @@ pub struct NewAttempt {
     pub email_key: EmailKey,
     /// When.
     pub now: Timestamp,
-    /// When it lapses, and the name is free again.
-    pub expires: Timestamp,
 }
 
 /// A challenge: a code that can be presented.
@@ -205,7 +205,7 @@ impl ChallengeDraw {
         generation: i64,
         handle: Option<&ChallengeHandle>,
         now: Timestamp,
-        policy: CodePolicy,
+        expires: Timestamp,
     ) -> NewChallenge {
         NewChallenge {
             id: self.id,
@@ -220,7 +220,7 @@ impl ChallengeDraw {
             },
             handle: handle.map(ChallengeHandle::hash),
             now,
-            expires: now + policy.life,
+            expires,
         }
     }
 }

@@ -110,10 +110,10 @@ impl Register {
                 password: self.password.clone(),
                 client: self.client.clone(),
                 decoy,
+                expires: self.now + self.policy.lapse,
             },
             email_key: self.email.key().clone(),
             now: self.now,
-            expires: self.now + self.policy.lapse,
         }
     }
 
@@ -177,7 +177,7 @@ impl Write for Register {
             1,
             Some(&self.handle),
             self.now,
-            self.policy.codes,
+            self.now + self.policy.codes.life.min(self.policy.lapse),
         );
         tx.insert_challenge(&challenge).await?;
         match owner {

@@ -12,6 +12,10 @@ use crate::otp::{KeyId, Purpose};
 use crate::store::{StoreError, Tx, Write};
 use crate::token::SecretHash;
 
+/// Spent tries bring a new code, and with it new tries, only while the attempt has had fewer codes
+/// than this; otherwise guessing and re-sending in turn would find one in the end.
+const MAX_FOR_GUESSES: i64 = 5;
+
 /// Somebody asks for the code again. Random values are drawn by [`ResendCode::new`].
 #[derive(Debug)]
 pub struct ResendCode {
@@ -64,13 +68,14 @@ impl ResendCode {
         tx: &mut dyn Tx,
         attempts: &'a [Attempt],
     ) -> Result<Option<&'a Attempt>, StoreError> {
-        let mut real = attempts.iter().filter(|attempt| !attempt.decoy);
         if let Some(handle) = &self.handle {
-            let id = tx.attempt_of_handle(handle).await?;
-            return Ok(real.find(|attempt| Some(attempt.id) == id));
+            let id = tx.attempt_of_handle(handle).await?.map(|(id, _)| id);
+            return Ok(attempts.iter().find(|attempt| Some(attempt.id) == id));
         }
-        let own = real.clone().find(|attempt| attempt.client == self.client);
-        Ok(own.or_else(|| real.next()))
+        let own = attempts
+            .iter()
+            .find(|attempt| attempt.client == self.client);
+        Ok(own.or_else(|| attempts.first()))
     }
 
     /// The attempt's challenge to mail, a new one if the old has little left.
@@ -82,21 +87,22 @@ impl ResendCode {
         let email = self.email.key();
         let challenges = tx.challenges_of(attempt.id, self.now).await?;
         let open_tries = tx.open_tries(email, Purpose::VerifyEmail).await?;
+        let made = tx.generations(attempt.id).await?;
         if let Some(current) = challenges.iter().find(|challenge| !challenge.superseded) {
             let left = current.expires.duration_since(self.now);
             let life = current.expires.duration_since(current.created);
-            let fresh = left * 2 >= life
-                && open_tries < self.policy.max_tries
-                && current.tries < self.policy.max_tries
-                && &current.seed.key == self.draw.key();
-            if fresh {
+            let fresh = left * 2 >= life && &current.seed.key == self.draw.key();
+            let guessable = open_tries < self.policy.max_tries || made >= MAX_FOR_GUESSES;
+            if fresh && guessable {
                 return Ok((current.id, current.expires));
             }
         }
-        let generation = 1 + tx.generations(attempt.id).await?;
+        let generation = made + 1;
+        // A code never outlives its attempt.
+        let expires = (self.now + self.policy.life).min(attempt.expires);
         let new = self
             .draw
-            .challenge(attempt.id, email, generation, None, self.now, self.policy);
+            .challenge(attempt.id, email, generation, None, self.now, expires);
         tx.supersede_challenges(attempt.id, self.now).await?;
         tx.insert_challenge(&new).await?;
         tx.reset_open_tries(email, Purpose::VerifyEmail).await?;
@@ -111,9 +117,17 @@ impl Write for ResendCode {
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Resent, StoreError> {
         let attempts = tx.attempts(self.email.key(), self.now).await?;
         let Some(attempt) = self.meant(tx, &attempts).await? else {
+            tx.count_nothing(self.email.key(), Purpose::VerifyEmail, self.now)
+                .await?;
             return Ok(Resent::Nothing);
         };
         let (challenge, expires) = self.challenge(tx, attempt).await?;
+        if attempt.decoy {
+            // Everything but the mail, so that a verified address looks like any other.
+            tx.count_nothing(self.email.key(), Purpose::VerifyEmail, self.now)
+                .await?;
+            return Ok(Resent::Nothing);
+        }
         tx.enqueue(&NewMail {
             id: self.mail,
             kind: MailKind::VerifyEmail,

@@ -68,18 +68,20 @@ impl VerifyCode {
         attempts: &'a [Attempt],
         handle: &SecretHash,
     ) -> Result<Option<(&'a Attempt, Challenge)>, StoreError> {
-        let Some(id) = tx.attempt_of_handle(handle).await? else {
-            return Ok(None);
-        };
-        let Some(attempt) = attempts.iter().find(|attempt| attempt.id == id) else {
-            return Ok(None);
+        let found = tx.attempt_of_handle(handle).await?;
+        let Some((attempt, own)) = found.and_then(|(id, own)| {
+            let attempt = attempts.iter().find(|attempt| attempt.id == id)?;
+            Some((attempt, own))
+        }) else {
+            return self.nobodys(tx).await;
         };
         let challenges = tx.challenges_of(attempt.id, self.now).await?;
         let Some(newest) = challenges.first() else {
-            return Ok(None);
+            return self.nobodys(tx).await;
         };
-        if !self.has_key(newest) || !tx.count_try(newest.id, self.policy.max_tries).await? {
-            return Ok(None);
+        // Counted for the handle, whatever number of codes its attempt gets: a re-send buys no tries.
+        if !self.has_key(newest) || !tx.count_try(own, self.policy.max_tries).await? {
+            return self.nobodys(tx).await;
         }
         if let Some(challenge) = challenges.iter().find(|challenge| self.fits(challenge)) {
             return Ok((!attempt.decoy).then(|| (attempt, challenge.clone())));
@@ -88,7 +90,7 @@ impl VerifyCode {
             let theirs = tx.challenges_of(other.id, self.now).await?;
             if theirs.iter().any(|challenge| self.fits(challenge)) {
                 // The code of another attempt: refused, but it burns nothing.
-                tx.uncount_try(newest.id).await?;
+                tx.uncount_try(own).await?;
             }
         }
         Ok(None)
@@ -117,7 +119,7 @@ impl VerifyCode {
             candidates.retain(|(attempt, _)| attempt.client == self.client);
         }
         if candidates.is_empty() {
-            return Ok(None);
+            return self.nobodys(tx).await;
         }
         let counted = tx
             .count_open_try(
@@ -128,11 +130,18 @@ impl VerifyCode {
             )
             .await?;
         if !counted {
-            return Ok(None);
+            return self.nobodys(tx).await;
         }
         Ok(candidates
             .into_iter()
             .find(|(attempt, challenge)| !attempt.decoy && self.fits(challenge)))
+    }
+
+    /// There is nothing to compare with; that takes as long as a comparison (OWASP ASVS 5.0 6.3.8).
+    async fn nobodys<T>(&self, tx: &mut dyn Tx) -> Result<Option<T>, StoreError> {
+        tx.count_nothing(self.email.key(), Purpose::VerifyEmail, self.now)
+            .await?;
+        Ok(None)
     }
 
     /// A challenge whose key this process lacks is no challenge here: nothing is counted against it.

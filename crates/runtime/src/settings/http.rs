@@ -24,7 +24,8 @@ pub struct Http {
     pub trusted_proxies: Vec<IpNet>,
     /// Connections held at once.
     pub max_connections: usize,
-    /// `request_timeout_seconds`: the request's deadline; past it the answer is 503.
+    /// `request_timeout_seconds`: by when a write must be over, counted from the end of the
+    /// request's body; one that can't begin in time is answered 503.
     #[serde(rename = "request_timeout_seconds", with = "units::seconds")]
     pub request_timeout: Duration,
     /// `header_timeout_seconds`: for a request's headers to arrive.

@@ -77,14 +77,16 @@ impl Smtp {
 /// A name, or an address literal like `[192.0.2.1]` (RFC 5321 §4.1.3). Nothing else, above
 /// all no line break: what follows one would be the relay's next command.
 fn is_hello_name(name: &str) -> bool {
-    let name = name
+    let literal = name
         .strip_prefix('[')
         .and_then(|n| n.strip_suffix(']'))
         .unwrap_or(name);
-    !name.is_empty()
+    let literal = literal.strip_prefix("IPv6:").unwrap_or(literal);
+    let domain = (1..=255).contains(&name.len())
         && name
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b))
+            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    domain || literal.parse::<std::net::IpAddr>().is_ok()
 }
 
 fn sender_or_default<'de, D: Deserializer<'de>>(from: D) -> Result<Sender, D::Error> {

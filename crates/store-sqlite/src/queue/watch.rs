@@ -3,11 +3,11 @@
 //! The kernel tells when the `-wal` file is written (inotify); `PRAGMA data_version` on a
 //! connection of its own tells whether that was a commit. The event comes before the commit is
 //! visible, since the disk has to confirm it first, so looks follow it: close ones for a usual
-//! disk, then wider ones for one that is busy. A slow look every 50 ms is the net under systems
-//! where the events fail.
+//! disk, then wider and wider ones for one that is busy. The widest, every 50 ms, are the net
+//! under systems where the events fail.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::queue::Watch;
@@ -15,7 +15,7 @@ use domain::store::StoreError;
 use futures_util::StreamExt;
 use inotify::{EventStream, Inotify, WatchMask};
 use sqlx::{ConnectOptions, SqliteConnection};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::Options;
 use crate::connect::connect_options;
@@ -24,17 +24,18 @@ use crate::error::store_error;
 /// The net: how often to look without an event.
 const NET: Duration = Duration::from_millis(50);
 
-/// After an event: the pauses between looks, and how many of each. The first are together longer than
-/// a commit takes on a usual disk, all together as long as the net's pause, from where the net goes on.
-const LOOKS: [(Duration, u32); 2] = [
-    (Duration::from_millis(1), 12),
-    (Duration::from_millis(3), 13),
-];
+/// The least pause between two looks.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// A pause is this part of the time since the last event: a commit is seen later than it could be by
+/// an eighth of what the disk took to confirm it, and a quiet database costs little.
+const PART: u32 = 8;
 
 pub(super) struct WalWatch {
     connection: SqliteConnection,
     seen: i64,
     events: Option<EventStream<[u8; 512]>>,
+    last_event: Instant,
 }
 
 impl WalWatch {
@@ -58,6 +59,7 @@ impl WalWatch {
             connection,
             seen,
             events,
+            last_event: Instant::now(),
         })
     }
 
@@ -68,20 +70,20 @@ impl WalWatch {
         Ok(changed)
     }
 
-    /// Whether an event came before the net's look was due.
-    async fn event(&mut self) -> bool {
+    /// Waits until an event comes or the next look is due.
+    async fn pause(&mut self) {
+        let pause = (self.last_event.elapsed() / PART).clamp(LOOK, NET);
         let Some(events) = &mut self.events else {
-            sleep(NET).await;
-            return false;
+            sleep(pause).await;
+            return;
         };
-        match tokio::time::timeout(NET, events.next()).await {
-            Ok(Some(Ok(_))) => true,
+        match timeout(pause, events.next()).await {
+            Ok(Some(Ok(_))) => self.last_event = Instant::now(),
             Ok(_) => {
                 tracing::warn!("file events ended: mails start up to 50 ms later");
                 self.events = None;
-                false
             }
-            Err(_) => false,
+            Err(_) => {}
         }
     }
 }
@@ -89,21 +91,10 @@ impl WalWatch {
 #[async_trait]
 impl Watch for WalWatch {
     async fn changed(&mut self) -> Result<(), StoreError> {
-        loop {
-            if self.has_changed().await? {
-                return Ok(());
-            }
-            if self.event().await {
-                for (pause, times) in LOOKS {
-                    for _ in 0..times {
-                        if self.has_changed().await? {
-                            return Ok(());
-                        }
-                        sleep(pause).await;
-                    }
-                }
-            }
+        while !self.has_changed().await? {
+            self.pause().await;
         }
+        Ok(())
     }
 }
 
