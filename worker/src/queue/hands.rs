@@ -80,13 +80,17 @@ where
                 biased;
                 done = handler => match done {
                     Ok(Ok(ending)) => ending,
-                    Ok(Err(error)) => Ending::Broken(error.into().to_string()),
+                    Ok(Err(error)) => {
+                        let error = error.into();
+                        tracing::error!(mail.id = %claim.mail, %error, "a handler failed");
+                        Ending::Panicked
+                    }
                     Err(error) => {
                         tracing::error!(mail.id = %claim.mail, %error, "a handler panicked");
-                        Ending::Broken("its handler panicked".to_owned())
+                        Ending::Panicked
                     }
                 },
-                () = tokio::time::sleep(JOB_LIMIT) => Ending::Broken("its handler took too long".to_owned()),
+                () = tokio::time::sleep(JOB_LIMIT) => Ending::Overdue,
                 () = abandon.cancelled() => Ending::Stopped,
             };
             abort.abort();

@@ -34,6 +34,9 @@ const LAST_TRIES: Duration = Duration::from_secs(5);
 /// After a handler that broke without having sent anything.
 const BROKEN_PAUSE: Duration = Duration::from_secs(5);
 
+const PANICKED: &str = "its handler panicked";
+const OVERDUE: &str = "its handler took too long";
+
 /// The longest sleep without looking for due mails: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
 
@@ -44,8 +47,10 @@ pub enum Ending {
     Settled(Box<Outcome>),
     /// Somebody else has the mail by now; there is nothing to settle.
     Lost,
-    /// It panicked or took too long.
-    Broken(String),
+    /// It panicked: a try that counts, so that it does not go on for ever.
+    Panicked,
+    /// It took too long. Nobody's fault but the relay's or the database's, so no try is counted.
+    Overdue,
     /// The worker stops and could not wait for it.
     Stopped,
 }
@@ -275,10 +280,11 @@ impl Ledger {
             Ending::Stopped if hand.marked => {
                 Outcome::interrupted(hand.cut_offs, now, "the worker was stopped")
             }
-            Ending::Broken(why) if hand.marked => Outcome::interrupted(hand.cut_offs, now, &why),
+            Ending::Panicked if hand.marked => Outcome::interrupted(hand.cut_offs, now, PANICKED),
+            Ending::Overdue if hand.marked => Outcome::interrupted(hand.cut_offs, now, OVERDUE),
             Ending::Stopped => return turn.releases.push(claim),
-            // Nothing was sent, and it was not the recipient's doing: no try is counted.
-            Ending::Broken(why) => Outcome::waiting(why, now + BROKEN_PAUSE),
+            Ending::Panicked => Outcome::waiting(PANICKED, now + BROKEN_PAUSE).counted(),
+            Ending::Overdue => Outcome::waiting(OVERDUE, now + BROKEN_PAUSE),
         };
         turn.settlements.push(Settlement {
             claim,
