@@ -28,8 +28,8 @@ const NET: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_millis(1);
 
 /// A pause is this part of the time since the last event: a commit is seen later than it could be by
-/// at most a quarter of what the disk took to confirm it, and a quiet database costs little.
-const PART: u32 = 4;
+/// an eighth of what the disk took to confirm it, and a quiet database costs little.
+const PART: u32 = 8;
 
 pub(super) struct WalWatch {
     connection: SqliteConnection,
