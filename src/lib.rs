@@ -38,7 +38,7 @@ use domain::clock::Clock;
 use domain::store::Store;
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use state::AppState;
@@ -48,7 +48,7 @@ pub use state::AppState;
 pub enum StartError {
     /// The address can't be listened on.
     #[error(
-        "can't listen on {address}: {source}. Choose another address with --listen, PORT or SMART_NOTES__HTTP__LISTEN"
+        "can't listen on {address}. Choose another address with --listen, PORT or SMART_NOTES__HTTP__LISTEN"
     )]
     Bind {
         /// Which.
@@ -64,11 +64,23 @@ pub enum StartError {
     Hashing(#[from] runtime::hashing::Full),
 }
 
+/// Connections that the system keeps waiting until they are accepted; the usual 128 are gone in a burst,
+/// and who comes then tries again after a second.
+const BACKLOG: u32 = 4096;
+
 /// Listens on an address.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Bind { address, source })
+pub fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listen = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // As `TcpListener::bind` does, so that the port can be had again at once.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| StartError::Bind { address, source })
 }
 
 /// Answers requests until `shutdown`; then finishes those in hand.

@@ -56,7 +56,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     descriptors::raise_limit(settings.http.max_connections);
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Api, &shutdown).await?;
-    let listener = smart_notes_api::bind(settings.http.listen).await?;
+    let listener = smart_notes_api::bind(settings.http.listen)?;
     let clock = Arc::new(SystemClock);
     smart_notes_api::serve(&settings, &database.store, clock, listener, &shutdown).await?;
     database.close().await;

@@ -20,10 +20,14 @@ use runtime::shutdown::Shutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 /// The most bytes that a request's line and headers may have together.
 const HEAD_LIMIT: usize = 64 * 1024;
+
+/// A client that takes nothing of its answer for so long is let go.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause after a failed accept, when file descriptors have run out for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -35,6 +39,7 @@ pub async fn run(listener: TcpListener, router: Router, settings: &Settings, shu
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(settings.http.header_timeout)
+        .half_close(true)
         .max_buf_size(HEAD_LIMIT);
     loop {
         let accept = async {
@@ -50,7 +55,9 @@ pub async fn run(listener: TcpListener, router: Router, settings: &Settings, shu
                 // Answers are small: waiting to fill a packet would only delay them.
                 let _ = stream.set_nodelay(true);
                 let service = service(router.clone(), peer);
-                let connection = http.serve_connection(TokioIo::new(stream), service);
+                let mut stream = TimeoutStream::new(stream);
+                stream.set_write_timeout(Some(WRITE_TIMEOUT));
+                let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
                 let connection = graceful.watch(connection);
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {

@@ -90,7 +90,7 @@ impl TestApp {
             .await
             .unwrap();
         let clock = ManualClock::at(Timestamp::from_second(START).unwrap());
-        let listener = smart_notes_api::bind(settings.http.listen).await.unwrap();
+        let listener = smart_notes_api::bind(settings.http.listen).unwrap();
         let client = Client::new(listener.local_addr().unwrap());
         let databases = [api.clone(), worker.clone()];
 

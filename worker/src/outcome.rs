@@ -125,6 +125,10 @@ impl Outcome {
                     .cut_off()
             }
             Verdict::Ambiguous => Self::on_schedule(mail, now, reason).cut_off(),
+            // It has seen the whole mail, so tries are bounded, whatever it says it did with it.
+            Verdict::RelayTrouble | Verdict::RelayRefusesUs if attempt.dot_written => {
+                Self::on_schedule(mail, now, reason)
+            }
             Verdict::RelayTrouble => {
                 let pause = TROUBLE_PAUSE.mul_f64(1.0 + 0.5 * jitter());
                 Self::waiting(reason, now + pause)
@@ -133,7 +137,7 @@ impl Outcome {
             Verdict::Stopped => Self::waiting(reason, now + TROUBLE_PAUSE),
         };
         Self {
-            relay: verdict.into(),
+            relay: Health::of(attempt.stage, verdict),
             ..outcome
         }
     }

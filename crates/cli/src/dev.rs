@@ -57,7 +57,7 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     })
     .await?;
     database::migrate(&settings).await?;
-    let listener = smart_notes_api::bind(settings.http.listen).await?;
+    let listener = smart_notes_api::bind(settings.http.listen)?;
     let address = listener.local_addr()?;
     let api = Database::open(&settings, Role::Api, &shutdown).await?;
     let worker = Database::open(&settings, Role::Worker, &shutdown).await?;

@@ -93,6 +93,8 @@ struct InHand {
     marked: bool,
     /// Tries cut off before this one.
     cut_offs: u32,
+    /// Whether it was claimed while the queue was held.
+    probe: bool,
 }
 
 /// The ledger, to be [`run`](Ledger::run) as a task of its own.
@@ -180,7 +182,7 @@ impl Ledger {
         due: Option<Timestamp>,
     ) -> bool {
         let (free, now) = (self.free(), Instant::now());
-        let may_claim = self.gate.allows(free, self.in_hand.len(), now) > 0;
+        let may_claim = self.gate.allows(free, self.probing(), now) > 0;
         let held = self.gate.pause(now);
         let pause = match due {
             _ if !held.is_zero() => held,
@@ -226,6 +228,11 @@ impl Ledger {
         }
     }
 
+    /// Whether a mail that was claimed while the queue was held is still on its way.
+    fn probing(&self) -> bool {
+        self.in_hand.values().any(|hand| hand.probe)
+    }
+
     fn free(&self) -> usize {
         if self.closing || self.shutdown.is_cancelled() {
             0
@@ -260,8 +267,9 @@ impl Ledger {
                 }
             }
         }
-        let in_hand = self.in_hand.len();
-        let claim = self.gate.allows(self.free(), in_hand, Instant::now());
+        let claim = self
+            .gate
+            .allows(self.free(), self.probing(), Instant::now());
         turn.claim = u32::try_from(claim).unwrap_or(u32::MAX);
         (turn, waiting)
     }
@@ -355,6 +363,7 @@ impl Ledger {
             let hand = InHand {
                 marked: false,
                 cut_offs: mail.cut_offs,
+                probe: self.gate.is_held(),
             };
             let claim = mail.claim;
             self.in_hand.insert(claim, hand);

@@ -139,8 +139,9 @@ fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
     match reply.code {
         _ if refuses_us => Verdict::RelayRefusesUs,
         ..500 => Verdict::RecipientLater,
-        // Not implemented, bad sequence: about the conversation, not about the recipient.
-        502..=504 => Verdict::RelayTrouble,
+        // Not implemented, bad sequence: about the conversation, not about the recipient. A 504 is about
+        // a parameter, and the only one is the address (Postfix: "need fully-qualified address").
+        502 | 503 => Verdict::RelayTrouble,
         _ => Verdict::RecipientRefused,
     }
 }
@@ -224,6 +225,12 @@ mod tests {
             (Data, 250, "out of step", RelayTrouble),
             (Data, 503, "5.5.1 bad sequence", RelayTrouble),
             (Rcpt, 503, "5.5.1 bad sequence", RelayTrouble),
+            (
+                Rcpt,
+                504,
+                "5.5.2 need fully-qualified address",
+                RecipientRefused,
+            ),
             (Rcpt, 450, "4.7.0 Throttled", RelayTrouble),
             (Dot, 454, "Throttling failure: rate exceeded", RelayTrouble),
             (Mail, 550, "you are throttled", RelayTrouble),

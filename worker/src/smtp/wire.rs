@@ -167,9 +167,6 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if buf == FINAL_DOT {
-            self.dot_written.store(true, Ordering::Release);
-        }
         let mut inner = self.lock();
         inner.said = 0;
         // When EHLO is refused, lettre says QUIT and waits for the goodbye before it tells. The
@@ -177,10 +174,15 @@ impl AsyncWrite for Wire {
         if inner.opening && buf.starts_with(b"QUIT") {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        match inner.stream()? {
+        let written = ready!(match inner.stream()? {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        })?;
+        // Only what the system has taken can have left: a write that failed sent no dot.
+        if buf == FINAL_DOT && written > 0 {
+            self.dot_written.store(true, Ordering::Release);
         }
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
