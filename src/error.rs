@@ -5,10 +5,12 @@
 //! never told.
 
 use std::any::Any;
+use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::limits::Refusal;
 use domain::store::StoreError;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -25,6 +27,8 @@ pub enum ApiError {
         /// The stable word for it.
         code: &'static str,
     },
+    /// 401 with `WWW-Authenticate: Token`.
+    Unauthorized(Unauthorized),
     /// 403: the password is right, but no code has confirmed the address.
     Unverified,
     /// 400 `{"detail": "…"}`: the body can't be read.
@@ -48,10 +52,7 @@ pub enum ApiError {
     /// 415.
     UnsupportedMediaType(String),
     /// 429: a limit was reached.
-    Throttled {
-        /// Seconds until the next try may succeed.
-        seconds: u64,
-    },
+    Throttled(Throttle),
     /// 503 or 507: nothing was changed; the same may succeed in a moment.
     Store(StoreError),
     /// 503: too many passwords wait to be hashed.
@@ -67,14 +68,16 @@ const RETRY_AFTER_BUSY: u64 = 1;
 const RETRY_AFTER_FULL: u64 = 30;
 
 impl ApiError {
-    /// A limit that lifts at `retry_at`.
+    /// A limit of the domain was reached.
     #[must_use]
-    pub fn throttled(retry_at: Timestamp, now: Timestamp) -> Self {
-        let millis = retry_at.duration_since(now).as_millis();
-        let millis = u64::try_from(millis).unwrap_or(0).max(1);
-        Self::Throttled {
-            seconds: millis.div_ceil(1000),
-        }
+    pub fn throttled(refusal: Refusal, now: Timestamp) -> Self {
+        let wait = Duration::try_from(refusal.retry_at.duration_since(now)).unwrap_or_default();
+        Self::Throttled(Throttle {
+            limit: refusal.limit,
+            quota: refusal.rate.most,
+            window: refusal.rate.window.as_secs(),
+            seconds: Throttle::whole_seconds(wait),
+        })
     }
 
     fn status(&self) -> StatusCode {
@@ -82,13 +85,14 @@ impl ApiError {
             Self::Fields(_) | Self::Refused { .. } | Self::Malformed { .. } => {
                 StatusCode::BAD_REQUEST
             }
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Unverified => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Store(StoreError::Full) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Store(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
@@ -99,6 +103,7 @@ impl ApiError {
         match self {
             Self::Fields(fields) => Value::Object(fields.clone()),
             Self::Refused { error, code } => json!({"error": error, "code": code}),
+            Self::Unauthorized(why) => json!({"detail": why.detail(), "code": why.code()}),
             Self::Unverified => json!({
                 "error": "Email is not verified. Please verify OTP first.",
                 "code": "email_not_verified",
@@ -121,7 +126,7 @@ impl ApiError {
                 "detail": format!("Unsupported media type \"{media}\" in request."),
                 "code": "unsupported_media_type",
             }),
-            Self::Throttled { seconds } => {
+            Self::Throttled(Throttle { seconds, .. }) => {
                 let unit = if *seconds == 1 { "second" } else { "seconds" };
                 json!({
                     "detail": format!("Request was throttled. Expected available in {seconds} {unit}."),
@@ -138,7 +143,7 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Throttled { seconds } => Some(*seconds),
+            Self::Throttled(throttle) => Some(throttle.seconds),
             Self::Store(StoreError::Full) => Some(RETRY_AFTER_FULL),
             Self::Store(_) | Self::Overloaded => Some(RETRY_AFTER_BUSY),
             _ => None,
@@ -163,12 +168,110 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
         let mut response = (self.status(), Json(self.body())).into_response();
+        if matches!(self, Self::Unauthorized(_)) {
+            let scheme = HeaderValue::from_static("Token");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, scheme);
+        }
         if let Some(seconds) = self.retry_after() {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Self::Throttled(throttle) = self {
+            response.headers_mut().extend(throttle.headers());
+        }
         response
+    }
+}
+
+/// The limit that a 429 is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Throttle {
+    /// Its name, a stable word.
+    pub limit: &'static str,
+    /// How many it grants in its window.
+    pub quota: u32,
+    /// The window, in seconds.
+    pub window: u64,
+    /// Seconds until the next try may succeed.
+    pub seconds: u64,
+}
+
+impl Throttle {
+    /// A wait in seconds that is never too short: begun ones count, and it is one at least.
+    #[must_use]
+    pub fn whole_seconds(wait: Duration) -> u64 {
+        let begun = u64::from(wait.subsec_nanos() > 0);
+        wait.as_secs().saturating_add(begun).max(1)
+    }
+
+    /// The limit, as draft-ietf-httpapi-ratelimit-headers-10 writes it: what it grants, and what is left.
+    fn headers(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let Self {
+            limit,
+            quota,
+            window,
+            seconds,
+        } = self;
+        let policy = format!("\"{limit}\";q={quota};w={window}");
+        let left = format!("\"{limit}\";r=0;t={seconds}");
+        [("ratelimit-policy", policy), ("ratelimit", left)]
+            .into_iter()
+            .filter_map(|(name, value)| {
+                Some((
+                    HeaderName::from_static(name),
+                    HeaderValue::try_from(value).ok()?,
+                ))
+            })
+    }
+}
+
+/// Why a request counts as nobody's, in the words clients know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unauthorized {
+    /// No header, or one of another scheme.
+    NotProvided,
+    /// The scheme alone.
+    NoCredentials,
+    /// Something after the token.
+    Spaces,
+    /// Bytes that are no text.
+    InvalidCharacters,
+    /// Unknown, ended, or expired: never told apart.
+    InvalidToken,
+    /// The user may not log in.
+    Inactive,
+}
+
+impl Unauthorized {
+    fn detail(self) -> &'static str {
+        match self {
+            Self::NotProvided => "Authentication credentials were not provided.",
+            Self::NoCredentials => "Invalid token header. No credentials provided.",
+            Self::Spaces => "Invalid token header. Token string should not contain spaces.",
+            Self::InvalidCharacters => {
+                "Invalid token header. Token string should not contain invalid characters."
+            }
+            Self::InvalidToken => "Invalid token.",
+            Self::Inactive => "User inactive or deleted.",
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::NotProvided => "not_authenticated",
+            Self::NoCredentials | Self::Spaces | Self::InvalidCharacters => "invalid_token_header",
+            Self::InvalidToken => "invalid_token",
+            Self::Inactive => "user_inactive",
+        }
+    }
+}
+
+impl From<Unauthorized> for ApiError {
+    fn from(why: Unauthorized) -> Self {
+        Self::Unauthorized(why)
     }
 }
 

@@ -4,8 +4,8 @@
 //! of all of it at once.
 
 use domain::email::{self, EmailAddress, EmailError};
-use domain::otp::DIGITS;
-use domain::password::{LengthRule, Password};
+use domain::otp::{DIGITS, LONG_LENGTH};
+use domain::password::{Attribute, LengthRule, Password, PasswordError};
 use domain::token::SecretHash;
 use domain::username::{self, Username, UsernameError};
 use serde_json::{Map, Value};
@@ -67,17 +67,18 @@ impl Form {
     }
 
     /// A new password and its repetition. Nothing is trimmed; white space alone is blank.
+    /// `account`: what it may not be close to.
     pub fn new_password(
         &mut self,
         field: &'static str,
         repeated: &'static str,
         rule: LengthRule,
+        account: &[(Attribute, &str)],
     ) -> Option<Password> {
         let password = self.raw_text(field);
         let repetition = self.raw_text(repeated);
         let password = password?;
-        let chosen = Password::choose(&password, rule).map_err(|error| error.to_string());
-        let chosen = self.noted(field, chosen)?;
+        let chosen = self.chosen(field, &password, rule, account)?;
         let repetition = repetition?;
         if self.errors.is_empty() && repetition != password {
             return self.noted(NO_FIELD, Err("Passwords do not match.".to_owned()));
@@ -85,14 +86,66 @@ impl Form {
         Some(chosen)
     }
 
-    /// A code. A JSON number stands for its six digits.
+    /// A new password that is not repeated. Nothing is trimmed; white space alone is blank.
+    /// `account`: what it may not be close to.
+    pub fn password(
+        &mut self,
+        field: &'static str,
+        rule: LengthRule,
+        account: &[(Attribute, &str)],
+    ) -> Option<Password> {
+        if matches!(self.fields.get(field), Some(Value::Number(_))) {
+            return self.noted(field, Err(NOT_TEXT.to_owned()));
+        }
+        let text = self.raw_text(field)?;
+        self.chosen(field, &text, rule, account)
+    }
+
+    /// A new password is refused, for each of these reasons.
+    #[must_use]
+    pub fn refused_password(field: &'static str, reasons: &[PasswordError]) -> ApiError {
+        let mut errors = Map::new();
+        add_all(&mut errors, field, reasons);
+        ApiError::Fields(errors)
+    }
+
+    /// A password that is to be checked: any text.
+    pub fn existing_password(&mut self, field: &'static str) -> Option<Password> {
+        self.raw_text(field).map(|text| Password::new(&text))
+    }
+
+    /// Whether the body names the field at all.
+    #[must_use]
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
+    /// One field is wrong.
+    #[must_use]
+    pub fn wrong(field: &'static str, message: &str) -> ApiError {
+        let mut errors = Map::new();
+        add(&mut errors, field, message.to_owned());
+        ApiError::Fields(errors)
+    }
+
+    /// A code of whatever shape: one that can't be right is only wrong.
+    pub fn code(&mut self, field: &'static str) -> Option<String> {
+        match self.fields.get(field)? {
+            Value::Number(number) => Some(format!("{:0>DIGITS$}", number.to_string())),
+            Value::String(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// A code: up to six digits, or a long one. A JSON number stands for its six digits.
     pub fn otp(&mut self, field: &'static str) -> Option<String> {
         if let Some(Value::Number(number)) = self.fields.get(field) {
             let padded = format!("{:0>DIGITS$}", number.to_string());
             self.fields.insert(field.to_owned(), Value::String(padded));
         }
         let text = self.text(field)?;
-        if text.chars().count() > DIGITS {
+        let length = text.chars().count();
+        if length > DIGITS && length != LONG_LENGTH {
             return self.noted(field, Err(at_most(DIGITS)));
         }
         Some(text)
@@ -120,6 +173,12 @@ impl Form {
             Value::Array(items) => !items.is_empty(),
             Value::Object(fields) => !fields.is_empty(),
         })
+    }
+
+    /// Whether a code was given: as any other value, and the number 0 stands for six zeros.
+    #[must_use]
+    pub fn code_given(&self, field: &str) -> bool {
+        matches!(self.fields.get(field), Some(Value::Number(_))) || self.given(field).is_some()
     }
 
     /// The name is taken, or the address, or both.
@@ -168,6 +227,18 @@ impl Form {
         self.noted(field, text.map_err(str::to_owned))
     }
 
+    fn chosen(
+        &mut self,
+        field: &'static str,
+        text: &str,
+        rule: LengthRule,
+        account: &[(Attribute, &str)],
+    ) -> Option<Password> {
+        Password::choose(text, rule, account)
+            .map_err(|reasons| add_all(&mut self.errors, field, &reasons))
+            .ok()
+    }
+
     fn noted<T>(&mut self, field: &'static str, result: Result<T, String>) -> Option<T> {
         result
             .map_err(|message| add(&mut self.errors, field, message))
@@ -177,6 +248,11 @@ impl Form {
 
 fn add(errors: &mut Map<String, Value>, field: &str, message: String) {
     errors.insert(field.to_owned(), Value::from(vec![message]));
+}
+
+fn add_all(errors: &mut Map<String, Value>, field: &str, reasons: &[PasswordError]) {
+    let messages: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    errors.insert(field.to_owned(), Value::from(messages));
 }
 
 fn at_most(characters: usize) -> String {

@@ -1,27 +1,69 @@
 //! Whether the process lives, and whether it can do its work. The relay plays no part in either:
 //! the API answers whatever it does.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::MethodFilter;
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
 use crate::AppState;
 use crate::error::ApiError;
-use crate::route::endpoint;
+use crate::route::{Routes, public, unlimited};
 
 /// The routes of this file.
-pub fn router() -> Router<AppState> {
-    let (get, allow) = (MethodFilter::GET, "GET, HEAD, OPTIONS");
-    let router = endpoint(Router::new(), "/health/live", get, allow, live);
-    endpoint(router, "/health/ready", get, allow, ready)
+#[must_use]
+pub fn router() -> Routes {
+    let routes = unlimited(Routes::new(), routes!(live));
+    public(routes, routes!(ready))
 }
 
-async fn live() -> Json<Value> {
-    Json(json!({"status": "ok"}))
+/// The process answers.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Alive {
+    /// `ok`.
+    status: &'static str,
 }
 
-async fn ready(State(state): State<AppState>) -> Result<Json<Value>, ApiError> {
+/// The process can work.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Ready {
+    /// `ok`.
+    status: &'static str,
+    /// `ok`.
+    database: &'static str,
+}
+
+/// Is it alive?
+///
+/// Whether the process answers. Touches nothing, and no limit holds here.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    operation_id = "getLiveness",
+    tag = "Health",
+    responses((status = 200, description = "It is.", body = Alive)),
+)]
+async fn live() -> Json<Alive> {
+    Json(Alive { status: "ok" })
+}
+
+/// Is it ready?
+///
+/// Whether the process can work: its database is there and has the right schema. The mail relay plays no part.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    operation_id = "getReadiness",
+    tag = "Health",
+    responses((status = 200, description = "It is.", body = Ready)),
+)]
+async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
     state.store.check().await?;
-    Ok(Json(json!({"status": "ok", "database": "ok"})))
+    Ok(Json(Ready {
+        status: "ok",
+        database: "ok",
+    }))
 }

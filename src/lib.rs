@@ -20,11 +20,16 @@
 //! status a refusal has.
 
 pub mod auth;
+pub mod cors;
+pub mod docs;
+pub mod dummies;
 pub mod error;
 pub mod extract;
 pub mod fields;
+pub mod flood;
 pub mod headers;
 pub mod health;
+pub mod openapi;
 pub mod request;
 pub mod route;
 pub mod server;
@@ -33,7 +38,7 @@ pub mod state;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Extension, Router};
 use domain::clock::Clock;
 use domain::store::Store;
 use runtime::settings::Settings;
@@ -42,6 +47,9 @@ use tokio::net::{TcpListener, TcpSocket};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use state::AppState;
+
+use docs::Document;
+use route::Routes;
 
 /// Why the API could not start.
 #[derive(Debug, thiserror::Error)]
@@ -100,17 +108,33 @@ pub async fn serve(
     Ok(())
 }
 
+/// Every route of the API, with its description; `otp_login`: whether one can log in with a mailed code.
+#[must_use]
+pub fn routes(otp_login: bool) -> Routes {
+    auth::router(otp_login)
+        .merge(health::router())
+        .merge(docs::routes())
+}
+
 /// Every route, and what all of them share.
 pub fn router(state: AppState) -> Router {
-    Router::new()
-        .merge(auth::router())
-        .merge(health::router())
+    let (routes, described) = routes(state.rules.otp_login).split_for_parts();
+    let document = Document::new(&openapi::finished(described));
+    let inner = routes
+        .merge(docs::files())
         .fallback(route::not_found)
+        .layer(Extension(document))
+        .layer(Extension(state.flood.clone()))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(axum::middleware::from_fn_with_state(
             state.clone(),
             extract::buffer,
-        ))
+        ));
+    let shared = match cors::rules(&state.http) {
+        Some(rules) => inner.layer(axum::middleware::from_fn_with_state(rules, cors::apply)),
+        None => inner,
+    };
+    shared
         .layer(axum::middleware::map_response(headers::add))
         .layer(axum::middleware::from_fn_with_state(
             state.clone(),

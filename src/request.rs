@@ -4,9 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use domain::audit::Actor;
 use domain::client::ClientKey;
 use runtime::settings::Http;
 use tracing::Instrument;
@@ -17,13 +18,12 @@ use crate::AppState;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// A request's id and client, for handlers to extract as `Extension<Origin>`.
+/// Who is behind a request, for handlers to extract as `Extension<Origin>`.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// Unique per request; the same in the answer, the logs and the mail's row.
-    pub request_id: String,
-    /// Whom limits count the request for.
-    pub client: ClientKey,
+    /// Its id, unique per request and the same in the answer, the logs and the mail's row; its
+    /// client, whom limits count it for; and what that client calls itself.
+    pub actor: Actor,
     /// When its write must have begun, counted from the end of its body, so that it is over by the
     /// request's deadline: a 503 promises that nothing was changed.
     pub write_by: Instant,
@@ -39,11 +39,14 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
             info.0.ip().to_canonical()
         });
     let origin = Origin {
-        request_id: request_id(request.headers(), peer, &state.http),
-        client: ClientKey::of(client_address(request.headers(), peer, &state.http)),
+        actor: Actor {
+            request_id: request_id(request.headers(), peer, &state.http),
+            client: ClientKey::of(client_address(request.headers(), peer, &state.http)),
+            user_agent: user_agent(request.headers()),
+        },
         write_by: started + state.write_within,
     };
-    let id = origin.request_id.clone();
+    let id = origin.actor.request_id.clone();
     let method = request.method().clone();
     let route = request
         .extensions()
@@ -67,6 +70,14 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
         "answered"
     );
     response
+}
+
+fn user_agent(headers: &HeaderMap) -> String {
+    headers
+        .get(header::USER_AGENT)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .map(|agent| agent.chars().take(500).collect())
+        .unwrap_or_default()
 }
 
 /// An id from outside counts only if a trusted proxy brings it and it is of a harmless shape.

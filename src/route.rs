@@ -1,59 +1,113 @@
-//! The shape of a route: one method, `OPTIONS`, and a clear answer to every other.
+//! The shape of a route: its methods, `OPTIONS`, and a clear answer to every other.
+//!
+//! A route is made from the description of its handlers (`utoipa_axum::routes!`), so that none can be
+//! served without being in the document that [`crate::openapi`] finishes, nor the other way round.
 
-use axum::Router;
 use axum::extract::Request;
-use axum::handler::Handler;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, on};
-use axum::{Json, middleware};
+use axum::routing::MethodRouter;
+use axum::{Extension, Json, middleware};
 use serde_json::json;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::AppState;
+use crate::auth::session::Authenticated;
 use crate::error::ApiError;
+use crate::flood::{self, Flood};
+use crate::openapi;
+use crate::request::Origin;
 
-/// Adds a route under its path, and without its final slash if it has one. Every answer names the
-/// methods in `Allow`, as clients have it from before.
-pub fn endpoint<H, T>(
-    router: Router<AppState>,
-    path: &'static str,
-    method: MethodFilter,
-    allow: &'static str,
-    handler: H,
-) -> Router<AppState>
-where
-    H: Handler<T, AppState>,
-    T: 'static,
-{
-    let route: MethodRouter<AppState> = on(method, handler)
-        .options(options)
-        .fallback(method_not_allowed)
-        .layer(middleware::map_response(
-            move |mut response: Response| async move {
-                let allow = HeaderValue::from_static(allow);
-                response.headers_mut().insert(header::ALLOW, allow);
-                response
-            },
-        ));
-    match path.strip_suffix('/') {
-        Some(bare) => router.route(path, route.clone()).route(bare, route),
-        None => router.route(path, route),
-    }
+/// Routes together with their description.
+pub type Routes = OpenApiRouter<AppState>;
+
+/// One path with its methods and their description, as `utoipa_axum::routes!` makes it.
+pub type Route = UtoipaMethodRouter<AppState>;
+
+/// Adds a route for everybody: each request counts against the client's flood limit.
+///
+/// The route is answered without its final slash too, if it has one, and every answer names the methods
+/// in `Allow`, as clients have it from before.
+#[must_use]
+pub fn public(routes: Routes, route: Route) -> Routes {
+    let limited = |handler: MethodRouter<AppState>| {
+        let handler = handler.options(options).fallback(method_not_allowed);
+        handler.layer(middleware::from_fn(flood::pass))
+    };
+    add(routes, route, limited)
 }
 
-/// Adds a `POST` route.
-pub fn post<H, T>(router: Router<AppState>, path: &'static str, handler: H) -> Router<AppState>
-where
-    H: Handler<T, AppState>,
-    T: 'static,
-{
-    endpoint(router, path, MethodFilter::POST, "POST, OPTIONS", handler)
+/// Adds a route for probes: no limit holds there, since a throttled probe restarts a healthy process.
+#[must_use]
+pub fn unlimited(routes: Routes, route: Route) -> Routes {
+    let open =
+        |handler: MethodRouter<AppState>| handler.options(options).fallback(method_not_allowed);
+    add(routes, route, open)
+}
+
+/// Adds a route that needs a token, for every method: 401 comes before 405.
+#[must_use]
+pub fn protected(routes: Routes, (schemas, mut paths, handler): Route) -> Routes {
+    for item in paths.paths.values_mut() {
+        for operation in openapi::operations(item) {
+            operation.security =
+                Some(Vec::from(openapi::SCHEMES.map(|scheme| {
+                    SecurityRequirement::new::<_, [&str; 0], &str>(scheme, [])
+                })));
+        }
+    }
+    let closed = |handler: MethodRouter<AppState>| {
+        handler
+            .options(async |_: Authenticated| options().await)
+            .fallback(async |_: Authenticated, method: Method| method_not_allowed(method).await)
+    };
+    add(routes, (schemas, paths, handler), closed)
+}
+
+/// Under both paths, with `Allow` on every answer.
+fn add(
+    routes: Routes,
+    (schemas, paths, handler): Route,
+    finish: impl FnOnce(MethodRouter<AppState>) -> MethodRouter<AppState>,
+) -> Routes {
+    let Some((path, item)) = paths.paths.first_key_value() else {
+        return routes;
+    };
+    let (path, allow) = (path.clone(), allowed(item));
+    let handler = finish(handler).layer(middleware::map_response(move |mut answer: Response| {
+        answer.headers_mut().insert(header::ALLOW, allow.clone());
+        std::future::ready(answer)
+    }));
+    let routes = match path.strip_suffix('/') {
+        Some(bare) => routes.route(bare, handler.clone()),
+        None => routes,
+    };
+    routes.routes((schemas, paths, handler))
+}
+
+/// The methods of a path, as `Allow` names them.
+fn allowed(item: &PathItem) -> HeaderValue {
+    let method = |operation: &Option<Operation>, names| operation.as_ref().map(|_| names);
+    let names: Vec<&str> = [
+        method(&item.get, "GET, HEAD"),
+        method(&item.post, "POST"),
+        method(&item.put, "PUT"),
+        method(&item.patch, "PATCH"),
+        method(&item.delete, "DELETE"),
+        Some("OPTIONS"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    HeaderValue::try_from(names.join(", ")).expect("names of methods are plain")
 }
 
 async fn options() -> Response {
     let body = json!({
         "renders": ["application/json"],
-        "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+        "parses": openapi::BODIES,
     });
     (StatusCode::OK, Json(body)).into_response()
 }
@@ -63,6 +117,13 @@ async fn method_not_allowed(method: Method) -> ApiError {
 }
 
 /// The answer on every path that is no route.
-pub async fn not_found(_request: Request) -> ApiError {
-    ApiError::NotFound
+pub async fn not_found(
+    Extension(flood): Extension<Flood>,
+    Extension(origin): Extension<Origin>,
+    _request: Request,
+) -> ApiError {
+    match flood.count(&origin.actor.client) {
+        Ok(()) => ApiError::NotFound,
+        Err(refused) => refused,
+    }
 }

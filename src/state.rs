@@ -5,17 +5,23 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use domain::accounts::CodePolicy;
+use domain::accounts::code::Presented;
+use domain::accounts::dummy::Dummies;
 use domain::accounts::login::SessionPolicy;
 use domain::accounts::register::RegisterPolicy;
 use domain::clock::Clock;
+use domain::limits::{Limits, Rate};
 use domain::otp::KeyRing;
-use domain::password::{LengthRule, Password, PasswordHash};
+use domain::password::{LengthRule, Password};
 use domain::store::Store;
 use domain::token::SessionToken;
 use runtime::hashing::HashPool;
 use runtime::settings::{Http, Settings};
 
 use crate::StartError;
+use crate::dummies::CurrentDummies;
+use crate::flood::Flood;
+use crate::request::Origin;
 
 /// The state of the API.
 #[derive(Clone)]
@@ -29,11 +35,13 @@ pub struct AppState {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// What is checked for a login that nobody has, so that it takes as long.
-    pub dummy: PasswordHash,
+    pub dummies: Arc<CurrentDummies>,
     /// The rules of the settings.
     pub rules: Rules,
     /// How long after its arrival a request's write may begin: a lock may still have to be waited for.
     pub write_within: Duration,
+    /// How many anonymous requests each client may make.
+    pub flood: Flood,
     /// How requests are read.
     pub http: Arc<Http>,
 }
@@ -43,10 +51,14 @@ pub struct AppState {
 pub struct Rules {
     /// How registrations and codes live and die.
     pub register: RegisterPolicy,
+    /// Every limit; `None` when they are lifted.
+    pub limits: Option<Limits>,
     /// How long passwords may be.
     pub password: LengthRule,
     /// How long sessions last.
     pub session: SessionPolicy,
+    /// Whether one can log in with a mailed code.
+    pub otp_login: bool,
 }
 
 impl AppState {
@@ -58,19 +70,20 @@ impl AppState {
     ) -> Result<Self, StartError> {
         let hashing = HashPool::new(&settings.accounts)?;
         let nobodys = Password::new(SessionToken::generate().expose());
-        let dummy = hashing.hash(nobodys).await?;
         let keys = &settings.secret_keys;
+        let dummies = Dummies::new(&keys.current, hashing.hash(nobodys).await?);
         Ok(Self {
             store,
             hashing,
             keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
             clock,
-            dummy,
+            dummies: Arc::new(CurrentDummies::new(dummies)),
             rules: Rules::of(settings),
             write_within: settings
                 .http
                 .request_timeout
                 .saturating_sub(settings.database.busy_timeout),
+            flood: Flood::new(&settings.limits),
             http: Arc::new(settings.http.clone()),
         })
     }
@@ -78,24 +91,57 @@ impl AppState {
 
 impl Rules {
     fn of(settings: &Settings) -> Self {
-        let limits = &settings.limits;
+        let limits = limits(&settings.limits);
         Self {
+            limits,
             register: RegisterPolicy {
                 codes: CodePolicy {
                     life: settings.otp.ttl,
                     max_tries: settings.otp.max_tries,
                 },
                 lapse: settings.accounts.registration_lapse,
-                live_attempts: limits.enabled.then_some(limits.live_attempts_per_address),
+                live_attempts: limits.map(|_| settings.limits.live_attempts_per_address),
+                limits,
                 reveal_registered: settings.accounts.reveal_registered_emails,
             },
+            otp_login: settings.accounts.otp_login,
             password: LengthRule {
                 min: settings.accounts.password_min_length,
                 max: settings.accounts.password_max_length,
             },
             session: SessionPolicy {
+                idle: settings.accounts.session_idle,
                 max: settings.accounts.session_max,
             },
+        }
+    }
+}
+
+/// The limits of the settings; `None` when they are lifted.
+fn limits(settings: &runtime::settings::Limits) -> Option<Limits> {
+    settings.enabled.then_some(Limits {
+        code_mails_a_minute: Rate::a_minute(settings.code_mails_per_minute),
+        code_mails_an_hour: Rate::an_hour(settings.code_mails_per_hour),
+        code_requests: Rate::a_minute(settings.code_requests_per_minute),
+        registrations: Rate::an_hour(settings.registrations_per_hour),
+        wrong_codes: Rate::an_hour(settings.wrong_codes_per_hour),
+        client_logins: Rate::an_hour(settings.refused_logins_per_client_and_hour),
+        account_logins: Rate::an_hour(settings.refused_logins_per_account_and_hour),
+        free_logins: settings.refused_logins_without_pause,
+    })
+}
+
+impl AppState {
+    /// A code that a request brings, with what it is checked with.
+    #[must_use]
+    pub fn presented(&self, code: String, origin: &Origin) -> Presented {
+        Presented {
+            code,
+            keys: Arc::clone(&self.keys),
+            policy: self.rules.register.codes,
+            limits: self.rules.limits,
+            actor: origin.actor.clone(),
+            now: self.clock.now(),
         }
     }
 }

@@ -1,18 +1,22 @@
 //! `POST /api/auth/login/`: a session for a name or address and its password.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
-use axum::{Extension, Json, Router};
-use domain::accounts::login::{self, Checked, OpenSession};
-use domain::password::Password;
-use serde_json::{Value, json};
+use axum::{Extension, Json};
+use domain::accounts::login::{
+    self, Checked, Login, OpenSession, RefuseLogin, StartLogin, Started,
+};
+use domain::password::{Password, PasswordHash};
+use jiff::Timestamp;
+use utoipa_axum::routes;
 
 use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
 use crate::fields::Form;
+use crate::openapi::answers::LoggedIn;
+use crate::openapi::requests::LoginRequest;
 use crate::request::Origin;
-use crate::route::post;
+use crate::route::{Routes, public};
 
 /// Said of everything that is not right: unknown, wrong, or not allowed.
 const REFUSED: ApiError = ApiError::Refused {
@@ -20,16 +24,31 @@ const REFUSED: ApiError = ApiError::Refused {
     code: "invalid_credentials",
 };
 
-pub(super) fn router() -> Router<AppState> {
-    post(Router::new(), "/api/auth/login/", log_in)
+pub(super) fn router() -> Routes {
+    public(Routes::new(), routes!(log_in))
 }
 
+/// Log in
+///
+/// Opens a session. What is not right is never told apart: an unknown login, a wrong password, an account that is
+/// switched off.
+#[utoipa::path(
+    post,
+    path = "/api/auth/login/",
+    operation_id = "logIn",
+    tag = "Sessions",
+    request_body = LoginRequest,
+    responses(
+        (status = 200, description = "A session.", body = LoggedIn),
+        (status = 400, description = "`login_fields_required`, or `invalid_credentials`."),
+        (status = 403, description = "`email_not_verified`: the password is right, but no code has confirmed the address."),
+    ),
+)]
 async fn log_in(
     State(state): State<AppState>,
     Extension(origin): Extension<Origin>,
-    headers: HeaderMap,
     fields: Fields,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<LoggedIn>, ApiError> {
     let form = Form::from(fields);
     let (Some(login), Some(password)) = (form.given("login"), form.given("password")) else {
         return Err(ApiError::Refused {
@@ -41,35 +60,83 @@ async fn log_in(
         return Err(REFUSED);
     };
     let now = state.clock.now();
-    let found = login::account(&state.store, login, now).await?;
-    let hash = found.hash_to_check(&state.dummy);
-    let right = state.hashing.verify(Password::new(password), hash).await?;
+    let found = start(&state, &origin, login, now).await?;
+    let hash = state
+        .dummies
+        .hash_to_check(&found, &state.store, now)
+        .await?;
+    let password = Password::new(password);
+    let right = state.hashing.verify(password.clone(), hash.clone()).await?;
+    let refused_for = found.user();
     match found.checked(right) {
-        Checked::Refused => Err(REFUSED),
+        Checked::Refused => {
+            let refusal = RefuseLogin {
+                user: refused_for,
+                actor: origin.actor,
+                now,
+            };
+            state.store.write_by(origin.write_by, refusal).await?;
+            Err(REFUSED)
+        }
         Checked::Unverified => Err(ApiError::Unverified),
         Checked::Allowed {
             user,
             email,
             credential_version,
         } => {
-            let agent = headers
-                .get(header::USER_AGENT)
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-                .unwrap_or_default();
             let (session, token) = OpenSession::new(
                 user,
                 credential_version,
-                origin.client,
-                &agent,
+                origin.actor,
                 state.rules.session,
+                state.rules.limits.map(|_| login.to_owned()),
                 now,
             );
+            let session = session.rehashing(renewed(&state, password, &hash).await);
             if !state.store.write_by(origin.write_by, session).await? {
                 return Err(REFUSED);
             }
-            Ok(Json(
-                json!({"token": token.expose(), "user_id": user, "email": email}),
-            ))
+            Ok(Json(LoggedIn {
+                token: token.expose().to_owned(),
+                user_id: user.0,
+                email,
+            }))
         }
     }
+}
+
+/// Finds the account, and with limits in force counts the login before anything is hashed.
+async fn start(
+    state: &AppState,
+    origin: &Origin,
+    login: &str,
+    now: Timestamp,
+) -> Result<Login, ApiError> {
+    let Some(limits) = state.rules.limits else {
+        let mut view = state.store.view().await?;
+        return Ok(login::account(view.as_mut(), login, now).await?);
+    };
+    let begin = StartLogin {
+        login: login.to_owned(),
+        actor: origin.actor.clone(),
+        limits,
+        now,
+    };
+    match state.store.write_by(origin.write_by, begin).await? {
+        Started::Go(found) => Ok(found),
+        Started::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
+    }
+}
+
+/// A new hash of the password that was right, if the one it was checked against is outdated. A
+/// login does not fail where there is no room to make one.
+async fn renewed(
+    state: &AppState,
+    password: Password,
+    checked: &PasswordHash,
+) -> Option<PasswordHash> {
+    if !checked.is_outdated(state.hashing.cost()) {
+        return None;
+    }
+    state.hashing.hash(password).await.ok()
 }

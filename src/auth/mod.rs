@@ -1,19 +1,35 @@
 //! `/api/auth/`: one file for each thing a client does, each with its own route.
 
+mod credentials;
+mod deletion;
 mod login;
+mod me;
+mod otp_login;
+mod password_reset;
 mod register;
 mod resend;
+pub mod session;
+mod sessions;
 mod verify;
 
-use axum::Router;
+use crate::route::Routes;
 
-use crate::AppState;
-
-/// The routes of this folder.
-pub fn router() -> Router<AppState> {
-    Router::new()
+/// The routes of this folder; logging in by code only where that is switched on.
+#[must_use]
+pub fn router(otp_login: bool) -> Routes {
+    let optional = if otp_login {
+        otp_login::router()
+    } else {
+        Routes::new()
+    };
+    optional
         .merge(register::router())
         .merge(verify::router())
         .merge(resend::router())
         .merge(login::router())
+        .merge(password_reset::router())
+        .merge(deletion::router())
+        .merge(sessions::router())
+        .merge(me::router())
+        .merge(credentials::router())
 }

@@ -2,30 +2,67 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use domain::accounts::register::{Register, Registered};
-use serde_json::{Value, json};
+use domain::email::EmailAddress;
+use domain::password::Attribute;
+use domain::username::Username;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
 use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
 use crate::fields::Form;
+use crate::openapi::requests::RegisterRequest;
 use crate::request::Origin;
-use crate::route::post;
+use crate::route::{Routes, public};
 
-pub(super) fn router() -> Router<AppState> {
-    post(Router::new(), "/api/auth/register/", register)
+pub(super) fn router() -> Routes {
+    public(Routes::new(), routes!(register))
 }
 
+/// An attempt to register.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Attempt {
+    /// For a person to read; the words are stable.
+    message: &'static str,
+    /// The address, as it was typed.
+    email: String,
+    /// Names this attempt, for `verify-otp/` and `resend-otp/`: keep it, and show it to nobody.
+    #[schema(min_length = 16)]
+    challenge: String,
+}
+
+/// Register
+///
+/// Begins an account; the address gets a code by mail, and `verify-otp/` with it makes the account. The answer is
+/// the same for an address that has an account already: its owner is told by mail. Until it is verified,
+/// an attempt blocks nobody: the same address may register again at once.
+#[utoipa::path(
+    post,
+    path = "/api/auth/register/",
+    operation_id = "register",
+    tag = "Registration",
+    request_body = RegisterRequest,
+    responses(
+        (status = 201, description = "A code is on its way.", body = Attempt),
+        (status = 400, description = "A field is missing or refused, or the username is taken: `Fields`."),
+    ),
+)]
 async fn register(
     State(state): State<AppState>,
     Extension(origin): Extension<Origin>,
     fields: Fields,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, Json<Attempt>), ApiError> {
     let mut form = Form::from(fields);
     let username = form.username("username");
     let email = form.email("email");
-    let password = form.new_password("password", "confirm_password", state.rules.password);
+    let account = attributes(username.as_ref(), email.as_ref());
+    let rule = state.rules.password;
+    let password = form.new_password("password", "confirm_password", rule, &account);
     let (Some(username), Some(email), Some(password)) = (username, email, password) else {
         return Err(form.into_error());
     };
@@ -36,22 +73,31 @@ async fn register(
         username,
         email,
         hash,
-        origin.client,
-        origin.request_id,
+        origin.actor,
         state.keys.current().clone(),
         state.rules.register,
         now,
     );
     match state.store.write_by(origin.write_by, registration).await? {
         Registered::Accepted { handle } => {
-            let body = json!({
-                "message": "Registration successful. Check email for OTP.",
-                "email": shown,
-                "challenge": handle.expose(),
-            });
-            Ok((StatusCode::CREATED, Json(body)))
+            let attempt = Attempt {
+                message: "Registration successful. Check email for OTP.",
+                email: shown,
+                challenge: handle.expose().to_owned(),
+            };
+            Ok((StatusCode::CREATED, Json(attempt)))
         }
         Registered::Taken { username, email } => Err(Form::taken(username, email)),
-        Registered::TooMany { retry_at } => Err(ApiError::throttled(retry_at, now)),
+        Registered::TooMany(refusal) => Err(ApiError::throttled(refusal, now)),
     }
+}
+
+/// What the password may not be close to, as far as it can be read.
+fn attributes<'a>(
+    username: Option<&'a Username>,
+    email: Option<&'a EmailAddress>,
+) -> Vec<(Attribute, &'a str)> {
+    let username = username.map(|name| (Attribute::Username, name.as_str()));
+    let email = email.map(|email| (Attribute::Email, email.as_typed()));
+    username.into_iter().chain(email).collect()
 }

@@ -1,49 +1,63 @@
 //! `POST /api/auth/verify-otp/`: the code that was mailed, and with it an account.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use domain::accounts::verify::{Verified, VerifyCode};
-use serde_json::{Value, json};
+use utoipa_axum::routes;
 
 use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
 use crate::fields::Form;
+use crate::openapi::answers::Message;
+use crate::openapi::requests::VerifyRequest;
 use crate::request::Origin;
-use crate::route::post;
+use crate::route::{Routes, public};
 
-pub(super) fn router() -> Router<AppState> {
-    post(Router::new(), "/api/auth/verify-otp/", verify)
+pub(super) fn router() -> Routes {
+    public(Routes::new(), routes!(verify))
 }
 
+/// Verify an address
+///
+/// Makes the account of the attempt whose code this is: its username and its password. A code is good for ten minutes and
+/// for one use. An unknown address is answered like a wrong code.
+#[utoipa::path(
+    post,
+    path = "/api/auth/verify-otp/",
+    operation_id = "verify",
+    tag = "Registration",
+    request_body = VerifyRequest,
+    responses(
+        (status = 200, description = "The account is there.", body = Message),
+        (status = 400, description = "A field is missing or refused: `Fields`; or `invalid_otp`: wrong, used, expired, or spent by wrong tries."),
+    ),
+)]
 async fn verify(
     State(state): State<AppState>,
     Extension(origin): Extension<Origin>,
     fields: Fields,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Message>, ApiError> {
     let mut form = Form::from(fields);
     let (email, code) = (form.email("email"), form.otp("otp"));
     let (Some(email), Some(code)) = (email, code) else {
         return Err(form.into_error());
     };
+    let presented = state.presented(code, &origin);
+    let now = presented.now;
     let attempt = VerifyCode {
         email,
-        code,
         handle: form.challenge(),
-        client: origin.client,
-        keys: Arc::clone(&state.keys),
-        policy: state.rules.register.codes,
-        now: state.clock.now(),
+        presented,
     };
     match state.store.write_by(origin.write_by, attempt).await? {
         Verified::Welcome(user) => {
             tracing::info!(user.id = user.0, "an address was verified");
-            Ok(Json(
-                json!({"message": "Account verified! You can now login."}),
-            ))
+            Ok(Json(Message {
+                message: "Account verified! You can now login.",
+            }))
         }
+        Verified::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
         Verified::Wrong => Err(ApiError::Refused {
             error: "Invalid OTP",
             code: "invalid_otp",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use domain::clock::Clock;
-use domain::mail::{MailKind, MailState};
+use domain::mail::{MailState, Priority};
 use domain::otp::KeyRing;
 use domain::queue::{Claimed, MailChallenge, Marked, TryRecord};
 use domain::username;
@@ -17,7 +17,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use tokio::time::timeout;
 
-use crate::mail::{AlreadyRegistered, Content, Outgoing, VerifyEmail, build};
+use crate::mail::{Code, Content, Outgoing, build};
 use crate::outcome::Outcome;
 use crate::queue::Ending;
 use crate::smtp::{Mark, Relay, Try, Verdict, classify};
@@ -96,21 +96,17 @@ impl Delivery {
     }
 
     fn content(&self, mail: &Claimed) -> Result<Content, Box<Outcome>> {
-        match mail.kind {
-            MailKind::AlreadyRegistered => Ok(Content::AlreadyRegistered(AlreadyRegistered {})),
-            MailKind::VerifyEmail => {
+        match mail.kind.priority() {
+            Priority::Notice => Ok(Content::Notice(mail.kind)),
+            Priority::Code => {
                 let gone = || Outcome::finished(MailState::NotNeeded, "its challenge is gone");
                 let challenge = mail.challenge.as_ref().ok_or_else(|| Box::new(gone()))?;
-                self.verify_email(mail, challenge).map(Content::VerifyEmail)
+                Ok(Content::Code(mail.kind, self.code(mail, challenge)?))
             }
         }
     }
 
-    fn verify_email(
-        &self,
-        mail: &Claimed,
-        challenge: &MailChallenge,
-    ) -> Result<VerifyEmail, Box<Outcome>> {
+    fn code(&self, mail: &Claimed, challenge: &MailChallenge) -> Result<Code, Box<Outcome>> {
         let Some(code) = self.keys.code(&challenge.seed) else {
             let reason = format!(
                 "this worker lacks the secret key {} that makes its code",
@@ -120,7 +116,7 @@ impl Delivery {
             let outcome = Outcome::waiting(reason, self.clock.now() + KEY_PAUSE);
             return Err(Box::new(outcome));
         };
-        Ok(VerifyEmail {
+        Ok(Code {
             code: code.expose().to_owned(),
             username_masked: username::mask(&challenge.username),
             minutes_valid: minutes(mail),

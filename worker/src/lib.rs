@@ -15,16 +15,18 @@ pub mod mail;
 pub mod outcome;
 pub mod queue;
 pub mod smtp;
+pub mod sweep;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use apalis_core::task::Task;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
 use domain::clock::Clock;
 use domain::otp::KeyRing;
-use domain::queue::Claimed;
+use domain::queue::{Claimed, Keep};
 use lettre::Address;
 use lettre::message::Mailbox;
 use runtime::database::Database;
@@ -40,6 +42,9 @@ use queue::heartbeat::{self, Lease};
 use queue::ledger::{Ledger, LedgerHandle};
 use queue::{Ending, MailBackend, worker_name};
 use smtp::{Relay, RelayError, RelayOptions};
+
+/// What has ended is kept for a day, so that it can still be explained.
+const KEEP_ENDED: Duration = Duration::from_hours(24);
 
 /// Why the worker could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -75,12 +80,17 @@ pub async fn run(
     );
     let beating = tokio::spawn(heartbeat::run(
         Arc::clone(&database.queue),
-        clock,
+        Arc::clone(&clock),
         name.clone(),
         Lease {
             heartbeat: settings.worker.heartbeat,
             lease: settings.worker.lease,
         },
+    ));
+    let sweeping = tokio::spawn(sweep::run(
+        Arc::clone(&database.queue),
+        Arc::clone(&clock),
+        keep(settings),
     ));
     let backend = MailBackend::new(
         mails,
@@ -104,6 +114,7 @@ pub async fn run(
         })
         .await;
 
+    sweeping.abort();
     // First no more signs of life, then the farewell: the other way round the last one would stay.
     beating.abort();
     let _ = beating.await;
@@ -124,6 +135,15 @@ async fn handle_mail(
 ) -> Result<Ending, Infallible> {
     let mail = &task.args;
     Ok(delivery.deliver(mail, ledger.mark(mail.claim)).await)
+}
+
+fn keep(settings: &Settings) -> Keep {
+    Keep {
+        ended: KEEP_ENDED,
+        mails: settings.worker.keep_mails,
+        audit: settings.accounts.keep_audit,
+        session_idle: settings.accounts.session_idle,
+    }
 }
 
 fn delivery(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Delivery, WorkerError> {

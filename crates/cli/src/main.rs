@@ -5,9 +5,12 @@
 mod bench;
 mod config;
 mod dev;
+mod import_django;
 mod jobs;
 mod migrate;
+mod openapi;
 mod table;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,9 +40,16 @@ enum Command {
     Migrate(migrate::Args),
     /// Show the settings in force and where each came from; secrets are masked
     Config(config::Args),
+    /// Print the description of the API (OpenAPI 3.1, JSON)
+    Openapi,
     /// Look at the mail queue
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Look at accounts, and make, verify, disable or delete them
+    #[command(subcommand)]
+    Users(users::Command),
+    /// Bring the accounts over from the Django service that this one replaces
+    ImportDjango(import_django::Args),
     /// Measure this machine: how soon a mail starts, how fast a backlog drains
     #[command(subcommand)]
     Bench(bench::Command),
@@ -74,7 +84,10 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => dev::run(args, options).await,
         Command::Migrate(args) => migrate::run(&args, &Settings::load(&options)?).await,
         Command::Config(args) => config::run(&args, &Settings::load(&options.keyless())?),
+        Command::Openapi => openapi::run(&Settings::load(&options.keyless())?),
         Command::Jobs(command) => jobs::run(command, &Settings::load(&options.keyless())?).await,
+        Command::Users(command) => users::run(command, &Settings::load(&options)?).await,
+        Command::ImportDjango(args) => import_django::run(&args, &Settings::load(&options)?).await,
         Command::Bench(command) => bench::run(command).await,
     }
 }

@@ -67,6 +67,18 @@ impl EmailAddress {
         &self.mailbox
     }
 
+    /// The mailbox in the form that budgets are counted for: without a `+tag`, and at Gmail without
+    /// the dots, all of which lead to one inbox.
+    #[must_use]
+    pub fn mailbox_key(&self) -> String {
+        let (local, domain) = self.key.0.rsplit_once('@').unwrap_or((&self.key.0, ""));
+        let local = local.split('+').next().unwrap_or(local);
+        match domain {
+            "gmail.com" | "googlemail.com" => format!("{}@gmail.com", local.replace('.', "")),
+            _ => format!("{local}@{domain}"),
+        }
+    }
+
     /// The form in which addresses compare.
     #[must_use]
     pub fn key(&self) -> &EmailKey {
@@ -251,6 +263,15 @@ mod tests {
 
         assert_eq!(EmailAddress::parse(&long), Err(EmailError::TooLong));
         assert!(EmailAddress::parse(&long[1..]).is_ok());
+    }
+
+    #[test]
+    fn spellings_that_reach_one_inbox_share_a_budget() {
+        let key = |text: &str| EmailAddress::parse(text).unwrap().mailbox_key();
+
+        assert_eq!(key("A.lice+news@gmail.com"), key("alice@googlemail.com"));
+        assert_eq!(key("alice+a@example.com"), key("Alice@Example.com"));
+        assert_ne!(key("a.lice@example.com"), key("alice@example.com"));
     }
 
     #[test]

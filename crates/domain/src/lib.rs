@@ -9,14 +9,17 @@
 //! | [`accounts`] | the use cases: register, verify, resend, log in |
 //! | [`email`], [`username`], [`password`] | values parsed at the door |
 //! | [`otp`], [`token`] | one-time codes and session tokens: how they are made and checked |
+//! | [`limits`], [`audit`] | how often something may happen, and the record of what did |
 //! | [`mail`] | kinds of mail, their states, and when a try is repeated |
 //! | [`store`], [`queue`] | the ports a database implements |
 
 pub mod accounts;
+pub mod audit;
 pub mod client;
 pub mod clock;
 pub mod email;
 pub mod id;
+pub mod limits;
 pub mod mail;
 pub mod otp;
 pub mod password;

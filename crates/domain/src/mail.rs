@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::id::{ChallengeId, MailId, UserId};
+use crate::otp::Purpose;
 
 /// What a mail says. A new kind gets a variant here, a context with a sample in the worker's `mail`
 /// room and three templates; the compiler and a snapshot test ask for the rest.
@@ -14,11 +15,47 @@ pub enum MailKind {
     VerifyEmail,
     /// "You already have an account": somebody registered an address that has one.
     AlreadyRegistered,
+    /// The code that allows a new password.
+    ResetPassword,
+    /// The code that confirms a deletion.
+    DeleteAccount,
+    /// The code that confirms a new address; it goes there.
+    ChangeEmail,
+    /// The code that logs in.
+    LogIn,
+    /// "Your password was changed."
+    PasswordChanged,
+    /// "Your address was changed", to the old one.
+    EmailChanged,
+    /// The farewell.
+    AccountDeleted,
 }
 
 impl MailKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::VerifyEmail, Self::AlreadyRegistered];
+    pub const ALL: [Self; 9] = [
+        Self::VerifyEmail,
+        Self::AlreadyRegistered,
+        Self::ResetPassword,
+        Self::DeleteAccount,
+        Self::ChangeEmail,
+        Self::LogIn,
+        Self::PasswordChanged,
+        Self::EmailChanged,
+        Self::AccountDeleted,
+    ];
+
+    /// The kind that carries codes of a purpose.
+    #[must_use]
+    pub fn of_code(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::VerifyEmail => Self::VerifyEmail,
+            Purpose::ResetPassword => Self::ResetPassword,
+            Purpose::DeleteAccount => Self::DeleteAccount,
+            Purpose::ChangeEmail => Self::ChangeEmail,
+            Purpose::LogIn => Self::LogIn,
+        }
+    }
 
     /// The kind as it is stored and shown.
     #[must_use]
@@ -26,6 +63,13 @@ impl MailKind {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::AlreadyRegistered => "already_registered",
+            Self::ResetPassword => "reset_password",
+            Self::DeleteAccount => "delete_account",
+            Self::ChangeEmail => "change_email",
+            Self::LogIn => "log_in",
+            Self::PasswordChanged => "password_changed",
+            Self::EmailChanged => "email_changed",
+            Self::AccountDeleted => "account_deleted",
         }
     }
 
@@ -33,8 +77,15 @@ impl MailKind {
     #[must_use]
     pub fn priority(self) -> Priority {
         match self {
-            Self::VerifyEmail => Priority::Code,
-            Self::AlreadyRegistered => Priority::Notice,
+            Self::VerifyEmail
+            | Self::ResetPassword
+            | Self::DeleteAccount
+            | Self::ChangeEmail
+            | Self::LogIn => Priority::Code,
+            Self::AlreadyRegistered
+            | Self::PasswordChanged
+            | Self::EmailChanged
+            | Self::AccountDeleted => Priority::Notice,
         }
     }
 }
@@ -170,6 +221,8 @@ pub struct NewMail {
     pub now: Timestamp,
     /// After this time it is of no use; `None` for notices.
     pub deadline: Option<Timestamp>,
+    /// What the row keeps instead of the address once nothing more is to be done: the account is gone.
+    pub forget_as: Option<String>,
 }
 
 /// How often a mail that killed its worker is given to another before it is set aside.

@@ -19,6 +19,8 @@ use secrecy::{ExposeSecret, SecretSlice};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::email::EmailKey;
+
 /// The number of digits of a code.
 pub const DIGITS: usize = 6;
 
@@ -30,14 +32,35 @@ const MODULUS: u128 = 1_000_000;
 pub enum Purpose {
     /// To prove that the registered address is the registrant's.
     VerifyEmail,
+    /// To set a new password without the old one.
+    ResetPassword,
+    /// To delete the account.
+    DeleteAccount,
+    /// To prove that the new address is the user's.
+    ChangeEmail,
+    /// To log in without a password, where that is switched on (NIST SP 800-63B-4 §3.1.3.1: not a second factor).
+    LogIn,
 }
 
 impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 5] = [
+        Self::VerifyEmail,
+        Self::ResetPassword,
+        Self::DeleteAccount,
+        Self::ChangeEmail,
+        Self::LogIn,
+    ];
+
     /// The purpose as it is stored and as it enters the code's derivation: never change these.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify_email",
+            Self::ResetPassword => "reset_password",
+            Self::DeleteAccount => "delete_account",
+            Self::ChangeEmail => "change_email",
+            Self::LogIn => "log_in",
         }
     }
 }
@@ -46,10 +69,10 @@ impl std::str::FromStr for Purpose {
     type Err = UnknownPurpose;
 
     fn from_str(text: &str) -> Result<Self, UnknownPurpose> {
-        match text {
-            "verify_email" => Ok(Self::VerifyEmail),
-            _ => Err(UnknownPurpose(text.to_owned())),
-        }
+        Self::ALL
+            .into_iter()
+            .find(|purpose| purpose.as_str() == text)
+            .ok_or_else(|| UnknownPurpose(text.to_owned()))
     }
 }
 
@@ -62,6 +85,7 @@ pub struct UnknownPurpose(String);
 pub struct SigningKey {
     id: KeyId,
     otp: SecretSlice<u8>,
+    address: SecretSlice<u8>,
 }
 
 /// The first 64 bits of a hash of a key: names it without telling anything about it.
@@ -91,14 +115,19 @@ impl fmt::Display for KeyId {
 
 impl SigningKey {
     fn new(secret: &SecretSlice<u8>) -> Self {
-        let mut otp = vec![0; 32];
-        Hkdf::<Sha256>::new(None, secret.expose_secret())
-            .expand(b"otp/v1", &mut otp)
-            .expect("32 bytes are a valid length for HKDF-SHA-256");
+        let derive = |label: &[u8]| {
+            let mut key = vec![0; 32];
+            Hkdf::<Sha256>::new(None, secret.expose_secret())
+                .expand(label, &mut key)
+                .expect("32 bytes are a valid length for HKDF-SHA-256");
+            key
+        };
+        let otp = derive(b"otp/v1");
         let fingerprint = Sha256::digest([b"key/v1".as_slice(), &otp].concat());
         Self {
             id: KeyId(hex::encode(&fingerprint[..8])),
             otp: otp.into(),
+            address: derive(b"address/v1").into(),
         }
     }
 }
@@ -133,9 +162,26 @@ pub struct CodeSeed {
     pub generation: i64,
     /// 128 random bits that never leave the database.
     pub nonce: [u8; 16],
+    /// Which form the code has.
+    pub form: CodeForm,
 }
 
-/// A code, six digits. Neither `Debug` nor `Display` shows it.
+/// The form of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CodeForm {
+    /// Six digits.
+    Short,
+    /// Twelve letters and digits (60 bits), for an address at whose codes too many wrong guesses were made.
+    Long,
+}
+
+/// The number of characters of a long code.
+pub const LONG_LENGTH: usize = 12;
+
+/// Crockford's base 32: no letter that is read as a digit.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// A code. Neither `Debug` nor `Display` shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Code(String);
 
@@ -146,10 +192,11 @@ impl Code {
         &self.0
     }
 
-    /// Whether somebody typed this code. Takes the same time for every wrong code.
+    /// Whether somebody typed this code, in capitals or not. Takes the same time for every wrong code.
     #[must_use]
     pub fn matches(&self, typed: &str) -> bool {
-        self.0.as_bytes().ct_eq(typed.trim().as_bytes()).into()
+        let typed = typed.trim().to_ascii_uppercase();
+        self.0.as_bytes().ct_eq(typed.as_bytes()).into()
     }
 }
 
@@ -175,6 +222,20 @@ impl KeyRing {
         &self.current.id
     }
 
+    /// What is kept in the place of the address of an account that is gone: the same for the same
+    /// address, and of no use without the key.
+    ///
+    /// # Panics
+    ///
+    /// Never: HMAC takes keys of any length.
+    #[must_use]
+    pub fn pseudonym(&self, email: &EmailKey) -> String {
+        let key = self.current.address.expose_secret();
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+        mac.update(email.as_str().as_bytes());
+        format!("gone:{}", hex::encode(&mac.finalize().into_bytes()[..16]))
+    }
+
     /// The code of a challenge, or `None` if its key is not in this ring.
     ///
     /// # Panics
@@ -198,11 +259,21 @@ impl KeyRing {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
+        if seed.form == CodeForm::Long {
+            mac.update(b"long");
+        }
         let tag = mac.finalize().into_bytes();
         let mut wide = [0; 16];
         wide.copy_from_slice(&tag[..16]);
-        let number = u128::from_be_bytes(wide) % MODULUS;
-        Some(Code(format!("{number:0DIGITS$}")))
+        let number = u128::from_be_bytes(wide);
+        Some(match seed.form {
+            CodeForm::Short => Code(format!("{:0DIGITS$}", number % MODULUS)),
+            CodeForm::Long => Code(
+                (0..LONG_LENGTH)
+                    .map(|place| char::from(ALPHABET[(number >> (5 * place)) as usize % 32]))
+                    .collect(),
+            ),
+        })
     }
 }
 
@@ -221,7 +292,23 @@ mod tests {
             subject: "01J00000000000000000000000".to_owned(),
             generation: 1,
             nonce: nonce.to_be_bytes(),
+            form: CodeForm::Short,
         }
+    }
+
+    #[test]
+    fn a_long_code_has_twelve_characters_and_is_typed_in_any_case() {
+        let ring = ring("an example key of 32 bytes, or so");
+        let seed = CodeSeed {
+            form: CodeForm::Long,
+            ..seed(&ring, 7)
+        };
+
+        let code = ring.code(&seed).unwrap();
+
+        assert_eq!(code.expose().len(), LONG_LENGTH);
+        assert!(code.matches(&code.expose().to_ascii_lowercase()));
+        assert!(!code.matches(&code.expose()[..6]));
     }
 
     #[test]

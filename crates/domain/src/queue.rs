@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -201,6 +202,8 @@ pub trait JobQueue: Send + Sync + 'static {
     async fn rescue(&self, dead: &[String], now: Timestamp) -> Result<Vec<Rescued>, StoreError>;
     /// Says that the worker has ended. It has nothing in hand any more.
     async fn leave(&self, worker: &str) -> Result<(), StoreError>;
+    /// Removes some of what is over; called again until it removes nothing. Answers with how many rows.
+    async fn sweep(&self, keep: Keep, now: Timestamp) -> Result<u64, StoreError>;
     /// Something that wakes when the queue may have changed.
     async fn watch(&self) -> Result<Box<dyn Watch>, StoreError>;
 }
@@ -210,6 +213,19 @@ pub trait JobQueue: Send + Sync + 'static {
 pub trait Watch: Send {
     /// Returns when something may have changed since the last call. Safe to cancel.
     async fn changed(&mut self) -> Result<(), StoreError>;
+}
+
+/// For how long things that are over are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// Attempts, challenges and sessions that have ended, and counters.
+    pub ended: Duration,
+    /// Mails that are final, with their jobs and tries.
+    pub mails: Duration,
+    /// The record of security events.
+    pub audit: Duration,
+    /// A session that is not used for so long has ended.
+    pub session_idle: Duration,
 }
 
 /// Which mails to list.

@@ -15,16 +15,24 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::accounts::admin::UserFilter;
+use crate::accounts::dummy::HashKinds;
+use crate::accounts::import::{Basis, Imports};
+use crate::accounts::sessions::Session;
 use crate::accounts::{
-    Attempt, Challenge, LoginAccount, NewAttempt, NewChallenge, NewSession, NewUser, User,
+    Attempt, Challenge, LiveAttempt, LoginAccount, NewAttempt, NewChallenge, NewSession, NewUser,
+    Owner, SessionUser, User,
 };
-use crate::email::EmailKey;
-use crate::id::{ChallengeId, RegistrationId, UserId};
+use crate::audit::{Entry, Recorded};
+use crate::client::ClientKey;
+use crate::email::{EmailAddress, EmailKey};
+use crate::id::{ChallengeId, RegistrationId, SessionId, UserId};
 use crate::mail::NewMail;
 use crate::otp::Purpose;
+use crate::password::PasswordHash;
 use crate::queue::{MailFilter, MailRecord, MailStory};
 use crate::token::SecretHash;
-use crate::username::NameKey;
+use crate::username::{NameKey, Username};
 
 /// Why the store did not do what was asked. In every case nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +73,25 @@ pub trait View: Send {
         name: &NameKey,
         now: Timestamp,
     ) -> Result<LoginAccount, StoreError>;
+    /// How many users have which kind of hash.
+    async fn hash_kinds(&mut self) -> Result<HashKinds, StoreError>;
+    /// The user with that number.
+    async fn user(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+    /// The user and session of a token, dead or alive.
+    async fn session(&mut self, token: &SecretHash) -> Result<Option<SessionUser>, StoreError>;
+    /// The user's sessions that have not ended, newest first; `idle_since`: those not used since then have.
+    async fn sessions(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<Vec<Session>, StoreError>;
+    /// The security events of a user, newest first.
+    async fn records(&mut self, user: UserId, limit: u32) -> Result<Vec<Recorded>, StoreError>;
+    /// Users, in the order of their numbers.
+    async fn users(&mut self, filter: &UserFilter) -> Result<Vec<User>, StoreError>;
+    /// What an import has to get along with.
+    async fn import_basis(&mut self, now: Timestamp) -> Result<Basis, StoreError>;
     /// One mail with all its tries.
     async fn mail(&mut self, id_prefix: &str) -> Result<Vec<MailStory>, StoreError>;
     /// Mails, newest first.
@@ -74,6 +101,35 @@ pub trait View: Send {
 /// Users' rows.
 #[async_trait]
 pub trait Users: Send {
+    /// Sets a password, if the credentials are still those of that version, and raises it.
+    async fn set_password(
+        &mut self,
+        user: UserId,
+        credential_version: i64,
+        password: &PasswordHash,
+    ) -> Result<bool, StoreError>;
+    /// Puts a new hash of the same password in the place of the old one, if the credentials are still
+    /// those of that version, which stays as it is.
+    async fn rehash_password(
+        &mut self,
+        user: UserId,
+        credential_version: i64,
+        password: &PasswordHash,
+    ) -> Result<(), StoreError>;
+    /// Sets a name. Conflict: `username`.
+    async fn set_username(&mut self, user: UserId, name: &Username) -> Result<(), StoreError>;
+    /// Sets an address, if the credentials are still those of that version, and raises it. Conflict: `email`.
+    async fn set_email(
+        &mut self,
+        user: UserId,
+        credential_version: i64,
+        email: &EmailAddress,
+    ) -> Result<bool, StoreError>;
+    /// Shuts a user out or lets it in again, and raises the version of its credentials. Says whether
+    /// that changed anything.
+    async fn set_active(&mut self, user: UserId, active: bool) -> Result<bool, StoreError>;
+    /// Removes the user with everything that belongs to it. Says whether there was one.
+    async fn delete_user(&mut self, user: UserId) -> Result<bool, StoreError>;
     /// Adds a user. Conflicts: `username`, `email`.
     async fn insert_user(&mut self, user: &NewUser) -> Result<UserId, StoreError>;
     /// Notes that the user was told of a registration with their address, unless that
@@ -96,12 +152,12 @@ pub trait Attempts: Send {
         email: &EmailKey,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// When the challenges of the address's live attempts end, the soonest first.
+    /// The address's attempts that have a live challenge.
     async fn live_attempts(
         &mut self,
         email: &EmailKey,
         now: Timestamp,
-    ) -> Result<Vec<Timestamp>, StoreError>;
+    ) -> Result<Vec<LiveAttempt>, StoreError>;
     /// Adds an attempt.
     async fn insert_attempt(&mut self, attempt: &NewAttempt) -> Result<(), StoreError>;
     /// The live attempts of an address, newest first. Decoys are among them.
@@ -110,6 +166,8 @@ pub trait Attempts: Send {
         email: &EmailKey,
         now: Timestamp,
     ) -> Result<Vec<Attempt>, StoreError>;
+    /// Removes every attempt of the address, live or not, and every challenge of theirs.
+    async fn delete_attempts(&mut self, email: &EmailKey) -> Result<(), StoreError>;
     /// Ends every attempt of the address and every challenge of theirs, frees the names and forgets the hashes.
     async fn end_attempts(&mut self, email: &EmailKey, now: Timestamp) -> Result<(), StoreError>;
 }
@@ -119,14 +177,22 @@ pub trait Attempts: Send {
 pub trait Challenges: Send {
     /// Adds a challenge.
     async fn insert_challenge(&mut self, challenge: &NewChallenge) -> Result<(), StoreError>;
-    /// The live challenges of an attempt, newest first.
+    /// The live challenges of somebody for a purpose, newest first.
     async fn challenges_of(
         &mut self,
-        attempt: RegistrationId,
+        owner: Owner,
+        purpose: Purpose,
         now: Timestamp,
     ) -> Result<Vec<Challenge>, StoreError>;
-    /// How many challenges the attempt has had, dead ones included.
-    async fn generations(&mut self, attempt: RegistrationId) -> Result<i64, StoreError>;
+    /// How many challenges somebody has had for a purpose, dead ones included.
+    async fn generations(&mut self, owner: Owner, purpose: Purpose) -> Result<i64, StoreError>;
+    /// How many challenges somebody has had for a purpose since a time.
+    async fn challenges_since(
+        &mut self,
+        owner: Owner,
+        purpose: Purpose,
+        since: Timestamp,
+    ) -> Result<u32, StoreError>;
     /// The attempt whose registrant was given this handle, and the challenge it came with.
     async fn attempt_of_handle(
         &mut self,
@@ -166,10 +232,13 @@ pub trait Challenges: Send {
         challenge: ChallengeId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Leaves the attempt's older challenges to the holder of the handle: a newer code was made.
+    /// Ends every challenge of a user: what was mailed to an address that is no longer theirs is void.
+    async fn end_challenges(&mut self, user: UserId, now: Timestamp) -> Result<(), StoreError>;
+    /// Leaves older challenges to the holder of the attempt's handle: a newer code was made.
     async fn supersede_challenges(
         &mut self,
-        attempt: RegistrationId,
+        owner: Owner,
+        purpose: Purpose,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 }
@@ -177,6 +246,17 @@ pub trait Challenges: Send {
 /// Sessions' rows.
 #[async_trait]
 pub trait Sessions: Send {
+    /// Ends the user's sessions, but for one.
+    async fn end_sessions(
+        &mut self,
+        user: UserId,
+        but: Option<SessionId>,
+    ) -> Result<u64, StoreError>;
+    /// Ends one session of the user. Says whether there was one.
+    async fn end_session(&mut self, user: UserId, session: SessionId) -> Result<bool, StoreError>;
+    /// Notes that the session was used.
+    async fn touch_session(&mut self, session: SessionId, now: Timestamp)
+    -> Result<(), StoreError>;
     /// Adds a session, if the user is active and its credentials are still those of that version.
     async fn insert_session(&mut self, session: &NewSession) -> Result<bool, StoreError>;
 }
@@ -186,11 +266,51 @@ pub trait Sessions: Send {
 pub trait Mails: Send {
     /// Puts a mail into the queue, as part of this transaction.
     async fn enqueue(&mut self, mail: &NewMail) -> Result<(), StoreError>;
+    /// Withdraws every mail about the user or to the address that is not over, also one that a worker
+    /// has in hand, and puts `forget_as` in the place of the address in all of them.
+    async fn forget_mails(
+        &mut self,
+        user: UserId,
+        to: &EmailKey,
+        forget_as: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}
+
+/// The ledger of what counts against limits, and the record of security events.
+#[async_trait]
+pub trait Records: Send {
+    /// When something was counted under a key after `since`, the oldest first.
+    async fn hits(&mut self, key: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
+    /// Counts something under a key.
+    async fn hit(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// Takes back what was counted under a key, all of it or one at a time.
+    async fn forget_hits(&mut self, key: &str, at: Option<Timestamp>) -> Result<(), StoreError>;
+    /// Notes that a user has logged in from a client.
+    async fn know_client(
+        &mut self,
+        user: UserId,
+        client: &ClientKey,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// Whether a user has logged in from a client.
+    async fn knows_client(&mut self, user: UserId, client: &ClientKey) -> Result<bool, StoreError>;
+    /// Records a security event.
+    async fn record(&mut self, entry: &Entry<'_>) -> Result<(), StoreError>;
+    /// The addresses that the record knows of a user, the present one and earlier ones.
+    async fn addresses_of(&mut self, user: UserId) -> Result<Vec<EmailKey>, StoreError>;
+    /// Puts a pseudonym in the place of an address that is gone, and forgets clients and agents.
+    async fn forget_records(
+        &mut self,
+        user: UserId,
+        email: &EmailKey,
+        forget_as: &str,
+    ) -> Result<(), StoreError>;
 }
 
 /// Everything a use case can do.
-pub trait Tx: View + Users + Attempts + Challenges + Sessions + Mails {}
-impl<T: View + Users + Attempts + Challenges + Sessions + Mails> Tx for T {}
+pub trait Tx: View + Users + Attempts + Challenges + Sessions + Mails + Records + Imports {}
+impl<T: View + Users + Attempts + Challenges + Sessions + Mails + Records + Imports> Tx for T {}
 
 /// What a database crate implements. Callers use [`Store`].
 #[async_trait]

@@ -8,6 +8,7 @@ use domain::store::Store;
 use store_sqlite::Sqlite;
 
 pub use store_sqlite::OpenError;
+pub use store_sqlite::django;
 pub use store_sqlite::migrate::{MigrationError, Report};
 
 use crate::settings::{DatabaseUrl, Settings};

@@ -55,6 +55,12 @@ impl HashPool {
             .await
     }
 
+    /// The cost of new hashes.
+    #[must_use]
+    pub fn cost(&self) -> HashCost {
+        self.cost
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Hasher) -> T + Send + 'static,

@@ -1,7 +1,7 @@
 //! Registrations' rows: attempts that wait for their code.
 
 use async_trait::async_trait;
-use domain::accounts::{Attempt, NewAttempt};
+use domain::accounts::{Attempt, LiveAttempt, NewAttempt};
 use domain::email::EmailKey;
 use domain::store::{Attempts, StoreError};
 use domain::username::NameKey;
@@ -40,22 +40,28 @@ impl<C: Connected> Attempts for Access<C> {
         &mut self,
         email: &EmailKey,
         now: Timestamp,
-    ) -> Result<Vec<Timestamp>, StoreError> {
+    ) -> Result<Vec<LiveAttempt>, StoreError> {
         let (email, now) = (email.as_str(), micros(now));
-        let ends = sqlx::query_scalar!(
-            r#"select max(challenges.expires_at) as "ends!: i64"
+        let rows = sqlx::query!(
+            r#"select registrations.client as "client!", max(challenges.expires_at) as "ends!: i64"
                from registrations join challenges on challenges.registration_id = registrations.id
                where registrations.email_key = ?1 and registrations.ended_at is null
                  and registrations.expires_at > ?2 and challenges.expires_at > ?2
                  and challenges.used_at is null and challenges.ended_at is null
-               group by registrations.id order by 1"#,
+               group by registrations.id"#,
             email,
             now
         )
         .fetch_all(&mut *self.0)
         .await
         .map_err(store_error)?;
-        Ok(ends.into_iter().map(time).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| LiveAttempt {
+                client: row.client.into(),
+                ends: time(row.ends),
+            })
+            .collect())
     }
 
     async fn insert_attempt(&mut self, new: &NewAttempt) -> Result<(), StoreError> {
@@ -120,6 +126,15 @@ impl<C: Connected> Attempts for Access<C> {
                 })
             })
             .collect()
+    }
+
+    async fn delete_attempts(&mut self, email: &EmailKey) -> Result<(), StoreError> {
+        let email = email.as_str();
+        sqlx::query!("delete from registrations where email_key = ?", email)
+            .execute(&mut *self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(())
     }
 
     async fn end_attempts(&mut self, email: &EmailKey, now: Timestamp) -> Result<(), StoreError> {

@@ -2,10 +2,10 @@
 //! decided by one conditional `update`.
 
 use async_trait::async_trait;
-use domain::accounts::{Challenge, NewChallenge};
+use domain::accounts::{Challenge, NewChallenge, Owner};
 use domain::email::EmailKey;
-use domain::id::{ChallengeId, RegistrationId};
-use domain::otp::{CodeSeed, Purpose};
+use domain::id::{ChallengeId, RegistrationId, UserId};
+use domain::otp::{CodeForm, CodeSeed, Purpose};
 use domain::store::{Challenges, StoreError};
 use domain::token::SecretHash;
 use jiff::Timestamp;
@@ -17,20 +17,22 @@ use crate::error::{store_error, unreadable};
 impl<C: Connected> Challenges for Access<C> {
     async fn insert_challenge(&mut self, challenge: &NewChallenge) -> Result<(), StoreError> {
         let id = challenge.id.to_string();
-        let attempt = challenge.attempt.to_string();
+        let (attempt, user) = columns(challenge.owner);
         let purpose = challenge.seed.purpose.as_str();
         let email = challenge.email_key.as_str();
         let nonce = challenge.seed.nonce.as_slice();
         let key = challenge.seed.key.as_str();
         let handle = challenge.handle.as_ref().map(SecretHash::as_bytes);
         let (now, expires) = (micros(challenge.now), micros(challenge.expires));
+        let long = challenge.seed.form == CodeForm::Long;
         sqlx::query!(
             "insert into challenges
-                 (id, registration_id, purpose, email_key, generation, nonce, key_id, handle_hash,
-                  created_at, expires_at)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 (id, registration_id, user_id, purpose, email_key, generation, nonce, key_id, handle_hash,
+                  created_at, expires_at, target, long_code)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             id,
             attempt,
+            user,
             purpose,
             email,
             challenge.seed.generation,
@@ -38,7 +40,9 @@ impl<C: Connected> Challenges for Access<C> {
             key,
             handle,
             now,
-            expires
+            expires,
+            challenge.target,
+            long
         )
         .execute(&mut *self.0)
         .await
@@ -48,16 +52,22 @@ impl<C: Connected> Challenges for Access<C> {
 
     async fn challenges_of(
         &mut self,
-        attempt: RegistrationId,
+        owner: Owner,
+        purpose: Purpose,
         now: Timestamp,
     ) -> Result<Vec<Challenge>, StoreError> {
-        let (attempt, now) = (attempt.to_string(), micros(now));
+        let (attempt, user) = columns(owner);
+        let (subject, now, kind) = (owner.subject(), micros(now), purpose.as_str());
         let rows = sqlx::query!(
-            "select id, purpose, generation, nonce, key_id, created_at, expires_at, superseded_at, tries
+            "select id, generation, nonce, key_id, created_at, expires_at, superseded_at, tries, target,
+                    long_code
              from challenges
-             where registration_id = ?1 and used_at is null and ended_at is null and expires_at > ?2
+             where (registration_id = ?1 or user_id = ?2) and purpose = ?3
+               and used_at is null and ended_at is null and expires_at > ?4
              order by generation desc",
             attempt,
+            user,
+            kind,
             now
         )
         .fetch_all(&mut *self.0)
@@ -67,27 +77,54 @@ impl<C: Connected> Challenges for Access<C> {
             .map(|row| {
                 Ok(Challenge {
                     id: row.id.parse().map_err(unreadable)?,
-                    seed: seed(
-                        &row.key_id,
-                        &row.purpose,
-                        &attempt,
-                        row.generation,
-                        &row.nonce,
-                    )?,
+                    seed: CodeSeed {
+                        key: row.key_id.into(),
+                        purpose,
+                        subject: subject.clone(),
+                        generation: row.generation,
+                        nonce: row.nonce.as_slice().try_into().map_err(unreadable)?,
+                        form: form(row.long_code),
+                    },
                     created: time(row.created_at),
                     expires: time(row.expires_at),
                     superseded: row.superseded_at.is_some(),
                     tries: u32::try_from(row.tries).unwrap_or(u32::MAX),
+                    target: row.target,
                 })
             })
             .collect()
     }
 
-    async fn generations(&mut self, attempt: RegistrationId) -> Result<i64, StoreError> {
-        let attempt = attempt.to_string();
+    async fn generations(&mut self, owner: Owner, purpose: Purpose) -> Result<i64, StoreError> {
+        let (attempt, user) = columns(owner);
+        let purpose = purpose.as_str();
         sqlx::query_scalar!(
-            r#"select coalesce(max(generation), 0) as "n!: i64" from challenges where registration_id = ?"#,
-            attempt
+            r#"select coalesce(max(generation), 0) as "n!: i64" from challenges
+               where (registration_id = ?1 or user_id = ?2) and purpose = ?3"#,
+            attempt,
+            user,
+            purpose
+        )
+        .fetch_one(&mut *self.0)
+        .await
+        .map_err(store_error)
+    }
+
+    async fn challenges_since(
+        &mut self,
+        owner: Owner,
+        purpose: Purpose,
+        since: Timestamp,
+    ) -> Result<u32, StoreError> {
+        let (attempt, user) = columns(owner);
+        let (purpose, since) = (purpose.as_str(), micros(since));
+        sqlx::query_scalar!(
+            r#"select count(*) as "n!: u32" from challenges
+               where (registration_id = ?1 or user_id = ?2) and purpose = ?3 and created_at > ?4"#,
+            attempt,
+            user,
+            purpose,
+            since
         )
         .fetch_one(&mut *self.0)
         .await
@@ -233,17 +270,36 @@ impl<C: Connected> Challenges for Access<C> {
         Ok(used.rows_affected() == 1)
     }
 
+    async fn end_challenges(&mut self, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+        let now = micros(now);
+        sqlx::query!(
+            "update challenges set ended_at = ?
+             where user_id = ? and used_at is null and ended_at is null",
+            now,
+            user.0
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
     async fn supersede_challenges(
         &mut self,
-        attempt: RegistrationId,
+        owner: Owner,
+        purpose: Purpose,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (attempt, now) = (attempt.to_string(), micros(now));
+        let (attempt, user) = columns(owner);
+        let (purpose, now) = (purpose.as_str(), micros(now));
         sqlx::query!(
             "update challenges set superseded_at = ?1
-             where registration_id = ?2 and superseded_at is null and used_at is null and ended_at is null",
+             where (registration_id = ?2 or user_id = ?3) and purpose = ?4
+               and superseded_at is null and used_at is null and ended_at is null",
             now,
-            attempt
+            attempt,
+            user,
+            purpose
         )
         .execute(&mut *self.0)
         .await
@@ -252,19 +308,28 @@ impl<C: Connected> Challenges for Access<C> {
     }
 }
 
-/// A stored challenge's seed. The attempt is its subject.
-pub(crate) fn seed(
-    key: &str,
-    purpose: &str,
-    attempt: &str,
-    generation: i64,
-    nonce: &[u8],
-) -> Result<CodeSeed, StoreError> {
-    Ok(CodeSeed {
-        key: key.to_owned().into(),
-        purpose: purpose.parse().map_err(unreadable)?,
-        subject: attempt.to_owned(),
-        generation,
-        nonce: nonce.try_into().map_err(unreadable)?,
-    })
+/// The form that the column names.
+pub(crate) fn form(long_code: i64) -> CodeForm {
+    if long_code == 1 {
+        CodeForm::Long
+    } else {
+        CodeForm::Short
+    }
+}
+
+/// An owner as the two columns, one of which is empty.
+pub(crate) fn columns(owner: Owner) -> (Option<String>, Option<i64>) {
+    match owner {
+        Owner::Attempt(id) => (Some(id.to_string()), None),
+        Owner::User(id) => (None, Some(id.0)),
+    }
+}
+
+/// The owner that the two columns name.
+pub(crate) fn owner(attempt: Option<&str>, user: Option<i64>) -> Result<Option<Owner>, StoreError> {
+    match (attempt, user) {
+        (Some(attempt), _) => Ok(Some(Owner::Attempt(attempt.parse().map_err(unreadable)?))),
+        (None, Some(user)) => Ok(Some(Owner::User(UserId(user)))),
+        (None, None) => Ok(None),
+    }
 }

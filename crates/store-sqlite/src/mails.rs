@@ -5,8 +5,11 @@ use apalis_core::task::task_id::TaskId;
 use apalis_sqlite::SqliteTask;
 use apalis_sqlite::queries::push_tasks;
 use async_trait::async_trait;
+use domain::email::EmailKey;
+use domain::id::UserId;
 use domain::mail::{MailState, NewMail};
 use domain::store::{Mails, StoreError};
+use jiff::Timestamp;
 
 use crate::access::{Access, Connected, micros};
 use crate::error::{store_error, unreadable};
@@ -29,8 +32,8 @@ impl<C: Connected> Mails for Access<C> {
         sqlx::query!(
             "insert into mails
                  (id, kind, recipient, recipient_key, challenge_id, user_id, request_id, state,
-                  created_at, deadline_at)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  created_at, deadline_at, forget_as)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             id,
             kind,
             mail.to,
@@ -40,7 +43,8 @@ impl<C: Connected> Mails for Access<C> {
             mail.request_id,
             state,
             now,
-            deadline
+            deadline,
+            mail.forget_as
         )
         .execute(&mut *self.0)
         .await
@@ -51,6 +55,51 @@ impl<C: Connected> Mails for Access<C> {
                 apalis_sqlite::Error::Database(error) => store_error(error),
                 other => unreadable(other),
             })
+    }
+
+    async fn forget_mails(
+        &mut self,
+        user: UserId,
+        to: &EmailKey,
+        forget_as: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (to, seconds, now) = (to.as_str(), now.as_second(), micros(now));
+        // A claim in hand is fenced off by a newer number: its worker may no longer write the final dot.
+        sqlx::query!(
+            "update mails set state = 'cancelled', reason = 'the account was deleted', finished_at = ?1,
+                 again_at = null, claim_no = claim_no + 1
+             where (recipient_key = ?2 or user_id = ?3) and finished_at is null",
+            now,
+            to,
+            user.0
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        sqlx::query!(
+            "update Jobs set status = 'Killed', lock_by = null, lock_at = null, done_at = ?1
+             where id in (select id from mails
+                          where (recipient_key = ?2 or user_id = ?3) and state = 'cancelled')
+               and status in ('Pending', 'Running')",
+            seconds,
+            to,
+            user.0
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        sqlx::query!(
+            "update mails set recipient = '', recipient_key = ?1
+             where recipient_key = ?2 or user_id = ?3",
+            forget_as,
+            to,
+            user.0
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
     }
 }
 

@@ -3,13 +3,19 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::accounts::{NewSession, NewUser};
-use domain::id::UserId;
+use domain::accounts::admin::UserFilter;
+use domain::accounts::{NewSession, NewUser, User};
+use domain::email::EmailAddress;
+use domain::id::{SessionId, UserId};
+use domain::password::PasswordHash;
 use domain::store::{Sessions, StoreError, Users};
+use domain::username::{NameKey, Username};
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros};
 use crate::error::{conflict_or, store_error};
+use crate::view::UserRow;
 
 #[async_trait]
 impl<C: Connected> Users for Access<C> {
@@ -40,6 +46,102 @@ impl<C: Connected> Users for Access<C> {
         Ok(UserId(id))
     }
 
+    async fn set_password(
+        &mut self,
+        user: UserId,
+        credential_version: i64,
+        password: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let password = password.as_str();
+        let set = sqlx::query!(
+            "update users set password_hash = ?1, credential_version = credential_version + 1
+             where id = ?2 and credential_version = ?3 and is_active = 1",
+            password,
+            user.0,
+            credential_version
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(set.rows_affected() == 1)
+    }
+
+    async fn rehash_password(
+        &mut self,
+        user: UserId,
+        credential_version: i64,
+        password: &PasswordHash,
+    ) -> Result<(), StoreError> {
+        let password = password.as_str();
+        sqlx::query!(
+            "update users set password_hash = ?1
+             where id = ?2 and credential_version = ?3 and is_active = 1",
+            password,
+            user.0,
+            credential_version
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn set_username(&mut self, user: UserId, name: &Username) -> Result<(), StoreError> {
+        let (shown, key) = (name.as_str(), name.key().as_str());
+        sqlx::query!(
+            "update users set username = ?, username_key = ? where id = ?",
+            shown,
+            key,
+            user.0
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(|error| conflict_or(error, &[("users.username_key", "username")]))?;
+        Ok(())
+    }
+
+    async fn set_email(
+        &mut self,
+        user: UserId,
+        credential_version: i64,
+        email: &EmailAddress,
+    ) -> Result<bool, StoreError> {
+        let (shown, key) = (email.as_typed(), email.key().as_str());
+        let set = sqlx::query!(
+            "update users set email = ?1, email_key = ?2, credential_version = credential_version + 1
+             where id = ?3 and credential_version = ?4 and is_active = 1",
+            shown,
+            key,
+            user.0,
+            credential_version
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(|error| conflict_or(error, &[("users.email_key", "email")]))?;
+        Ok(set.rows_affected() == 1)
+    }
+
+    async fn set_active(&mut self, user: UserId, active: bool) -> Result<bool, StoreError> {
+        let set = sqlx::query!(
+            "update users set is_active = ?1, credential_version = credential_version + 1
+             where id = ?2 and is_active <> ?1",
+            active,
+            user.0
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(set.rows_affected() == 1)
+    }
+
+    async fn delete_user(&mut self, user: UserId) -> Result<bool, StoreError> {
+        let deleted = sqlx::query!("delete from users where id = ?", user.0)
+            .execute(&mut *self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(deleted.rows_affected() == 1)
+    }
+
     async fn note_registration_notice(
         &mut self,
         user: UserId,
@@ -64,6 +166,53 @@ impl<C: Connected> Users for Access<C> {
 
 #[async_trait]
 impl<C: Connected> Sessions for Access<C> {
+    async fn end_sessions(
+        &mut self,
+        user: UserId,
+        but: Option<SessionId>,
+    ) -> Result<u64, StoreError> {
+        let but = but.map(|session| session.to_string());
+        let ended = sqlx::query!(
+            "delete from sessions where user_id = ?1 and (?2 is null or id <> ?2)",
+            user.0,
+            but
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(ended.rows_affected())
+    }
+
+    async fn end_session(&mut self, user: UserId, session: SessionId) -> Result<bool, StoreError> {
+        let session = session.to_string();
+        let ended = sqlx::query!(
+            "delete from sessions where user_id = ? and id = ?",
+            user.0,
+            session
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(ended.rows_affected() == 1)
+    }
+
+    async fn touch_session(
+        &mut self,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (session, now) = (session.to_string(), micros(now));
+        sqlx::query!(
+            "update sessions set last_used_at = max(last_used_at, ?) where id = ?",
+            now,
+            session
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
     async fn insert_session(&mut self, session: &NewSession) -> Result<bool, StoreError> {
         let id = session.id.to_string();
         let token = session.token.as_bytes();
@@ -89,4 +238,30 @@ impl<C: Connected> Sessions for Access<C> {
         .map_err(store_error)?;
         Ok(inserted.rows_affected() == 1)
     }
+}
+
+/// Users, in the order of their numbers.
+pub(crate) async fn list(
+    connection: &mut SqliteConnection,
+    filter: &UserFilter,
+) -> Result<Vec<User>, StoreError> {
+    let after = filter.after.map_or(0, |user| user.0);
+    let name = filter.name.as_ref().map(NameKey::as_str);
+    let limit = i64::from(filter.limit);
+    let rows = sqlx::query_as!(
+        UserRow,
+        "select id, username, email, email_key, password_hash, credential_version, is_active, created_at
+         from users
+         where id > ?1 and (?2 is null or instr(email_key, ?2) > 0)
+           and (?3 is null or instr(username_key, ?3) > 0)
+         order by id limit ?4",
+        after,
+        filter.email,
+        name,
+        limit
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(rows.into_iter().map(UserRow::read).collect())
 }

@@ -1,31 +1,87 @@
 //! What can be read, inside a unit of work as well as outside.
 
 use async_trait::async_trait;
-use domain::accounts::{LoginAccount, User};
+use domain::accounts::admin::UserFilter;
+use domain::accounts::dummy::HashKinds;
+use domain::accounts::import::Basis;
+use domain::accounts::sessions::Session;
+use domain::accounts::{LoginAccount, SessionUser, User};
+use domain::audit::Recorded;
 use domain::email::EmailKey;
 use domain::id::UserId;
 use domain::password::PasswordHash;
 use domain::queue::{MailFilter, MailRecord, MailStory, TryRecord};
 use domain::store::{StoreError, View};
+use domain::token::SecretHash;
 use domain::username::NameKey;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
+use crate::{import, users};
 
 #[async_trait]
 impl<C: Connected> View for Access<C> {
     async fn user_by_email(&mut self, email: &EmailKey) -> Result<Option<User>, StoreError> {
         let email = email.as_str();
-        let row = sqlx::query!("select id, email from users where email_key = ?", email)
-            .fetch_optional(&mut *self.0)
-            .await
-            .map_err(store_error)?;
-        Ok(row.map(|row| User {
-            id: UserId(row.id),
-            email: row.email,
-        }))
+        let row = sqlx::query_as!(
+            UserRow,
+            "select id, username, email, email_key, password_hash, credential_version, is_active, created_at
+             from users where email_key = ?",
+            email
+        )
+        .fetch_optional(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(row.map(UserRow::read))
+    }
+
+    async fn user(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        let row = sqlx::query_as!(
+            UserRow,
+            "select id, username, email, email_key, password_hash, credential_version, is_active, created_at
+             from users where id = ?",
+            id.0
+        )
+        .fetch_optional(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(row.map(UserRow::read))
+    }
+
+    async fn session(&mut self, token: &SecretHash) -> Result<Option<SessionUser>, StoreError> {
+        let token = token.as_bytes();
+        let row = sqlx::query!(
+            "select sessions.id as session_id, sessions.created_at as session_created_at, last_used_at, expires_at,
+                    users.id, username, email, email_key, password_hash, credential_version, is_active,
+                    users.created_at
+             from sessions join users on users.id = sessions.user_id where token_hash = ?",
+            token
+        )
+        .fetch_optional(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        row.map(|row| {
+            Ok(SessionUser {
+                id: row.session_id.parse().map_err(unreadable)?,
+                created: time(row.session_created_at),
+                last_used: time(row.last_used_at),
+                expires: time(row.expires_at),
+                user: UserRow {
+                    id: row.id,
+                    username: row.username,
+                    email: row.email,
+                    email_key: row.email_key,
+                    password_hash: row.password_hash,
+                    credential_version: row.credential_version,
+                    is_active: row.is_active,
+                    created_at: row.created_at,
+                }
+                .read(),
+            })
+        })
+        .transpose()
     }
 
     async fn login_account(
@@ -62,6 +118,87 @@ impl<C: Connected> View for Access<C> {
             }
         }
         Ok(LoginAccount::Unknown)
+    }
+
+    async fn hash_kinds(&mut self) -> Result<HashKinds, StoreError> {
+        // The condition is that of the index `users_with_imported_password`, word for word.
+        let row = sqlx::query!(
+            r#"select
+                 (select count(*) from users) as "users!: u32",
+                 (select count(*) from users where password_hash glob 'pbkdf2_sha256$*') as "imported!: u32",
+                 (select password_hash from users where password_hash glob 'pbkdf2_sha256$*'
+                  order by id desc limit 1) as example"#
+        )
+        .fetch_one(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(HashKinds {
+            users: row.users.into(),
+            imported: row.imported.into(),
+            example: row.example.map(Into::into),
+        })
+    }
+
+    async fn sessions(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<Vec<Session>, StoreError> {
+        let (now, idle_since) = (micros(now), micros(idle_since));
+        let rows = sqlx::query!(
+            "select id, created_at, last_used_at, expires_at, client, user_agent from sessions
+             where user_id = ? and expires_at > ? and last_used_at > ? order by created_at desc, id desc",
+            user.0,
+            now,
+            idle_since
+        )
+        .fetch_all(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Session {
+                    id: row.id.parse().map_err(unreadable)?,
+                    created: time(row.created_at),
+                    last_used: time(row.last_used_at),
+                    expires: time(row.expires_at),
+                    client: row.client.into(),
+                    user_agent: row.user_agent,
+                })
+            })
+            .collect()
+    }
+
+    async fn records(&mut self, user: UserId, limit: u32) -> Result<Vec<Recorded>, StoreError> {
+        let rows = sqlx::query!(
+            "select at, event, request_id, client, user_agent, detail from audit
+             where user_id = ? order by at desc, id desc limit ?",
+            user.0,
+            limit
+        )
+        .fetch_all(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Recorded {
+                at: time(row.at),
+                event: row.event,
+                request_id: row.request_id,
+                client: row.client,
+                user_agent: row.user_agent,
+                detail: row.detail,
+            })
+            .collect())
+    }
+
+    async fn users(&mut self, filter: &UserFilter) -> Result<Vec<User>, StoreError> {
+        users::list(&mut self.0, filter).await
+    }
+
+    async fn import_basis(&mut self, now: Timestamp) -> Result<Basis, StoreError> {
+        import::basis(&mut self.0, now).await
     }
 
     async fn mail(&mut self, id_prefix: &str) -> Result<Vec<MailStory>, StoreError> {
@@ -126,6 +263,33 @@ impl<C: Connected> View for Access<C> {
             .into_iter()
             .map(MailRow::read)
             .collect()
+    }
+}
+
+/// A user's columns.
+pub(crate) struct UserRow {
+    pub(crate) id: i64,
+    pub(crate) username: String,
+    pub(crate) email: String,
+    pub(crate) email_key: String,
+    pub(crate) password_hash: String,
+    pub(crate) credential_version: i64,
+    pub(crate) is_active: i64,
+    pub(crate) created_at: i64,
+}
+
+impl UserRow {
+    pub(crate) fn read(self) -> User {
+        User {
+            id: UserId(self.id),
+            username: self.username,
+            email: self.email,
+            email_key: self.email_key.into(),
+            password: self.password_hash.into(),
+            credential_version: self.credential_version,
+            active: self.is_active == 1,
+            created: time(self.created_at),
+        }
     }
 }
 

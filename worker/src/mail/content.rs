@@ -4,15 +4,17 @@
 
 use std::fmt;
 
+use domain::mail::{MailKind, Priority};
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 /// A mail's kind and what it is filled with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// The code that confirms an address for a new account.
-    VerifyEmail(VerifyEmail),
-    /// To the owner of an account whose address somebody tried to register again.
-    AlreadyRegistered(AlreadyRegistered),
+    /// One of the kinds that carry a code.
+    Code(MailKind, Code),
+    /// One of the kinds that carry none, nor anything that somebody else has typed in.
+    Notice(MailKind),
 }
 
 impl Content {
@@ -20,18 +22,20 @@ impl Content {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::VerifyEmail(_) => "verify_email",
-            Self::AlreadyRegistered(_) => "already_registered",
+            Self::Code(kind, _) | Self::Notice(kind) => kind.as_str(),
         }
     }
 
     /// One of each kind.
     #[must_use]
     pub fn samples() -> Vec<Self> {
-        vec![
-            Self::VerifyEmail(VerifyEmail::sample()),
-            Self::AlreadyRegistered(AlreadyRegistered::sample()),
-        ]
+        MailKind::ALL
+            .into_iter()
+            .map(|kind| match kind.priority() {
+                Priority::Code => Self::Code(kind, Code::sample()),
+                Priority::Notice => Self::Notice(kind),
+            })
+            .collect()
     }
 }
 
@@ -39,15 +43,15 @@ impl Serialize for Content {
     /// As the context of its templates, without a wrapper that names the kind.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::VerifyEmail(context) => context.serialize(serializer),
-            Self::AlreadyRegistered(context) => context.serialize(serializer),
+            Self::Code(_, context) => context.serialize(serializer),
+            Self::Notice(_) => serializer.serialize_map(Some(0))?.end(),
         }
     }
 }
 
-/// Fills [`Content::VerifyEmail`].
+/// Fills the templates of every kind that carries a code.
 #[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct VerifyEmail {
+pub struct Code {
     /// The code, as it is to be typed in.
     pub code: String,
     /// The username with all but its beginning hidden, such as `ab•••`: a name can look like a
@@ -58,7 +62,7 @@ pub struct VerifyEmail {
     pub minutes_valid: u32,
 }
 
-impl VerifyEmail {
+impl Code {
     /// An example.
     #[must_use]
     pub fn sample() -> Self {
@@ -70,26 +74,13 @@ impl VerifyEmail {
     }
 }
 
-impl fmt::Debug for VerifyEmail {
+impl fmt::Debug for Code {
     /// Without the code.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyEmail")
+        f.debug_struct("Code")
             .field("username_masked", &self.username_masked)
             .field("minutes_valid", &self.minutes_valid)
             .finish_non_exhaustive()
-    }
-}
-
-/// Fills [`Content::AlreadyRegistered`]: nothing. It carries no code, and nothing that whoever
-/// tried has typed in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct AlreadyRegistered {}
-
-impl AlreadyRegistered {
-    /// An example.
-    #[must_use]
-    pub fn sample() -> Self {
-        Self {}
     }
 }
 

@@ -12,5 +12,5 @@ mod content;
 mod message;
 mod templates;
 
-pub use content::{AlreadyRegistered, Content, VerifyEmail};
+pub use content::{Code, Content};
 pub use message::{BuildError, Outgoing, build};

@@ -1,6 +1,9 @@
 //! `smart-notes bench`: figures of this machine, measured with the real worker on a database of its own.
 
 mod drain;
+mod figures;
+mod http;
+mod login;
 mod rig;
 mod wakeup;
 
@@ -13,6 +16,8 @@ use clap::Subcommand;
 pub enum Command {
     /// How soon after its commit a mail is begun by an idle worker, and what idling costs
     Wakeup(wakeup::Args),
+    /// How many logins a second, beside a bare loop of the same hash
+    Login(login::Args),
     /// How fast a backlog is delivered to a local sink
     Drain(drain::Args),
 }
@@ -21,6 +26,7 @@ pub enum Command {
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Wakeup(args) => wakeup::run(&args).await?,
+        Command::Login(args) => login::run(&args).await?,
         Command::Drain(args) => drain::run(&args).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,26 +1,31 @@
 //! What every measurement needs: a database in a temporary folder, a sink, the worker's binary, and
 //! registrations as the API makes them.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
+use async_trait::async_trait;
 use devmail::{Catcher, Config};
-use domain::accounts::CodePolicy;
 use domain::accounts::register::{Register, RegisterPolicy};
+use domain::accounts::{CodePolicy, NewUser};
+use domain::audit::Actor;
 use domain::client::ClientKey;
 use domain::clock::{Clock, SystemClock};
 use domain::email::EmailAddress;
 use domain::otp::KeyRing;
 use domain::password::PasswordHash;
+use domain::store::{StoreError, Tx, Write};
 use domain::username::Username;
 use runtime::database::{self, Database, Role};
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+
+use super::http::Client;
 
 /// A database, a sink, and settings that name both.
 pub struct Rig {
@@ -59,10 +64,34 @@ impl Rig {
         })
     }
 
-    /// Starts the worker's binary, which stands beside this one. It is killed when dropped.
+    /// Starts the worker's binary. It is killed when dropped.
     pub fn start_worker(&self) -> anyhow::Result<Child> {
-        let worker = worker_binary()?;
-        Command::new(&worker)
+        self.start("smart-notes-worker", &[])
+    }
+
+    /// Starts the API's binary on a free port and waits until it is ready. It is killed when dropped.
+    pub async fn start_api(&self) -> anyhow::Result<Api> {
+        let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = free.local_addr()?;
+        drop(free);
+        let process = self.start("smart-notes-api", &["--listen", &address.to_string()])?;
+        let client = Client::new(address);
+        for _ in 0..200 {
+            if matches!(client.get("/health/ready", None).await, Ok((200, _))) {
+                return Ok(Api {
+                    address,
+                    _process: process,
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::bail!("the API did not become ready within 10 s")
+    }
+
+    fn start(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Child> {
+        let program = sibling(name)?;
+        Command::new(&program)
+            .args(arguments)
             .env_clear()
             .envs(variables(&self.folder, &self.catcher))
             .current_dir(self.folder.path())
@@ -71,7 +100,23 @@ impl Rig {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("{} can't be started", worker.display()))
+            .with_context(|| format!("{} can't be started", program.display()))
+    }
+
+    /// Adds a user with a password whose hash is known.
+    pub async fn add_user(&self, name: &str, password: &PasswordHash) -> anyhow::Result<()> {
+        let username = Username::parse(name)?;
+        let email = EmailAddress::parse(&format!("{name}@example.com"))?;
+        let user = NewUser {
+            username: username.as_str().to_owned(),
+            username_key: username.key().clone(),
+            email: email.as_typed().to_owned(),
+            email_key: email.key().clone(),
+            password: password.clone(),
+            now: SystemClock.now(),
+        };
+        self.database.store.write(AddUser(user)).await?;
+        Ok(())
     }
 
     /// Registers the `n`-th address, but for the password's hash, which would be most of the time.
@@ -80,14 +125,35 @@ impl Rig {
             Username::parse(&format!("bench{n}"))?,
             EmailAddress::parse(&format!("bench{n}@example.com"))?,
             PasswordHash::from("$none$".to_owned()),
-            ClientKey::of(Ipv4Addr::LOCALHOST.into()),
-            format!("bench-{n}"),
+            Actor {
+                request_id: format!("bench-{n}"),
+                client: ClientKey::of(Ipv4Addr::LOCALHOST.into()),
+                user_agent: String::new(),
+            },
             self.keys.current().clone(),
             policy(&self.settings),
             SystemClock.now(),
         );
         self.database.store.write(registration).await?;
         Ok(())
+    }
+}
+
+/// A running API.
+pub struct Api {
+    pub address: SocketAddr,
+    /// Killed when dropped.
+    _process: Child,
+}
+
+struct AddUser(NewUser);
+
+#[async_trait]
+impl Write for AddUser {
+    type Out = ();
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        tx.insert_user(&self.0).await.map(drop)
     }
 }
 
@@ -99,11 +165,12 @@ fn policy(settings: &Settings) -> RegisterPolicy {
         },
         lapse: settings.accounts.registration_lapse,
         live_attempts: None,
+        limits: None,
         reveal_registered: false,
     }
 }
 
-fn variables(folder: &TempDir, catcher: &Catcher) -> [(String, String); 4] {
+fn variables(folder: &TempDir, catcher: &Catcher) -> [(String, String); 5] {
     let database = folder.path().join("bench.db");
     [
         (
@@ -114,6 +181,7 @@ fn variables(folder: &TempDir, catcher: &Catcher) -> [(String, String); 4] {
             "SMART_NOTES__SMTP__RELAYS",
             format!("smtp://{}?tls=none", catcher.smtp_addr()),
         ),
+        ("SMART_NOTES__LIMITS__ENABLED", "false".to_owned()),
         ("SMART_NOTES__LOG__LEVEL", "warn".to_owned()),
         (
             "SECRET_KEY",
@@ -123,13 +191,14 @@ fn variables(folder: &TempDir, catcher: &Catcher) -> [(String, String); 4] {
     .map(|(name, value)| (name.to_owned(), value))
 }
 
-fn worker_binary() -> anyhow::Result<PathBuf> {
+/// Another program of ours, which stands beside this one.
+fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("this program's own path is unknown")?;
-    let worker = own.with_file_name("smart-notes-worker");
+    let program = own.with_file_name(name);
     anyhow::ensure!(
-        worker.exists(),
+        program.exists(),
         "{} is missing: build it with `cargo build --release --workspace`",
-        worker.display()
+        program.display()
     );
-    Ok(worker)
+    Ok(program)
 }

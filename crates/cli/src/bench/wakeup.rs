@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
+use super::figures::percentile;
 use super::rig::Rig;
 
 /// What `bench wakeup` is told.
@@ -119,16 +120,4 @@ async fn delays(rig: &Rig, commits: &[Timestamp]) -> anyhow::Result<Vec<f64>> {
         delays.push(started.duration_since(*commit).as_secs_f64() * 1000.0);
     }
     Ok(delays)
-}
-
-/// The value below which that share of the sorted values lies.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an index into a list of some hundred"
-    )]
-    let index = ((sorted.len() as f64 * share).ceil() as usize).clamp(1, sorted.len().max(1)) - 1;
-    sorted.get(index).copied().unwrap_or(f64::NAN)
 }

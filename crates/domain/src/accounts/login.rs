@@ -9,18 +9,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::dummy::{Dummies, HashKinds};
 use super::{LoginAccount, NewSession};
-use crate::client::ClientKey;
-use crate::email::EmailAddress;
+use crate::audit::{Actor, Entry, Event};
+use crate::email::{EmailAddress, EmailKey};
 use crate::id::{SessionId, UserId};
+use crate::limits::{Limits, LoginCounters, Passage, Refusal};
 use crate::password::PasswordHash;
-use crate::store::{Store, StoreError, Tx, Write};
+use crate::store::{StoreError, Tx, View, Write};
 use crate::token::SessionToken;
 use crate::username::NameKey;
 
 /// What a login found.
 #[derive(Debug, Clone)]
-pub struct Login(LoginAccount);
+pub struct Login {
+    account: LoginAccount,
+    /// What was asked for, in the form that compares.
+    asked: String,
+}
 
 /// What a checked password leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,33 +48,122 @@ pub enum Checked {
 
 /// Reads the account that `login` means: with an `@` the address first, then the name (names
 /// may hold an `@`); a user before an attempt, the newest attempt before older ones.
-pub async fn account(store: &Store, login: &str, now: Timestamp) -> Result<Login, StoreError> {
+pub async fn account<V: View + ?Sized>(
+    view: &mut V,
+    login: &str,
+    now: Timestamp,
+) -> Result<Login, StoreError> {
     let email = EmailAddress::parse(login).ok();
     let name = NameKey::of(login);
-    let mut view = store.view().await?;
-    let account = view
-        .login_account(email.as_ref().map(EmailAddress::key), &name, now)
-        .await?;
-    Ok(Login(account))
+    let email = email.as_ref().map(EmailAddress::key);
+    let account = view.login_account(email, &name, now).await?;
+    let asked = email.map_or(name.as_str(), EmailKey::as_str).to_owned();
+    Ok(Login { account, asked })
+}
+
+/// Whom refused logins are counted for: what was typed, in the form that compares. Counted for the user, the
+/// refusals of a name would tell which address belongs to it.
+fn counted_as(typed: &str) -> String {
+    match EmailAddress::parse(typed) {
+        Ok(email) => format!("email:{}", email.key().as_str()),
+        Err(_) => format!("name:{}", NameKey::of(typed).as_str()),
+    }
+}
+
+/// The first half of a login: counts it before anything is hashed, and finds the account.
+#[derive(Debug)]
+pub struct StartLogin {
+    /// What was typed: a name or an address.
+    pub login: String,
+    /// Who logs in.
+    pub actor: Actor,
+    /// The limits.
+    pub limits: Limits,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Whether a login may go on.
+#[derive(Debug)]
+pub enum Started {
+    /// With this account.
+    Go(Login),
+    /// Not before then.
+    Limited(Refusal),
+}
+
+#[async_trait]
+impl Write for StartLogin {
+    type Out = Started;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Started, StoreError> {
+        let login = account(tx, &self.login, self.now).await?;
+        let known = match &login.account {
+            LoginAccount::Verified { id, .. } => tx.knows_client(*id, &self.actor.client).await?,
+            _ => false,
+        };
+        let counters = LoginCounters::new(&counted_as(&self.login), &self.actor.client);
+        let passage = counters
+            .attempt(tx, &self.limits, &self.actor, known, self.now)
+            .await?;
+        Ok(match passage {
+            Passage::Granted => Started::Go(login),
+            Passage::Refused(refusal) => Started::Limited(refusal),
+        })
+    }
+}
+
+/// Records a login that was refused. It has been counted when it began.
+#[derive(Debug)]
+pub struct RefuseLogin {
+    /// The user it was for, if there is one.
+    pub user: Option<UserId>,
+    /// Who tried.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for RefuseLogin {
+    type Out = ();
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        let entry = Entry::new(Event::LoginRefused, &self.actor, self.now);
+        let entry = match self.user {
+            Some(user) => entry.user(user),
+            None => entry,
+        };
+        tx.record(&entry).await
+    }
 }
 
 impl Login {
-    /// The hash to check the password against: the account's, or the dummy, so that an
+    /// The user, if the login means one.
+    #[must_use]
+    pub fn user(&self) -> Option<UserId> {
+        match self.account {
+            LoginAccount::Verified { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The hash to check the password against: the account's, or a dummy, so that an
     /// unknown login takes as long as a known one (OWASP ASVS 5.0 6.3.8).
     #[must_use]
-    pub fn hash_to_check(&self, dummy: &PasswordHash) -> PasswordHash {
-        match &self.0 {
+    pub fn hash_to_check(&self, dummies: &Dummies, kinds: &HashKinds) -> PasswordHash {
+        match &self.account {
             LoginAccount::Verified { password, .. } | LoginAccount::Unverified { password } => {
                 password.clone()
             }
-            LoginAccount::Unknown => dummy.clone(),
+            LoginAccount::Unknown => dummies.hash_for(&self.asked, kinds),
         }
     }
 
     /// What the check leads to.
     #[must_use]
     pub fn checked(self, password_is_right: bool) -> Checked {
-        match self.0 {
+        match self.account {
             LoginAccount::Verified {
                 id,
                 email,
@@ -89,23 +184,31 @@ impl Login {
 /// How long sessions last.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPolicy {
+    /// A session that is not used for so long has ended.
+    pub idle: Duration,
     /// The longest life of a session, used or not.
     pub max: Duration,
 }
 
 /// Opens a session. The token is drawn by [`OpenSession::new`].
 #[derive(Debug)]
-pub struct OpenSession(NewSession);
+pub struct OpenSession {
+    session: NewSession,
+    actor: Actor,
+    counted: Option<String>,
+    rehashed: Option<PasswordHash>,
+}
 
 impl OpenSession {
     /// A session for a login that was allowed, and the token that only its client gets.
+    /// `counted`: what was typed, if it was counted by [`StartLogin`] at `now`; that is taken back.
     #[must_use]
     pub fn new(
         user: UserId,
         credential_version: i64,
-        client: ClientKey,
-        user_agent: &str,
+        actor: Actor,
         policy: SessionPolicy,
+        counted: Option<String>,
         now: Timestamp,
     ) -> (Self, SessionToken) {
         let token = SessionToken::generate();
@@ -116,10 +219,23 @@ impl OpenSession {
             token: token.hash(),
             now,
             expires: now + policy.max,
-            client,
-            user_agent: user_agent.chars().take(500).collect(),
+            client: actor.client.clone(),
+            user_agent: actor.user_agent.clone(),
         };
-        (Self(session), token)
+        let open = Self {
+            session,
+            actor,
+            counted,
+            rehashed: None,
+        };
+        (open, token)
+    }
+
+    /// Puts a new hash of the password that was checked in the place of an outdated one
+    /// ([`PasswordHash::is_outdated`]; OWASP ASVS 5.0 11.4.2).
+    #[must_use]
+    pub fn rehashing(self, rehashed: Option<PasswordHash>) -> Self {
+        Self { rehashed, ..self }
     }
 }
 
@@ -129,6 +245,22 @@ impl Write for OpenSession {
     type Out = bool;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
-        tx.insert_session(&self.0).await
+        let (user, now) = (self.session.user, self.session.now);
+        if !tx.insert_session(&self.session).await? {
+            return Ok(false);
+        }
+        if let Some(hash) = &self.rehashed {
+            tx.rehash_password(user, self.session.credential_version, hash)
+                .await?;
+        }
+        let client = &self.actor.client;
+        if let Some(typed) = &self.counted {
+            let counters = LoginCounters::new(&counted_as(typed), client);
+            counters.succeeded(tx, now).await?;
+        }
+        tx.know_client(user, client, now).await?;
+        let entry = Entry::new(Event::LoggedIn, &self.actor, now);
+        tx.record(&entry.user(user)).await?;
+        Ok(true)
     }
 }

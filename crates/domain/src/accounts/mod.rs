@@ -4,9 +4,18 @@
 //! of its own with its own name, password hash and challenge: the code that is verified
 //! decides which attempt wins, so a stranger who registered the address first gains nothing.
 
+pub mod admin;
+pub mod code;
+pub mod code_login;
+pub mod deletion;
+pub mod dummy;
+pub mod import;
 pub mod login;
+pub mod password;
+pub mod profile;
 pub mod register;
 pub mod resend;
+pub mod sessions;
 pub mod verify;
 
 use std::time::Duration;
@@ -14,12 +23,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::client::ClientKey;
-use crate::email::EmailKey;
+use crate::email::{EmailAddress, EmailKey};
 use crate::id::{ChallengeId, RegistrationId, SessionId, UserId};
-use crate::otp::{CodeSeed, KeyId, Purpose};
+use crate::otp::CodeSeed;
 use crate::password::PasswordHash;
-use crate::random;
-use crate::token::{ChallengeHandle, SecretHash};
+use crate::token::SecretHash;
 use crate::username::NameKey;
 
 /// How codes live and die.
@@ -36,8 +44,29 @@ pub struct CodePolicy {
 pub struct User {
     /// Its number.
     pub id: UserId,
+    /// Its name.
+    pub username: String,
     /// Its address as typed.
     pub email: String,
+    /// Its address in the form that compares.
+    pub email_key: EmailKey,
+    /// Its password's hash.
+    pub password: PasswordHash,
+    /// Raised by every change of password, address or state.
+    pub credential_version: i64,
+    /// Whether it may log in.
+    pub active: bool,
+    /// When it was verified.
+    pub created: Timestamp,
+}
+
+impl User {
+    /// The mailbox its mails go to. An address that no longer parses, which none here does, is used as it is.
+    #[must_use]
+    pub fn mailbox(&self) -> String {
+        EmailAddress::parse(&self.email)
+            .map_or_else(|_| self.email.clone(), |email| email.mailbox().to_owned())
+    }
 }
 
 /// A user to be added.
@@ -80,6 +109,15 @@ pub struct Attempt {
     pub expires: Timestamp,
 }
 
+/// An attempt whose code can still be used, as limits see it.
+#[derive(Debug, Clone)]
+pub struct LiveAttempt {
+    /// Who started it.
+    pub client: ClientKey,
+    /// When its last challenge ends.
+    pub ends: Timestamp,
+}
+
 /// An attempt to be added.
 #[derive(Debug, Clone)]
 pub struct NewAttempt {
@@ -89,6 +127,26 @@ pub struct NewAttempt {
     pub email_key: EmailKey,
     /// When.
     pub now: Timestamp,
+}
+
+/// Whose a challenge is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// An attempt to register.
+    Attempt(RegistrationId),
+    /// A user.
+    User(UserId),
+}
+
+impl Owner {
+    /// The subject that enters the code's derivation: never change these forms.
+    #[must_use]
+    pub fn subject(self) -> String {
+        match self {
+            Self::Attempt(id) => id.to_string(),
+            Self::User(id) => format!("user:{id}"),
+        }
+    }
 }
 
 /// A challenge: a code that can be presented.
@@ -106,6 +164,8 @@ pub struct Challenge {
     pub superseded: bool,
     /// Tries made by the holder of the handle.
     pub tries: u32,
+    /// The address that is to be the user's, if that is what the code is for.
+    pub target: Option<String>,
 }
 
 /// A challenge to be added.
@@ -113,8 +173,8 @@ pub struct Challenge {
 pub struct NewChallenge {
     /// Which.
     pub id: ChallengeId,
-    /// The attempt it belongs to.
-    pub attempt: RegistrationId,
+    /// Whose it is.
+    pub owner: Owner,
     /// The address it is for.
     pub email_key: EmailKey,
     /// What its code is derived from.
@@ -125,6 +185,8 @@ pub struct NewChallenge {
     pub now: Timestamp,
     /// When its life ends.
     pub expires: Timestamp,
+    /// The address that is to be the user's, as typed, if that is what the code is for.
+    pub target: Option<String>,
 }
 
 /// A session to be added.
@@ -146,6 +208,21 @@ pub struct NewSession {
     pub client: ClientKey,
     /// With what, as the client said; at most 500 characters.
     pub user_agent: String,
+}
+
+/// A session with its user, as a token leads to it.
+#[derive(Debug, Clone)]
+pub struct SessionUser {
+    /// Which session.
+    pub id: SessionId,
+    /// Its user.
+    pub user: User,
+    /// When it began.
+    pub created: Timestamp,
+    /// When it was last seen to be used, give or take a few minutes.
+    pub last_used: Timestamp,
+    /// When it ends at the latest.
+    pub expires: Timestamp,
 }
 
 /// The account that a login means.
@@ -171,56 +248,4 @@ pub enum LoginAccount {
     },
     /// Nobody.
     Unknown,
-}
-
-/// The random parts of a challenge, drawn before the transaction begins.
-#[derive(Debug, Clone)]
-pub struct ChallengeDraw {
-    id: ChallengeId,
-    nonce: [u8; 16],
-    key: KeyId,
-}
-
-impl ChallengeDraw {
-    /// Draws them, for a challenge whose code that key makes.
-    #[must_use]
-    pub fn new(key: KeyId) -> Self {
-        Self {
-            id: ChallengeId::generate(),
-            nonce: random::bytes(),
-            key,
-        }
-    }
-
-    /// The key that will make the code.
-    fn key(&self) -> &KeyId {
-        &self.key
-    }
-
-    /// The challenge of an attempt's `generation`-th code.
-    fn challenge(
-        &self,
-        attempt: RegistrationId,
-        email: &EmailKey,
-        generation: i64,
-        handle: Option<&ChallengeHandle>,
-        now: Timestamp,
-        expires: Timestamp,
-    ) -> NewChallenge {
-        NewChallenge {
-            id: self.id,
-            attempt,
-            email_key: email.clone(),
-            seed: CodeSeed {
-                key: self.key.clone(),
-                purpose: Purpose::VerifyEmail,
-                subject: attempt.to_string(),
-                generation,
-                nonce: self.nonce,
-            },
-            handle: handle.map(ChallengeHandle::hash),
-            now,
-            expires,
-        }
-    }
 }

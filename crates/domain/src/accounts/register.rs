@@ -5,10 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Attempt, ChallengeDraw, CodePolicy, NewAttempt, User};
-use crate::client::ClientKey;
+use super::code::{ChallengeDraw, CodeFor};
+use super::{Attempt, CodePolicy, LiveAttempt, NewAttempt, Owner, User};
+use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailAddress;
 use crate::id::{MailId, RegistrationId};
+use crate::limits::{self, Limits, Passage, Rate, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{KeyId, Purpose};
 use crate::password::PasswordHash;
@@ -19,6 +21,9 @@ use crate::username::Username;
 /// The owner of a verified address hears of registrations with it at most this often.
 pub const NOTICE_INTERVAL: Duration = Duration::from_hours(1);
 
+/// The name of the limit of attempts that an address may have at once.
+const LIVE_ATTEMPTS: &str = "live-attempts";
+
 /// How registrations are limited.
 #[derive(Debug, Clone, Copy)]
 pub struct RegisterPolicy {
@@ -26,8 +31,10 @@ pub struct RegisterPolicy {
     pub codes: CodePolicy,
     /// After this time without a verified code the attempt lapses and its name is free.
     pub lapse: Duration,
-    /// Live attempts an address may have; `None` lifts the limit.
+    /// Live attempts an address may have; one client at most half of them. `None` lifts the limit.
     pub live_attempts: Option<u32>,
+    /// The budgets; `None` lifts them.
+    pub limits: Option<Limits>,
     /// Whether a verified address is told apart, as the service that this one replaces did.
     pub reveal_registered: bool,
 }
@@ -38,8 +45,7 @@ pub struct Register {
     username: Username,
     email: EmailAddress,
     password: PasswordHash,
-    client: ClientKey,
-    request_id: String,
+    actor: Actor,
     policy: RegisterPolicy,
     now: Timestamp,
     id: RegistrationId,
@@ -64,22 +70,17 @@ pub enum Registered {
         email: bool,
     },
     /// The address has as many live attempts as it may have.
-    TooMany {
-        /// When the next one may be made.
-        retry_at: Timestamp,
-    },
+    TooMany(Refusal),
 }
 
 impl Register {
     /// A registration with a password that has been hashed already.
     #[must_use]
-    #[expect(clippy::too_many_arguments, reason = "a form has that many fields")]
     pub fn new(
         username: Username,
         email: EmailAddress,
         password: PasswordHash,
-        client: ClientKey,
-        request_id: String,
+        actor: Actor,
         key: KeyId,
         policy: RegisterPolicy,
         now: Timestamp,
@@ -88,8 +89,7 @@ impl Register {
             username,
             email,
             password,
-            client,
-            request_id,
+            actor,
             policy,
             now,
             id: RegistrationId::generate(),
@@ -108,7 +108,7 @@ impl Register {
                 email: self.email.as_typed().to_owned(),
                 mailbox: self.email.mailbox().to_owned(),
                 password: self.password.clone(),
-                client: self.client.clone(),
+                client: self.actor.client.clone(),
                 decoy,
                 expires: self.now + self.policy.lapse,
             },
@@ -138,9 +138,10 @@ impl Register {
             to_key: self.email.key().clone(),
             challenge: None,
             user: None,
-            request_id: self.request_id.clone(),
+            request_id: self.actor.request_id.clone(),
             now: self.now,
             deadline: None,
+            forget_as: None,
         }
     }
 }
@@ -163,22 +164,23 @@ impl Write for Register {
             });
         }
         let live = tx.live_attempts(email, self.now).await?;
-        if let Some(most) = self.policy.live_attempts
-            && live.len() >= most as usize
-        {
-            let retry_at = live[live.len() - most as usize];
-            return Ok(Registered::TooMany { retry_at });
+        if let Passage::Refused(refusal) = self.passage(tx, &live).await? {
+            return Ok(Registered::TooMany(refusal));
         }
 
         tx.insert_attempt(&self.attempt(owner.is_some())).await?;
-        let challenge = self.draw.challenge(
-            self.id,
+        let code = CodeFor {
+            owner: Owner::Attempt(self.id),
+            purpose: Purpose::VerifyEmail,
             email,
-            1,
-            Some(&self.handle),
-            self.now,
-            self.now + self.policy.codes.life.min(self.policy.lapse),
-        );
+            target: None,
+            until: Some(self.now + self.policy.lapse),
+        };
+        let form = limits::code_form(tx, email, Purpose::VerifyEmail, self.now).await?;
+        let handle = Some(&self.handle);
+        let challenge = self
+            .draw
+            .challenge(code, (1, form), handle, self.now, self.policy.codes);
         tx.insert_challenge(&challenge).await?;
         match owner {
             None => {
@@ -202,10 +204,54 @@ impl Write for Register {
                 }
             }
         }
+        let entry = Entry::new(Event::Registered, &self.actor, self.now);
+        tx.record(&entry.email(email)).await?;
         Ok(Registered::Accepted {
             handle: self.handle.clone(),
         })
     }
+}
+
+impl Register {
+    /// First the attempts that are alive, then the budgets: a refusal costs none of them.
+    async fn passage(&self, tx: &mut dyn Tx, live: &[LiveAttempt]) -> Result<Passage, StoreError> {
+        if let Some(most) = self.policy.live_attempts {
+            let all = live.iter().map(|attempt| attempt.ends).collect();
+            let own = live
+                .iter()
+                .filter(|attempt| attempt.client == self.actor.client)
+                .map(|attempt| attempt.ends)
+                .collect();
+            let refused = [(all, most), (own, most.div_ceil(2))]
+                .into_iter()
+                .filter_map(|(ends, most)| Some((frees(ends, most)?, most)));
+            if let Some((retry_at, most)) = refused.max() {
+                limits::note_refusal(tx, &self.actor, LIVE_ATTEMPTS, self.now).await?;
+                return Ok(Passage::Refused(Refusal {
+                    limit: LIVE_ATTEMPTS,
+                    rate: Rate {
+                        most,
+                        window: self.policy.codes.life,
+                    },
+                    retry_at,
+                }));
+            }
+        }
+        match &self.policy.limits {
+            Some(limits) => {
+                let spends = limits.registration(&self.email, &self.actor.client);
+                limits::spend(tx, &self.actor, &spends, self.now).await
+            }
+            None => Ok(Passage::Granted),
+        }
+    }
+}
+
+/// When fewer than `most` of them are left, if that is not now.
+fn frees(mut ends: Vec<Timestamp>, most: u32) -> Option<Timestamp> {
+    ends.sort_unstable();
+    let over = ends.len().checked_sub(most as usize)?;
+    ends.get(over).copied()
 }
 
 #[cfg(test)]
@@ -213,6 +259,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::client::ClientKey;
     use crate::id::UserId;
 
     fn registration(email: &str) -> Register {
@@ -220,8 +267,11 @@ mod tests {
             Username::parse("mallory").unwrap(),
             EmailAddress::parse(email).unwrap(),
             PasswordHash::from("$none$".to_owned()),
-            ClientKey::of(Ipv4Addr::LOCALHOST.into()),
-            "request".to_owned(),
+            Actor {
+                request_id: "request".to_owned(),
+                client: ClientKey::of(Ipv4Addr::LOCALHOST.into()),
+                user_agent: String::new(),
+            },
             KeyId::from("key".to_owned()),
             RegisterPolicy {
                 codes: CodePolicy {
@@ -230,6 +280,7 @@ mod tests {
                 },
                 lapse: Duration::from_hours(24),
                 live_attempts: None,
+                limits: None,
                 reveal_registered: false,
             },
             Timestamp::UNIX_EPOCH,
@@ -240,7 +291,13 @@ mod tests {
     fn the_notice_goes_to_the_address_as_its_owner_gave_it() {
         let owner = User {
             id: UserId(7),
+            username: "ada".to_owned(),
             email: "Ada@bücher.example".to_owned(),
+            email_key: registration("ada@bücher.example").email.key().clone(),
+            password: PasswordHash::from("$none$".to_owned()),
+            credential_version: 1,
+            active: true,
+            created: Timestamp::UNIX_EPOCH,
         };
         let registration = registration("aDA@BÜCHER.example");
 

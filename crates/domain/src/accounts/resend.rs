@@ -3,27 +3,25 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Attempt, ChallengeDraw, CodePolicy};
-use crate::client::ClientKey;
+use super::code::{ChallengeDraw, CodeFor};
+use super::{Attempt, CodePolicy, Owner};
+use crate::audit::Actor;
 use crate::email::EmailAddress;
-use crate::id::{ChallengeId, MailId};
+use crate::id::MailId;
+use crate::limits::{self, Limits, Passage, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{KeyId, Purpose};
 use crate::store::{StoreError, Tx, Write};
 use crate::token::SecretHash;
-
-/// Spent tries bring a new code, and with it new tries, only while the attempt has had fewer codes
-/// than this; otherwise guessing and re-sending in turn would find one in the end.
-const MAX_FOR_GUESSES: i64 = 5;
 
 /// Somebody asks for the code again. Random values are drawn by [`ResendCode::new`].
 #[derive(Debug)]
 pub struct ResendCode {
     email: EmailAddress,
     handle: Option<SecretHash>,
-    client: ClientKey,
-    request_id: String,
+    actor: Actor,
     policy: CodePolicy,
+    limits: Option<Limits>,
     now: Timestamp,
     draw: ChallengeDraw,
     mail: MailId,
@@ -36,6 +34,8 @@ pub enum Resent {
     Queued,
     /// The address has no attempt that waits for a code.
     Nothing,
+    /// A limit was reached: alike for addresses that have an attempt and those that have none.
+    Limited(Refusal),
 }
 
 impl ResendCode {
@@ -44,18 +44,18 @@ impl ResendCode {
     pub fn new(
         email: EmailAddress,
         handle: Option<SecretHash>,
-        client: ClientKey,
-        request_id: String,
+        actor: Actor,
         key: KeyId,
         policy: CodePolicy,
+        limits: Option<Limits>,
         now: Timestamp,
     ) -> Self {
         Self {
             email,
             handle,
-            client,
-            request_id,
+            actor,
             policy,
+            limits,
             now,
             draw: ChallengeDraw::new(key),
             mail: MailId::generate(),
@@ -74,39 +74,8 @@ impl ResendCode {
         }
         let own = attempts
             .iter()
-            .find(|attempt| attempt.client == self.client);
+            .find(|attempt| attempt.client == self.actor.client);
         Ok(own.or_else(|| attempts.first()))
-    }
-
-    /// The attempt's challenge to mail, a new one if the old has little left.
-    async fn challenge(
-        &self,
-        tx: &mut dyn Tx,
-        attempt: &Attempt,
-    ) -> Result<(ChallengeId, Timestamp), StoreError> {
-        let email = self.email.key();
-        let challenges = tx.challenges_of(attempt.id, self.now).await?;
-        let open_tries = tx.open_tries(email, Purpose::VerifyEmail).await?;
-        let made = tx.generations(attempt.id).await?;
-        if let Some(current) = challenges.iter().find(|challenge| !challenge.superseded) {
-            let left = current.expires.duration_since(self.now);
-            let life = current.expires.duration_since(current.created);
-            let fresh = left * 2 >= life && &current.seed.key == self.draw.key();
-            let guessable = open_tries < self.policy.max_tries || made >= MAX_FOR_GUESSES;
-            if fresh && guessable {
-                return Ok((current.id, current.expires));
-            }
-        }
-        let generation = made + 1;
-        // A code never outlives its attempt.
-        let expires = (self.now + self.policy.life).min(attempt.expires);
-        let new = self
-            .draw
-            .challenge(attempt.id, email, generation, None, self.now, expires);
-        tx.supersede_challenges(attempt.id, self.now).await?;
-        tx.insert_challenge(&new).await?;
-        tx.reset_open_tries(email, Purpose::VerifyEmail).await?;
-        Ok((new.id, new.expires))
     }
 }
 
@@ -115,13 +84,30 @@ impl Write for ResendCode {
     type Out = Resent;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Resent, StoreError> {
+        if let Some(limits) = &self.limits {
+            let spends = limits.code_request(&self.email, &self.actor.client, None);
+            let passage = limits::spend(tx, &self.actor, &spends, self.now).await?;
+            if let Passage::Refused(refusal) = passage {
+                return Ok(Resent::Limited(refusal));
+            }
+        }
         let attempts = tx.attempts(self.email.key(), self.now).await?;
         let Some(attempt) = self.meant(tx, &attempts).await? else {
             tx.count_nothing(self.email.key(), Purpose::VerifyEmail, self.now)
                 .await?;
             return Ok(Resent::Nothing);
         };
-        let (challenge, expires) = self.challenge(tx, attempt).await?;
+        let code = CodeFor {
+            owner: Owner::Attempt(attempt.id),
+            purpose: Purpose::VerifyEmail,
+            email: self.email.key(),
+            target: None,
+            until: Some(attempt.expires),
+        };
+        let (challenge, expires) = self
+            .draw
+            .current_or_new(tx, code, self.now, self.policy)
+            .await?;
         if attempt.decoy {
             // Everything but the mail, so that a verified address looks like any other.
             tx.count_nothing(self.email.key(), Purpose::VerifyEmail, self.now)
@@ -135,9 +121,10 @@ impl Write for ResendCode {
             to_key: self.email.key().clone(),
             challenge: Some(challenge),
             user: None,
-            request_id: self.request_id.clone(),
+            request_id: self.actor.request_id.clone(),
             now: self.now,
             deadline: Some(expires),
+            forget_as: None,
         })
         .await?;
         Ok(Resent::Queued)

@@ -14,6 +14,9 @@ pub struct Accounts {
     /// Whether registering a registered address is answered with an error. That tells
     /// anyone who has an account (ASVS 6.3.8); off by default.
     pub reveal_registered_emails: bool,
+    /// Whether one can log in with a code from a mail instead of the password. Never a second
+    /// factor: mail is no authenticator (NIST SP 800-63B-4 §3.1.3.1).
+    pub otp_login: bool,
     /// `registration_lapse_seconds`: how long an unverified registration holds its name.
     #[serde(rename = "registration_lapse_seconds", with = "units::seconds")]
     pub registration_lapse: Duration,
@@ -38,6 +41,9 @@ pub struct Accounts {
     /// `session_max_seconds`: a session ends after so long in any case (ASVS 7.3.2).
     #[serde(rename = "session_max_seconds", with = "units::seconds")]
     pub session_max: Duration,
+    /// `keep_audit_days`: how long the record of security events is kept (ASVS 16.4).
+    #[serde(rename = "keep_audit_days", with = "units::days")]
+    pub keep_audit: Duration,
 }
 
 impl Accounts {
@@ -77,6 +83,8 @@ impl Accounts {
     /// OWASP ASVS 11.4.2 and the Password Storage Cheat Sheet: nothing below m=19456, t=2,
     /// p=1. The upper ends are slips: one login would take the machine.
     fn check_argon2(&self, checks: &mut Checks<'_>) {
+        let audit_days = self.keep_audit.as_secs() / 86_400;
+        checks.range("accounts.keep_audit_days", audit_days, 1..=3650);
         let mut strength = |key, value: u32, least: u32, most: u32| {
             checks.require(
                 value >= least,

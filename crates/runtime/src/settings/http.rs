@@ -22,6 +22,10 @@ pub struct Http {
         deserialize_with = "networks"
     )]
     pub trusted_proxies: Vec<IpNet>,
+    /// Web pages' origins that may call the API from a browser, exactly as browsers send them;
+    /// empty: none, and no header of CORS is ever sent.
+    #[serde(deserialize_with = "origins")]
+    pub cors_origins: Vec<String>,
     /// Connections held at once.
     pub max_connections: usize,
     /// `request_timeout_seconds`: by when a write must be over, counted from the end of the
@@ -80,6 +84,26 @@ fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> 
         .iter()
         .map(|item| network(item).map_err(serde::de::Error::custom))
         .collect()
+}
+
+fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let written = units::texts(from)?;
+    match written.iter().find(|item| !is_origin(item)) {
+        None => Ok(written),
+        Some(item) => Err(serde::de::Error::custom(format!(
+            "`{}` is no origin as browsers send it. Write scheme and host in lower case, a port only \
+             if it is not the scheme's own, and nothing after it, like https://app.example.com or \
+             http://localhost:5173",
+            item.escape_debug()
+        ))),
+    }
+}
+
+/// Browsers compare bytes (RFC 6454 section 6.2): another spelling would never match.
+fn is_origin(written: &str) -> bool {
+    url::Url::parse(written).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == written
+    })
 }
 
 fn network(written: &str) -> Result<IpNet, String> {

@@ -10,14 +10,67 @@ pub struct Limits {
     /// False lifts every rate and budget, those of mail too; the tries per code and the
     /// hourly notice stay. Never false in production.
     pub enabled: bool,
+    /// Anonymous requests of one client in a second, over time.
+    pub requests_per_second_per_client: u32,
+    /// Anonymous requests of one client at once.
+    pub request_burst_per_client: u32,
     /// Attempts of one mail address (registrations, codes) that may be alive at once; one
     /// more is refused, none is evicted.
     pub live_attempts_per_address: u32,
+    /// Mails with codes that one mailbox gets in a minute, whatever the spelling of its address.
+    pub code_mails_per_minute: u32,
+    /// The same in an hour; one client may cause at most half of them.
+    pub code_mails_per_hour: u32,
+    /// Codes that one client, or one user who is logged in, may ask for in a minute.
+    pub code_requests_per_minute: u32,
+    /// Registrations of one client in an hour.
+    pub registrations_per_hour: u32,
+    /// Wrong codes of one client in an hour, whomever they are for.
+    pub wrong_codes_per_hour: u32,
+    /// Refused logins of one client in an hour, whomever they are for.
+    pub refused_logins_per_client_and_hour: u32,
+    /// Refused logins of one account in an hour, from clients it has not been used from.
+    pub refused_logins_per_account_and_hour: u32,
+    /// Refused logins of one account from one client, after which each costs twice the pause
+    /// of the one before.
+    pub refused_logins_without_pause: u32,
 }
 
 impl Limits {
     pub(super) fn check(&self, checks: &mut Checks<'_>) {
         let live = self.live_attempts_per_address;
         checks.range("limits.live_attempts_per_address", live, 1..=1000);
+        for (key, value) in [
+            (
+                "limits.requests_per_second_per_client",
+                self.requests_per_second_per_client,
+            ),
+            (
+                "limits.request_burst_per_client",
+                self.request_burst_per_client,
+            ),
+            ("limits.code_mails_per_minute", self.code_mails_per_minute),
+            ("limits.code_mails_per_hour", self.code_mails_per_hour),
+            (
+                "limits.code_requests_per_minute",
+                self.code_requests_per_minute,
+            ),
+            ("limits.registrations_per_hour", self.registrations_per_hour),
+            ("limits.wrong_codes_per_hour", self.wrong_codes_per_hour),
+            (
+                "limits.refused_logins_per_client_and_hour",
+                self.refused_logins_per_client_and_hour,
+            ),
+            (
+                "limits.refused_logins_per_account_and_hour",
+                self.refused_logins_per_account_and_hour,
+            ),
+            (
+                "limits.refused_logins_without_pause",
+                self.refused_logins_without_pause,
+            ),
+        ] {
+            checks.range(key, value, 1..=10_000);
+        }
     }
 }

@@ -32,6 +32,29 @@ pub(super) mod seconds {
     }
 }
 
+/// A [`std::time::Duration`] as whole days.
+pub(super) mod days {
+    use std::time::Duration;
+
+    use super::{Deserialize, Deserializer, MAX_SECONDS, Serializer};
+
+    const DAY: u64 = 86_400;
+
+    pub fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(value.as_secs() / DAY)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let days = u64::deserialize(from)?;
+        if days > MAX_SECONDS / DAY {
+            return Err(serde::de::Error::custom(format!(
+                "{days} days are more than a hundred years. Write fewer"
+            )));
+        }
+        Ok(Duration::from_secs(days * DAY))
+    }
+}
+
 /// A [`std::time::Duration`] as whole milliseconds.
 pub(super) mod millis {
     use std::time::Duration;

@@ -24,6 +24,9 @@ pub struct Worker {
     /// 30 a process that was told to stop has promised to be gone.
     #[serde(rename = "shutdown_grace_seconds", with = "units::seconds")]
     pub shutdown_grace: Duration,
+    /// `keep_mails_days`: how long mails that are over are kept, with their tries.
+    #[serde(rename = "keep_mails_days", with = "units::days")]
+    pub keep_mails: Duration,
 }
 
 impl Worker {
@@ -35,6 +38,11 @@ impl Worker {
             "worker.shutdown_grace_seconds",
             self.shutdown_grace.as_secs(),
             1..=20,
+        );
+        checks.range(
+            "worker.keep_mails_days",
+            self.keep_mails.as_secs() / 86_400,
+            1..=3650,
         );
         checks.require(
             lease >= heartbeat.saturating_mul(3),

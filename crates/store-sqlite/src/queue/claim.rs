@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use domain::mail::Priority;
+use domain::otp::CodeSeed;
 use domain::queue::{ChallengeLife, Claim, Claimed, MailChallenge};
 use domain::store::StoreError;
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use sqlx::SqliteConnection;
 
 use super::{QUEUE, sign_of_life, whole_second};
 use crate::access::{micros, time};
-use crate::challenges::seed;
+use crate::challenges::{form, owner};
 use crate::error::{store_error, unreadable};
 
 /// Why a mail that this version can't read waits, and for how long.
@@ -127,14 +128,17 @@ async fn load(
         r#"select mails.id, mails.claim_no, mails.kind, mails.recipient, mails.request_id,
                   mails.created_at, mails.deadline_at, mails.tries, mails.cut_offs,
                   challenges.id as "challenge_id?", challenges.registration_id as "registration_id?",
+                  challenges.user_id as "challenge_user_id?",
                   challenges.purpose as "purpose?", challenges.generation as "generation?",
                   challenges.nonce as "nonce?", challenges.key_id as "key_id?",
+                  challenges.long_code as "long_code?",
                   challenges.expires_at as "expires_at?", challenges.superseded_at, challenges.used_at,
-                  challenges.ended_at, registrations.username as "username?"
+                  challenges.ended_at, coalesce(registrations.username, users.username) as "username?: String"
            from json_each(?) as claimed
            join mails on mails.id = claimed.value
            left join challenges on challenges.id = mails.challenge_id
            left join registrations on registrations.id = challenges.registration_id
+           left join users on users.id = challenges.user_id
            where mails.state = 'sending'"#,
         ids
     )
@@ -202,10 +206,12 @@ struct ClaimedRow {
     cut_offs: i64,
     challenge_id: Option<String>,
     registration_id: Option<String>,
+    challenge_user_id: Option<i64>,
     purpose: Option<String>,
     generation: Option<i64>,
     nonce: Option<Vec<u8>>,
     key_id: Option<String>,
+    long_code: Option<i64>,
     expires_at: Option<i64>,
     superseded_at: Option<i64>,
     used_at: Option<i64>,
@@ -232,9 +238,10 @@ impl ClaimedRow {
     }
 
     fn challenge(&self, now: Timestamp) -> Result<Option<MailChallenge>, StoreError> {
-        let (Some(id), Some(attempt), Some(purpose), Some(key), Some(nonce)) = (
+        let owner = owner(self.registration_id.as_deref(), self.challenge_user_id)?;
+        let (Some(id), Some(owner), Some(purpose), Some(key), Some(nonce)) = (
             &self.challenge_id,
-            &self.registration_id,
+            owner,
             &self.purpose,
             &self.key_id,
             &self.nonce,
@@ -243,7 +250,14 @@ impl ClaimedRow {
         };
         Ok(Some(MailChallenge {
             id: id.parse().map_err(unreadable)?,
-            seed: seed(key, purpose, attempt, self.generation.unwrap_or(0), nonce)?,
+            seed: CodeSeed {
+                key: key.clone().into(),
+                purpose: purpose.parse().map_err(unreadable)?,
+                subject: owner.subject(),
+                generation: self.generation.unwrap_or(0),
+                nonce: nonce.as_slice().try_into().map_err(unreadable)?,
+                form: form(self.long_code.unwrap_or(0)),
+            },
             username: self.username.clone().unwrap_or_default(),
             life: life(
                 self.used_at,

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::mail::Priority;
-use domain::queue::{Beat, Due, JobQueue, Rescued, Turn, TurnReport, Watch};
+use domain::queue::{Beat, Due, JobQueue, Keep, Rescued, Turn, TurnReport, Watch};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -24,6 +24,7 @@ use sqlx::SqliteConnection;
 use crate::Sqlite;
 use crate::access::micros;
 use crate::error::store_error;
+use crate::sweep::Sweep;
 use crate::writer::Unit;
 
 /// The queue's name: apalis's `job_type`.
@@ -101,6 +102,10 @@ impl JobQueue for Sqlite {
         self.queue_write(rescue::Rescue { dead, now }).await
     }
 
+    async fn sweep(&self, keep: Keep, now: Timestamp) -> Result<u64, StoreError> {
+        self.queue_write(Sweep { keep, now }).await
+    }
+
     async fn leave(&self, worker: &str) -> Result<(), StoreError> {
         let worker = worker.to_owned();
         self.queue_write(Leave { worker }).await
@@ -124,7 +129,7 @@ impl Sqlite {
 
 /// A write of the queue: statements on the writer's connection, inside a transaction.
 #[async_trait]
-trait QueueWrite: Send + Sync + 'static {
+pub(crate) trait QueueWrite: Send + Sync + 'static {
     type Out: Send + 'static;
 
     async fn apply(&self, connection: &mut SqliteConnection) -> Result<Self::Out, StoreError>;

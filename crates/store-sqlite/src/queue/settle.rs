@@ -116,6 +116,10 @@ pub(super) async fn settle(
              state = j.value ->> 'state', reason = j.value ->> 'reason',
              again_at = j.value ->> 'again_at', finished_at = j.value ->> 'finished_at',
              tries = mails.tries + (j.value ->> 'counted'),
+             recipient = iif(j.value ->> 'finished_at' is not null and mails.forget_as is not null,
+                 '', mails.recipient),
+             recipient_key = iif(j.value ->> 'finished_at' is not null and mails.forget_as is not null,
+                 mails.forget_as, mails.recipient_key),
              cut_offs = mails.cut_offs + (j.value ->> 'cut_off')
          from json_each(?) as j
          where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'

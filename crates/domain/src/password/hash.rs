@@ -1,4 +1,4 @@
-//! Passwords: what is accepted, and the hashes that are kept instead of them.
+//! Hashes that are kept instead of passwords: argon2id, made and checked.
 //!
 //! Hashing costs about 14 ms of a core by design; callers run [`Hasher`] on a bounded
 //! pool of threads (`runtime::hashing`), never on an async thread.
@@ -6,67 +6,15 @@
 use std::fmt;
 
 use argon2::password_hash::{Ident, Output, ParamsString, PasswordHash as Phc, Salt, SaltString};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use secrecy::{ExposeSecret, SecretString};
+use argon2::{Algorithm, Argon2, Block, MIN_SALT_LEN, Params, Version};
 use subtle::ConstantTimeEq;
 
+use super::Password;
+use super::django::Pbkdf2;
 use crate::random;
 
-/// A password as typed: never trimmed, never cut, never shown.
-#[derive(Debug, Clone)]
-pub struct Password(SecretString);
-
-/// How long a password may be, in code points (NIST SP 800-63B-4, section 3.1.1.2; OWASP ASVS 5.0 6.2.1, 6.2.9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LengthRule {
-    /// The shortest password accepted.
-    pub min: usize,
-    /// The longest password accepted; hashing cost does not depend on it.
-    pub max: usize,
-}
-
-impl Default for LengthRule {
-    fn default() -> Self {
-        Self { min: 8, max: 256 }
-    }
-}
-
-/// Why a password is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordError {
-    /// Fewer code points than the rule asks for.
-    #[error("This password is too short. It must contain at least {0} characters.")]
-    TooShort(usize),
-    /// More code points than the rule allows.
-    #[error("Ensure this field has no more than {0} characters.")]
-    TooLong(usize),
-}
-
-impl Password {
-    /// Takes any text, to check it against a hash.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(SecretString::from(text))
-    }
-
-    /// Takes a text that is to become somebody's password.
-    pub fn choose(text: &str, rule: LengthRule) -> Result<Self, PasswordError> {
-        let length = text.chars().count();
-        if length < rule.min {
-            return Err(PasswordError::TooShort(rule.min));
-        }
-        if length > rule.max {
-            return Err(PasswordError::TooLong(rule.max));
-        }
-        Ok(Self::new(text))
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.0.expose_secret().as_bytes()
-    }
-}
-
-/// A password's hash as it is stored: a PHC string such as `$argon2id$v=19$m=19456,t=2,p=1$…`.
+/// A password's hash as it is stored: a PHC string such as `$argon2id$v=19$m=19456,t=2,p=1$…`, or
+/// one that was imported ([`super::django`]).
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
@@ -75,6 +23,20 @@ impl PasswordHash {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a new hash should take its place when its password is next at hand: it is not
+    /// argon2id, or of less than that cost (OWASP ASVS 5.0 11.4.2).
+    #[must_use]
+    pub fn is_outdated(&self, cost: HashCost) -> bool {
+        let phc = Phc::new(&self.0).ok();
+        let argon2id = phc.filter(|phc| phc.algorithm == Algorithm::Argon2id.ident());
+        let params = argon2id.and_then(|phc| Params::try_from(&phc).ok());
+        params.is_none_or(|has| {
+            has.m_cost() < cost.memory_kib
+                || has.t_cost() < cost.iterations
+                || has.p_cost() < cost.parallelism
+        })
     }
 }
 
@@ -162,6 +124,9 @@ impl Hasher {
     /// Whether the password is the one that was hashed. A hash of unknown form never matches.
     #[must_use]
     pub fn verify(&mut self, password: &Password, hash: &PasswordHash) -> bool {
+        if let Some(imported) = Pbkdf2::parse(hash.as_str()) {
+            return imported.verify(password);
+        }
         let Ok(phc) = Phc::new(hash.as_str()) else {
             return false;
         };
@@ -171,7 +136,7 @@ impl Hasher {
         let Ok(params) = Params::try_from(&phc) else {
             return false;
         };
-        if phc.algorithm != Algorithm::Argon2id.ident() {
+        if phc.algorithm != Algorithm::Argon2id.ident() || !is_affordable(&params) {
             return false;
         }
         let mut raw = [0; Salt::MAX_LENGTH];
@@ -179,6 +144,9 @@ impl Hasher {
             return false;
         };
         let salt = salt.to_vec();
+        if salt.len() < MIN_SALT_LEN {
+            return false;
+        }
         let output = self.run(&params, password, &salt);
         output.as_bytes().ct_eq(expected.as_bytes()).into()
     }
@@ -208,6 +176,11 @@ fn encode(params: &Params, salt: Salt<'_>, output: &Output) -> String {
         hash: Some(*output),
     };
     phc.to_string()
+}
+
+/// Hashes may come from elsewhere: one that would cost a gigabyte or minutes is no hash of ours.
+fn is_affordable(params: &Params) -> bool {
+    params.m_cost() <= 1024 * 1024 && params.t_cost() <= 100 && params.p_cost() <= 64
 }
 
 #[cfg(test)]
@@ -269,21 +242,28 @@ mod tests {
         }
     }
 
+    /// OWASP ASVS 5.0 11.4.2.
     #[test]
-    fn length_counts_code_points_and_nothing_is_trimmed() {
-        let rule = LengthRule::default();
+    fn a_hash_of_less_cost_or_of_another_kind_is_outdated() {
+        let stored = |text: &str| PasswordHash::from(text.to_owned());
+        let more = HashCost {
+            memory_kib: 65_536,
+            ..HashCost::FLOOR
+        };
+        let current = hasher().hash(&Password::new("correct horse"));
 
-        assert_eq!(
-            Password::choose("1234567", rule).unwrap_err(),
-            PasswordError::TooShort(8)
-        );
-        assert!(Password::choose("пароль12", rule).is_ok());
-        assert!(Password::choose("        ", rule).is_ok());
-        assert!(Password::choose(&"é".repeat(256), rule).is_ok());
-        assert_eq!(
-            Password::choose(&"é".repeat(257), rule).unwrap_err(),
-            PasswordError::TooLong(256)
-        );
+        assert!(!current.is_outdated(HashCost::FLOOR));
+        assert!(current.is_outdated(more));
+        for old in [
+            "",
+            "$argon2id$v=19$m=19456,t=1,p=1$c29tZXNhbHQ$YWJjZGVmZ2hpamtsbW5vcA",
+            "$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$YWJjZGVmZ2hpamtsbW5vcA",
+            super::super::django::of_nobody(1_000).as_str(),
+        ] {
+            assert!(stored(old).is_outdated(HashCost::FLOOR), "{old}");
+        }
+        let higher = "$argon2id$v=19$m=65536,t=3,p=1$c29tZXNhbHQ$YWJjZGVmZ2hpamtsbW5vcA";
+        assert!(!stored(higher).is_outdated(HashCost::FLOOR));
     }
 
     #[test]

@@ -1,0 +1,12 @@
+//! `smart-notes openapi`: the description of the API, as `/api/openapi.json` serves it.
+
+use std::process::ExitCode;
+
+use runtime::settings::Settings;
+
+/// Prints it. Routes that the settings switch off are left out.
+pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let document = smart_notes_api::openapi::document(settings.accounts.otp_login);
+    println!("{}", serde_json::to_string_pretty(&document)?);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,80 @@
+//! `users disable`, `enable`, `logout` and `delete`.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use domain::accounts::User;
+use domain::accounts::admin::{LogOut, RemoveUser, SetActive};
+use domain::clock::{Clock, SystemClock};
+use domain::id::MailId;
+use domain::otp::KeyRing;
+use domain::store::Store;
+use runtime::settings::Settings;
+
+use super::{Whom, operator, shown};
+
+async fn find(whom: &Whom, store: &Store) -> anyhow::Result<User> {
+    let mut view = store.view().await?;
+    whom.find(view.as_mut()).await
+}
+
+/// Shuts a user out, or lets it in again.
+pub async fn set_active(whom: &Whom, active: bool, store: &Store) -> anyhow::Result<()> {
+    let user = find(whom, store).await?;
+    let change = SetActive {
+        user: user.id,
+        active,
+        actor: operator(),
+        now: SystemClock.now(),
+    };
+    let word = if active { "enabled" } else { "disabled" };
+    if store.write(change).await? {
+        println!("{word} {}", shown(&user));
+    } else {
+        println!("{} is {word} already", shown(&user));
+    }
+    Ok(())
+}
+
+/// Ends every session of a user.
+pub async fn log_out(whom: &Whom, store: &Store) -> anyhow::Result<()> {
+    let user = find(whom, store).await?;
+    let log_out = LogOut {
+        user: user.id,
+        actor: operator(),
+        now: SystemClock.now(),
+    };
+    let ended = store.write(log_out).await?;
+    println!("logged out {}; sessions ended: {ended}", shown(&user));
+    Ok(())
+}
+
+/// Deletes an account.
+pub async fn delete(
+    whom: &Whom,
+    yes: bool,
+    settings: &Settings,
+    store: &Store,
+) -> anyhow::Result<()> {
+    let user = find(whom, store).await?;
+    if !yes {
+        bail!(
+            "this deletes {} with everything that belongs to it and can't be undone. \
+             If it is meant, say so with --yes; `smart-notes users disable` only shuts the user out",
+            shown(&user)
+        );
+    }
+    let keys = &settings.secret_keys;
+    let removal = RemoveUser {
+        user: user.id,
+        keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
+        mail: MailId::generate(),
+        actor: operator(),
+        now: SystemClock.now(),
+    };
+    if !store.write(removal).await? {
+        bail!("{} has been deleted meanwhile", shown(&user));
+    }
+    println!("deleted {}; a farewell is on its way", shown(&user));
+    Ok(())
+}

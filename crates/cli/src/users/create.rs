@@ -1,0 +1,131 @@
+//! `users create` and `users verify`: the two ways to a user without a code.
+
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use domain::accounts::admin::{CreateUser, Creation, Verification, VerifyAttempt};
+use domain::clock::{Clock, SystemClock};
+use domain::email::{self, EmailAddress};
+use domain::password::{Attribute, LengthRule, Password};
+use domain::store::Store;
+use domain::username::{NameKey, Username};
+use runtime::hashing::HashPool;
+use runtime::settings::Settings;
+use serde_json::json;
+
+use super::{CreateArgs, operator};
+
+/// Makes a user.
+pub async fn create(args: &CreateArgs, settings: &Settings, store: &Store) -> anyhow::Result<()> {
+    let username = Username::parse(&args.username)
+        .with_context(|| format!("`{}` can't be a username", args.username))?;
+    let email = EmailAddress::parse(&args.email)
+        .with_context(|| format!("`{}` can't be an address", args.email))?;
+    let text = password_text(args.password_file.as_deref())?;
+    let password = chosen(&text, settings, &username, &email)?;
+    let password = HashPool::new(&settings.accounts)?.hash(password).await?;
+    let creation = CreateUser {
+        username,
+        email,
+        password,
+        actor: operator(),
+        now: SystemClock.now(),
+    };
+    match store.write(creation).await? {
+        Creation::NameTaken => bail!(
+            "the username `{}` is taken by a user, or held by a registration for a while: choose another",
+            args.username
+        ),
+        Creation::EmailTaken => bail!(
+            "a user has the address already: `smart-notes users show {}` shows who",
+            args.email
+        ),
+        Creation::Done(user) if args.json => println!("{}", json!({ "id": user })),
+        Creation::Done(user) => println!(
+            "made user {user} ({}, {})",
+            args.username,
+            email::mask(&args.email)
+        ),
+    }
+    Ok(())
+}
+
+/// The password as typed, but for one line break at its end, which editors and `echo` add.
+fn password_text(file: Option<&Path>) -> anyhow::Result<String> {
+    let mut text = String::new();
+    match file {
+        Some(file) => {
+            text = std::fs::read_to_string(file)
+                .with_context(|| format!("the password can't be read from {}", file.display()))?;
+        }
+        None if std::io::stdin().is_terminal() => bail!(
+            "the password is not asked for at the terminal, which would show it. \
+             Pipe it in, or give a file with --password-file"
+        ),
+        None => {
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .context("the password can't be read from the standard input")?;
+        }
+    }
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}
+
+/// The password, if the rules of the API allow it.
+fn chosen(
+    text: &str,
+    settings: &Settings,
+    username: &Username,
+    email: &EmailAddress,
+) -> anyhow::Result<Password> {
+    let rule = LengthRule {
+        min: settings.accounts.password_min_length,
+        max: settings.accounts.password_max_length,
+    };
+    let account = [
+        (Attribute::Username, username.as_str()),
+        (Attribute::Email, email.as_typed()),
+    ];
+    Password::choose(text, rule, &account).map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the password is refused: {}", faults.join(" "))
+    })
+}
+
+/// Makes a user of a registration.
+pub async fn verify(email: &str, username: Option<&str>, store: &Store) -> anyhow::Result<()> {
+    let address = EmailAddress::parse(email).with_context(|| format!("`{email}` is no address"))?;
+    let verification = VerifyAttempt {
+        email: address,
+        name: username.map(NameKey::of),
+        actor: operator(),
+        now: SystemClock.now(),
+    };
+    match store.write(verification).await? {
+        Verification::Done(user) => println!("{} is verified: user {user}", email::mask(email)),
+        Verification::Verified(user) => bail!("the address is verified already: user {user}"),
+        Verification::Nobody => bail!(
+            "no registration with this address{} waits for its code. It may have lapsed: \
+             have it registered again, or make a user with `smart-notes users create`",
+            username.map_or_else(String::new, |name| format!(" and the name `{name}`"))
+        ),
+        Verification::NameTaken => bail!(
+            "somebody else has the registration's name by now: have it registered again with another"
+        ),
+        Verification::Several(attempts) => {
+            let names: Vec<_> = attempts
+                .iter()
+                .map(|(id, name)| format!("  {id}  {name}"))
+                .collect();
+            bail!(
+                "registrations of several clients wait with this address, and one may be a stranger's, \
+                 whose password would be good then. Ask the owner for the name, and give it with --username. \
+                 Newest first:\n{}",
+                names.join("\n")
+            )
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! `smart-notes users`: looking at accounts, and what only an operator may do to them. Everything that changes
+//! one is recorded as `admin` in the same transaction.
+
+mod change;
+mod create;
+mod look;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use domain::accounts::{LoginAccount, User};
+use domain::audit::Actor;
+use domain::clock::{Clock, SystemClock};
+use domain::email::EmailAddress;
+use domain::id::UserId;
+use domain::store::View;
+use domain::username::NameKey;
+use runtime::database::{Database, Role};
+use runtime::settings::Settings;
+use runtime::shutdown::Shutdown;
+
+/// What `users` can do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a user whose address counts as verified. The password comes from the standard input, or a file
+    Create(CreateArgs),
+    /// List users, by their numbers
+    List(ListArgs),
+    /// Show one user: profile, sessions, and the last security events
+    Show(ShowArgs),
+    /// Make a user of the newest registration that waits with this address, as its code would do
+    Verify {
+        /// The address
+        email: String,
+        /// The name of the registration that is meant, if several people's wait
+        #[arg(long, value_name = "NAME")]
+        username: Option<String>,
+    },
+    /// Shut a user out: every session ends at once, and no login or code is good
+    Disable(Whom),
+    /// Let a disabled user in again
+    Enable(Whom),
+    /// End every session of a user
+    Logout(Whom),
+    /// Delete an account with everything that belongs to it, and mail the farewell
+    Delete {
+        #[command(flatten)]
+        whom: Whom,
+        /// Really do it: it can't be undone
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What `create` is told.
+#[derive(clap::Args)]
+pub struct CreateArgs {
+    /// The name
+    #[arg(long, value_name = "NAME")]
+    username: String,
+    /// The address
+    #[arg(long, value_name = "ADDRESS")]
+    email: String,
+    /// A file with the password, instead of the standard input. The last line break does not count
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `list` is told.
+#[derive(clap::Args)]
+pub struct ListArgs {
+    /// Only users with this in their address, in any case
+    #[arg(long, value_name = "PART")]
+    email: Option<String>,
+    /// Only users with this in their name, in any case
+    #[arg(long, value_name = "PART")]
+    name: Option<String>,
+    /// Only users with a higher number: the next page
+    #[arg(long, value_name = "ID")]
+    after: Option<i64>,
+    /// At most this many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+    /// Show addresses as they are
+    #[arg(long)]
+    reveal: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `show` is told.
+#[derive(clap::Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    whom: Whom,
+    /// At most this many security events
+    #[arg(long, default_value_t = 20)]
+    records: u32,
+    /// Show the address as it is
+    #[arg(long)]
+    reveal: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which user.
+#[derive(clap::Args)]
+pub struct Whom {
+    /// The user's number, address or name
+    user: String,
+}
+
+/// Runs a command.
+pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let database = Database::open(settings, Role::Tool, &Shutdown::new()).await?;
+    let done = carry_out(command, settings, &database).await;
+    database.close().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn carry_out(
+    command: Command,
+    settings: &Settings,
+    database: &Database,
+) -> anyhow::Result<()> {
+    let store = &database.store;
+    match command {
+        Command::Create(args) => create::create(&args, settings, store).await,
+        Command::List(args) => look::list(&args, store).await,
+        Command::Show(args) => look::show(&args, settings, store).await,
+        Command::Verify { email, username } => {
+            create::verify(&email, username.as_deref(), store).await
+        }
+        Command::Disable(whom) => change::set_active(&whom, false, store).await,
+        Command::Enable(whom) => change::set_active(&whom, true, store).await,
+        Command::Logout(whom) => change::log_out(&whom, store).await,
+        Command::Delete { whom, yes } => change::delete(&whom, yes, settings, store).await,
+    }
+}
+
+impl Whom {
+    /// The user that is meant. An address is never taken for a name, though a name may look like one.
+    async fn find(&self, view: &mut dyn View) -> anyhow::Result<User> {
+        let text = self.user.trim();
+        let email = EmailAddress::parse(text).ok();
+        let found = match (&email, text.parse().map(UserId)) {
+            (Some(email), _) => view.user_by_email(email.key()).await?,
+            (None, Err(_)) => named(view, text).await?,
+            (None, Ok(number)) => {
+                let by_number = view.user(number).await?;
+                let by_name = named(view, text).await?;
+                if let (Some(one), Some(other)) = (&by_number, &by_name)
+                    && one.id != other.id
+                {
+                    bail!(
+                        "`{text}` is the number of one user and the name of another ({}): say which by the address",
+                        other.id
+                    );
+                }
+                by_number.or(by_name)
+            }
+        };
+        found.with_context(|| {
+            let hint = if email.is_some() {
+                "`smart-notes users verify` makes one of a registration that waits; whose name looks like an address is found by number"
+            } else {
+                "`smart-notes users list` shows who there is"
+            };
+            format!("there is no user `{text}`: {hint}")
+        })
+    }
+}
+
+async fn named(view: &mut dyn View, name: &str) -> anyhow::Result<Option<User>> {
+    let account = view
+        .login_account(None, &NameKey::of(name), SystemClock.now())
+        .await?;
+    Ok(match account {
+        LoginAccount::Verified { id, .. } => view.user(id).await?,
+        _ => None,
+    })
+}
+
+/// A user as every command names one: number, name, masked address.
+fn shown(user: &User) -> String {
+    format!(
+        "user {} ({}, {})",
+        user.id,
+        user.username,
+        domain::email::mask(&user.email)
+    )
+}
+
+/// Whoever types this, for the record of security events.
+pub fn operator() -> Actor {
+    let who = ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| !name.is_empty());
+    let who: String = who
+        .unwrap_or_else(|| "unknown".to_owned())
+        .chars()
+        .filter(|c| c.is_alphanumeric() || "._-".contains(*c))
+        .take(64)
+        .collect();
+    Actor::operator(format!("smart-notes/{} ({who})", env!("CARGO_PKG_VERSION")))
+}

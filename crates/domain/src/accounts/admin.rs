@@ -1,0 +1,279 @@
+//! What an operator does to accounts with the command line, each recorded in the same transaction.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::deletion::Removal;
+use super::{Attempt, NewUser};
+use crate::audit::{Actor, Entry, Event};
+use crate::client::ClientKey;
+use crate::email::EmailAddress;
+use crate::id::{MailId, RegistrationId, UserId};
+use crate::otp::{KeyRing, Purpose};
+use crate::password::PasswordHash;
+use crate::store::{StoreError, Tx, Write};
+use crate::username::{NameKey, Username};
+
+/// Which users to list.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Only those with this in their address, in lower case.
+    pub email: Option<String>,
+    /// Only those with this in their name.
+    pub name: Option<NameKey>,
+    /// Only those with a higher number.
+    pub after: Option<UserId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Actor {
+    /// An operator at a command line. `agent`: the program, and who runs it if that is known.
+    #[must_use]
+    pub fn operator(agent: String) -> Self {
+        Self {
+            request_id: ulid::Ulid::generate().to_string(),
+            client: ClientKey::from(String::new()),
+            user_agent: agent,
+        }
+    }
+}
+
+/// Makes a user without a code: the operator vouches for the address.
+#[derive(Debug)]
+pub struct CreateUser {
+    /// The name.
+    pub username: Username,
+    /// The address.
+    pub email: EmailAddress,
+    /// The password's hash.
+    pub password: PasswordHash,
+    /// Who does it.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What came of making a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// There is a new user.
+    Done(UserId),
+    /// Somebody has the name, or holds it with a registration.
+    NameTaken,
+    /// A user has the address.
+    EmailTaken,
+}
+
+#[async_trait]
+impl Write for CreateUser {
+    type Out = Creation;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Creation, StoreError> {
+        let (name, email) = (self.username.key(), self.email.key());
+        if tx.name_is_taken(name, email, self.now).await? {
+            return Ok(Creation::NameTaken);
+        }
+        let user = NewUser {
+            username: self.username.as_str().to_owned(),
+            username_key: name.clone(),
+            email: self.email.as_typed().to_owned(),
+            email_key: email.clone(),
+            password: self.password.clone(),
+            now: self.now,
+        };
+        if tx.user_by_email(email).await?.is_some() {
+            return Ok(Creation::EmailTaken);
+        }
+        let user = make(tx, &user, &self.actor, "made the user").await?;
+        Ok(Creation::Done(user))
+    }
+}
+
+/// Makes a user of the newest live attempt of an address, as its code would have done.
+#[derive(Debug)]
+pub struct VerifyAttempt {
+    /// The address.
+    pub email: EmailAddress,
+    /// The name of the attempt that is meant.
+    pub name: Option<NameKey>,
+    /// Who does it.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Verification {
+    /// There is a new user.
+    Done(UserId),
+    /// The address is a user's already.
+    Verified(UserId),
+    /// Nobody waits for a code with this address (and name).
+    Nobody,
+    /// Somebody else has made a user of that name meanwhile.
+    NameTaken,
+    /// Attempts of several clients wait. One of them may be a stranger's, whose password would be good
+    /// then, so it has to be said whose is meant.
+    Several(Vec<(RegistrationId, String)>),
+}
+
+#[async_trait]
+impl Write for VerifyAttempt {
+    type Out = Verification;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Verification, StoreError> {
+        let email = self.email.key();
+        if let Some(user) = tx.user_by_email(email).await? {
+            return Ok(Verification::Verified(user.id));
+        }
+        let mut attempts = tx.attempts(email, self.now).await?;
+        attempts.retain(|attempt| {
+            let meant = self.name.as_ref();
+            !attempt.decoy && meant.is_none_or(|name| *name == attempt.username_key)
+        });
+        let Some(newest) = attempts.first() else {
+            return Ok(Verification::Nobody);
+        };
+        if self.name.is_none() && attempts.iter().any(|other| other.client != newest.client) {
+            let shown = |attempt: &Attempt| (attempt.id, attempt.username.clone());
+            return Ok(Verification::Several(attempts.iter().map(shown).collect()));
+        }
+        if tx
+            .name_is_taken(&newest.username_key, email, self.now)
+            .await?
+        {
+            return Ok(Verification::NameTaken);
+        }
+        let user = NewUser {
+            username: newest.username.clone(),
+            username_key: newest.username_key.clone(),
+            email: newest.email.clone(),
+            email_key: email.clone(),
+            password: newest.password.clone(),
+            now: self.now,
+        };
+        let user = make(tx, &user, &self.actor, "verified the address").await?;
+        Ok(Verification::Done(user))
+    }
+}
+
+/// Adds a user whose name and address are free, and ends what waited for that address.
+async fn make(
+    tx: &mut dyn Tx,
+    user: &NewUser,
+    actor: &Actor,
+    detail: &str,
+) -> Result<UserId, StoreError> {
+    let (email, now) = (&user.email_key, user.now);
+    let id = tx.insert_user(user).await?;
+    tx.end_attempts(email, now).await?;
+    tx.reset_open_tries(email, Purpose::VerifyEmail).await?;
+    let entry = Entry::new(Event::Admin, actor, now);
+    tx.record(&entry.user(id).email(email).detail(detail))
+        .await?;
+    Ok(id)
+}
+
+/// Shuts a user out, which ends every session at once (OWASP ASVS 5.0 7.4.2), or lets it in again.
+#[derive(Debug)]
+pub struct SetActive {
+    /// Who.
+    pub user: UserId,
+    /// Whether the user may log in.
+    pub active: bool,
+    /// Who does it.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for SetActive {
+    /// Whether that changed anything.
+    type Out = bool;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
+        if !tx.set_active(self.user, self.active).await? {
+            return Ok(false);
+        }
+        let detail = if self.active {
+            "enabled the user".to_owned()
+        } else {
+            let ended = tx.end_sessions(self.user, None).await?;
+            format!("disabled the user; sessions ended: {ended}")
+        };
+        let entry = Entry::new(Event::Admin, &self.actor, self.now);
+        tx.record(&entry.user(self.user).detail(&detail)).await?;
+        Ok(true)
+    }
+}
+
+/// Ends every session of a user (OWASP ASVS 5.0 7.4.5).
+#[derive(Debug)]
+pub struct LogOut {
+    /// Whose.
+    pub user: UserId,
+    /// Who does it.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for LogOut {
+    /// How many have ended.
+    type Out = u64;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<u64, StoreError> {
+        let ended = tx.end_sessions(self.user, None).await?;
+        let detail = format!("logged the user out; sessions ended: {ended}");
+        let entry = Entry::new(Event::Admin, &self.actor, self.now);
+        tx.record(&entry.user(self.user).detail(&detail)).await?;
+        Ok(ended)
+    }
+}
+
+/// Deletes an account as its user could, with the same farewell.
+#[derive(Debug)]
+pub struct RemoveUser {
+    /// Who.
+    pub user: UserId,
+    /// What makes the pseudonym of the address.
+    pub keys: Arc<KeyRing>,
+    /// The farewell's id.
+    pub mail: MailId,
+    /// Who does it.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for RemoveUser {
+    /// Whether the user was still there.
+    type Out = bool;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
+        let Some(user) = tx.user(self.user).await? else {
+            return Ok(false);
+        };
+        let removal = Removal {
+            user: &user,
+            forget_as: self.keys.pseudonym(&user.email_key),
+            mail: self.mail,
+            entry: Entry::new(Event::Deleted, &self.actor, self.now),
+        };
+        if !removal.apply(tx).await? {
+            return Ok(false);
+        }
+        // After the removal, which forgets who was behind everything recorded of the user so far.
+        let entry = Entry::new(Event::Admin, &self.actor, self.now);
+        tx.record(&entry.user(user.id).detail("deleted the account"))
+            .await?;
+        Ok(true)
+    }
+}

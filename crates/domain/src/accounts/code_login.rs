@@ -1,0 +1,115 @@
+//! Logging in with a mailed code instead of a password. Off unless the settings say otherwise, and
+//! never a second factor: mail is not an authenticator (NIST SP 800-63B-4, section 3.1.3.1).
+
+use async_trait::async_trait;
+
+use super::code::{Guess, Presented};
+use super::login::SessionPolicy;
+use super::{NewSession, User};
+use crate::audit::{Entry, Event};
+use crate::email::EmailAddress;
+use crate::id::{SessionId, UserId};
+use crate::limits::{Passage, Refusal};
+use crate::otp::Purpose;
+use crate::store::{StoreError, Tx, Write};
+use crate::token::SessionToken;
+
+/// Somebody presents a code to log in. The token is drawn by [`LoginByCode::new`].
+#[derive(Debug)]
+pub struct LoginByCode {
+    email: EmailAddress,
+    presented: Presented,
+    policy: SessionPolicy,
+    id: SessionId,
+    token: SessionToken,
+}
+
+/// What came of it. A wrong code has been counted when this is known.
+#[derive(Debug)]
+pub enum ByCode {
+    /// A session was opened.
+    Welcome {
+        /// For whom.
+        user: UserId,
+        /// The address as typed.
+        email: String,
+        /// The token that only its client gets.
+        token: SessionToken,
+    },
+    /// Wrong, spent, expired, or for nobody: never told apart.
+    Wrong,
+    /// The client has been wrong too often.
+    Limited(Refusal),
+}
+
+impl LoginByCode {
+    /// A login with a code that went to an address.
+    #[must_use]
+    pub fn new(email: EmailAddress, presented: Presented, policy: SessionPolicy) -> Self {
+        Self {
+            email,
+            presented,
+            policy,
+            id: SessionId::generate(),
+            token: SessionToken::generate(),
+        }
+    }
+
+    fn session(&self, user: &User) -> NewSession {
+        let Presented { actor, now, .. } = &self.presented;
+        NewSession {
+            id: self.id,
+            user: user.id,
+            credential_version: user.credential_version,
+            token: self.token.hash(),
+            now: *now,
+            expires: *now + self.policy.max,
+            client: actor.client.clone(),
+            user_agent: actor.user_agent.clone(),
+        }
+    }
+
+    /// An address without a user costs a guess like every other.
+    async fn nobodys(&self, tx: &mut dyn Tx) -> Result<ByCode, StoreError> {
+        if let Passage::Refused(refusal) = self.presented.may_guess(tx).await? {
+            return Ok(ByCode::Limited(refusal));
+        }
+        let email = self.email.key();
+        self.presented
+            .guessed_wrong(tx, email, Purpose::LogIn)
+            .await?;
+        Ok(ByCode::Wrong)
+    }
+}
+
+#[async_trait]
+impl Write for LoginByCode {
+    type Out = ByCode;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<ByCode, StoreError> {
+        let (purpose, now) = (Purpose::LogIn, self.presented.now);
+        let Some(user) = tx.user_by_email(self.email.key()).await? else {
+            return self.nobodys(tx).await;
+        };
+        let challenge = match self.presented.by_user(tx, &user, purpose).await? {
+            Guess::Right(challenge) => challenge,
+            Guess::Wrong => return Ok(ByCode::Wrong),
+            Guess::Limited(refusal) => return Ok(ByCode::Limited(refusal)),
+        };
+        if !tx.use_challenge(challenge.id, now).await?
+            || !tx.insert_session(&self.session(&user)).await?
+        {
+            return Ok(ByCode::Wrong);
+        }
+        tx.reset_open_tries(&user.email_key, purpose).await?;
+        tx.know_client(user.id, &self.presented.actor.client, now)
+            .await?;
+        let entry = Entry::new(Event::LoggedIn, &self.presented.actor, now);
+        tx.record(&entry.user(user.id).detail("by code")).await?;
+        Ok(ByCode::Welcome {
+            user: user.id,
+            email: user.email,
+            token: self.token.clone(),
+        })
+    }
+}

@@ -1,0 +1,70 @@
+//! The part of the port to the database that imports alone need, and its rows.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::accounts::NewUser;
+use crate::email::EmailKey;
+use crate::id::{SessionId, UserId};
+use crate::store::StoreError;
+use crate::token::SecretHash;
+use crate::username::NameKey;
+
+/// Bringing users over from another database.
+#[async_trait]
+pub trait Imports: Send {
+    /// Adds users under the numbers they have, with their sessions; ends the attempts of their addresses.
+    async fn import_users(
+        &mut self,
+        users: &[ImportedUser],
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// Notes which users were brought over, as users or (not `verified`) as attempts.
+    async fn note_imported(
+        &mut self,
+        users: &[UserId],
+        verified: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// Gives no number up to this one to a new user.
+    async fn reserve_numbers(&mut self, up_to: UserId) -> Result<(), StoreError>;
+}
+
+/// What is in this database already.
+#[derive(Debug, Clone, Default)]
+pub struct Basis {
+    /// Users here: number, name and address in the forms that compare.
+    pub users: Vec<(UserId, NameKey, EmailKey)>,
+    /// Live attempts to register: name and address.
+    pub attempts: Vec<(NameKey, EmailKey)>,
+    /// Whom an import has brought over, and whether as verified.
+    pub imported: HashMap<UserId, bool>,
+}
+
+/// A user to be added under a number.
+pub struct ImportedUser {
+    /// The number.
+    pub id: UserId,
+    /// The user.
+    pub user: NewUser,
+    /// Whether the user may log in.
+    pub active: bool,
+    /// The session.
+    pub session: Option<ImportedSession>,
+}
+
+/// A session to be added with its token.
+pub struct ImportedSession {
+    /// Which.
+    pub id: SessionId,
+    /// The hash of its token.
+    pub token: SecretHash,
+    /// When it began.
+    pub created: Timestamp,
+    /// When it ends at the latest.
+    pub expires: Timestamp,
+    /// What it says it was opened with.
+    pub user_agent: &'static str,
+}

@@ -1,0 +1,161 @@
+//! Setting a new password: with a mailed code, or with the old password.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::User;
+use super::code::{Guess, Presented};
+use crate::audit::{Actor, Entry, Event};
+use crate::email::EmailAddress;
+use crate::id::{MailId, SessionId, UserId};
+use crate::limits::{Passage, Refusal};
+use crate::mail::{MailKind, NewMail};
+use crate::otp::Purpose;
+use crate::password::{Attribute, Password, PasswordError, PasswordHash};
+use crate::store::{StoreError, Tx, Write};
+
+/// Somebody sets a new password with a code. It has been hashed already, for a wrong code as well, so
+/// that both take as long.
+#[derive(Debug)]
+pub struct ResetPassword {
+    /// The address the code was mailed to.
+    pub email: EmailAddress,
+    /// The code.
+    pub presented: Presented,
+    /// The new password, to be compared with what only the code gives access to.
+    pub password: Password,
+    /// The new password's hash.
+    pub hash: PasswordHash,
+    /// The notice's id.
+    pub mail: MailId,
+}
+
+/// What came of it. A wrong code has been counted when this is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reset {
+    /// The password is set and every session has ended.
+    Done(UserId),
+    /// The code is right, and the password too close to the account's name or address (OWASP ASVS 5.0
+    /// 6.2.11). The code stays good; a try was counted, so that this can't be asked for ever.
+    TooSimilar(Vec<PasswordError>),
+    /// Wrong, spent, expired, or for nobody: never told apart.
+    Wrong,
+    /// The client has been wrong too often.
+    Limited(Refusal),
+}
+
+impl User {
+    /// What a new password of theirs is compared with.
+    #[must_use]
+    pub fn attributes(&self) -> [(Attribute, &str); 2] {
+        [
+            (Attribute::Username, &self.username),
+            (Attribute::Email, &self.email),
+        ]
+    }
+}
+
+#[async_trait]
+impl Write for ResetPassword {
+    type Out = Reset;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Reset, StoreError> {
+        let now = self.presented.now;
+        let purpose = Purpose::ResetPassword;
+        let Some(user) = tx.user_by_email(self.email.key()).await? else {
+            return self.nobodys(tx, purpose).await;
+        };
+        let challenge = match self.presented.by_user(tx, &user, purpose).await? {
+            Guess::Right(challenge) => challenge,
+            Guess::Wrong => return Ok(Reset::Wrong),
+            Guess::Limited(refusal) => return Ok(Reset::Limited(refusal)),
+        };
+        let similar = self.password.too_similar(&user.attributes());
+        if !similar.is_empty() {
+            return Ok(Reset::TooSimilar(similar));
+        }
+        if !tx.use_challenge(challenge.id, now).await?
+            || !tx
+                .set_password(user.id, user.credential_version, &self.hash)
+                .await?
+        {
+            return Ok(Reset::Wrong);
+        }
+        tx.end_sessions(user.id, None).await?;
+        tx.reset_open_tries(&user.email_key, purpose).await?;
+        let actor = &self.presented.actor;
+        tx.enqueue(&notice(&user, self.mail, actor, now)).await?;
+        let entry = Entry::new(Event::PasswordReset, actor, now);
+        tx.record(&entry.user(user.id).email(&user.email_key))
+            .await?;
+        Ok(Reset::Done(user.id))
+    }
+}
+
+impl ResetPassword {
+    /// An address without a user costs a guess like every other.
+    async fn nobodys(&self, tx: &mut dyn Tx, purpose: Purpose) -> Result<Reset, StoreError> {
+        if let Passage::Refused(refusal) = self.presented.may_guess(tx).await? {
+            return Ok(Reset::Limited(refusal));
+        }
+        let email = self.email.key();
+        self.presented.guessed_wrong(tx, email, purpose).await?;
+        Ok(Reset::Wrong)
+    }
+}
+
+/// A user sets a new password with the old one, which has been checked.
+#[derive(Debug)]
+pub struct ChangePassword {
+    /// Who.
+    pub user: User,
+    /// The session it is done in; it survives, the others end (OWASP ASVS 5.0 7.4.3).
+    pub session: SessionId,
+    /// The new password's hash.
+    pub password: PasswordHash,
+    /// Who does it.
+    pub actor: Actor,
+    /// The notice's id.
+    pub mail: MailId,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for ChangePassword {
+    /// Whether it was set: not if the credentials have changed since the old one was checked.
+    type Out = bool;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
+        let user = &self.user;
+        if !tx
+            .set_password(user.id, user.credential_version, &self.password)
+            .await?
+        {
+            return Ok(false);
+        }
+        tx.end_sessions(user.id, Some(self.session)).await?;
+        let actor = &self.actor;
+        tx.enqueue(&notice(user, self.mail, actor, self.now))
+            .await?;
+        let entry = Entry::new(Event::PasswordChanged, actor, self.now);
+        tx.record(&entry.user(user.id).email(&user.email_key))
+            .await?;
+        Ok(true)
+    }
+}
+
+fn notice(user: &User, id: MailId, actor: &Actor, now: Timestamp) -> NewMail {
+    NewMail {
+        id,
+        kind: MailKind::PasswordChanged,
+        to: user.mailbox(),
+        to_key: user.email_key.clone(),
+        challenge: None,
+        user: Some(user.id),
+        request_id: actor.request_id.clone(),
+        now,
+        deadline: None,
+        forget_as: None,
+    }
+}

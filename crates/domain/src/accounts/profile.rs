@@ -1,0 +1,220 @@
+//! What a user can change about itself: the name, and the address.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::code::{ChallengeDraw, CodeFor, Guess, Presented};
+use super::{CodePolicy, Owner, User};
+use crate::audit::{Actor, Entry, Event};
+use crate::email::EmailAddress;
+use crate::id::{MailId, SessionId, UserId};
+use crate::limits::{self, Limits, Passage, Refusal};
+use crate::mail::{MailKind, NewMail};
+use crate::otp::{KeyId, Purpose};
+use crate::store::{StoreError, Tx, Write};
+use crate::username::Username;
+
+/// A user takes another name, or its own in another case.
+#[derive(Debug)]
+pub struct Rename {
+    /// Who.
+    pub user: User,
+    /// The new name.
+    pub username: Username,
+    /// Who does it.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for Rename {
+    /// Whether it was free.
+    type Out = bool;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
+        let key = self.username.key();
+        let own = crate::username::NameKey::of(&self.user.username) == *key;
+        if !own
+            && tx
+                .name_is_taken(key, &self.user.email_key, self.now)
+                .await?
+        {
+            return Ok(false);
+        }
+        match tx.set_username(self.user.id, &self.username).await {
+            Ok(()) => {
+                let entry = Entry::new(Event::Renamed, &self.actor, self.now);
+                tx.record(&entry.user(self.user.id)).await?;
+                Ok(true)
+            }
+            Err(StoreError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A user, whose password has been checked, wants another address. Random values are drawn by
+/// [`RequestEmailChange::new`].
+#[derive(Debug)]
+pub struct RequestEmailChange {
+    user: User,
+    email: EmailAddress,
+    actor: Actor,
+    policy: CodePolicy,
+    limits: Option<Limits>,
+    now: Timestamp,
+    draw: ChallengeDraw,
+    mail: MailId,
+}
+
+impl RequestEmailChange {
+    /// A request for a code to the new address.
+    #[must_use]
+    pub fn new(
+        user: User,
+        email: EmailAddress,
+        actor: Actor,
+        key: KeyId,
+        policy: CodePolicy,
+        limits: Option<Limits>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            user,
+            email,
+            actor,
+            policy,
+            limits,
+            now,
+            draw: ChallengeDraw::new(key),
+            mail: MailId::generate(),
+        }
+    }
+}
+
+#[async_trait]
+impl Write for RequestEmailChange {
+    /// Granted for a free address and a taken one alike; to a taken one nothing is mailed.
+    type Out = Passage;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Passage, StoreError> {
+        if let Some(limits) = &self.limits {
+            let spends = limits.code_request(&self.email, &self.actor.client, Some(self.user.id));
+            let passage = limits::spend(tx, &self.actor, &spends, self.now).await?;
+            if passage != Passage::Granted {
+                return Ok(passage);
+            }
+        }
+        if tx.user_by_email(self.email.key()).await?.is_some() {
+            return Ok(Passage::Granted);
+        }
+        let code = CodeFor {
+            owner: Owner::User(self.user.id),
+            purpose: Purpose::ChangeEmail,
+            email: &self.user.email_key,
+            target: Some(self.email.as_typed()),
+            until: None,
+        };
+        let (challenge, expires) = self
+            .draw
+            .current_or_new(tx, code, self.now, self.policy)
+            .await?;
+        tx.enqueue(&NewMail {
+            id: self.mail,
+            kind: MailKind::ChangeEmail,
+            to: self.email.mailbox().to_owned(),
+            to_key: self.email.key().clone(),
+            challenge: Some(challenge),
+            user: Some(self.user.id),
+            request_id: self.actor.request_id.clone(),
+            now: self.now,
+            deadline: Some(expires),
+            forget_as: None,
+        })
+        .await?;
+        Ok(Passage::Granted)
+    }
+}
+
+/// A user presents the code that went to the new address.
+#[derive(Debug)]
+pub struct ConfirmEmailChange {
+    /// Who.
+    pub user: User,
+    /// The session it is done in; it survives, the others end.
+    pub session: SessionId,
+    /// The code.
+    pub presented: Presented,
+    /// The notice's id.
+    pub mail: MailId,
+}
+
+/// What came of it. A wrong code has been counted when this is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EmailChange {
+    /// The address is the user's now.
+    Done {
+        /// The address as typed.
+        email: String,
+    },
+    /// Wrong, spent or expired; or somebody has verified the address meanwhile: never told apart.
+    Wrong,
+    /// The client has been wrong too often.
+    Limited(Refusal),
+}
+
+#[async_trait]
+impl Write for ConfirmEmailChange {
+    type Out = EmailChange;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<EmailChange, StoreError> {
+        let (user, now, purpose) = (&self.user, self.presented.now, Purpose::ChangeEmail);
+        let challenge = match self.presented.by_user(tx, user, purpose).await? {
+            Guess::Right(challenge) => challenge,
+            Guess::Wrong => return Ok(EmailChange::Wrong),
+            Guess::Limited(refusal) => return Ok(EmailChange::Limited(refusal)),
+        };
+        let target = challenge.target.as_deref().unwrap_or_default();
+        let Ok(email) = EmailAddress::parse(target) else {
+            return Ok(EmailChange::Wrong);
+        };
+        if tx.user_by_email(email.key()).await?.is_some()
+            || !tx.use_challenge(challenge.id, now).await?
+            || !tx
+                .set_email(user.id, user.credential_version, &email)
+                .await?
+        {
+            return Ok(EmailChange::Wrong);
+        }
+        // Whoever registers with the address has lost it, as after a verification.
+        tx.end_attempts(email.key(), now).await?;
+        tx.end_sessions(user.id, Some(self.session)).await?;
+        tx.end_challenges(user.id, now).await?;
+        tx.reset_open_tries(&user.email_key, purpose).await?;
+        tx.enqueue(&self.notice(user.id, now)).await?;
+        let entry = Entry::new(Event::EmailChanged, &self.presented.actor, now);
+        tx.record(&entry.user(user.id).email(email.key())).await?;
+        Ok(EmailChange::Done {
+            email: email.as_typed().to_owned(),
+        })
+    }
+}
+
+impl ConfirmEmailChange {
+    /// The notice goes to the old address (OWASP ASVS 5.0 6.3.7).
+    fn notice(&self, user: UserId, now: Timestamp) -> NewMail {
+        NewMail {
+            id: self.mail,
+            kind: MailKind::EmailChanged,
+            to: self.user.mailbox(),
+            to_key: self.user.email_key.clone(),
+            challenge: None,
+            user: Some(user),
+            request_id: self.presented.actor.request_id.clone(),
+            now,
+            deadline: None,
+            forget_as: None,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Sessions: noting their use, listing and ending them.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::audit::{Actor, Entry, Event};
+use crate::client::ClientKey;
+use crate::id::{SessionId, UserId};
+use crate::store::{StoreError, Tx, Write};
+
+/// A session as its user sees it. Neither the token nor its hash is part of it.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Which.
+    pub id: SessionId,
+    /// When it began.
+    pub created: Timestamp,
+    /// When it was last seen to be used, give or take a few minutes.
+    pub last_used: Timestamp,
+    /// When it ends at the latest.
+    pub expires: Timestamp,
+    /// Who logged in.
+    pub client: ClientKey,
+    /// With what, as the client said.
+    pub user_agent: String,
+}
+
+/// Notes that a session was used.
+#[derive(Debug)]
+pub struct TouchSession {
+    /// Which.
+    pub id: SessionId,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for TouchSession {
+    type Out = ();
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        tx.touch_session(self.id, self.now).await
+    }
+}
+
+/// Ends sessions of a user (OWASP ASVS 5.0 7.4.1, 7.5.2).
+#[derive(Debug)]
+pub struct EndSessions {
+    /// Whose.
+    pub user: UserId,
+    /// Which; all of them if `None`.
+    pub session: Option<SessionId>,
+    /// Who does it.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for EndSessions {
+    /// How many have ended.
+    type Out = u64;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<u64, StoreError> {
+        let (event, ended) = match self.session {
+            None => (
+                Event::SessionsEnded,
+                tx.end_sessions(self.user, None).await?,
+            ),
+            Some(session) => (
+                Event::SessionEnded,
+                tx.end_session(self.user, session).await?.into(),
+            ),
+        };
+        if ended > 0 {
+            let entry = Entry::new(event, &self.actor, self.now);
+            tx.record(&entry.user(self.user)).await?;
+        }
+        Ok(ended)
+    }
+}

@@ -1,0 +1,151 @@
+//! The record of security events (OWASP ASVS 5.0 16.3): who did what to an account, from where.
+//! No secret is ever part of it.
+
+use jiff::Timestamp;
+
+use crate::client::ClientKey;
+use crate::email::EmailKey;
+use crate::id::UserId;
+
+/// Who is behind something: a request's client, or an operator.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// The request; for an operator's command one of its own.
+    pub request_id: String,
+    /// The client, if it came over the network.
+    pub client: ClientKey,
+    /// What the client called itself; at most 500 characters.
+    pub user_agent: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// Somebody registered an address.
+    Registered,
+    /// A code confirmed an address: a user was made.
+    Verified,
+    /// A code was wrong.
+    CodeRefused,
+    /// A session was opened.
+    LoggedIn,
+    /// A login was refused.
+    LoginRefused,
+    /// A password was set with a code.
+    PasswordReset,
+    /// A password was set with the old one.
+    PasswordChanged,
+    /// The address was changed.
+    EmailChanged,
+    /// The name was changed.
+    Renamed,
+    /// One session was ended by its user.
+    SessionEnded,
+    /// All of a user's sessions were ended.
+    SessionsEnded,
+    /// The account was deleted.
+    Deleted,
+    /// A limit was reached.
+    Limited,
+    /// An operator did something; the detail says what.
+    Admin,
+}
+
+impl Event {
+    /// The event as it is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Verified => "verified",
+            Self::CodeRefused => "code_refused",
+            Self::LoggedIn => "logged_in",
+            Self::LoginRefused => "login_refused",
+            Self::PasswordReset => "password_reset",
+            Self::PasswordChanged => "password_changed",
+            Self::EmailChanged => "email_changed",
+            Self::Renamed => "renamed",
+            Self::SessionEnded => "session_ended",
+            Self::SessionsEnded => "sessions_ended",
+            Self::Deleted => "deleted",
+            Self::Limited => "limited",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// An event to be recorded, in the same transaction as what happened.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// What happened.
+    pub event: Event,
+    /// To which user, if there is one.
+    pub user: Option<UserId>,
+    /// To which address, if that is what it was about.
+    pub email: Option<&'a EmailKey>,
+    /// Who did it.
+    pub actor: &'a Actor,
+    /// What else there is to know.
+    pub detail: Option<&'a str>,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl<'a> Entry<'a> {
+    /// An event without user, address or detail.
+    #[must_use]
+    pub fn new(event: Event, actor: &'a Actor, now: Timestamp) -> Self {
+        Self {
+            event,
+            user: None,
+            email: None,
+            actor,
+            detail: None,
+            now,
+        }
+    }
+
+    /// The same, about a user.
+    #[must_use]
+    pub fn user(self, user: UserId) -> Self {
+        Self {
+            user: Some(user),
+            ..self
+        }
+    }
+
+    /// The same, about an address.
+    #[must_use]
+    pub fn email(self, email: &'a EmailKey) -> Self {
+        Self {
+            email: Some(email),
+            ..self
+        }
+    }
+
+    /// The same, with what else there is to know.
+    #[must_use]
+    pub fn detail(self, detail: &'a str) -> Self {
+        Self {
+            detail: Some(detail),
+            ..self
+        }
+    }
+}
+
+/// An event as it was recorded.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Recorded {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub event: String,
+    /// The request, or the operator's command.
+    pub request_id: String,
+    /// The client.
+    pub client: Option<String>,
+    /// What the client called itself.
+    pub user_agent: Option<String>,
+    /// What else there is to know.
+    pub detail: Option<String>,
+}

@@ -1,0 +1,156 @@
+//! Removing what is over, a few rows of each kind at a time, so that nobody waits for the lock.
+
+use async_trait::async_trait;
+use domain::queue::Keep;
+use domain::store::StoreError;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use crate::access::micros;
+use crate::error::store_error;
+use crate::queue::QueueWrite;
+
+/// Rows of one kind that one transaction removes at most.
+const BATCH: i64 = 200;
+
+/// The longest window of a limit, with some room.
+const HITS_KEPT_HOURS: i64 = 25;
+
+/// For how long a client is known that a user has logged in from.
+const CLIENTS_KEPT_HOURS: i64 = 24 * 180;
+
+pub(crate) struct Sweep {
+    pub(crate) keep: Keep,
+    pub(crate) now: Timestamp,
+}
+
+#[async_trait]
+impl QueueWrite for Sweep {
+    type Out = u64;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+        let Self { keep, now } = *self;
+        let ended = micros(now - keep.ended);
+        let mut removed = 0;
+        removed += accounts(
+            connection,
+            ended,
+            micros(now),
+            micros(now - keep.session_idle),
+        )
+        .await?;
+        removed += mails(connection, micros(now - keep.mails)).await?;
+        removed += records(connection, now, micros(now - keep.audit)).await?;
+        Ok(removed)
+    }
+}
+
+/// Attempts with their challenges, users' challenges, and sessions.
+async fn accounts(
+    connection: &mut SqliteConnection,
+    ended: i64,
+    now: i64,
+    idle_since: i64,
+) -> Result<u64, StoreError> {
+    let attempts = sqlx::query!(
+        "delete from registrations where id in
+             (select id from registrations where expires_at < ? order by expires_at limit ?)",
+        ended,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let challenges = sqlx::query!(
+        "delete from challenges where id in
+             (select id from challenges where user_id is not null and expires_at < ? limit ?)",
+        ended,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let sessions = sqlx::query!(
+        "delete from sessions where id in
+             (select id from sessions where expires_at <= ? or last_used_at <= ? limit ?)",
+        now,
+        idle_since,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    Ok(attempts.rows_affected() + challenges.rows_affected() + sessions.rows_affected())
+}
+
+/// Mails with their tries, and their jobs.
+async fn mails(connection: &mut SqliteConnection, finished: i64) -> Result<u64, StoreError> {
+    sqlx::query!(
+        "delete from Jobs where id in
+             (select id from mails where finished_at < ? order by finished_at limit ?)",
+        finished,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let mails = sqlx::query!(
+        "delete from mails where id in
+             (select id from mails where finished_at < ? order by finished_at limit ?)",
+        finished,
+        BATCH
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(mails.rows_affected())
+}
+
+/// Counters, known clients and security events.
+async fn records(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    audited: i64,
+) -> Result<u64, StoreError> {
+    let hours_ago = |hours: i64| micros(now) - hours * 3_600_000_000;
+    let (counted, known) = (hours_ago(HITS_KEPT_HOURS), hours_ago(CLIENTS_KEPT_HOURS));
+    let hits = sqlx::query!(
+        "delete from limit_hits where (key, at, n) in
+             (select key, at, n from limit_hits where at < ? order by at limit ?)",
+        counted,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let tries = sqlx::query!(
+        "delete from open_tries where (email_key, purpose) in
+             (select email_key, purpose from open_tries where counted_at < ? limit ?)",
+        counted,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let clients = sqlx::query!(
+        "delete from known_clients where (user_id, client) in
+             (select user_id, client from known_clients where seen_at < ? limit ?)",
+        known,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let events = sqlx::query!(
+        "delete from audit where id in (select id from audit where at < ? order by at limit ?)",
+        audited,
+        BATCH
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(hits.rows_affected()
+        + tries.rows_affected()
+        + clients.rows_affected()
+        + events.rows_affected())
+}

@@ -1,0 +1,191 @@
+//! Changing what one logs in with: `password-change/`, `email-change-request/`, `email-change-confirm/`.
+//! Each needs the password again (OWASP ASVS 5.0 6.2.3, 7.5.1).
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use domain::accounts::User;
+use domain::accounts::password::ChangePassword;
+use domain::accounts::profile::{ConfirmEmailChange, EmailChange, RequestEmailChange};
+use domain::id::MailId;
+use domain::limits::Passage;
+use domain::password::Password;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::session::Authenticated;
+use crate::AppState;
+use crate::error::ApiError;
+use crate::extract::Fields;
+use crate::fields::Form;
+use crate::openapi::answers::Message;
+use crate::openapi::requests::{CodeRequest, EmailRequest, PasswordRequest};
+use crate::request::Origin;
+use crate::route::{Routes, protected};
+
+const WRONG_PASSWORD: &str = "Invalid password.";
+
+pub(super) fn router() -> Routes {
+    let routes = protected(Routes::new(), routes!(change_password));
+    let routes = protected(routes, routes!(request_email_change));
+    protected(routes, routes!(confirm_email_change))
+}
+
+/// Change the password
+///
+/// Ends every other session, and a mail says so. `Fields` names what is refused.
+#[utoipa::path(
+    post,
+    path = "/api/auth/password-change/",
+    operation_id = "changePassword",
+    tag = "Account",
+    request_body = PasswordRequest,
+    responses(
+        (status = 200, description = "The new password counts.", body = Message),
+        (status = 400, description = "A field is missing or refused, or the present password is wrong: `Fields`."),
+    ),
+)]
+async fn change_password(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    fields: Fields,
+) -> Result<Json<Message>, ApiError> {
+    let mut form = Form::from(fields);
+    let current = form.existing_password("current_password");
+    let account = session.user.attributes();
+    let new = form.password("new_password", state.rules.password, &account);
+    let (Some(current), Some(new)) = (current, new) else {
+        return Err(form.into_error());
+    };
+    must_be_right(&state, &session.user, current, "current_password").await?;
+    let change = ChangePassword {
+        password: state.hashing.hash(new).await?,
+        user: session.user,
+        session: session.id,
+        actor: origin.actor,
+        mail: MailId::generate(),
+        now: state.clock.now(),
+    };
+    if !state.store.write_by(origin.write_by, change).await? {
+        return Err(Form::wrong("current_password", WRONG_PASSWORD));
+    }
+    Ok(Json(Message {
+        message: "Password changed. Other sessions were ended.",
+    }))
+}
+
+/// Ask to change the address
+///
+/// A code goes to the new address, a notice to the old one. The answer is the same for a free address and a taken one.
+#[utoipa::path(
+    post,
+    path = "/api/auth/email-change-request/",
+    operation_id = "requestEmailChange",
+    tag = "Account",
+    request_body = EmailRequest,
+    responses(
+        (status = 200, description = "If the address is free, a code is on its way.", body = Message),
+        (status = 400, description = "A field is missing or refused, or the password is wrong: `Fields`."),
+    ),
+)]
+async fn request_email_change(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    fields: Fields,
+) -> Result<Json<Message>, ApiError> {
+    let mut form = Form::from(fields);
+    let email = form.email("new_email");
+    let password = form.existing_password("password");
+    let (Some(email), Some(password)) = (email, password) else {
+        return Err(form.into_error());
+    };
+    must_be_right(&state, &session.user, password, "password").await?;
+    let now = state.clock.now();
+    let request = RequestEmailChange::new(
+        session.user,
+        email,
+        origin.actor,
+        state.keys.current().clone(),
+        state.rules.register.codes,
+        state.rules.limits,
+        now,
+    );
+    let passage = state.store.write_by(origin.write_by, request).await?;
+    if let Passage::Refused(refusal) = passage {
+        return Err(ApiError::throttled(refusal, now));
+    }
+    Ok(Json(Message {
+        message: "OTP sent to the new email address.",
+    }))
+}
+
+/// The address of an account was changed.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewEmail {
+    /// For a person to read; the words are stable.
+    message: &'static str,
+    /// The address, as it was typed.
+    email: String,
+}
+
+/// Change the address
+///
+/// With the code that was mailed to the new address.
+#[utoipa::path(
+    post,
+    path = "/api/auth/email-change-confirm/",
+    operation_id = "changeEmail",
+    tag = "Account",
+    request_body = CodeRequest,
+    responses(
+        (status = 200, description = "The new address counts.", body = NewEmail),
+        (status = 400, description = "The field is missing or refused: `Fields`; or `invalid_otp`."),
+    ),
+)]
+async fn confirm_email_change(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    fields: Fields,
+) -> Result<Json<NewEmail>, ApiError> {
+    let mut form = Form::from(fields);
+    let Some(code) = form.otp("otp") else {
+        return Err(form.into_error());
+    };
+    let presented = state.presented(code, &origin);
+    let now = presented.now;
+    let confirm = ConfirmEmailChange {
+        user: session.user,
+        session: session.id,
+        presented,
+        mail: MailId::generate(),
+    };
+    match state.store.write_by(origin.write_by, confirm).await? {
+        EmailChange::Done { email } => Ok(Json(NewEmail {
+            message: "Email changed.",
+            email,
+        })),
+        EmailChange::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
+        EmailChange::Wrong => Err(ApiError::Refused {
+            error: "Invalid OTP",
+            code: "invalid_otp",
+        }),
+    }
+}
+
+async fn must_be_right(
+    state: &AppState,
+    user: &User,
+    password: Password,
+    field: &'static str,
+) -> Result<(), ApiError> {
+    let hash = user.password.clone();
+    if state.hashing.verify(password, hash).await? {
+        Ok(())
+    } else {
+        Err(Form::wrong(field, WRONG_PASSWORD))
+    }
+}

@@ -1,0 +1,110 @@
+//! `POST /api/auth/delete-account-request/` and `DELETE …-confirm/`: the end of an account.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use domain::accounts::code::{RequestCode, Requested, Whose};
+use domain::accounts::deletion::{DeleteAccount, Deletion};
+use domain::id::MailId;
+use domain::otp::Purpose;
+use utoipa_axum::routes;
+
+use super::session::Authenticated;
+use crate::AppState;
+use crate::error::ApiError;
+use crate::extract::Fields;
+use crate::fields::Form;
+use crate::openapi::answers::Message;
+use crate::openapi::requests::CodeRequest;
+use crate::request::Origin;
+use crate::route::{Routes, protected};
+
+pub(super) fn router() -> Routes {
+    let routes = protected(Routes::new(), routes!(request));
+    protected(routes, routes!(confirm))
+}
+
+/// Ask for a code to delete the account with
+///
+/// The body is never read.
+#[utoipa::path(
+    post,
+    path = "/api/auth/delete-account-request/",
+    operation_id = "requestDeletion",
+    tag = "Account",
+    responses(
+        (status = 200, description = "A code is on its way.", body = Message),
+    ),
+)]
+async fn request(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+) -> Result<Json<Message>, ApiError> {
+    let now = state.clock.now();
+    let request = RequestCode::new(
+        Whose::User(session.user),
+        Purpose::DeleteAccount,
+        origin.actor,
+        state.keys.current().clone(),
+        state.rules.register.codes,
+        state.rules.limits,
+        now,
+    );
+    let requested = state.store.write_by(origin.write_by, request).await?;
+    if let Requested::Limited(refusal) = requested {
+        return Err(ApiError::throttled(refusal, now));
+    }
+    Ok(Json(Message {
+        message: "OTP sent to your email. Please verify to confirm deletion.",
+    }))
+}
+
+/// Delete the account
+///
+/// Ends the account and everything that belongs to it, for good. Name and address are free again at once, and a last
+/// mail says so.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/delete-account-confirm/",
+    operation_id = "deleteAccount",
+    tag = "Account",
+    request_body = CodeRequest,
+    responses(
+        (status = 204, description = "The account is gone."),
+        (status = 400, description = "`otp_required`, or `invalid_otp`."),
+    ),
+)]
+async fn confirm(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    fields: Fields,
+) -> Result<StatusCode, ApiError> {
+    let mut form = Form::from(fields);
+    if !form.code_given("otp") {
+        return Err(ApiError::Refused {
+            error: "OTP is required",
+            code: "otp_required",
+        });
+    }
+    let user = session.user.id;
+    let presented = state.presented(form.code("otp").unwrap_or_default(), &origin);
+    let now = presented.now;
+    let deletion = DeleteAccount {
+        user: session.user,
+        presented,
+        mail: MailId::generate(),
+    };
+    match state.store.write_by(origin.write_by, deletion).await? {
+        Deletion::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
+        Deletion::Wrong => Err(ApiError::Refused {
+            error: "Invalid OTP.",
+            code: "invalid_otp",
+        }),
+        Deletion::Done => {
+            tracing::info!(user.id = user.0, "an account was deleted");
+            Ok(StatusCode::NO_CONTENT)
+        }
+    }
+}

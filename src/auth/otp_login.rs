@@ -1,0 +1,113 @@
+//! `POST /api/auth/otp-login-request/` and `…-confirm/`: a session for a mailed code. Not there
+//! unless `accounts.otp_login` says so.
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use domain::accounts::code::{RequestCode, Requested, Whose};
+use domain::accounts::code_login::{ByCode, LoginByCode};
+use domain::email::EmailAddress;
+use domain::otp::Purpose;
+use utoipa_axum::routes;
+
+use crate::AppState;
+use crate::error::ApiError;
+use crate::extract::Fields;
+use crate::fields::Form;
+use crate::openapi::answers::{LoggedIn, Message};
+use crate::openapi::requests::{AddressRequest, CodeLoginRequest};
+use crate::request::Origin;
+use crate::route::{Routes, public};
+
+pub(super) fn router() -> Routes {
+    let routes = public(Routes::new(), routes!(request));
+    public(routes, routes!(confirm))
+}
+
+/// Ask for a code to log in with
+///
+/// The answer is the same for every address, and for a text that is none.
+#[utoipa::path(
+    post,
+    path = "/api/auth/otp-login-request/",
+    operation_id = "requestLoginCode",
+    tag = "Sessions",
+    request_body = AddressRequest,
+    responses(
+        (status = 200, description = "If the address has an account, a code is on its way.", body = Message),
+        (status = 400, description = "`email_required`."),
+    ),
+)]
+async fn request(
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    fields: Fields,
+) -> Result<Json<Message>, ApiError> {
+    let form = Form::from(fields);
+    let given = form.given("email").ok_or(ApiError::Refused {
+        error: "Email is required",
+        code: "email_required",
+    })?;
+    let email = given
+        .as_str()
+        .and_then(|text| EmailAddress::parse(text).ok());
+    let now = state.clock.now();
+    if let Some(email) = email {
+        let request = RequestCode::new(
+            Whose::Address(email),
+            Purpose::LogIn,
+            origin.actor,
+            state.keys.current().clone(),
+            state.rules.register.codes,
+            state.rules.limits,
+            now,
+        );
+        let requested = state.store.write_by(origin.write_by, request).await?;
+        if let Requested::Limited(refusal) = requested {
+            return Err(ApiError::throttled(refusal, now));
+        }
+    }
+    Ok(Json(Message {
+        message: "Login OTP sent to email.",
+    }))
+}
+
+/// Log in with a code
+///
+/// Opens a session. An unknown address is answered like a wrong code. This is no second factor.
+#[utoipa::path(
+    post,
+    path = "/api/auth/otp-login-confirm/",
+    operation_id = "logInWithCode",
+    tag = "Sessions",
+    request_body = CodeLoginRequest,
+    responses(
+        (status = 200, description = "A session.", body = LoggedIn),
+        (status = 400, description = "A field is missing or refused: `Fields`; or `invalid_otp`."),
+    ),
+)]
+async fn confirm(
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    fields: Fields,
+) -> Result<Json<LoggedIn>, ApiError> {
+    let mut form = Form::from(fields);
+    let (email, code) = (form.email("email"), form.otp("otp"));
+    let (Some(email), Some(code)) = (email, code) else {
+        return Err(form.into_error());
+    };
+    let presented = state.presented(code, &origin);
+    let now = presented.now;
+    let login = LoginByCode::new(email, presented, state.rules.session);
+    match state.store.write_by(origin.write_by, login).await? {
+        ByCode::Welcome { user, email, token } => Ok(Json(LoggedIn {
+            token: token.expose().to_owned(),
+            user_id: user.0,
+            email,
+        })),
+        ByCode::Wrong => Err(ApiError::Refused {
+            error: "Invalid OTP",
+            code: "invalid_otp",
+        }),
+        ByCode::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
+    }
+}

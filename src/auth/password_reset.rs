@@ -1,0 +1,137 @@
+//! `POST /api/auth/password-reset-request/` and `…-confirm/`: a new password with a mailed code.
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use domain::accounts::code::{RequestCode, Requested, Whose};
+use domain::accounts::password::{Reset, ResetPassword};
+use domain::email::EmailAddress;
+use domain::id::MailId;
+use domain::otp::Purpose;
+use utoipa_axum::routes;
+
+use crate::AppState;
+use crate::error::ApiError;
+use crate::extract::Fields;
+use crate::fields::Form;
+use crate::openapi::answers::Message;
+use crate::openapi::requests::{AddressRequest, ResetRequest};
+use crate::request::Origin;
+use crate::route::{Routes, public};
+
+/// Said of every code that is not right.
+const WRONG: ApiError = ApiError::Refused {
+    error: "Invalid OTP",
+    code: "invalid_otp",
+};
+
+pub(super) fn router() -> Routes {
+    let routes = public(Routes::new(), routes!(request));
+    public(routes, routes!(confirm))
+}
+
+/// Ask for a code to reset the password with
+///
+/// The answer is the same for every address, and for a text that is none.
+#[utoipa::path(
+    post,
+    path = "/api/auth/password-reset-request/",
+    operation_id = "requestPasswordReset",
+    tag = "Account",
+    request_body = AddressRequest,
+    responses(
+        (status = 200, description = "If the address has an account, a code is on its way.", body = Message),
+        (status = 400, description = "`email_required`."),
+    ),
+)]
+async fn request(
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    fields: Fields,
+) -> Result<Json<Message>, ApiError> {
+    let form = Form::from(fields);
+    let given = form.given("email").ok_or(ApiError::Refused {
+        error: "Email is required",
+        code: "email_required",
+    })?;
+    let email = given
+        .as_str()
+        .and_then(|text| EmailAddress::parse(text).ok());
+    let now = state.clock.now();
+    if let Some(email) = email {
+        let request = RequestCode::new(
+            Whose::Address(email),
+            Purpose::ResetPassword,
+            origin.actor,
+            state.keys.current().clone(),
+            state.rules.register.codes,
+            state.rules.limits,
+            now,
+        );
+        let requested = state.store.write_by(origin.write_by, request).await?;
+        if let Requested::Limited(refusal) = requested {
+            return Err(ApiError::throttled(refusal, now));
+        }
+    }
+    Ok(Json(Message {
+        message: "Password reset OTP sent to email.",
+    }))
+}
+
+/// Reset the password
+///
+/// Sets a new password and ends every session; it opens none. An unknown address is answered like a wrong code.
+/// What is wrong with the new password is said before the code is looked at, but for its likeness to the account,
+/// which only the code gives access to.
+#[utoipa::path(
+    post,
+    path = "/api/auth/password-reset-confirm/",
+    operation_id = "resetPassword",
+    tag = "Account",
+    request_body = ResetRequest,
+    responses(
+        (status = 200, description = "The new password counts.", body = Message),
+        (status = 400, description = "The new password is refused: `Fields`; or `reset_fields_required`, or `invalid_otp`."),
+    ),
+)]
+async fn confirm(
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    fields: Fields,
+) -> Result<Json<Message>, ApiError> {
+    let mut form = Form::from(fields);
+    let given = |field| form.given(field).is_some();
+    if !(given("email") && form.code_given("otp") && given("new_password")) {
+        return Err(ApiError::Refused {
+            error: "Email, OTP, and New Password are required",
+            code: "reset_fields_required",
+        });
+    }
+    let Some(password) = form.password("new_password", state.rules.password, &[]) else {
+        return Err(form.into_error());
+    };
+    let (email, code) = (form.email("email"), form.code("otp"));
+    let hash = state.hashing.hash(password.clone()).await?;
+    let (Some(email), Some(code)) = (email, code) else {
+        return Err(WRONG);
+    };
+    let presented = state.presented(code, &origin);
+    let now = presented.now;
+    let reset = ResetPassword {
+        email,
+        presented,
+        password,
+        hash,
+        mail: MailId::generate(),
+    };
+    match state.store.write_by(origin.write_by, reset).await? {
+        Reset::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
+        Reset::Wrong => Err(WRONG),
+        Reset::TooSimilar(reasons) => Err(Form::refused_password("new_password", &reasons)),
+        Reset::Done(user) => {
+            tracing::info!(user.id = user.0, "a password was reset");
+            Ok(Json(Message {
+                message: "Password has been reset successfully. Please login.",
+            }))
+        }
+    }
+}

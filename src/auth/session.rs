@@ -1,0 +1,87 @@
+//! Who is asking: the `Authorization` header as a user and a session.
+//!
+//! A protected handler takes [`Authenticated`] first, so that 401 comes before everything that is wrong
+//! with the body; public handlers don't look at the header at all, so a stale token blocks nobody.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use domain::accounts::SessionUser;
+use domain::accounts::sessions::TouchSession;
+use domain::token::SecretHash;
+
+use crate::AppState;
+use crate::error::{ApiError, Unauthorized};
+use crate::request::Origin;
+
+/// `last_used_at` is written at most this often.
+const TOUCH_EVERY: Duration = Duration::from_mins(5);
+
+/// A request with a token that is good.
+#[derive(Clone, Debug)]
+pub struct Authenticated(pub SessionUser);
+
+impl FromRequestParts<AppState> for Authenticated {
+    type Rejection = ApiError;
+
+    /// A request without a good token is an anonymous one, and counts as such.
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let found = Self::find(parts, state).await;
+        if let (Err(ApiError::Unauthorized(_)), Some(origin)) =
+            (&found, parts.extensions.get::<Origin>())
+        {
+            state.flood.count(&origin.actor.client)?;
+        }
+        found
+    }
+}
+
+impl Authenticated {
+    async fn find(parts: &Parts, state: &AppState) -> Result<Self, ApiError> {
+        let header = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .map_or(&b""[..], axum::http::HeaderValue::as_bytes);
+        let token = token(header)?;
+        let now = state.clock.now();
+        let mut view = state.store.view().await?;
+        let found = view.session(&SecretHash::of(token)).await?;
+        drop(view);
+        let session = found.ok_or(Unauthorized::InvalidToken)?;
+        if session.expires <= now || session.last_used + state.rules.session.idle <= now {
+            return Err(Unauthorized::InvalidToken.into());
+        }
+        if !session.user.active {
+            return Err(Unauthorized::Inactive.into());
+        }
+        if session.last_used + TOUCH_EVERY <= now {
+            let (store, id) = (state.store.clone(), session.id);
+            tokio::spawn(async move {
+                if let Err(error) = store.write(TouchSession { id, now }).await {
+                    tracing::debug!(%error, "a session's use was not noted");
+                }
+            });
+        }
+        Ok(Self(session))
+    }
+}
+
+/// The token of the header: `Token x` or `Bearer x`, the scheme in any case.
+fn token(header: &[u8]) -> Result<&str, Unauthorized> {
+    let mut parts = header
+        .split(u8::is_ascii_whitespace)
+        .filter(|part| !part.is_empty());
+    let known = parts.next().is_some_and(|scheme| {
+        scheme.eq_ignore_ascii_case(b"token") || scheme.eq_ignore_ascii_case(b"bearer")
+    });
+    if !known {
+        return Err(Unauthorized::NotProvided);
+    }
+    let token = parts.next().ok_or(Unauthorized::NoCredentials)?;
+    if parts.next().is_some() {
+        return Err(Unauthorized::Spaces);
+    }
+    std::str::from_utf8(token).map_err(|_| Unauthorized::InvalidCharacters)
+}

@@ -1,0 +1,208 @@
+//! Logging out, and the list of sessions: `logout/`, `logout-all/`, `sessions/`, `sessions/{id}/`.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use domain::accounts::sessions::{EndSessions, Session};
+use domain::id::SessionId;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::session::Authenticated;
+use crate::AppState;
+use crate::error::ApiError;
+use crate::request::Origin;
+use crate::route::{Routes, protected};
+
+pub(super) fn router() -> Routes {
+    let routes = protected(Routes::new(), routes!(log_out));
+    let routes = protected(routes, routes!(log_out_all));
+    let routes = protected(routes, routes!(list));
+    protected(routes, routes!(revoke))
+}
+
+/// A session.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionEntry {
+    /// Which.
+    #[schema(value_type = String, pattern = "^[0-9A-HJKMNP-TV-Z]{26}$")]
+    id: SessionId,
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it was last used, give or take a few minutes.
+    #[schema(value_type = String, format = DateTime)]
+    last_used_at: Timestamp,
+    /// When it ends at the latest.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+    /// What the client called itself.
+    user_agent: String,
+    /// From where it was opened; of an IPv6 address the network.
+    ip: String,
+    /// Whether it is the session that asks.
+    current: bool,
+}
+
+impl SessionEntry {
+    /// A session as its user sees it: never the token, nor its hash.
+    fn new(session: Session, current: SessionId) -> Self {
+        Self {
+            current: session.id == current,
+            id: session.id,
+            created_at: session.created,
+            last_used_at: session.last_used,
+            expires_at: session.expires,
+            user_agent: session.user_agent,
+            ip: session.client.to_string(),
+        }
+    }
+}
+
+/// Sessions, all on one page.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SessionList {
+    /// How many there are.
+    count: usize,
+    /// There is no other page.
+    #[schema(value_type = (), nullable)]
+    next: Option<()>,
+    /// There is no other page.
+    #[schema(value_type = (), nullable)]
+    previous: Option<()>,
+    /// The sessions.
+    results: Vec<SessionEntry>,
+}
+
+/// Log out
+///
+/// Ends the session that the token belongs to.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout/",
+    operation_id = "logOut",
+    tag = "Sessions",
+    responses(
+        (status = 204, description = "The session is over."),
+    ),
+)]
+async fn log_out(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+) -> Result<StatusCode, ApiError> {
+    let end = EndSessions {
+        user: session.user.id,
+        session: Some(session.id),
+        actor: origin.actor,
+        now: state.clock.now(),
+    };
+    state.store.write_by(origin.write_by, end).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Log out everywhere
+///
+/// Ends every session of the user.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout-all/",
+    operation_id = "logOutEverywhere",
+    tag = "Sessions",
+    responses(
+        (status = 204, description = "All sessions are over."),
+    ),
+)]
+async fn log_out_all(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+) -> Result<StatusCode, ApiError> {
+    let end = EndSessions {
+        user: session.user.id,
+        session: None,
+        actor: origin.actor,
+        now: state.clock.now(),
+    };
+    state.store.write_by(origin.write_by, end).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// List sessions
+///
+/// The user's sessions that have not ended, newest first. Never a token.
+#[utoipa::path(
+    get,
+    path = "/api/auth/sessions/",
+    operation_id = "listSessions",
+    tag = "Sessions",
+    responses(
+        (status = 200, description = "The sessions.", body = SessionList),
+    ),
+)]
+async fn list(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+) -> Result<Json<SessionList>, ApiError> {
+    let results = live(&state, &session).await?;
+    Ok(Json(SessionList {
+        count: results.len(),
+        next: None,
+        previous: None,
+        results,
+    }))
+}
+
+/// The user's sessions that have not ended, newest first.
+pub(super) async fn live(
+    state: &AppState,
+    session: &domain::accounts::SessionUser,
+) -> Result<Vec<SessionEntry>, ApiError> {
+    let now = state.clock.now();
+    let idle_since = now - state.rules.session.idle;
+    let mut view = state.store.view().await?;
+    let sessions = view.sessions(session.user.id, now, idle_since).await?;
+    Ok(sessions
+        .into_iter()
+        .map(|one| SessionEntry::new(one, session.id))
+        .collect())
+}
+
+/// End a session
+///
+/// One's own or another of the same user.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/sessions/{id}/",
+    operation_id = "endSession",
+    tag = "Sessions",
+    params(("id" = String, Path, description = "The `id` of a session in the list.", example = "01JD3M0Q5S8R7V9T2X4Y6Z8A0B")),
+    responses(
+        (status = 204, description = "The session is over."),
+        (status = 404, description = "`not_found`: the user has no such session."),
+    ),
+)]
+async fn revoke(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
+    let id: SessionId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let end = EndSessions {
+        user: session.user.id,
+        session: Some(id),
+        actor: origin.actor,
+        now: state.clock.now(),
+    };
+    match state.store.write_by(origin.write_by, end).await? {
+        0 => Err(ApiError::NotFound),
+        _ => Ok(StatusCode::NO_CONTENT),
+    }
+}

@@ -1,0 +1,73 @@
+//! Which web pages may call the API from a browser: those of `http.cors_origins`, none unless it names any.
+//!
+//! Stands before everything that answers, so that neither a route's own `OPTIONS` nor its 401 meets a
+//! preflight. There are no cookies, hence no credentials in the sense of CORS: a page sends its token itself.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use runtime::settings::Http;
+use tower::{Layer, ServiceExt};
+use tower_http::cors::CorsLayer;
+
+/// For how long a browser need not ask again.
+const MAX_AGE: Duration = Duration::from_hours(1);
+
+/// What the pages may send beyond what every page may.
+const SENT: [HeaderName; 4] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+];
+
+/// What the pages may read beyond what every page may.
+const READ: [HeaderName; 6] = [
+    HeaderName::from_static("x-request-id"),
+    header::RETRY_AFTER,
+    HeaderName::from_static("ratelimit"),
+    HeaderName::from_static("ratelimit-policy"),
+    header::ETAG,
+    header::LOCATION,
+];
+
+/// The rules for these settings; `None` where no page is named, and no header of CORS is ever sent.
+#[must_use]
+pub fn rules(http: &Http) -> Option<CorsLayer> {
+    let origins: Vec<HeaderValue> = http
+        .cors_origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok())
+        .collect();
+    (!origins.is_empty()).then(|| {
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_methods([
+                Method::GET,
+                Method::POST,
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+            ])
+            .allow_headers(SENT)
+            .expose_headers(READ)
+            .max_age(MAX_AGE)
+    })
+}
+
+/// Answers preflights and adds the headers of CORS. An `OPTIONS` that is no preflight is the route's.
+pub async fn apply(State(rules): State<CorsLayer>, request: Request, next: Next) -> Response {
+    let preflight = request
+        .headers()
+        .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if request.method() == Method::OPTIONS && !preflight {
+        return next.run(request).await;
+    }
+    match rules.layer(next).oneshot(request).await {
+        Ok(answer) => answer.into_response(),
+        Err(never) => match never {},
+    }
+}

@@ -1,0 +1,120 @@
+//! The API described, for programs (`/api/openapi.json`) and for people (`/api/docs`).
+//!
+//! The page is Swagger UI, whose files are part of this program: it loads nothing from elsewhere, and its
+//! content security policy holds it to that.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::Path;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use bytes::Bytes;
+use serde_json::Value;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::Config;
+
+use crate::AppState;
+use crate::error::ApiError;
+use crate::route::{Routes, public};
+
+/// The page. Its addresses are relative, so that it works under a proxy's prefix.
+const PAGE: &str = include_str!("docs/page.html");
+
+/// What starts the page: apart from it, because its policy allows no script inside the page.
+const START: &str = include_str!("docs/start.js");
+
+/// The files of Swagger UI that the page uses.
+const FILES: [&str; 3] = [
+    "swagger-ui-bundle.js",
+    "swagger-ui.css",
+    "favicon-32x32.png",
+];
+
+/// Nothing from elsewhere. The icons of the style sheet are written into it as `data:`.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'; object-src 'none'";
+
+/// The description, ready to be sent. Shared by all requests.
+#[derive(Clone)]
+pub struct Document(Bytes);
+
+impl Document {
+    /// A finished description.
+    #[must_use]
+    pub fn new(document: &Value) -> Self {
+        Self(document.to_string().into())
+    }
+}
+
+/// The routes that the description knows.
+#[must_use]
+pub fn routes() -> Routes {
+    let routes = public(Routes::new(), routes!(openapi));
+    public(routes, routes!(page))
+}
+
+/// The files of the page, which are no part of the API.
+pub fn files() -> Router<AppState> {
+    Router::new()
+        .route("/api/docs/", get(async || Redirect::permanent("../docs")))
+        .route("/api/docs/{file}", get(file))
+}
+
+/// Get this description
+///
+/// The description of the API in `OpenAPI` 3.1, as this server serves it: routes that its settings switch
+/// off are left out.
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    operation_id = "getDescription",
+    tag = "Description",
+    responses((status = 200, description = "The description.", content_type = "application/json", body = serde_json::Map<String, Value>))
+)]
+async fn openapi(Extension(Document(document)): Extension<Document>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+}
+
+/// Read this description
+///
+/// A page to read the description and to try the API out.
+#[utoipa::path(
+    get,
+    path = "/api/docs",
+    operation_id = "getPage",
+    tag = "Description",
+    responses((status = 200, description = "The page.", content_type = "text/html", body = String))
+)]
+async fn page() -> Response {
+    let policy = [(header::CONTENT_SECURITY_POLICY, POLICY)];
+    (policy, Html(PAGE)).into_response()
+}
+
+async fn file(Path(name): Path<String>) -> Result<Response, ApiError> {
+    const CACHE: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=3600");
+    if name == "start.js" {
+        return Ok(([(header::CONTENT_TYPE, "text/javascript"), CACHE], START).into_response());
+    }
+    let known = FILES.contains(&name.as_str());
+    let file = known.then(|| utoipa_swagger_ui::serve(&name, Arc::<Config<'static>>::default()));
+    let Some(Ok(Some(file))) = file else {
+        return Err(ApiError::NotFound);
+    };
+    let bytes = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    let mut response = ([CACHE], bytes).into_response();
+    let headers = response.headers_mut();
+    if let Ok(kind) = HeaderValue::try_from(file.content_type) {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    if file.gzpipped {
+        let gzip = HeaderValue::from_static("gzip");
+        headers.insert(header::CONTENT_ENCODING, gzip);
+    }
+    Ok(response)
+}

@@ -1,0 +1,53 @@
+//! What a login that nobody has is checked against, kept in step with the users.
+//!
+//! The rule is `domain::accounts::dummy`'s; this reads the users' proportion of imported hashes at the
+//! first login and then at most once a minute. Called by every login, so that the reading tells nothing.
+
+use std::time::Duration;
+
+use domain::accounts::dummy::{Dummies, HashKinds};
+use domain::accounts::login::Login;
+use domain::password::PasswordHash;
+use domain::store::{Store, StoreError};
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+/// How old the proportion may become.
+const REFRESH: Duration = Duration::from_mins(1);
+
+/// Dummies in the proportion of the users' hashes.
+pub struct CurrentDummies {
+    dummies: Dummies,
+    kinds: Mutex<Option<(Timestamp, HashKinds)>>,
+}
+
+impl CurrentDummies {
+    /// Dummies whose proportion is not known yet.
+    #[must_use]
+    pub fn new(dummies: Dummies) -> Self {
+        Self {
+            dummies,
+            kinds: Mutex::default(),
+        }
+    }
+
+    /// The hash to check a login's password against: its own, or a dummy.
+    pub async fn hash_to_check(
+        &self,
+        login: &Login,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<PasswordHash, StoreError> {
+        let mut kinds = self.kinds.lock().await;
+        let fresh = kinds
+            .take()
+            .filter(|(read, _)| now.duration_since(*read).unsigned_abs() < REFRESH);
+        let (read, current) = match fresh {
+            Some(fresh) => fresh,
+            None => (now, store.view().await?.hash_kinds().await?),
+        };
+        let hash = login.hash_to_check(&self.dummies, &current);
+        *kinds = Some((read, current));
+        Ok(hash)
+    }
+}

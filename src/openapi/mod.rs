@@ -1,0 +1,259 @@
+//! The description of the API (`OpenAPI` 3.1): what all operations share.
+//!
+//! What is particular to an operation stands with its handler, which [`crate::route`] serves and describes at
+//! once. This adds the answers that any request may get, the headers of every answer, the three
+//! forms a body may have, and the words around it. [`crate::docs`] serves the result, and
+//! `smart-notes openapi` prints it.
+
+pub mod answers;
+pub mod requests;
+
+use serde_json::Value;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr,
+};
+
+use crate::route::Routes;
+
+/// The forms in which a body is understood.
+pub const BODIES: [&str; 3] = [
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+];
+
+/// The two ways to present a token; either will do.
+pub const SCHEMES: [&str; 2] = ["Token", "Bearer"];
+
+/// Operations that never touch the database.
+const WITHOUT_DATABASE: [&str; 3] = ["getLiveness", "getDescription", "getPage"];
+
+const ABOUT: &str = "Accounts confirmed by one-time codes in mail, and notes.
+
+Every path under `/api/` that ends in a slash is answered without it as well. Bodies are JSON, urlencoded \
+or multipart; fields that are not named here are ignored, numbers are taken as text where text is \
+expected, and the last of several values of one name counts. Every route answers `OPTIONS`, and other \
+methods than those described with 405.
+
+A body with `error` or `detail` carries a stable `code` beside it. `X-Request-Id` names the request in the \
+server's records. Answers under `/api/auth/` may not be stored.";
+
+const TAGS: [(&str, &str); 5] = [
+    (
+        "Registration",
+        "An account for a mail address, confirmed by a code.",
+    ),
+    ("Sessions", "Logging in and out."),
+    (
+        "Account",
+        "What one is logged in with, and what is held about one.",
+    ),
+    ("Health", "Whether the server can work."),
+    ("Description", "This description."),
+];
+
+/// The description of these routes.
+///
+/// # Panics
+///
+/// Never: the description is plain data, which can always be written as JSON.
+#[must_use]
+pub fn finished(mut openapi: OpenApi) -> Value {
+    for item in openapi.paths.paths.values_mut() {
+        operations(item).for_each(finish);
+    }
+    let description = frame().merge_from(openapi);
+    serde_json::to_value(description).expect("a description is plain data")
+}
+
+/// The description of a server that has these settings.
+#[must_use]
+pub fn document(otp_login: bool) -> Value {
+    let routes: Routes = crate::routes(otp_login);
+    finished(routes.into_openapi())
+}
+
+/// Every operation of a path.
+pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [
+        &mut item.get,
+        &mut item.post,
+        &mut item.put,
+        &mut item.patch,
+        &mut item.delete,
+    ]
+    .into_iter()
+    .filter_map(Option::as_mut)
+}
+
+/// Adds to an operation what it does not say itself.
+fn finish(operation: &mut Operation) {
+    let mut shared = vec!["405", "429", "500"];
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        in_every_form(body);
+        shared.extend(["400", "408", "413", "415"]);
+    }
+    if operation.security.is_some() {
+        shared.push("401");
+    }
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    if !WITHOUT_DATABASE.contains(&id) {
+        shared.extend(["503", "507"]);
+    }
+    let answers = &mut operation.responses.responses;
+    for status in shared {
+        if let Some(shared) = answers::reference(status) {
+            answers.entry(status.to_owned()).or_insert(shared);
+        }
+    }
+    for (status, answer) in answers {
+        if let RefOr::T(answer) = answer {
+            answers::complete(status, answer);
+        }
+    }
+}
+
+fn in_every_form(body: &mut RequestBody) {
+    let Some(content) = body.content.get(BODIES[0]).cloned() else {
+        return;
+    };
+    for form in BODIES {
+        body.content.insert(form.to_owned(), content.clone());
+    }
+}
+
+/// The description without its paths.
+fn frame() -> OpenApi {
+    let token = ApiKeyValue::with_description(
+        "Authorization",
+        "`Token` and the token that a login answered with: `Token 0123…cdef`.",
+    );
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("The same token in the usual scheme."))
+        .build();
+    let [token_name, bearer_name] = SCHEMES;
+    let components = answers::components(ComponentsBuilder::new())
+        .security_scheme(token_name, SecurityScheme::ApiKey(ApiKey::Header(token)))
+        .security_scheme(bearer_name, SecurityScheme::Http(bearer));
+    let info = InfoBuilder::new()
+        .title("Smart Notes")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .license(Some(
+            LicenseBuilder::new()
+                .name("MIT OR Apache-2.0")
+                .identifier(Some("MIT OR Apache-2.0"))
+                .build(),
+        ));
+    let tags = TAGS.map(|(name, about)| {
+        TagBuilder::new()
+            .name(name)
+            .description(Some(about))
+            .build()
+    });
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(components.build()))
+        .tags(Some(tags))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The paths that a router serves, which it tells in its debug form only: `RouteId(7): "/api/…"`.
+    fn served(routes: &axum::Router<crate::AppState>) -> BTreeSet<String> {
+        let shown = format!("{routes:?}");
+        let (shown, _fallback) = shown.split_once("fallback_router").unwrap();
+        let paths = shown.split("RouteId(").filter_map(|entry| {
+            let (id, path) = entry.split_once("): \"")?;
+            let path = path.split('"').next()?;
+            id.parse::<u32>().is_ok().then(|| path.to_owned())
+        });
+        paths.collect()
+    }
+
+    fn described(openapi: &OpenApi) -> BTreeSet<String> {
+        let paths = openapi.paths.paths.keys();
+        paths
+            .flat_map(|path| [path.as_str(), path.strip_suffix('/').unwrap_or(path)])
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn what_is_served_is_described_and_what_is_described_is_served() {
+        for otp_login in [false, true] {
+            let (routes, openapi) = crate::routes(otp_login).split_for_parts();
+
+            let served = served(&routes);
+
+            assert!(served.len() > 30, "{served:?}");
+            assert_eq!(served, described(&openapi));
+        }
+    }
+
+    #[test]
+    fn logging_in_by_code_is_described_only_where_it_is_switched_on() {
+        let path = "/api/auth/otp-login-request/";
+
+        assert!(document(false)["paths"].get(path).is_none());
+        assert!(document(true)["paths"].get(path).is_some());
+    }
+
+    /// Every operation has words, a name of its own and a tag that the description knows.
+    #[test]
+    fn every_operation_is_described_in_full() {
+        let document = document(true);
+        let tags: BTreeSet<&str> = TAGS.iter().map(|(name, _)| *name).collect();
+        let mut ids = BTreeSet::new();
+        let paths = document["paths"].as_object().unwrap();
+        for (path, item) in paths {
+            for (method, operation) in item.as_object().unwrap() {
+                let named = format!("{method} {path}");
+                let word = |key: &str| operation[key].as_str().unwrap_or_default();
+                assert!(ids.insert(word("operationId").to_owned()), "{named}");
+                assert!(!word("summary").is_empty(), "{named}");
+                assert!(!word("description").is_empty(), "{named}");
+                assert!(
+                    tags.contains(operation["tags"][0].as_str().unwrap()),
+                    "{named}"
+                );
+                let answers = operation["responses"].as_object().unwrap();
+                let statuses = |class: char| answers.keys().any(|key| key.starts_with(class));
+                assert!(statuses('2') && statuses('4'), "{named}");
+                let closed = operation.get("security").is_some();
+                assert_eq!(closed, answers.contains_key("401"), "{named}");
+            }
+        }
+    }
+
+    /// A name that the components lack would be found by a client's generator first.
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn look(value: &Value, document: &Value) {
+            match value {
+                Value::Object(fields) => {
+                    if let Some(Value::String(reference)) = fields.get("$ref") {
+                        let target = document.pointer(reference.trim_start_matches('#'));
+                        assert!(target.is_some(), "{reference}");
+                    }
+                    fields.values().for_each(|value| look(value, document));
+                }
+                Value::Array(items) => items.iter().for_each(|value| look(value, document)),
+                _ => {}
+            }
+        }
+        let document = document(true);
+
+        look(&document, &document);
+    }
+}
