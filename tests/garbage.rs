@@ -21,7 +21,7 @@ async fn inhabited() -> TestApp {
 /// Sends every body to every route; the answers are 4xx (or 2xx where the route answers everybody alike).
 async fn assert_harmless(app: &TestApp, media: &str, bodies: &[Vec<u8>]) -> Vec<Answer> {
     let mut rows = app.rows().await;
-    let before = rows.all().await;
+    let before = rows.but_the_record().await;
     let mut answers = Vec::new();
     for route in ROUTES {
         for body in bodies {
@@ -32,7 +32,7 @@ async fn assert_harmless(app: &TestApp, media: &str, bodies: &[Vec<u8>]) -> Vec<
             answers.push(answer);
         }
     }
-    assert_eq!(rows.all().await, before);
+    assert_eq!(rows.but_the_record().await, before);
     rows.close().await;
     answers
 }

@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Person, Raw, TestApp};
 
-/// Every route that takes a body.
-pub const ROUTES: [&str; 4] = [
+/// Every route that takes a body from anybody.
+pub const ROUTES: [&str; 6] = [
     "/api/auth/register/",
     "/api/auth/verify-otp/",
     "/api/auth/resend-otp/",
     "/api/auth/login/",
+    "/api/auth/password-reset-request/",
+    "/api/auth/password-reset-confirm/",
 ];
 
 #[tokio::test]

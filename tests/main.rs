@@ -3,19 +3,37 @@
 //! SMTP is never mocked: mails travel over a real socket to a catcher. One program holds all of
 //! them, because linking one for each file would take most of the time.
 
+mod audit;
 mod bodies;
+mod cors;
+mod cross_use;
+mod deletion;
+mod email_change;
+mod enumeration;
+mod flood;
 mod garbage;
 mod health;
 mod http;
 mod imports;
+mod limits_attempts;
+mod limits_codes;
+mod limits_processes;
+mod limits_tries;
 mod login;
+mod me;
+mod openapi;
+mod otp_login;
+mod password_change;
+mod password_reset;
 mod passwords;
 mod processes;
+mod protected;
 mod register;
 mod register_fields;
 mod resend;
 mod rivals;
 mod secrets;
+mod sessions;
 mod support;
 mod verify;
 mod verify_fields;

@@ -1,15 +1,16 @@
 //! Which passwords are taken, and that they are kept as they were typed.
 
 use insta::assert_snapshot;
+use serde_json::json;
 
-use crate::support::{Person, TestApp};
+use crate::support::{Person, TestApp, wrong};
 
 /// OWASP ASVS 5.0 6.2.1, NIST SP 800-63B-4 §3.1.1.2: eight code points at least, whatever they are.
 #[tokio::test]
 async fn a_password_has_at_least_eight_code_points() {
     let app = TestApp::start().await;
 
-    for short in ["1234567", "ééééééé", "🦀🦀🦀🦀🦀🦀🦀"] {
+    for short in ["x7_Qp2!", "ééééééé", "🦀🦀🦀🦀🦀🦀🦀"] {
         let answer = app
             .client
             .register(&Person::new("ada").password(short))
@@ -114,6 +115,102 @@ async fn passwords_are_stored_as_argon2id() {
         hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
         "{hash}"
     );
+    rows.close().await;
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.2.4, 6.2.11, 6.2.12: everything that is wrong with a new password is told at once.
+#[tokio::test]
+async fn a_common_password_and_one_like_the_account_are_refused() {
+    let app = TestApp::start().await;
+    let person = Person::new("rosalind").at("luxemburg@example.com");
+
+    for (password, message) in [
+        ("PassWord1", "This password is too common."),
+        ("Rosalind1", "The password is too similar to the username."),
+        ("luxemburg1", "The password is too similar to the email."),
+        (
+            "Smart-Notes1",
+            "The password is too similar to the name of this service.",
+        ),
+    ] {
+        let answer = app
+            .client
+            .register(&person.clone().password(password))
+            .await;
+        answer.assert_refused("password", message);
+    }
+    let answer = app.client.register(&person.password("rosalin")).await;
+    assert_snapshot!(
+        answer.shown(),
+        @r#"400 {"password":["This password is too short. It must contain at least 8 characters.","The password is too similar to the username."]}"#
+    );
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.2.11, 6.3.8: whose address it is shows only to whoever has the code, which stays good.
+#[tokio::test]
+async fn a_reset_tells_of_likeness_to_the_account_after_the_code_alone() {
+    let app = TestApp::start().await;
+    let person = Person::new("rosalind").at("rl@example.com");
+    app.verified(&person).await;
+    let request = json!({"email": person.email});
+    app.client
+        .post("/api/auth/password-reset-request/", &request)
+        .await;
+    let code = app.code(&person, 2).await;
+    let reset = async |code: &str, password: &str| {
+        let body = json!({"email": person.email, "otp": code, "new_password": password});
+        app.client
+            .post("/api/auth/password-reset-confirm/", &body)
+            .await
+            .shown()
+    };
+
+    assert_snapshot!(
+        reset(&wrong(&code), "baseball").await,
+        @r#"400 {"new_password":["This password is too common."]}"#
+    );
+    assert_snapshot!(
+        reset(&wrong(&code), "rosalind1").await,
+        @r#"400 {"error":"Invalid OTP","code":"invalid_otp"}"#
+    );
+    assert_snapshot!(
+        reset(&code, "rosalind1").await,
+        @r#"400 {"new_password":["The password is too similar to the username."]}"#
+    );
+    assert_snapshot!(
+        reset(&code, "N3w!pass-phrase").await,
+        @r#"200 {"message":"Password has been reset successfully. Please login."}"#
+    );
+    app.settled().await;
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 11.4.2: a hash imported from Django is replaced once, when its password is right.
+#[tokio::test]
+async fn an_imported_hash_becomes_argon2id_at_the_first_login() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    app.verified(&ada).await;
+    let mut rows = app.rows().await;
+    // Made by Django 5.2 of the password `correct horse`.
+    rows.run(
+        "update users set password_hash =
+         'pbkdf2_sha256$1000$seasalt$mQnueSakb748zqBAC1tmWVZsZbi2zPGZarEzTGdfmso='",
+    )
+    .await;
+    let stored = "select substr(password_hash, 1, 30) || ' ' || credential_version from users";
+    let before = rows.texts(stored).await;
+
+    let refused = app.client.login("ada", &ada.password).await;
+    assert_eq!((refused.status, rows.texts(stored).await), (400, before));
+
+    let opened = app.client.login("ada", "correct horse").await;
+    let after = rows.texts(stored).await;
+    assert_eq!(opened.status, 200, "{}", opened.shown());
+    assert_eq!(after, ["$argon2id$v=19$m=19456,t=2,p=1 1"]);
+    assert_eq!(app.client.login("ada", "correct horse").await.status, 200);
     rows.close().await;
     app.finish().await;
 }

@@ -115,24 +115,6 @@ async fn an_unverified_address_may_register_again_with_the_same_name() {
     app.finish().await;
 }
 
-/// One client retrying may not end up with two accounts, nor with an error.
-#[tokio::test]
-async fn ten_equal_registrations_at_once_never_fail_otherwise_than_by_the_limit() {
-    let app = TestApp::start().await;
-    let ada = Person::new("ada");
-
-    let answers = futures_util::future::join_all((0..10).map(|_| app.client.register(&ada))).await;
-
-    let with = |status| {
-        answers
-            .iter()
-            .filter(|answer| answer.status == status)
-            .count()
-    };
-    assert_eq!((with(201), with(429)), (5, 5));
-    app.finish().await;
-}
-
 #[tokio::test]
 async fn one_name_for_ten_addresses_at_once_goes_to_one_of_them() {
     let app = TestApp::start().await;
@@ -185,10 +167,7 @@ async fn a_verified_address_is_answered_like_an_unknown_one() {
 /// OWASP Forgot Password and Email Validation cheat sheets: nobody can fill a mailbox.
 #[tokio::test]
 async fn the_owner_hears_of_registrations_once_an_hour_whatever_the_spelling() {
-    let app = TestApp::with()
-        .set("SMART_NOTES__LIMITS__ENABLED", "false")
-        .start()
-        .await;
+    let app = TestApp::start().await;
     app.verified(&Person::new("ada")).await;
     let strangers = ["ada@example.com", "ADA@example.com", " Ada@EXAMPLE.com "];
 
@@ -259,69 +238,6 @@ async fn a_setting_brings_back_the_error_for_a_registered_address() {
     assert_snapshot!(address.shown(), @r#"400 {"email":["user with this email already exists."]}"#);
     assert_snapshot!(both.shown(), @r#"400 {"username":["A user with that username already exists."],"email":["user with this email already exists."]}"#);
     assert_eq!(app.mails_to("ada@example.com").await, 1);
-    app.finish().await;
-}
-
-/// OWASP ASVS 5.0 6.3.1, 2.4.1: limits per address, and a `Retry-After` that is true to a second.
-#[tokio::test]
-async fn a_sixth_live_attempt_waits_as_long_as_it_is_told() {
-    let app = TestApp::start().await;
-    let ada = Person::new("ada");
-    for _ in 0..5 {
-        app.client.registered(&ada).await;
-        app.advance(1).await;
-    }
-
-    let refused = app.client.register(&ada).await;
-    assert_snapshot!(refused.shown(), @r#"429 {"detail":"Request was throttled. Expected available in 595 seconds.","code":"throttled"}"#);
-    assert_eq!(refused.header("retry-after"), "595");
-    let spelt = app
-        .client
-        .register(&Person::new("eve").at("ADA@Example.com"))
-        .await;
-    assert_eq!(spelt.status, 429);
-
-    app.advance(594).await;
-    let last = app.client.register(&ada).await;
-    assert_snapshot!(last.shown(), @r#"429 {"detail":"Request was throttled. Expected available in 1 second.","code":"throttled"}"#);
-    app.advance(1).await;
-    app.client.registered(&ada).await;
-    assert_eq!(app.client.register(&ada).await.status, 429);
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn the_limit_holds_for_a_verified_address_as_well() {
-    let app = TestApp::start().await;
-    app.verified(&Person::new("ada")).await;
-    for n in 0..5 {
-        app.client
-            .registered(&Person::new(&format!("eve{n}")).at("ada@example.com"))
-            .await;
-    }
-
-    let sixth = app
-        .client
-        .register(&Person::new("eve5").at("ada@example.com"))
-        .await;
-
-    assert_snapshot!(sixth.shown(), @r#"429 {"detail":"Request was throttled. Expected available in 600 seconds.","code":"throttled"}"#);
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn without_limits_there_is_no_429() {
-    let app = TestApp::with()
-        .set("SMART_NOTES__LIMITS__ENABLED", "false")
-        .start()
-        .await;
-    let ada = Person::new("ada");
-
-    for _ in 0..8 {
-        app.client.registered(&ada).await;
-    }
-
-    app.mail(&ada.email, 8).await;
     app.finish().await;
 }
 

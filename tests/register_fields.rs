@@ -81,13 +81,16 @@ async fn a_number_is_taken_as_a_text() {
     let app = TestApp::start().await;
     let mut form = Person::new("ada").form();
     form["username"] = json!(1_234_567_890);
-    form["password"] = json!(12_345_678);
-    form["confirm_password"] = json!("12345678");
+    form["password"] = json!(83_650_174_926_u64);
+    form["confirm_password"] = json!("83650174926");
 
     let answer = app.client.post("/api/auth/register/", &form).await;
 
     assert_eq!(answer.status, 201, "{}", answer.shown());
-    assert_eq!(app.client.login("1234567890", "12345678").await.status, 403);
+    assert_eq!(
+        app.client.login("1234567890", "83650174926").await.status,
+        403
+    );
     app.finish().await;
 }
 

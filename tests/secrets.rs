@@ -166,9 +166,37 @@ async fn full_run(app: &Processes) -> Secrets {
     let challenge = secrets.answer(&client.register(&decoy).await, "challenge");
     client.verify_with(&decoy, "314159", &challenge).await;
     app.mail(ada, 3).await;
+    account(app, &mut secrets, ada).await;
     refused(app, &mut secrets).await;
     app.settled().await;
     secrets
+}
+
+/// Everything that somebody who is logged in does, and who forgot the password: each code, token and password of it.
+async fn account(app: &Processes, secrets: &mut Secrets, ada: &Person) {
+    let client = app.client();
+    let new = ada.clone().at("ada.next@example.com");
+    let passwords = ["the second of ada", "the third of ada"];
+    secrets.others.extend(passwords.map(str::to_owned));
+    secrets.person(&new);
+    client.request_reset(&ada.email).await;
+    let code = app.code(ada, 4).await;
+    client.reset(&ada.email, &wrong(&code), passwords[0]).await;
+    let reset = client.reset(&ada.email, &code, passwords[0]).await;
+    assert_eq!(reset.status, 200, "{}", reset.shown());
+    secrets.codes.extend([wrong(&code), code]);
+    let login = client.login(&ada.email, passwords[0]).await;
+    let session = client.bearing(&secrets.answer(&login, "token"));
+    session.change_password(passwords[0], passwords[1]).await;
+    session.request_email(&new.email, passwords[1]).await;
+    let code = app.code(&new, 1).await;
+    assert_eq!(session.confirm_email(&code).await.status, 200);
+    secrets.codes.push(code);
+    assert_eq!(session.get("/api/auth/export/").await.status, 200);
+    session.request_deletion().await;
+    let code = app.code(&new, 2).await;
+    assert_eq!(session.delete_account(&code).await.status, 204);
+    secrets.codes.push(code);
 }
 
 /// Requests that are refused, each with something in it that must not be written down either.

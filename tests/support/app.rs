@@ -22,7 +22,13 @@ use super::{Client, PATIENCE, Person, Place, Rows, until};
 const START: i64 = 1_800_000_000;
 
 /// The states after which nothing more happens to a mail.
-const FINAL: [&str; 4] = ["delivered", "undeliverable", "expired", "not_needed"];
+const FINAL: [&str; 5] = [
+    "delivered",
+    "undeliverable",
+    "expired",
+    "not_needed",
+    "cancelled",
+];
 
 /// Settings for a [`TestApp`] that are not the defaults.
 pub struct Builder(Place);
@@ -32,6 +38,23 @@ impl Builder {
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.0.set(name, value);
         self
+    }
+
+    /// Puts the limits in force, as they are by default. Tests that are not about them do without.
+    pub fn limited(self) -> Self {
+        self.set("SMART_NOTES__LIMITS__ENABLED", "true")
+    }
+
+    /// Sets one of the limits, the others being in force as well.
+    pub fn limit(self, name: &str, most: u32) -> Self {
+        let name = format!("SMART_NOTES__LIMITS__{}", name.to_uppercase());
+        self.limited().set(&name, &most.to_string())
+    }
+
+    /// Lifts what one mailbox may be mailed, for tests of other limits.
+    pub fn many_mails(self) -> Self {
+        self.limit("code_mails_per_minute", 1000)
+            .limit("code_mails_per_hour", 1000)
     }
 
     /// Believes `X-Forwarded-For`, so that the test can be several network clients.

@@ -4,6 +4,7 @@
 //! [`Processes`] runs the real programs, on the machine's clock. Both have a database and a
 //! mail catcher of their own, and a [`Client`].
 
+mod account;
 mod answer;
 mod app;
 mod binaries;
@@ -15,6 +16,7 @@ mod process;
 mod processes;
 mod raw;
 mod request;
+mod throttled;
 
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,7 @@ pub use process::Process;
 pub use processes::{Api, Processes};
 pub use raw::Raw;
 pub use request::Request;
+pub use throttled::{assert_lifted_after, assert_throttled};
 
 /// How long a test waits for something that must happen. Nothing is measured by it.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -16,7 +16,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// An empty folder, and settings with its database, a key and any free port.
+    /// An empty folder, and settings with its database, a key, any free port, and limits lifted.
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("smart-notes-test-").unwrap();
         let url = format!("sqlite://{}", folder.path().join("notes.db").display());
@@ -28,6 +28,7 @@ impl Place {
         place.set("SECRET_KEY", KEY);
         place.set("SMART_NOTES__HTTP__LISTEN", "127.0.0.1:0");
         place.set("SMART_NOTES__LOG__LEVEL", "debug");
+        place.set("SMART_NOTES__LIMITS__ENABLED", "false");
         place
     }
 

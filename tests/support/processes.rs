@@ -39,6 +39,11 @@ impl Builder {
         self
     }
 
+    /// Puts the limits in force, as they are by default.
+    pub fn limited(self) -> Self {
+        self.set("SMART_NOTES__LIMITS__ENABLED", "true")
+    }
+
     /// Starts so many APIs.
     pub fn apis(mut self, apis: usize) -> Self {
         self.apis = apis;

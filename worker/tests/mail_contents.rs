@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use domain::mail::MailKind;
 use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders as _};
-use smart_notes_worker::mail::{
-    AlreadyRegistered, BuildError, Content, Outgoing, VerifyEmail, build,
-};
+use smart_notes_worker::mail::{BuildError, Code, Content, Outgoing, build};
 
 fn outgoing(content: Content) -> Outgoing {
     Outgoing {
@@ -33,10 +32,17 @@ fn html(raw: &str) -> String {
     parsed(raw).body_html(0).unwrap().replace("\r\n", "\n")
 }
 
-fn verify_email(change: impl FnOnce(&mut VerifyEmail)) -> Content {
-    let mut context = VerifyEmail::sample();
+fn verify_email(change: impl FnOnce(&mut Code)) -> Content {
+    let mut context = Code::sample();
     change(&mut context);
-    Content::VerifyEmail(context)
+    Content::Code(MailKind::VerifyEmail, context)
+}
+
+/// One of each kind without a code.
+fn notices() -> impl Iterator<Item = Content> {
+    Content::samples()
+        .into_iter()
+        .filter(|content| matches!(content, Content::Notice(_)))
 }
 
 #[test]
@@ -56,18 +62,26 @@ fn every_kind_renders_from_its_sample() {
 
 #[test]
 fn a_whole_message_on_the_wire() {
-    let raw = raw(Content::AlreadyRegistered(AlreadyRegistered::sample()));
+    let raw = raw(Content::Notice(MailKind::AlreadyRegistered));
 
     insta::assert_snapshot!("whole_message", raw.replace("\r\n", "\n"));
 }
 
 #[test]
 fn the_line_with_the_code_stands_in_the_text_and_in_the_raw_message() {
-    let raw = raw(Content::VerifyEmail(VerifyEmail::sample()));
+    let mut kinds = 0;
+    for content in Content::samples() {
+        let Content::Code(kind, _) = content else {
+            continue;
+        };
+        let raw = raw(content);
 
-    let line = "Your OTP code is: 123456";
-    assert_eq!(text(&raw).lines().filter(|found| *found == line).count(), 1);
-    assert_eq!(raw.lines().filter(|found| *found == line).count(), 1);
+        let line = "Your OTP code is: 123456";
+        let lines = |text: &str| text.lines().filter(|found| *found == line).count();
+        assert_eq!((lines(&text(&raw)), lines(&raw)), (1, 1), "{kind:?}");
+        kinds += 1;
+    }
+    assert_eq!(kinds, 5);
 }
 
 #[test]
@@ -99,17 +113,19 @@ fn the_code_is_in_no_debug_output() {
 
 #[test]
 fn only_mails_with_a_code_speak_of_one() {
-    let raw = raw(Content::AlreadyRegistered(AlreadyRegistered::sample()));
+    for notice in notices() {
+        let raw = raw(notice);
 
-    for part in [&raw, &text(&raw), &html(&raw)] {
-        assert!(!part.contains("Your OTP code is"));
-        assert!(!part.to_lowercase().contains("otp"));
+        for part in [&raw, &text(&raw), &html(&raw)] {
+            assert!(!part.contains("Your OTP code is"));
+            assert!(!part.to_lowercase().contains("otp"));
+        }
     }
 }
 
 #[test]
 fn how_long_the_code_lives_is_said_in_minutes() {
-    let ten = raw(Content::VerifyEmail(VerifyEmail::sample()));
+    let ten = raw(verify_email(|_| ()));
     let one = raw(verify_email(|context| {
         context.minutes_valid = 1;
     }));
@@ -147,7 +163,7 @@ fn no_mail_holds_a_link_an_image_or_a_table() {
 
 #[test]
 fn the_headers_are_those_of_an_automatic_message() {
-    let raw = raw(Content::VerifyEmail(VerifyEmail::sample()));
+    let raw = raw(verify_email(|_| ()));
     let message = parsed(&raw);
 
     let from = message.from().unwrap().first().unwrap();
@@ -189,14 +205,14 @@ fn a_message_is_seven_bit_with_short_lines_ended_by_crlf() {
 
 #[test]
 fn the_same_mail_is_the_same_bytes() {
-    let mail = outgoing(Content::VerifyEmail(VerifyEmail::sample()));
+    let mail = outgoing(verify_email(|_| ()));
 
     assert_eq!(build(&mail).unwrap().1, build(&mail).unwrap().1);
 }
 
 #[test]
 fn the_envelope_names_sender_and_recipient() {
-    let (envelope, _) = build(&outgoing(Content::VerifyEmail(VerifyEmail::sample()))).unwrap();
+    let (envelope, _) = build(&outgoing(verify_email(|_| ()))).unwrap();
 
     assert_eq!(envelope.from.to_string(), "no-reply@example.com");
     assert_eq!(envelope.to.to_string(), "someone@example.test");
@@ -205,7 +221,7 @@ fn the_envelope_names_sender_and_recipient() {
 
 #[test]
 fn what_cannot_stand_in_a_header_is_an_error_and_no_panic() {
-    let mail = || outgoing(Content::AlreadyRegistered(AlreadyRegistered::sample()));
+    let mail = || outgoing(Content::Notice(MailKind::AlreadyRegistered));
     let ids = [
         "",
         "a@b",
@@ -238,7 +254,7 @@ fn what_cannot_stand_in_a_header_is_an_error_and_no_panic() {
 
 #[test]
 fn a_sender_name_outside_ascii_is_encoded() {
-    let mut mail = outgoing(Content::AlreadyRegistered(AlreadyRegistered::sample()));
+    let mut mail = outgoing(Content::Notice(MailKind::AlreadyRegistered));
     mail.from.name = Some(String::from("Notizen für alle"));
 
     let raw = String::from_utf8(build(&mail).unwrap().1).unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::accounts::CodePolicy;
 use domain::accounts::register::{Register, RegisterPolicy};
+use domain::audit::Actor;
 use domain::client::ClientKey;
 use domain::email::EmailAddress;
 use domain::mail::MailState;
@@ -84,8 +85,11 @@ impl Place {
             Username::parse(name).unwrap(),
             EmailAddress::parse(&format!("{name}@example.com")).unwrap(),
             PasswordHash::from("$none$".to_owned()),
-            ClientKey::of(Ipv4Addr::LOCALHOST.into()),
-            request.to_owned(),
+            Actor {
+                request_id: request.to_owned(),
+                client: ClientKey::of(Ipv4Addr::LOCALHOST.into()),
+                user_agent: String::new(),
+            },
             KeyRing::new(&settings.secret_keys.current, &[])
                 .current()
                 .clone(),
@@ -96,6 +100,7 @@ impl Place {
                 },
                 lapse: Duration::from_hours(24),
                 live_attempts: None,
+                limits: None,
                 reveal_registered: false,
             },
             Timestamp::now(),

@@ -36,6 +36,7 @@ on_sqlite! {
         a_name_of_a_live_attempt_is_taken_for_other_addresses_until_it_lapses,
         an_address_may_register_again_at_once_with_the_same_name,
         a_sixth_live_attempt_is_refused_until_the_first_challenge_ends,
+        one_client_has_at_most_half_of_the_live_attempts_of_an_address,
         a_verified_address_gets_a_decoy_and_its_owner_one_notice_an_hour,
         a_verified_address_is_told_apart_when_the_settings_say_so;
     verifying:
@@ -58,6 +59,20 @@ on_sqlite! {
         an_attempt_is_known_to_login_until_it_lapses,
         a_user_is_found_by_name_and_by_address,
         a_session_needs_the_credentials_that_were_checked;
+    changing:
+        a_password_is_set_while_the_credentials_are_those_that_were_checked,
+        a_rehash_changes_the_hash_alone,
+        an_address_is_set_once_and_a_taken_one_is_a_conflict,
+        a_name_is_set_and_a_taken_one_is_a_conflict,
+        a_deleted_user_is_gone_and_its_number_is_not_given_again,
+        the_mails_of_an_address_that_is_gone_are_withdrawn_and_forgotten;
+    recording:
+        what_was_counted_is_found_in_its_window_oldest_first,
+        what_is_counted_twice_in_one_moment_counts_twice,
+        one_count_or_all_of_a_key_can_be_taken_back,
+        a_client_is_known_to_the_user_it_logged_in_alone,
+        a_users_events_are_listed_newest_first_with_who_was_behind_them,
+        the_records_of_a_user_that_is_gone_name_nobody;
     statements:
         conflicts_are_named,
         a_challenge_is_used_once,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::clock::{Clock, ManualClock};
-use domain::queue::{Beat, Due, JobQueue, Rescued, Turn, TurnReport, Watch};
+use domain::queue::{Beat, Due, JobQueue, Keep, Rescued, Turn, TurnReport, Watch};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use runtime::shutdown::Shutdown;
@@ -68,6 +68,10 @@ impl JobQueue for Empty {
 
     async fn leave(&self, _: &str) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn sweep(&self, _: Keep, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn watch(&self) -> Result<Box<dyn Watch>, StoreError> {

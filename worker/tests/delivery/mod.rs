@@ -9,3 +9,4 @@ mod many;
 mod plain;
 mod refusals;
 mod stopping;
+mod sweeping;

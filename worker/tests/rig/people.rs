@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::accounts::CodePolicy;
+use domain::accounts::code::Presented;
 use domain::accounts::register::{Register, RegisterPolicy, Registered};
 use domain::accounts::resend::{ResendCode, Resent};
 use domain::accounts::verify::{Verified, VerifyCode};
+use domain::audit::Actor;
 use domain::client::ClientKey;
 use domain::email::EmailAddress;
 use domain::id::MailId;
@@ -32,8 +34,12 @@ fn keys() -> Arc<KeyRing> {
     ))
 }
 
-fn client() -> ClientKey {
-    ClientKey::of(Ipv4Addr::LOCALHOST.into())
+fn actor(request: &str) -> Actor {
+    Actor {
+        request_id: request.to_owned(),
+        client: ClientKey::of(Ipv4Addr::LOCALHOST.into()),
+        user_agent: "a test".to_owned(),
+    }
 }
 
 impl Rig {
@@ -58,14 +64,14 @@ impl Rig {
             codes: CODES,
             lapse: Duration::from_hours(24),
             live_attempts: None,
+            limits: None,
             reveal_registered: false,
         };
         let registration = Register::new(
             Username::parse(name).unwrap(),
             EmailAddress::parse(email).unwrap(),
             PasswordHash::from("$none$".to_owned()),
-            client(),
-            "request".to_owned(),
+            actor("request"),
             keys().current().clone(),
             policy,
             self.clock.now(),
@@ -81,10 +87,10 @@ impl Rig {
         let again = ResendCode::new(
             EmailAddress::parse(email).unwrap(),
             None,
-            client(),
-            "request-again".to_owned(),
+            actor("request-again"),
             keys().current().clone(),
             CODES,
+            None,
             self.clock.now(),
         );
         let resent = self.database.store.write(again).await.unwrap();
@@ -96,12 +102,15 @@ impl Rig {
     pub async fn verify(&self, email: &str, code: &str, handle: Option<&ChallengeHandle>) -> bool {
         let verify = VerifyCode {
             email: EmailAddress::parse(email).unwrap(),
-            code: code.to_owned(),
             handle: handle.map(|handle| SecretHash::of(handle.expose())),
-            client: client(),
-            keys: keys(),
-            policy: CODES,
-            now: self.clock.now(),
+            presented: Presented {
+                code: code.to_owned(),
+                keys: keys(),
+                policy: CODES,
+                limits: None,
+                actor: actor("request-code"),
+                now: self.clock.now(),
+            },
         };
         let verified = self.database.store.write(verify).await.unwrap();
         matches!(verified, Verified::Welcome(_))

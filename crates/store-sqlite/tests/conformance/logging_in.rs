@@ -1,11 +1,9 @@
 //! What a login finds, and what opens a session.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use domain::accounts::LoginAccount;
 use domain::accounts::login::{OpenSession, SessionPolicy};
-use domain::client::ClientKey;
 use domain::id::UserId;
 use domain::store::Store;
 use domain::username::NameKey;
@@ -27,11 +25,12 @@ async fn found(store: &Store, email: Option<&str>, name: &str, now: Timestamp) -
 }
 
 fn session(user: UserId, credential_version: i64) -> OpenSession {
-    let client = ClientKey::of(Ipv4Addr::LOCALHOST.into());
     let policy = SessionPolicy {
+        idle: Duration::from_hours(1),
         max: Duration::from_hours(24),
     };
-    OpenSession::new(user, credential_version, client, "tests", policy, at(1)).0
+    let actor = Person::new("ada").actor("request-login");
+    OpenSession::new(user, credential_version, actor, policy, None, at(1)).0
 }
 
 pub async fn an_attempt_is_known_to_login_until_it_lapses(store: Store) {

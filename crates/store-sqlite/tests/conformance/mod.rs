@@ -3,7 +3,9 @@
 //! Nothing here knows which database it is: what a rule wants to see, it asks through the
 //! ports. Another database runs the same functions.
 
+pub mod changing;
 pub mod logging_in;
+pub mod recording;
 pub mod registering;
 pub mod resending;
 pub mod statements;

@@ -55,18 +55,38 @@ pub async fn an_address_may_register_again_at_once_with_the_same_name(store: Sto
 pub async fn a_sixth_live_attempt_is_refused_until_the_first_challenge_ends(store: Store) {
     let ada = Person::new("ada");
     for second in 0..5 {
+        let machine = u8::from(second < 3);
+        let ada = ada.clone().on_machine(machine);
         ada.registers(&store, at(second)).await;
     }
+    let elsewhere = ada.clone().on_machine(9);
 
-    let sixth = ada.tries_to_register(&store, at(5)).await;
-    let later = ada.tries_to_register(&store, at(600)).await;
+    let sixth = elsewhere.tries_to_register(&store, at(5)).await;
+    let later = elsewhere.tries_to_register(&store, at(600)).await;
 
     match sixth {
-        Registered::TooMany { retry_at } => assert_eq!(retry_at, at(600)),
+        Registered::TooMany(refusal) => assert_eq!(refusal.retry_at, at(600)),
         other => panic!("{other:?}"),
     }
     assert!(matches!(later, Registered::Accepted { .. }));
     assert_eq!(mails_to(&store, &ada.email).await.len(), 6);
+}
+
+pub async fn one_client_has_at_most_half_of_the_live_attempts_of_an_address(store: Store) {
+    let ada = Person::new("ada");
+    for second in 0..3 {
+        ada.registers(&store, at(second)).await;
+    }
+
+    let fourth = ada.tries_to_register(&store, at(3)).await;
+    let elsewhere = ada.clone().on_machine(9);
+    let fourth_elsewhere = elsewhere.tries_to_register(&store, at(3)).await;
+
+    match fourth {
+        Registered::TooMany(refusal) => assert_eq!(refusal.retry_at, at(600)),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(fourth_elsewhere, Registered::Accepted { .. }));
 }
 
 pub async fn a_verified_address_gets_a_decoy_and_its_owner_one_notice_an_hour(store: Store) {

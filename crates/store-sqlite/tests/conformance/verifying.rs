@@ -145,9 +145,10 @@ pub async fn a_code_of_a_key_that_is_missing_counts_nothing(store: Store) {
     let ada = Person::new("ada");
     let handle = ada.registers(&store, at(0)).await;
     let code = newest_code(&store, &ada.email, at(0)).await;
-    let elsewhere = |handle| VerifyCode {
-        keys: keys_of("another example key, which made no code here"),
-        ..ada.presents(&code, handle, at(1))
+    let elsewhere = |handle| {
+        let mut verify = ada.presents(&code, handle, at(1));
+        verify.presented.keys = keys_of("another example key, which made no code here");
+        verify
     };
 
     let open = verified(&store, elsewhere(None)).await;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use domain::accounts::Owner;
+use domain::otp::Purpose;
 use domain::queue::{ChallengeLife, Claim, Claimed, JobQueue, Marked, Turn};
 use jiff::Timestamp;
 use store_sqlite::Sqlite;
@@ -97,8 +99,13 @@ async fn a_code_that_was_replaced_meanwhile_is_not_marked() {
     let (database, claimed) = a_code_in_hand().await;
     let store = database.store();
     let attempt = attempts(&store, "ada@example.com", at(1)).await[0].0.id;
-    let supersede =
-        unit(move |tx| Box::pin(async move { tx.supersede_challenges(attempt, at(1)).await }));
+    let supersede = unit(move |tx| {
+        let owner = Owner::Attempt(attempt);
+        Box::pin(async move {
+            tx.supersede_challenges(owner, Purpose::VerifyEmail, at(1))
+                .await
+        })
+    });
     store.write(supersede).await.unwrap();
 
     let answer = mark(&database.sqlite(), "w", claimed.claim, at(2)).await;

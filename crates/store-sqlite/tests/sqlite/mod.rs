@@ -3,4 +3,5 @@
 mod disk;
 mod migrating;
 mod opening;
+mod sweeping;
 mod writer;

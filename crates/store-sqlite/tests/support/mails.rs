@@ -25,6 +25,7 @@ pub fn mail(kind: MailKind, to: &str, now: Timestamp) -> NewMail {
         request_id: "request".to_owned(),
         now,
         deadline: None,
+        forget_as: None,
     }
 }
 

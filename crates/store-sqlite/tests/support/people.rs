@@ -4,13 +4,15 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::accounts::code::Presented;
 use domain::accounts::register::{Register, RegisterPolicy, Registered};
 use domain::accounts::resend::{ResendCode, Resent};
 use domain::accounts::verify::{Verified, VerifyCode};
-use domain::accounts::{Attempt, Challenge, CodePolicy};
+use domain::accounts::{Attempt, Challenge, CodePolicy, Owner};
+use domain::audit::Actor;
 use domain::client::ClientKey;
 use domain::email::EmailAddress;
-use domain::otp::KeyRing;
+use domain::otp::{KeyRing, Purpose};
 use domain::password::PasswordHash;
 use domain::store::Store;
 use domain::token::{ChallengeHandle, SecretHash};
@@ -31,6 +33,7 @@ pub const POLICY: RegisterPolicy = RegisterPolicy {
     codes: CODES,
     lapse: Duration::from_hours(24),
     live_attempts: Some(5),
+    limits: None,
     reveal_registered: false,
 };
 
@@ -85,13 +88,33 @@ impl Person {
         ClientKey::of(Ipv4Addr::new(192, 0, 2, self.machine).into())
     }
 
+    /// This person behind a request of that id.
+    pub fn actor(&self, request: &str) -> Actor {
+        Actor {
+            request_id: request.to_owned(),
+            client: self.client(),
+            user_agent: format!("the agent of {}", self.name),
+        }
+    }
+
+    /// A code, as this person types it.
+    pub fn presented(&self, code: &str, now: Timestamp) -> Presented {
+        Presented {
+            code: code.to_owned(),
+            keys: keys(),
+            policy: CODES,
+            limits: None,
+            actor: self.actor("request-code"),
+            now,
+        }
+    }
+
     pub fn registration(&self, policy: RegisterPolicy, now: Timestamp) -> Register {
         Register::new(
             Username::parse(&self.name).unwrap(),
             address(&self.email),
             PasswordHash::from(format!("$hash-of-{}$", self.name)),
-            self.client(),
-            format!("request-{}", self.name),
+            self.actor(&format!("request-{}", self.name)),
             keys().current().clone(),
             policy,
             now,
@@ -114,10 +137,10 @@ impl Person {
         let resend = ResendCode::new(
             address(&self.email),
             None,
-            self.client(),
-            "request-again".to_owned(),
+            self.actor("request-again"),
             keys().current().clone(),
             CODES,
+            None,
             now,
         );
         store.write(resend).await.unwrap()
@@ -132,12 +155,8 @@ impl Person {
     ) -> VerifyCode {
         VerifyCode {
             email: address(&self.email),
-            code: code.to_owned(),
             handle: handle.map(|handle| SecretHash::of(handle.expose())),
-            client: self.client(),
-            keys: keys(),
-            policy: CODES,
-            now,
+            presented: self.presented(code, now),
         }
     }
 
@@ -165,7 +184,9 @@ pub async fn attempts(
         Box::pin(async move {
             let mut all = Vec::new();
             for attempt in tx.attempts(&key, now).await? {
-                let challenges = tx.challenges_of(attempt.id, now).await?;
+                let challenges = tx
+                    .challenges_of(Owner::Attempt(attempt.id), Purpose::VerifyEmail, now)
+                    .await?;
                 all.push((attempt, challenges));
             }
             Ok(all)

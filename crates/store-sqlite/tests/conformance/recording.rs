@@ -1,0 +1,158 @@
+//! The ledger that limits are counted in, and the record of security events.
+
+use std::net::Ipv4Addr;
+
+use domain::audit::{Entry, Event};
+use domain::client::ClientKey;
+use domain::id::UserId;
+use domain::store::Store;
+use jiff::Timestamp;
+
+use crate::support::at;
+use crate::support::people::{Person, address};
+use crate::support::units::unit;
+
+async fn hit(store: &Store, key: &'static str, now: Timestamp) {
+    let hit = unit(move |tx| Box::pin(async move { tx.hit(key, now).await }));
+    store.write(hit).await.unwrap();
+}
+
+async fn forget(store: &Store, key: &'static str, at: Option<Timestamp>) {
+    let forget = unit(move |tx| Box::pin(async move { tx.forget_hits(key, at).await }));
+    store.write(forget).await.unwrap();
+}
+
+async fn hits(store: &Store, key: &'static str, since: Timestamp) -> Vec<Timestamp> {
+    let hits = unit(move |tx| Box::pin(async move { tx.hits(key, since).await }));
+    store.write(hits).await.unwrap()
+}
+
+async fn knows(store: &Store, user: UserId, machine: u8) -> bool {
+    let knows = unit(move |tx| {
+        let client = ClientKey::of(Ipv4Addr::new(192, 0, 2, machine).into());
+        Box::pin(async move { tx.knows_client(user, &client).await })
+    });
+    store.write(knows).await.unwrap()
+}
+
+/// The number of a user.
+async fn user(store: &Store, email: &str) -> UserId {
+    let mut view = store.view().await.unwrap();
+    let user = view.user_by_email(address(email).key()).await.unwrap();
+    user.unwrap().id
+}
+
+/// A window begins after `since`: what was counted at that moment has just left it.
+pub async fn what_was_counted_is_found_in_its_window_oldest_first(store: Store) {
+    for second in [3, 1, 2] {
+        hit(&store, "a", at(second)).await;
+    }
+    hit(&store, "b", at(2)).await;
+
+    assert_eq!(hits(&store, "a", at(0)).await, [at(1), at(2), at(3)]);
+    assert_eq!(hits(&store, "a", at(1)).await, [at(2), at(3)]);
+    assert_eq!(hits(&store, "a", at(3)).await, []);
+    assert_eq!(hits(&store, "c", at(0)).await, []);
+}
+
+pub async fn what_is_counted_twice_in_one_moment_counts_twice(store: Store) {
+    hit(&store, "a", at(1)).await;
+    hit(&store, "a", at(1)).await;
+
+    assert_eq!(hits(&store, "a", at(0)).await, [at(1), at(1)]);
+}
+
+pub async fn one_count_or_all_of_a_key_can_be_taken_back(store: Store) {
+    for second in [1, 2, 2] {
+        hit(&store, "a", at(second)).await;
+    }
+    hit(&store, "b", at(2)).await;
+
+    forget(&store, "a", Some(at(2))).await;
+    assert_eq!(hits(&store, "a", at(0)).await, [at(1), at(2)]);
+    forget(&store, "a", Some(at(9))).await;
+    assert_eq!(hits(&store, "a", at(0)).await, [at(1), at(2)]);
+    forget(&store, "a", None).await;
+    assert_eq!(hits(&store, "a", at(0)).await, []);
+    assert_eq!(hits(&store, "b", at(0)).await, [at(2)]);
+}
+
+pub async fn a_client_is_known_to_the_user_it_logged_in_alone(store: Store) {
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    for person in [&ada, &bob] {
+        person.becomes_a_user(&store, at(0)).await;
+    }
+    let (ada, bob) = (
+        user(&store, &ada.email).await,
+        user(&store, &bob.email).await,
+    );
+    let know = unit(move |tx| {
+        let client = ClientKey::of(Ipv4Addr::new(192, 0, 2, 7).into());
+        Box::pin(async move {
+            tx.know_client(ada, &client, at(1)).await?;
+            tx.know_client(ada, &client, at(2)).await
+        })
+    });
+    store.write(know).await.unwrap();
+
+    assert!(knows(&store, ada, 7).await);
+    assert!(!knows(&store, ada, 8).await);
+    assert!(!knows(&store, bob, 7).await);
+}
+
+pub async fn a_users_events_are_listed_newest_first_with_who_was_behind_them(store: Store) {
+    let person = Person::new("ada");
+    person.becomes_a_user(&store, at(0)).await;
+    let ada = user(&store, &person.email).await;
+    let actor = person.actor("request-9");
+    let record = unit(move |tx| {
+        let actor = actor.clone();
+        Box::pin(async move {
+            for (event, second) in [(Event::LoggedIn, 1), (Event::Renamed, 2)] {
+                let entry = Entry::new(event, &actor, at(second))
+                    .user(ada)
+                    .detail("why");
+                tx.record(&entry).await?;
+            }
+            tx.record(&Entry::new(Event::Limited, &actor, at(3))).await
+        })
+    });
+    store.write(record).await.unwrap();
+
+    let mut view = store.view().await.unwrap();
+    let records = view.records(ada, 2).await.unwrap();
+
+    let events: Vec<_> = records.iter().map(|record| record.event.as_str()).collect();
+    assert_eq!(events, ["renamed", "logged_in"]);
+    assert_eq!(records[0].at, at(2));
+    assert_eq!(records[0].request_id, "request-9");
+    assert_eq!(records[0].client.as_deref(), Some("192.0.2.1"));
+    assert_eq!(records[0].user_agent.as_deref(), Some("the agent of ada"));
+    assert_eq!(records[0].detail.as_deref(), Some("why"));
+}
+
+/// A pseudonym takes the address's place, and nobody is named any more; others' records stay as they are.
+pub async fn the_records_of_a_user_that_is_gone_name_nobody(store: Store) {
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    for person in [&ada, &bob] {
+        person.becomes_a_user(&store, at(0)).await;
+    }
+    let of_ada = user(&store, &ada.email).await;
+    let of_bob = user(&store, &bob.email).await;
+    let key = address(&ada.email).key().clone();
+    let forget = unit(move |tx| {
+        let key = key.clone();
+        Box::pin(async move { tx.forget_records(of_ada, &key, "pseudonym").await })
+    });
+    store.write(forget).await.unwrap();
+
+    let mut view = store.view().await.unwrap();
+    let forgotten = view.records(of_ada, 10).await.unwrap();
+    let kept = view.records(of_bob, 10).await.unwrap();
+
+    assert!(!forgotten.is_empty());
+    let nobody =
+        |record: &domain::audit::Recorded| record.client.is_none() && record.user_agent.is_none();
+    assert!(forgotten.iter().all(nobody));
+    assert!(!kept.is_empty() && !kept.iter().any(nobody));
+}

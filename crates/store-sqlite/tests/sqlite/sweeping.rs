@@ -1,0 +1,223 @@
+//! What is over is removed a few rows at a time, and what lives stays.
+
+use std::time::Duration;
+
+use domain::queue::{JobQueue, Keep};
+use jiff::Timestamp;
+
+use crate::support::people::Person;
+use crate::support::{Database, at};
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+
+const KEEP: Keep = Keep {
+    ended: Duration::from_hours(24),
+    mails: Duration::from_hours(30 * 24),
+    audit: Duration::from_hours(365 * 24),
+    session_idle: Duration::from_hours(30 * 24),
+};
+
+/// Sweeps once; returns how many rows it said it removed.
+async fn sweep(database: &Database, now: Timestamp) -> u64 {
+    database.sqlite().sweep(KEEP, now).await.unwrap()
+}
+
+/// Sweeps until nothing is left to be removed, as the worker does; returns how often there was something.
+async fn sweep_all(database: &Database, now: Timestamp) -> u32 {
+    let mut times = 0;
+    while sweep(database, now).await > 0 {
+        times += 1;
+    }
+    times
+}
+
+async fn count(database: &Database, table: &'static str) -> i64 {
+    let statement = match table {
+        "registrations" => "select count(*) from registrations",
+        "challenges" => "select count(*) from challenges",
+        "sessions" => "select count(*) from sessions",
+        "limit_hits" => "select count(*) from limit_hits",
+        "open_tries" => "select count(*) from open_tries",
+        "known_clients" => "select count(*) from known_clients",
+        "audit" => "select count(*) from audit",
+        "mails" => "select count(*) from mails",
+        "Jobs" => "select count(*) from Jobs",
+        other => panic!("no such table: {other}"),
+    };
+    database.number(statement).await
+}
+
+#[tokio::test]
+async fn a_lapsed_registration_goes_a_day_after_its_end_with_its_challenges() {
+    let database = Database::new().await;
+    let store = database.store();
+    Person::new("ada").registers(&store, at(0)).await;
+    Person::new("bob").registers(&store, at(HOUR)).await;
+
+    assert_eq!(sweep(&database, at(2 * DAY)).await, 0, "to the second");
+    sweep_all(&database, at(2 * DAY + 1)).await;
+
+    assert_eq!(count(&database, "registrations").await, 1);
+    assert_eq!(count(&database, "challenges").await, 1);
+    let left = "select username from registrations";
+    assert_eq!(database.text(left).await, "bob");
+}
+
+/// The name is free once the attempt has lapsed, swept or not: the sweep is only about room.
+#[tokio::test]
+async fn a_lapsed_registration_holds_no_name_before_it_is_swept() {
+    let database = Database::new().await;
+    let store = database.store();
+    Person::new("ada").registers(&store, at(0)).await;
+
+    Person::new("ada")
+        .at("other@example.com")
+        .registers(&store, at(DAY))
+        .await;
+
+    assert_eq!(count(&database, "registrations").await, 2);
+}
+
+#[tokio::test]
+async fn users_and_live_registrations_stay() {
+    let database = Database::new().await;
+    let store = database.store();
+    Person::new("ada").becomes_a_user(&store, at(0)).await;
+    Person::new("bob").registers(&store, at(20 * DAY)).await;
+
+    sweep_all(&database, at(20 * DAY + HOUR)).await;
+
+    assert_eq!(database.number("select count(*) from users").await, 1);
+    assert_eq!(count(&database, "registrations").await, 1);
+    assert_eq!(count(&database, "audit").await, 3);
+}
+
+/// Sessions: the idle ones, and those at their end; the others stay.
+#[tokio::test]
+async fn ended_sessions_go_and_live_ones_stay() {
+    let database = Database::new().await;
+    let store = database.store();
+    Person::new("ada").becomes_a_user(&store, at(0)).await;
+    database
+        .execute(
+            "with n(name, used, ends) as (values
+                 ('idle', 0, 180), ('used', 20, 180), ('over', 39, 40), ('last', 39, 41))
+             insert into sessions
+                 (id, user_id, token_hash, created_at, last_used_at, expires_at, client, user_agent)
+             select name, 1, randomblob(32), 1800000000000000, 1800000000000000 + used * 86400000000,
+                    1800000000000000 + ends * 86400000000, '192.0.2.1', 'a phone' from n",
+        )
+        .await;
+
+    sweep_all(&database, at(40 * DAY)).await;
+
+    let left = "select group_concat(id order by id) from sessions";
+    assert_eq!(database.text(left).await, "last,used");
+}
+
+/// No transaction removes more than a few hundred rows of a kind, so that nobody waits for long.
+#[tokio::test]
+async fn what_is_over_is_removed_in_small_batches() {
+    let database = Database::new().await;
+    database
+        .execute(
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < 450)
+             insert into limit_hits (key, at, n) select 'mails-hour:' || i, 1800000000000000, 0 from n",
+        )
+        .await;
+    database
+        .execute(
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < 450)
+             insert into audit (at, event, request_id) select 1800000000000000, 'limited', i from n",
+        )
+        .await;
+
+    assert_eq!(sweep(&database, at(25 * HOUR)).await, 0, "to the second");
+    let first = sweep(&database, at(25 * HOUR + 1)).await;
+    let left = count(&database, "limit_hits").await;
+    let times = sweep_all(&database, at(25 * HOUR + 1)).await;
+
+    assert_eq!((first, left, times), (200, 250, 2));
+    assert_eq!(count(&database, "limit_hits").await, 0);
+    assert_eq!(count(&database, "audit").await, 450, "kept for a year");
+    assert_eq!(sweep_all(&database, at(365 * DAY + 1)).await, 3);
+    assert_eq!(count(&database, "audit").await, 0);
+}
+
+#[tokio::test]
+async fn counters_stay_as_long_as_any_window_needs_them() {
+    let database = Database::new().await;
+    database
+        .execute(
+            "insert into limit_hits (key, at, n) values ('old', 1800000000000000, 0),
+                 ('new', 1800003600000000, 0)",
+        )
+        .await;
+    database
+        .execute(
+            "insert into open_tries (email_key, purpose, tries, counted_at) values
+                 ('old@example.com', 'verify_email', 5, 1800000000000000),
+                 ('new@example.com', 'verify_email', 5, 1800003600000000)",
+        )
+        .await;
+
+    sweep_all(&database, at(26 * HOUR)).await;
+
+    assert_eq!(database.text("select key from limit_hits").await, "new");
+    let tries = "select email_key from open_tries";
+    assert_eq!(database.text(tries).await, "new@example.com");
+}
+
+/// A mail goes with its job and its tries, a month after its end; one that waits is never touched.
+#[tokio::test]
+async fn mails_go_with_their_jobs_a_month_after_their_end_and_waiting_ones_stay() {
+    let database = Database::new().await;
+    let store = database.store();
+    crate::support::mails::notice(&store, "ada@example.com", at(0)).await;
+    let waiting = crate::support::mails::notice(&store, "bob@example.com", at(0)).await;
+    database
+        .execute(
+            "update mails set state = 'delivered', finished_at = 1800000000000000
+             where recipient = 'ada@example.com'",
+        )
+        .await;
+    database
+        .execute(
+            "insert into mail_tries (mail_id, claim_no, worker, started_at, duration_ms, relay, reused,
+                 stage, text, outcome)
+             select id, 1, 'w', 0, 1, 'r', 0, 'dot', 'ok', 'delivered' from mails",
+        )
+        .await;
+
+    assert_eq!(sweep_all(&database, at(30 * DAY)).await, 0);
+    sweep_all(&database, at(30 * DAY + 1)).await;
+
+    assert_eq!(count(&database, "mails").await, 1);
+    assert_eq!(count(&database, "Jobs").await, 1);
+    assert_eq!(
+        database.text("select id from mails").await,
+        waiting.to_string()
+    );
+    let tries = "select count(*) from mail_tries";
+    assert_eq!(database.number(tries).await, 1);
+}
+
+/// A client is known for half a year after its last login.
+#[tokio::test]
+async fn known_clients_are_forgotten_after_half_a_year() {
+    let database = Database::new().await;
+    let store = database.store();
+    Person::new("ada").becomes_a_user(&store, at(0)).await;
+    database
+        .execute(
+            "insert into known_clients (user_id, client, seen_at) values
+                 (1, '192.0.2.1', 1800000000000000), (1, '192.0.2.2', 1800086400000000)",
+        )
+        .await;
+
+    sweep_all(&database, at(180 * DAY + 1)).await;
+
+    let left = "select client from known_clients";
+    assert_eq!(database.text(left).await, "192.0.2.2");
+}

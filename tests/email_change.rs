@@ -1,0 +1,215 @@
+//! `POST /api/auth/email-change-request/` and `…-confirm/`: another address, once a code from there is presented.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::support::{Client, Person, TestApp, wrong};
+
+const NEW: &str = "king@example.com";
+
+/// Somebody who has asked for [`NEW`], and the code that was mailed there.
+async fn about_to_move(app: &TestApp, person: &Person) -> (Client, String) {
+    let session = app.member(person).await;
+    let answer = session.request_email(NEW, &person.password).await;
+    assert_eq!(answer.status, 200, "{}", answer.shown());
+    let code = app.newest_code(NEW).await;
+    (session, code)
+}
+
+/// OWASP ASVS 5.0 7.5.3: the code goes to the new address, the notice to the old one.
+#[tokio::test]
+async fn a_code_from_the_new_address_changes_it_and_the_old_one_hears_of_it() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let session = app.member(&ada).await;
+
+    let requested = session
+        .request_email("King@Example.com", &ada.password)
+        .await;
+    assert_eq!(
+        app.mails_to(&ada.email).await,
+        1,
+        "the code is not for the old address"
+    );
+    let code = app.newest_code(NEW).await;
+    let confirmed = session.confirm_email(&code).await;
+
+    assert_snapshot!(requested.shown(), @r#"200 {"message":"OTP sent to the new email address."}"#);
+    assert_snapshot!(confirmed.shown(), @r#"200 {"message":"Email changed.","email":"King@Example.com"}"#);
+    assert_eq!(
+        session.get("/api/auth/me/").await.field("email"),
+        "King@Example.com"
+    );
+    assert_eq!(app.client.login(NEW, &ada.password).await.status, 200);
+    assert_eq!(
+        app.client.login(&ada.email, &ada.password).await.status,
+        400
+    );
+    let notice = app.mail(&ada.email, 2).await;
+    assert_snapshot!(notice.subject().unwrap(), @"The address of your Smart Notes account was changed");
+    assert_eq!(notice.code(), None);
+    assert!(!notice.text().unwrap().contains("OTP"));
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 7.5.1.
+#[tokio::test]
+async fn the_password_is_needed_and_its_field_is_named() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let session = app.member(&ada).await;
+
+    let wrong = session.request_email(NEW, "a wrong password").await;
+    wrong.assert_refused("password", "Invalid password.");
+    let path = "/api/auth/email-change-request/";
+    let none = session.post(path, &json!({})).await;
+    assert_snapshot!(none.shown(), @r#"400 {"new_email":["This field is required."],"password":["This field is required."]}"#);
+    let odd = session.request_email("no address", &ada.password).await;
+    odd.assert_refused("new_email", "Enter a valid email address.");
+
+    assert_eq!(app.mails_to(NEW).await, 0);
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.3.8: a taken address is answered like a free one, and nothing is mailed to it.
+#[tokio::test]
+async fn a_taken_address_is_answered_like_a_free_one() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    let session = app.member(&ada).await;
+    app.verified(&bob).await;
+
+    let free = session.request_email(NEW, &ada.password).await;
+    let taken = session
+        .request_email("BOB@example.com", &ada.password)
+        .await;
+    let own = session.request_email(&ada.email, &ada.password).await;
+
+    assert_eq!((free.outside(), &free.body), (taken.outside(), &taken.body));
+    assert_eq!((free.outside(), &free.body), (own.outside(), &own.body));
+    assert_eq!(app.mails_to(&bob.email).await, 1);
+    app.finish().await;
+}
+
+/// What is mailed can't take over an address that somebody verifies meanwhile.
+#[tokio::test]
+async fn an_address_that_somebody_verifies_meanwhile_is_theirs() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let (session, code) = about_to_move(&app, &ada).await;
+    let owner = Person::new("owner").at(NEW);
+    let (challenge, code_of_owner) = app.registered(&owner, 2).await;
+    app.client
+        .verify_with(&owner, &code_of_owner, &challenge)
+        .await;
+
+    let late = session.confirm_email(&code).await;
+
+    assert_snapshot!(late.shown(), @r#"400 {"error":"Invalid OTP","code":"invalid_otp"}"#);
+    let login = app.client.login(NEW, &owner.password).await;
+    assert_eq!((login.status, &login.json()["user_id"]), (200, &json!(2)));
+    assert_eq!(session.get("/api/auth/me/").await.field("email"), ada.email);
+    app.finish().await;
+}
+
+/// Whoever registers with the address has lost it, as after a verification.
+#[tokio::test]
+async fn attempts_to_register_the_new_address_end() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let (session, code) = about_to_move(&app, &ada).await;
+    let eve = Person::new("eve").at(NEW).password("the password of eve");
+    let (challenge, code_of_eve) = app.registered(&eve, 2).await;
+
+    assert_eq!(session.confirm_email(&code).await.status, 200);
+
+    assert_eq!(app.client.verify(&eve, &code_of_eve).await.status, 400);
+    let with = app.client.verify_with(&eve, &code_of_eve, &challenge).await;
+    assert_eq!(with.status, 400);
+    assert_eq!(app.client.login("eve", &eve.password).await.status, 400);
+    app.client.registered(&Person::new("eve")).await;
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 7.4.3.
+#[tokio::test]
+async fn the_other_sessions_end_and_this_one_does_not() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let (session, code) = about_to_move(&app, &ada).await;
+    let other = app.client.logged_in(&ada).await;
+
+    session.confirm_email(&code).await;
+
+    assert_eq!(
+        (session.me_status().await, other.me_status().await),
+        (200, 401)
+    );
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.5.1, 6.5.5, 6.6.3.
+#[tokio::test]
+async fn a_wrong_a_spent_and_an_expired_code_are_refused() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let (session, code) = about_to_move(&app, &ada).await;
+
+    let refused = session.confirm_email(&wrong(&code)).await;
+    assert_snapshot!(refused.shown(), @r#"400 {"error":"Invalid OTP","code":"invalid_otp"}"#);
+    assert_eq!(session.confirm_email(&code).await.status, 200);
+    assert_eq!(session.confirm_email(&code).await.body, refused.body);
+
+    session.request_email(&ada.email, &ada.password).await;
+    let back = app.newest_code(&ada.email).await;
+    app.advance(601).await;
+    assert_eq!(session.confirm_email(&back).await.body, refused.body);
+
+    session.request_email(&ada.email, &ada.password).await;
+    let burnt = app.newest_code(&ada.email).await;
+    for _ in 0..5 {
+        session.confirm_email(&wrong(&burnt)).await;
+    }
+    assert_eq!(session.confirm_email(&burnt).await.body, refused.body);
+    assert_eq!(session.get("/api/auth/me/").await.field("email"), NEW);
+    app.finish().await;
+}
+
+/// The code for one address is not good for another: only the newest request counts.
+#[tokio::test]
+async fn the_code_of_an_earlier_request_is_void() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let (session, first) = about_to_move(&app, &ada).await;
+    session
+        .request_email("third@example.com", &ada.password)
+        .await;
+    let second = app.newest_code("third@example.com").await;
+
+    assert_eq!(session.confirm_email(&first).await.status, 400);
+    assert_eq!(
+        session.confirm_email(&second).await.field("email"),
+        "third@example.com"
+    );
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.6.2: who reads the old mailbox only has no code that is good for the account any more.
+#[tokio::test]
+async fn codes_that_went_to_the_old_address_are_void() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let (session, code) = about_to_move(&app, &ada).await;
+    app.client.request_reset(&ada.email).await;
+    let to_reset = app.newest_code(&ada.email).await;
+    session.confirm_email(&code).await;
+
+    let reset = app
+        .client
+        .reset(NEW, &to_reset, "an entirely different staple")
+        .await;
+
+    assert_eq!(reset.status, 400, "{}", reset.shown());
+    assert_eq!(app.client.login(NEW, &ada.password).await.status, 200);
+    app.finish().await;
+}
