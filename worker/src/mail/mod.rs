@@ -1,12 +1,11 @@
 //! What our mails say, and how they become messages.
 //!
-//! One context struct per kind ([`VerifyEmail`], …), the templates it fills
-//! (`templates/<kind>/`), and [`build`], which makes the finished message of it. Apart from the
-//! delivery so that every mail can be rendered, read and tested without a relay or a store.
-//! The delivery is the caller.
+//! A kind of mail carries a [`Code`] or is a notice; its templates are in `templates/<kind>/`, and
+//! [`build`] makes the finished message of it. Apart from the delivery so that every mail can be
+//! rendered, read and tested without a relay or a store. The delivery is the caller.
 //!
-//! To add a kind: a context with a sample, a variant of [`Content`], three templates and their
-//! line in `templates.rs`. The exhaustive matches and the snapshot tests ask for the rest.
+//! To add a kind: a variant of `domain::mail::MailKind`, three templates and their line in
+//! `templates.rs`. The exhaustive matches and the snapshot tests ask for the rest.
 
 mod content;
 mod message;
