@@ -2,8 +2,8 @@
 //!
 //! A mail service learns most about its relay from *where* a try ended and *what* was said
 //! there, so a try here is always one labelled fact ([`Try`]), never just an error, and one
-//! table says what it means ([`classify()`]). The delivery calls [`Relay::send`], the breaker
-//! [`Relay::probe`]; nobody else speaks SMTP.
+//! table says what it means ([`classify()`]). The delivery calls [`Relay::send`];
+//! nobody else speaks SMTP. [`Relay::probe`] says whether a relay would take mail, without one.
 //!
 //! The conversation is lettre's `AsyncSmtpConnection` (not its transports: `connection.rs` says
 //! why), driven one command at a time over a stream of our own: every stage has a time limit,
