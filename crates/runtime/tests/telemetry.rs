@@ -136,13 +136,13 @@ fn the_mail_libraries_are_never_heard() {
         let text = logged(level, LogFormat::Text, || {
             let span = tracing::error_span!("mail", mail.id = 1);
             let _inside = span.enter();
-            tracing::error!(target: "lettre", "code 123456");
-            tracing::debug!(target: "lettre::transport::smtp::client", "AUTH PLAIN example");
-            tracing::trace!(target: "lettre::transport", "code 123456");
-            tracing::error_span!(target: "lettre", "smtp", code = 123_456).in_scope(|| {
+            tracing::error!(target: "lettre", "Subject: hush");
+            tracing::debug!(target: "lettre::transport::smtp::client", "AUTH PLAIN hush");
+            tracing::trace!(target: "lettre::transport", "Your OTP code is: hush");
+            tracing::error_span!(target: "lettre", "smtp", code = "hush").in_scope(|| {
                 tracing::info!("ours");
             });
-            tracing::trace!(target: "mailin::fsm", "> RCPT TO:<code123@example.com>");
+            tracing::trace!(target: "mailin::fsm", "> RCPT TO:<hush@example.com>");
             tracing::info!(target: "lettres", "a name that only begins so");
         });
 
@@ -151,7 +151,8 @@ fn the_mail_libraries_are_never_heard() {
             text.contains("ours") && text.contains("only begins so"),
             "{text}"
         );
-        assert!(!text.contains("123") && !text.contains("AUTH"), "{text}");
+        // A word, since the time at the head of each line has any digits.
+        assert!(!text.contains("hush"), "{text}");
     }
     for level in [
         "lettre=trace",
