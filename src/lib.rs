@@ -64,9 +64,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// The settings of the password hash do not go together.
+    /// Passwords can't be hashed with these settings, or not on this machine.
     #[error(transparent)]
-    Cost(#[from] domain::password::InvalidCost),
+    NoHashing(#[from] runtime::hashing::NoPool),
     /// The pool of hashing threads is unusable.
     #[error(transparent)]
     Hashing(#[from] runtime::hashing::Full),

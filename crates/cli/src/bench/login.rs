@@ -4,8 +4,7 @@
 //! The two run in alternating slices of one measurement, so that whatever else the machine does
 //! falls on both.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -24,7 +23,7 @@ pub struct Args {
     #[arg(long, default_value_t = 6)]
     slices: u32,
     /// How long a slice is, in seconds
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 8)]
     seconds: u64,
     /// How many clients log in at once
     #[arg(long, default_value_t = 8)]
@@ -52,7 +51,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let bar = ProgressBar::new(u64::from(args.slices) * 2).with_style(
         ProgressStyle::with_template("slices {wide_bar} {pos}/{len}")?,
     );
-    let (mut bare, mut logins) = (0, 0);
+    let (mut bare, mut logins) = (Done::default(), Done::default());
     let mut probes = Probes::default();
     for _ in 0..args.slices {
         bare += bare_slice(&hash, cost, threads, slice).await?;
@@ -62,8 +61,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
 
-    let seconds = f64::from(args.slices) * slice.as_secs_f64();
-    let (bare, logins) = (rate(bare, seconds), rate(logins, seconds));
+    let (bare, logins) = (bare.rate(), logins.rate());
     println!(
         "argon2id m={},t={},p={} on {threads} threads, {} slices of {} s each:",
         cost.memory_kib, cost.iterations, cost.parallelism, args.slices, args.seconds
@@ -90,10 +88,35 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn rate(count: u64, seconds: f64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "some thousand logins")]
-    let count = count as f64;
-    count / seconds
+/// The pause between two looks at how quick small requests are. Short enough for a thousand of them,
+/// long enough that they take no part of the cores that is worth mentioning.
+const PROBE_PAUSE: Duration = Duration::from_millis(50);
+
+/// What was done in a slice, from its beginning until the last of what was begun had ended.
+#[derive(Default)]
+struct Done {
+    count: u64,
+    seconds: f64,
+}
+
+impl AddAssign for Done {
+    fn add_assign(&mut self, other: Self) {
+        self.count += other.count;
+        self.seconds += other.seconds;
+    }
+}
+
+impl Done {
+    fn since(started: Instant, count: u64) -> Self {
+        let seconds = started.elapsed().as_secs_f64();
+        Self { count, seconds }
+    }
+
+    fn rate(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "some thousand logins")]
+        let count = self.count as f64;
+        count / self.seconds
+    }
 }
 
 /// Milliseconds that small requests took while logins kept the hash pool busy.
@@ -109,14 +132,14 @@ async fn bare_slice(
     cost: HashCost,
     threads: usize,
     slice: Duration,
-) -> anyhow::Result<u64> {
-    let mut loops = JoinSet::new();
+) -> anyhow::Result<Done> {
+    let (started, mut loops) = (Instant::now(), JoinSet::new());
     for _ in 0..threads {
         let hash = hash.clone();
         loops.spawn_blocking(move || {
             let mut hasher = Hasher::new(cost)?;
-            let (password, until, mut count) = (Password::new(PASSWORD), Instant::now() + slice, 0);
-            while Instant::now() < until {
+            let (password, mut count) = (Password::new(PASSWORD), 0);
+            while started.elapsed() < slice {
                 ensure!(hasher.verify(&password, &hash), "the hash does not match");
                 count += 1;
             }
@@ -127,7 +150,7 @@ async fn bare_slice(
     while let Some(count) = loops.join_next().await {
         total += count??;
     }
-    Ok(total)
+    Ok(Done::since(started, total))
 }
 
 /// How many logins the API answers, and how quick it is with small requests meanwhile.
@@ -137,38 +160,34 @@ async fn login_slice(
     clients: usize,
     slice: Duration,
     probes: &mut Probes,
-) -> anyhow::Result<u64> {
-    let (done, stop) = (
-        Arc::new(AtomicU64::new(0)),
-        Arc::new(AtomicBool::new(false)),
-    );
-    let mut tasks = JoinSet::new();
+) -> anyhow::Result<Done> {
+    let (started, mut tasks) = (Instant::now(), JoinSet::new());
     for _ in 0..clients {
-        let (client, done, stop) = (Client::new(*api), Arc::clone(&done), Arc::clone(&stop));
+        let client = Client::new(*api);
         tasks.spawn(async move {
-            while !stop.load(Ordering::Relaxed) {
+            let mut count = 0;
+            while started.elapsed() < slice {
                 log_in(&client).await?;
-                done.fetch_add(1, Ordering::Relaxed);
+                count += 1;
             }
-            anyhow::Ok(())
+            anyhow::Ok(count)
         });
     }
-    let (until, client) = (Instant::now() + slice, Client::new(*api));
-    while Instant::now() < until {
+    let client = Client::new(*api);
+    while started.elapsed() < slice {
         probes
             .live
             .push(timed(&client, "/health/live", None).await?);
         probes
             .me
             .push(timed(&client, "/api/auth/me/", Some(token)).await?);
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(PROBE_PAUSE).await;
     }
-    let total = done.load(Ordering::Relaxed);
-    stop.store(true, Ordering::Relaxed);
-    while let Some(ended) = tasks.join_next().await {
-        ended??;
+    let mut total = 0;
+    while let Some(count) = tasks.join_next().await {
+        total += count??;
     }
-    Ok(total)
+    Ok(Done::since(started, total))
 }
 
 async fn timed(client: &Client, path: &str, token: Option<&str>) -> anyhow::Result<f64> {
