@@ -1,35 +1,88 @@
-//! How fast a backlog is delivered to a local sink.
+//! How fast a backlog is delivered to a local sink, beside a bare loop of lettre's connections; what
+//! memory that takes, and whether the API stays quick meanwhile.
+//!
+//! Half of the bare loop runs before the drain and half after it, so that whatever else the machine
+//! does falls on both.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
+use domain::password::{HashCost, Hasher, Password};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
-use super::rig::Rig;
+use super::bare_smtp;
+use super::http::Client;
+use super::probe::{self, Probe};
+use super::rig::{PASSWORD, Rig};
 
 /// What `bench drain` is told.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many mails wait when the worker starts
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 10_000)]
     mails: u64,
 }
+
+/// How many registrations are under way at once.
+const LANES: usize = 64;
 
 /// Longer than any drain takes.
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    let rig = std::sync::Arc::new(Rig::new().await?);
+    let rig = Arc::new(Rig::new().await?);
+    let connections = rig.settings.smtp.max_connections;
+    let sink = rig.catcher.smtp_addr();
     let bar = ProgressBar::new(args.mails).with_style(ProgressStyle::with_template(
-        "{msg} {wide_bar} {pos}/{len}",
+        "{msg:<10} {wide_bar} {pos}/{len}",
     )?);
-    bar.set_message("queueing  ");
+    bar.set_message("queueing");
+    queue(&rig, args.mails, &bar).await?;
+
+    bar.set_message("bare loop");
+    let mut bare = bare_smtp::send(sink, args.mails / 2, connections).await?;
+    bar.set_message("delivering");
+    let api = rig.start_api().await?;
+    let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
+    let mut probes = [Probe::me(rig.logged_in(&api, &hash).await?)];
+    let client = Client::new(api.address);
+    let draining = drain(&rig, args.mails / 2, args.mails, &bar);
+    let (took, memory) = probe::during(draining, &client, &mut probes).await?;
+    bar.set_message("bare loop");
+    bare += bare_smtp::send(sink, args.mails - args.mails / 2, connections).await?;
+    bar.finish_and_clear();
+
+    let (rate, floor) = (rate(args.mails, took), rate(args.mails, bare));
+    println!("{} mails on {connections} connections:", args.mails);
+    println!(
+        "  bare loop   {floor:.0} mails/s: lettre's connections with TCP_NODELAY, nothing on record"
+    );
+    println!(
+        "  worker      {rate:.0} mails/s, every claim, mark, record and result durable: {:.1} % of the bare loop",
+        rate / floor * 100.0
+    );
+    println!("  its memory  {memory} at most");
+    println!("meanwhile, one request after the other:");
+    println!("  {}", probes[0].line());
+    Ok(())
+}
+
+fn rate(mails: u64, took: Duration) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "some thousand mails")]
+    let mails = mails as f64;
+    mails / took.as_secs_f64()
+}
+
+/// Puts so many mails into the queue.
+async fn queue(rig: &Arc<Rig>, mails: u64, bar: &ProgressBar) -> anyhow::Result<()> {
     let mut writers = JoinSet::new();
-    for lane in 0..64 {
-        let (rig, bar, mails) = (std::sync::Arc::clone(&rig), bar.clone(), args.mails);
+    for lane in (0..mails).take(LANES) {
+        let (rig, bar) = (Arc::clone(rig), bar.clone());
         writers.spawn(async move {
-            for n in (lane..mails).step_by(64) {
+            for n in (lane..mails).step_by(LANES) {
                 rig.register(n).await?;
                 bar.inc(1);
             }
@@ -39,29 +92,35 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     while let Some(done) = writers.join_next().await {
         done??;
     }
+    Ok(())
+}
 
+/// Lets the worker deliver them to a sink that has had `before` others: how long it took from the first to the last, and the most memory it had.
+async fn drain(
+    rig: &Rig,
+    before: u64,
+    mails: u64,
+    bar: &ProgressBar,
+) -> anyhow::Result<(Duration, String)> {
     bar.set_position(0);
-    bar.set_message("delivering");
-    let mut worker = rig.start_worker()?;
     let inbox = rig.catcher.inbox();
-    inbox.wait_total(1, LIMIT).await?;
+    let mut worker = rig.start_worker()?;
+    inbox.wait_total(before + 1, LIMIT).await?;
     let first = Instant::now();
     for part in 1..=20 {
-        let position = args.mails * part / 20;
-        inbox.wait_total(position, LIMIT).await?;
+        let position = mails * part / 20;
+        inbox.wait_total(before + position, LIMIT).await?;
         bar.set_position(position);
     }
     let took = first.elapsed();
-    bar.finish_and_clear();
+    let memory = most_memory(worker.id().context("the worker has ended")?)?;
     worker.kill().await?;
+    Ok((took, memory))
+}
 
-    #[expect(clippy::cast_precision_loss, reason = "some thousand mails")]
-    let rate = args.mails as f64 / took.as_secs_f64();
-    println!(
-        "{} mails in {:.2} s: {rate:.0} mails/s on {} connections, every claim, mark, record and result durable",
-        args.mails,
-        took.as_secs_f64(),
-        rig.settings.smtp.max_connections
-    );
-    Ok(())
+/// The most memory a process has had, as Linux words it.
+fn most_memory(process: u32) -> anyhow::Result<String> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    Ok(line.context("this system does not say")?.trim().to_owned())
 }

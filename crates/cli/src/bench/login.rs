@@ -4,17 +4,18 @@
 //! The two run in alternating slices of one measurement, so that whatever else the machine does
 //! falls on both.
 
+use std::net::SocketAddr;
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use domain::password::{HashCost, Hasher, Password, PasswordHash};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
-use super::figures::percentile;
 use super::http::Client;
-use super::rig::Rig;
+use super::probe::{self, Probe};
+use super::rig::{PASSWORD, Rig, log_in};
 
 /// What `bench login` is told.
 #[derive(clap::Args)]
@@ -30,8 +31,6 @@ pub struct Args {
     clients: usize,
 }
 
-const PASSWORD: &str = "an example passphrase";
-
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let rig = Rig::new().await?;
@@ -42,9 +41,8 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         parallelism: accounts.argon2_parallelism,
     };
     let hash = Hasher::new(cost)?.hash(&Password::new(PASSWORD));
-    rig.add_user("bench", &hash).await?;
     let api = rig.start_api().await?;
-    let token = log_in(&Client::new(api.address)).await?;
+    let token = rig.logged_in(&api, &hash).await?;
 
     let threads = accounts.hash_threads;
     let slice = Duration::from_secs(args.seconds);
@@ -52,11 +50,11 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         ProgressStyle::with_template("slices {wide_bar} {pos}/{len}")?,
     );
     let (mut bare, mut logins) = (Done::default(), Done::default());
-    let mut probes = Probes::default();
+    let mut probes = [Probe::live(), Probe::me(token)];
     for _ in 0..args.slices {
         bare += bare_slice(&hash, cost, threads, slice).await?;
         bar.inc(1);
-        logins += login_slice(&api.address, &token, args.clients, slice, &mut probes).await?;
+        logins += login_slice(api.address, args.clients, slice, &mut probes).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -73,24 +71,11 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         logins / bare * 100.0
     );
     println!("meanwhile, one request after the other:");
-    for (path, times) in [
-        ("/health/live", &mut probes.live),
-        ("/api/auth/me/", &mut probes.me),
-    ] {
-        times.sort_by(f64::total_cmp);
-        println!(
-            "  {path:<14} p50 {:.2} ms   p99 {:.2} ms   ({} requests)",
-            percentile(times, 0.5),
-            percentile(times, 0.99),
-            times.len()
-        );
+    for probe in &mut probes {
+        println!("  {}", probe.line());
     }
     Ok(())
 }
-
-/// The pause between two looks at how quick small requests are. Short enough for a thousand of them,
-/// long enough that they take no part of the cores that is worth mentioning.
-const PROBE_PAUSE: Duration = Duration::from_millis(50);
 
 /// What was done in a slice, from its beginning until the last of what was begun had ended.
 #[derive(Default)]
@@ -117,13 +102,6 @@ impl Done {
         let count = self.count as f64;
         count / self.seconds
     }
-}
-
-/// Milliseconds that small requests took while logins kept the hash pool busy.
-#[derive(Default)]
-struct Probes {
-    live: Vec<f64>,
-    me: Vec<f64>,
 }
 
 /// How many hashes threads compute that do nothing else.
@@ -155,15 +133,14 @@ async fn bare_slice(
 
 /// How many logins the API answers, and how quick it is with small requests meanwhile.
 async fn login_slice(
-    api: &std::net::SocketAddr,
-    token: &str,
+    api: SocketAddr,
     clients: usize,
     slice: Duration,
-    probes: &mut Probes,
+    probes: &mut [Probe],
 ) -> anyhow::Result<Done> {
     let (started, mut tasks) = (Instant::now(), JoinSet::new());
     for _ in 0..clients {
-        let client = Client::new(*api);
+        let client = Client::new(api);
         tasks.spawn(async move {
             let mut count = 0;
             while started.elapsed() < slice {
@@ -173,36 +150,10 @@ async fn login_slice(
             anyhow::Ok(count)
         });
     }
-    let client = Client::new(*api);
-    while started.elapsed() < slice {
-        probes
-            .live
-            .push(timed(&client, "/health/live", None).await?);
-        probes
-            .me
-            .push(timed(&client, "/api/auth/me/", Some(token)).await?);
-        tokio::time::sleep(PROBE_PAUSE).await;
-    }
+    probe::until(started + slice, &Client::new(api), probes).await?;
     let mut total = 0;
     while let Some(count) = tasks.join_next().await {
         total += count??;
     }
     Ok(Done::since(started, total))
-}
-
-async fn timed(client: &Client, path: &str, token: Option<&str>) -> anyhow::Result<f64> {
-    let started = Instant::now();
-    let (status, _) = client.get(path, token).await?;
-    ensure!(status == 200, "{path} answered {status}");
-    Ok(started.elapsed().as_secs_f64() * 1000.0)
-}
-
-async fn log_in(client: &Client) -> anyhow::Result<String> {
-    let body = serde_json::json!({"login": "bench", "password": PASSWORD});
-    let (status, answer) = client.post("/api/auth/login/", &body).await?;
-    ensure!(status == 200, "a login was answered {status}: {answer}");
-    let token = answer["token"]
-        .as_str()
-        .context("a login without a token")?;
-    Ok(token.to_owned())
 }

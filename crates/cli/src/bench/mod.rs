@@ -1,9 +1,11 @@
 //! `smart-notes bench`: figures of this machine, measured with the real worker on a database of its own.
 
+mod bare_smtp;
 mod drain;
 mod figures;
 mod http;
 mod login;
+mod probe;
 mod rig;
 mod wakeup;
 
@@ -18,7 +20,7 @@ pub enum Command {
     Wakeup(wakeup::Args),
     /// How many logins a second, beside a bare loop of the same hash
     Login(login::Args),
-    /// How fast a backlog is delivered to a local sink
+    /// How fast a backlog is delivered to a local sink, beside a bare SMTP loop
     Drain(drain::Args),
 }
 

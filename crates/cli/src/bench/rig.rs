@@ -27,6 +27,11 @@ use tokio::process::{Child, Command};
 
 use super::http::Client;
 
+/// The password of the one user there is.
+pub const PASSWORD: &str = "an example passphrase";
+
+const USERNAME: &str = "bench";
+
 /// A database, a sink, and settings that name both.
 pub struct Rig {
     /// Removed with everything in it when the rig is dropped.
@@ -103,20 +108,20 @@ impl Rig {
             .with_context(|| format!("{} can't be started", program.display()))
     }
 
-    /// Adds a user with a password whose hash is known.
-    pub async fn add_user(&self, name: &str, password: &PasswordHash) -> anyhow::Result<()> {
-        let username = Username::parse(name)?;
-        let email = EmailAddress::parse(&format!("{name}@example.com"))?;
+    /// Adds the one user there is, whose [`PASSWORD`] has that hash, and logs in: the token.
+    pub async fn logged_in(&self, api: &Api, hash: &PasswordHash) -> anyhow::Result<String> {
+        let username = Username::parse(USERNAME)?;
+        let email = EmailAddress::parse("bench@example.com")?;
         let user = NewUser {
             username: username.as_str().to_owned(),
             username_key: username.key().clone(),
             email: email.as_typed().to_owned(),
             email_key: email.key().clone(),
-            password: password.clone(),
+            password: hash.clone(),
             now: SystemClock.now(),
         };
         self.database.store.write(AddUser(user)).await?;
-        Ok(())
+        log_in(&Client::new(api.address)).await
     }
 
     /// Registers the `n`-th address, but for the password's hash, which would be most of the time.
@@ -137,6 +142,17 @@ impl Rig {
         self.database.store.write(registration).await?;
         Ok(())
     }
+}
+
+/// Logs in as the one user there is: the token.
+pub async fn log_in(client: &Client) -> anyhow::Result<String> {
+    let body = serde_json::json!({"login": USERNAME, "password": PASSWORD});
+    let (status, answer) = client.post("/api/auth/login/", &body).await?;
+    anyhow::ensure!(status == 200, "a login was answered {status}: {answer}");
+    let token = answer["token"]
+        .as_str()
+        .context("a login without a token")?;
+    Ok(token.to_owned())
 }
 
 /// A running API.
