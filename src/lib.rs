@@ -20,6 +20,7 @@
 //! status a refusal has.
 
 pub mod auth;
+mod client_address;
 pub mod cors;
 pub mod docs;
 pub mod dummies;
@@ -27,6 +28,7 @@ pub mod error;
 pub mod extract;
 pub mod fields;
 pub mod flood;
+mod forwarded;
 pub mod headers;
 pub mod health;
 pub mod openapi;

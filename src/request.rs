@@ -14,9 +14,9 @@ use tracing::Instrument;
 use ulid::Ulid;
 
 use crate::AppState;
+use crate::client_address::client_address;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Who is behind a request, for handlers to extract as `Extension<Origin>`.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ fn user_agent(headers: &HeaderMap) -> String {
 fn request_id(headers: &HeaderMap, peer: IpAddr, http: &Http) -> String {
     let brought = headers
         .get(REQUEST_ID)
-        .filter(|_| is_trusted(peer, http))
+        .filter(|_| http.trusts(peer))
         .and_then(|value| value.to_str().ok())
         .filter(|id| (8..=128).contains(&id.len()))
         .filter(|id| {
@@ -92,48 +92,4 @@ fn request_id(headers: &HeaderMap, peer: IpAddr, http: &Http) -> String {
                 .all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
         });
     brought.map_or_else(|| Ulid::generate().to_string(), str::to_owned)
-}
-
-/// The peer, or behind trusted proxies the last address of `X-Forwarded-For` that is none of
-/// theirs (OWASP ASVS 5.0 4.1.3): everything before it may have been made up by the client.
-fn client_address(headers: &HeaderMap, peer: IpAddr, http: &Http) -> IpAddr {
-    if !is_trusted(peer, http) {
-        return peer;
-    }
-    let mut client = peer;
-    let lines: Vec<&str> = headers
-        .get_all(FORWARDED_FOR)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .collect();
-    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        let Some(address) = parse_hop(hop.trim()) else {
-            break;
-        };
-        client = address;
-        if !is_trusted(address, http) {
-            break;
-        }
-    }
-    client
-}
-
-/// An address with or without a port, an IPv6 one with or without brackets.
-fn parse_hop(hop: &str) -> Option<IpAddr> {
-    let address = hop
-        .parse::<IpAddr>()
-        .ok()
-        .or_else(|| {
-            hop.parse::<SocketAddr>()
-                .ok()
-                .map(|with_port| with_port.ip())
-        })
-        .or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())?;
-    Some(address.to_canonical())
-}
-
-fn is_trusted(address: IpAddr, http: &Http) -> bool {
-    http.trusted_proxies
-        .iter()
-        .any(|net| net.contains(&address))
 }

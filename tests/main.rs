@@ -11,6 +11,7 @@ mod deletion;
 mod email_change;
 mod enumeration;
 mod flood;
+mod forwarded;
 mod garbage;
 mod health;
 mod http;

@@ -164,6 +164,11 @@ fn each_bad_value_is_refused_by_its_key() {
             "10.0.0.0/40",
             "http.trusted_proxies",
         ),
+        (
+            "HTTP__FORWARDED_HEADER",
+            "x-real-ip",
+            "http.forwarded_header",
+        ),
         ("HTTP__CORS_ORIGINS", "*", "http.cors_origins"),
         ("HTTP__CORS_ORIGINS", "https://a.test/", "http.cors_origins"),
         (

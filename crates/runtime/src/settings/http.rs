@@ -15,13 +15,16 @@ pub struct Http {
     /// Where to listen; port 0 takes any free one.
     #[serde(serialize_with = "units::text::serialize", deserialize_with = "listen")]
     pub listen: SocketAddr,
-    /// Proxies whose `X-Forwarded-For` is believed (ASVS 4.1.3). A single address is the
+    /// Proxies whose word on their client is believed (ASVS 4.1.3). A single address is the
     /// network that holds it alone.
     #[serde(
         serialize_with = "units::list::serialize",
         deserialize_with = "networks"
     )]
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which those proxies name their client; the other is never read, since a
+    /// proxy passes on what it does not write.
+    pub forwarded_header: ForwardedHeader,
     /// Web pages' origins that may call the API from a browser, exactly as browsers send them;
     /// empty: none, and no header of CORS is ever sent.
     #[serde(deserialize_with = "origins")]
@@ -42,7 +45,25 @@ pub struct Http {
     pub body_limit_bytes: usize,
 }
 
+/// A header in which a proxy names its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`: addresses alone, by no standard.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239), its parameter `for`.
+    Forwarded,
+}
+
 impl Http {
+    /// Whether an address is one of the trusted proxies.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies
+            .iter()
+            .any(|net| net.contains(&address))
+    }
+
     pub(super) fn check(&self, checks: &mut Checks<'_>) {
         checks.range("http.max_connections", self.max_connections, 1..=1_000_000);
         checks.range(

@@ -48,7 +48,7 @@ pub use self::accounts::Accounts;
 pub use self::database::{Database, DatabaseUrl};
 pub use self::error::{Problem, SettingsError};
 pub use self::explain::Row;
-pub use self::http::Http;
+pub use self::http::{ForwardedHeader, Http};
 pub use self::limits::Limits;
 pub use self::log::{Log, LogFormat};
 pub use self::options::LoadOptions;

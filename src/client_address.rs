@@ -1,0 +1,53 @@
+//! The network address behind a request (OWASP ASVS 5.0 4.1.3): the socket's, or what trusted proxies say of it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{HeaderMap, HeaderName, header};
+use runtime::settings::{ForwardedHeader, Http};
+
+use crate::forwarded::{self, Hops};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The peer, or behind trusted proxies the last address in their header that is none of theirs:
+/// everything before it may have been made up by the client. Where the walk from the end meets something that
+/// is no address, it stops at the last one it knows, at worst the peer's.
+pub fn client_address(headers: &HeaderMap, peer: IpAddr, http: &Http) -> IpAddr {
+    let (name, hops_of): (_, fn(&str) -> Hops) = match http.forwarded_header {
+        ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, x_forwarded_for),
+        ForwardedHeader::Forwarded => (header::FORWARDED, forwarded::hops),
+    };
+    let lines: Vec<_> = headers.get_all(name).iter().collect();
+    let hops = lines.iter().rev().flat_map(|line| {
+        // A line that is no text is still a line: passed over, it would uncover what stands before it.
+        let line = String::from_utf8_lossy(line.as_bytes());
+        hops_of(&line).into_iter().rev()
+    });
+    let mut client = peer;
+    for hop in hops {
+        let (true, Some(address)) = (http.trusts(client), hop) else {
+            break;
+        };
+        client = address;
+    }
+    client
+}
+
+/// Whom a line of `X-Forwarded-For` names.
+fn x_forwarded_for(line: &str) -> Hops {
+    line.split(',').map(|hop| address(hop.trim())).collect()
+}
+
+/// An address with or without a port, an IPv6 one with or without brackets.
+fn address(hop: &str) -> Option<IpAddr> {
+    let address = hop
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| {
+            hop.parse::<SocketAddr>()
+                .ok()
+                .map(|with_port| with_port.ip())
+        })
+        .or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())?;
+    Some(address.to_canonical())
+}
