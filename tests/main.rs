@@ -29,6 +29,7 @@ mod password_reset;
 mod passwords;
 mod processes;
 mod protected;
+mod reauthentication;
 mod register;
 mod register_fields;
 mod resend;

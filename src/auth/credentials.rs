@@ -6,9 +6,11 @@ use axum::{Extension, Json};
 use domain::accounts::User;
 use domain::accounts::password::ChangePassword;
 use domain::accounts::profile::{ConfirmEmailChange, EmailChange, RequestEmailChange};
+use domain::accounts::reauthentication::{Asked, RefusePassword, StartReauthentication};
 use domain::id::MailId;
 use domain::limits::Passage;
 use domain::password::Password;
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -24,6 +26,23 @@ use crate::request::Origin;
 use crate::route::{Routes, protected};
 
 const WRONG_PASSWORD: &str = "Invalid password.";
+
+/// A field with the password of the user who is logged in.
+#[derive(Clone, Copy)]
+struct PasswordField {
+    field: &'static str,
+    asked: Asked,
+}
+
+const CURRENT: PasswordField = PasswordField {
+    field: "current_password",
+    asked: Asked::ToChangePassword,
+};
+
+const FOR_EMAIL: PasswordField = PasswordField {
+    field: "password",
+    asked: Asked::ToChangeEmail,
+};
 
 pub(super) fn router() -> Routes {
     let routes = protected(Routes::new(), routes!(change_password));
@@ -58,17 +77,19 @@ async fn change_password(
     let (Some(current), Some(new)) = (current, new) else {
         return Err(form.into_error());
     };
-    must_be_right(&state, &session.user, current, "current_password").await?;
+    let now = state.clock.now();
+    must_be_right(&state, &origin, &session.user, current, CURRENT, now).await?;
     let change = ChangePassword {
         password: state.hashing.hash(new).await?,
         user: session.user,
         session: session.id,
         actor: origin.actor,
         mail: MailId::generate(),
-        now: state.clock.now(),
+        counted: state.rules.limits.map(|_| now),
+        now,
     };
     if !state.store.write_by(origin.write_by, change).await? {
-        return Err(Form::wrong("current_password", WRONG_PASSWORD));
+        return Err(Form::wrong(CURRENT.field, WRONG_PASSWORD));
     }
     Ok(Json(Message {
         message: "Password changed. Other sessions were ended.",
@@ -101,8 +122,8 @@ async fn request_email_change(
     let (Some(email), Some(password)) = (email, password) else {
         return Err(form.into_error());
     };
-    must_be_right(&state, &session.user, password, "password").await?;
     let now = state.clock.now();
+    must_be_right(&state, &origin, &session.user, password, FOR_EMAIL, now).await?;
     let request = RequestEmailChange::new(
         session.user,
         email,
@@ -176,16 +197,37 @@ async fn confirm_email_change(
     }
 }
 
+/// Checks the password of a user who is logged in. The try is counted before, as a login is; the use case that
+/// follows takes that back.
 async fn must_be_right(
     state: &AppState,
+    origin: &Origin,
     user: &User,
     password: Password,
-    field: &'static str,
+    field: PasswordField,
+    now: Timestamp,
 ) -> Result<(), ApiError> {
+    if let Some(limits) = state.rules.limits {
+        let start = StartReauthentication {
+            user: user.clone(),
+            actor: origin.actor.clone(),
+            limits,
+            now,
+        };
+        if let Passage::Refused(refusal) = state.store.write_by(origin.write_by, start).await? {
+            return Err(ApiError::throttled(refusal, now));
+        }
+    }
     let hash = user.password.clone();
     if state.hashing.verify(password, hash).await? {
-        Ok(())
-    } else {
-        Err(Form::wrong(field, WRONG_PASSWORD))
+        return Ok(());
     }
+    let refusal = RefusePassword {
+        user: user.id,
+        asked: field.asked,
+        actor: origin.actor.clone(),
+        now,
+    };
+    state.store.write_by(origin.write_by, refusal).await?;
+    Err(Form::wrong(field.field, WRONG_PASSWORD))
 }

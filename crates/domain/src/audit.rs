@@ -31,6 +31,8 @@ pub enum Event {
     LoggedIn,
     /// A login was refused.
     LoginRefused,
+    /// A user who is logged in was asked for the password again, and gave a wrong one; the detail says what for.
+    PasswordRefused,
     /// A password was set with a code.
     PasswordReset,
     /// A password was set with the old one.
@@ -61,6 +63,7 @@ impl Event {
             Self::CodeRefused => "code_refused",
             Self::LoggedIn => "logged_in",
             Self::LoginRefused => "login_refused",
+            Self::PasswordRefused => "password_refused",
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
             Self::EmailChanged => "email_changed",

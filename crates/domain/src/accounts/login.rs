@@ -65,9 +65,14 @@ pub async fn account<V: View + ?Sized>(
 /// refusals of a name would tell which address belongs to it.
 fn counted_as(typed: &str) -> String {
     match EmailAddress::parse(typed) {
-        Ok(email) => format!("email:{}", email.key().as_str()),
+        Ok(email) => counted_as_address(email.key()),
         Err(_) => format!("name:{}", NameKey::of(typed).as_str()),
     }
+}
+
+/// Whom refused logins with an address are counted for.
+pub(super) fn counted_as_address(email: &EmailKey) -> String {
+    format!("email:{}", email.as_str())
 }
 
 /// The first half of a login: counts it before anything is hashed, and finds the account.

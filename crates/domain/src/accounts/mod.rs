@@ -13,6 +13,7 @@ pub mod import;
 pub mod login;
 pub mod password;
 pub mod profile;
+pub mod reauthentication;
 pub mod register;
 pub mod resend;
 pub mod sessions;

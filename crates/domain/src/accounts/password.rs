@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::User;
 use super::code::{Guess, Presented};
+use super::{User, reauthentication};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailAddress;
 use crate::id::{MailId, SessionId, UserId};
@@ -117,6 +117,8 @@ pub struct ChangePassword {
     pub actor: Actor,
     /// The notice's id.
     pub mail: MailId,
+    /// When the check of the old one was counted, if it was: that is taken back.
+    pub counted: Option<Timestamp>,
     /// When.
     pub now: Timestamp,
 }
@@ -127,15 +129,15 @@ impl Write for ChangePassword {
     type Out = bool;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
-        let user = &self.user;
+        let (user, actor) = (&self.user, &self.actor);
         if !tx
             .set_password(user.id, user.credential_version, &self.password)
             .await?
         {
             return Ok(false);
         }
+        reauthentication::succeeded(tx, user, actor, self.counted).await?;
         tx.end_sessions(user.id, Some(self.session)).await?;
-        let actor = &self.actor;
         tx.enqueue(&notice(user, self.mail, actor, self.now))
             .await?;
         let entry = Entry::new(Event::PasswordChanged, actor, self.now);

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::code::{ChallengeDraw, CodeFor, Guess, Presented};
-use super::{CodePolicy, Owner, User};
+use super::{CodePolicy, Owner, User, reauthentication};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailAddress;
 use crate::id::{MailId, SessionId, UserId};
@@ -69,7 +69,8 @@ pub struct RequestEmailChange {
 }
 
 impl RequestEmailChange {
-    /// A request for a code to the new address.
+    /// A request for a code to the new address. With limits in force, the check of the password was counted at `now`;
+    /// that is taken back.
     #[must_use]
     pub fn new(
         user: User,
@@ -100,6 +101,9 @@ impl Write for RequestEmailChange {
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Passage, StoreError> {
         if let Some(limits) = &self.limits {
+            // Before anything else: the password was right, whatever becomes of the request.
+            let counted = Some(self.now);
+            reauthentication::succeeded(tx, &self.user, &self.actor, counted).await?;
             let spends = limits.code_request(&self.email, &self.actor.client, Some(self.user.id));
             let passage = limits::spend(tx, &self.actor, &spends, self.now).await?;
             if passage != Passage::Granted {
