@@ -115,13 +115,49 @@ async fn a_reset_and_the_ends_of_sessions_are_recorded() {
         .cloned()
         .collect();
     insta::assert_snapshot!(of_requests.join("\n"), @r"
-    code_refused | - | ada@example.com | reset-wrong | 198.51.100.7 | tests | reset_password
+    code_refused | 1 | ada@example.com | reset-wrong | 198.51.100.7 | tests | reset_password
     code_refused | - | no@example.com | reset-nobody | 198.51.100.7 | tests | reset_password
     password_reset | 1 | ada@example.com | reset-right | 198.51.100.7 | tests | -
     logged_in | 1 | - | login-first | 198.51.100.7 | tests | -
     session_ended | 1 | - | revoke-first | 198.51.100.7 | tests | -
     sessions_ended | 1 | - | logout-all | 198.51.100.7 | tests | -
     ");
+    app.finish().await;
+}
+
+/// A wrong code is part of the story of the user whose it was not, and so of their export; a registration has no user,
+/// not even one with an address that somebody verified.
+#[tokio::test]
+async fn a_wrong_code_is_recorded_with_the_user_it_was_for() {
+    let app = TestApp::with()
+        .set("SMART_NOTES__ACCOUNTS__OTP_LOGIN", "true")
+        .start()
+        .await;
+    let ada = Person::new("ada");
+    let session = app.member(&ada).await;
+    session.reset(&ada.email, "guess!", NEW).await;
+    session.delete_account("guess!").await;
+    session.confirm_email("guess!").await;
+    session.login_by_code(&ada.email, "guess!").await;
+    session.verify(&ada, "guess!").await;
+    session.login_by_code("no@example.com", "guess!").await;
+
+    let mut rows = app.rows().await;
+    let refused = "select concat_ws(' | ', coalesce(user_id, '-'), address, detail)
+                   from audit where event = 'code_refused' order by id";
+    let refused = rows.texts(refused).await;
+    rows.close().await;
+
+    insta::assert_snapshot!(refused.join("\n"), @r"
+    1 | ada@example.com | reset_password
+    1 | ada@example.com | delete_account
+    1 | ada@example.com | change_email
+    1 | ada@example.com | log_in
+    - | ada@example.com | verify_email
+    - | no@example.com | log_in
+    ");
+    let export = session.get("/api/auth/export/").await;
+    assert_eq!(export.text().matches("code_refused").count(), 4);
     app.finish().await;
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Challenge, CodePolicy, NewChallenge, Owner, User};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::{EmailAddress, EmailKey};
-use crate::id::{ChallengeId, MailId};
+use crate::id::{ChallengeId, MailId, UserId};
 use crate::limits::{self, Limits, Passage, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{CodeForm, CodeSeed, KeyId, KeyRing, Purpose};
@@ -154,18 +154,21 @@ impl Presented {
         limits::may_guess(tx, self.limits.as_ref(), &self.actor, self.now).await
     }
 
-    /// Counts a wrong code for the client, and records it.
+    /// Counts a wrong code for the client, and records it. `user`: whose it was not, if the address has one.
     pub(super) async fn guessed_wrong(
         &self,
         tx: &mut dyn Tx,
+        user: Option<UserId>,
         email: &EmailKey,
         purpose: Purpose,
     ) -> Result<(), StoreError> {
         limits::guessed_wrong(tx, self.limits.as_ref(), &self.actor, self.now).await?;
-        let entry = Entry::new(Event::CodeRefused, &self.actor, self.now)
-            .email(email)
-            .detail(purpose.as_str());
-        tx.record(&entry).await
+        let entry = Entry {
+            user,
+            ..Entry::new(Event::CodeRefused, &self.actor, self.now)
+        };
+        tx.record(&entry.email(email).detail(purpose.as_str()))
+            .await
     }
 
     /// Whether it is the code of this challenge, and of the form that is asked for now.
@@ -197,7 +200,8 @@ impl Presented {
         if let Some(challenge) = self.challenge_of(tx, user, purpose).await? {
             return Ok(Guess::Right(challenge));
         }
-        self.guessed_wrong(tx, &user.email_key, purpose).await?;
+        self.guessed_wrong(tx, Some(user.id), &user.email_key, purpose)
+            .await?;
         Ok(Guess::Wrong)
     }
 

@@ -76,7 +76,7 @@ impl LoginByCode {
         }
         let email = self.email.key();
         self.presented
-            .guessed_wrong(tx, email, Purpose::LogIn)
+            .guessed_wrong(tx, None, email, Purpose::LogIn)
             .await?;
         Ok(ByCode::Wrong)
     }

@@ -99,7 +99,9 @@ impl ResetPassword {
             return Ok(Reset::Limited(refusal));
         }
         let email = self.email.key();
-        self.presented.guessed_wrong(tx, email, purpose).await?;
+        self.presented
+            .guessed_wrong(tx, None, email, purpose)
+            .await?;
         Ok(Reset::Wrong)
     }
 }

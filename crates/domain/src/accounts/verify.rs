@@ -58,7 +58,7 @@ impl Write for VerifyCode {
             _ => {
                 let email = self.email.key();
                 self.presented
-                    .guessed_wrong(tx, email, Purpose::VerifyEmail)
+                    .guessed_wrong(tx, None, email, Purpose::VerifyEmail)
                     .await?;
                 Ok(Verified::Wrong)
             }
