@@ -18,6 +18,7 @@ mod http;
 mod imports;
 mod limits_attempts;
 mod limits_codes;
+mod limits_guesses;
 mod limits_processes;
 mod limits_tries;
 mod login;

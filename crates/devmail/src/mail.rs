@@ -77,12 +77,13 @@ impl Mail {
         self.parsed().message_id.as_deref()
     }
 
-    /// The digits after `Your OTP code is: `, if the mail has such a line.
+    /// The digits and letters after `Your OTP code is: `, if the mail has such a line.
     #[must_use]
     pub fn code(&self) -> Option<String> {
         let (_, rest) = self.text()?.split_once(CODE_MARK)?;
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        (!digits.is_empty()).then_some(digits)
+        let of_codes = |sign: &char| sign.is_ascii_alphanumeric();
+        let code: String = rest.chars().take_while(of_codes).collect();
+        (!code.is_empty()).then_some(code)
     }
 
     pub(crate) fn parsed(&self) -> &Parsed {

@@ -263,6 +263,9 @@ const ACCOUNT: &str = "login-account";
 const GUESSES_A_DAY: usize = 50;
 const A_DAY: Duration = Duration::from_hours(24);
 
+/// And after so many in a row, however slowly they came (NIST SP 800-63B-4 §3.2.2).
+const GUESSES_IN_A_ROW: u32 = 100;
+
 fn guesses(email: &EmailKey, purpose: Purpose) -> String {
     key_of(
         "guesses",
@@ -277,7 +280,19 @@ pub(crate) async fn guessed_at(
     purpose: Purpose,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.hit(&guesses(email, purpose), now).await
+    let key = guesses(email, purpose);
+    tx.lengthen_run(&key, now).await?;
+    tx.hit(&key, now).await
+}
+
+/// A code of that address and purpose was right, or all of the address is forgotten: wrong guesses are no longer
+/// in a row with those to come. What the day has seen stays.
+pub(crate) async fn guessed_right(
+    tx: &mut dyn Tx,
+    email: &EmailKey,
+    purpose: Purpose,
+) -> Result<(), StoreError> {
+    tx.end_run(&guesses(email, purpose)).await
 }
 
 /// The form that codes of that address and purpose must have now.
@@ -287,8 +302,10 @@ pub(crate) async fn code_form(
     purpose: Purpose,
     now: Timestamp,
 ) -> Result<CodeForm, StoreError> {
-    let wrong = tx.hits(&guesses(email, purpose), now - A_DAY).await?;
-    Ok(if wrong.len() >= GUESSES_A_DAY {
+    let key = guesses(email, purpose);
+    let today = tx.hits(&key, now - A_DAY).await?;
+    let many = today.len() >= GUESSES_A_DAY || tx.run_length(&key).await? >= GUESSES_IN_A_ROW;
+    Ok(if many {
         CodeForm::Long
     } else {
         CodeForm::Short

@@ -286,6 +286,12 @@ pub trait Records: Send {
     async fn hit(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError>;
     /// Takes back what was counted under a key, all of it or one at a time.
     async fn forget_hits(&mut self, key: &str, at: Option<Timestamp>) -> Result<(), StoreError>;
+    /// Counts one more in a row under a key.
+    async fn lengthen_run(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// How many in a row were counted under a key.
+    async fn run_length(&mut self, key: &str) -> Result<u32, StoreError>;
+    /// Ends the row under a key: the next one is the first again.
+    async fn end_run(&mut self, key: &str) -> Result<(), StoreError>;
     /// Notes that a user has logged in from a client.
     async fn know_client(
         &mut self,

@@ -55,6 +55,36 @@ impl<C: Connected> Records for Access<C> {
         Ok(())
     }
 
+    async fn lengthen_run(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError> {
+        let now = micros(now);
+        sqlx::query!(
+            "insert into guess_runs (key, length, at) values (?, 1, ?)
+             on conflict (key) do update set length = length + 1, at = excluded.at",
+            key,
+            now
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn run_length(&mut self, key: &str) -> Result<u32, StoreError> {
+        let length = sqlx::query_scalar!("select length from guess_runs where key = ?", key)
+            .fetch_optional(&mut *self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(u32::try_from(length.unwrap_or(0)).unwrap_or(u32::MAX))
+    }
+
+    async fn end_run(&mut self, key: &str) -> Result<(), StoreError> {
+        sqlx::query!("delete from guess_runs where key = ?", key)
+            .execute(&mut *self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+
     async fn know_client(
         &mut self,
         user: UserId,

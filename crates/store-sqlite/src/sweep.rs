@@ -16,6 +16,9 @@ const BATCH: i64 = 200;
 /// The longest window of a limit, with some room.
 const HITS_KEPT_HOURS: i64 = 25;
 
+/// How long a row of wrong guesses is remembered that nobody goes on with.
+const RUNS_KEPT_HOURS: i64 = 24 * 365;
+
 /// For how long a client is known that a user has logged in from.
 const CLIENTS_KEPT_HOURS: i64 = 24 * 180;
 
@@ -114,6 +117,7 @@ async fn records(
 ) -> Result<u64, StoreError> {
     let hours_ago = |hours: i64| micros(now) - hours * 3_600_000_000;
     let (counted, known) = (hours_ago(HITS_KEPT_HOURS), hours_ago(CLIENTS_KEPT_HOURS));
+    let guessed = hours_ago(RUNS_KEPT_HOURS);
     let hits = sqlx::query!(
         "delete from limit_hits where (key, at, n) in
              (select key, at, n from limit_hits where at < ? order by at limit ?)",
@@ -127,6 +131,15 @@ async fn records(
         "delete from open_tries where (email_key, purpose) in
              (select email_key, purpose from open_tries where counted_at < ? limit ?)",
         counted,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let runs = sqlx::query!(
+        "delete from guess_runs where key in
+             (select key from guess_runs where at < ? order by at limit ?)",
+        guessed,
         BATCH
     )
     .execute(&mut *connection)
@@ -151,6 +164,7 @@ async fn records(
     .map_err(store_error)?;
     Ok(hits.rows_affected()
         + tries.rows_affected()
+        + runs.rows_affected()
         + clients.rows_affected()
         + events.rows_affected())
 }

@@ -198,6 +198,7 @@ impl Presented {
             return Ok(Guess::Limited(refusal));
         }
         if let Some(challenge) = self.challenge_of(tx, user, purpose).await? {
+            limits::guessed_right(tx, &user.email_key, purpose).await?;
             return Ok(Guess::Right(challenge));
         }
         self.guessed_wrong(tx, Some(user.id), &user.email_key, purpose)

@@ -8,7 +8,7 @@ use super::code::{Guess, Presented};
 use crate::audit::{Entry, Event};
 use crate::email::EmailKey;
 use crate::id::MailId;
-use crate::limits::Refusal;
+use crate::limits::{self, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
@@ -85,6 +85,7 @@ impl Removal<'_> {
             tx.delete_attempts(address).await?;
             for purpose in Purpose::ALL {
                 tx.reset_open_tries(address, purpose).await?;
+                limits::guessed_right(tx, address, purpose).await?;
             }
         }
         if !tx.delete_user(user.id).await? {

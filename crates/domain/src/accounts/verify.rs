@@ -203,6 +203,7 @@ impl VerifyCode {
             .await?;
         tx.reset_open_tries(self.email.key(), Purpose::VerifyEmail)
             .await?;
+        limits::guessed_right(tx, self.email.key(), Purpose::VerifyEmail).await?;
         let entry = Entry::new(Event::Verified, &self.presented.actor, self.presented.now);
         tx.record(&entry.user(user).email(self.email.key())).await?;
         Ok(Verified::Welcome(user))

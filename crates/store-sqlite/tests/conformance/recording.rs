@@ -77,6 +77,25 @@ pub async fn one_count_or_all_of_a_key_can_be_taken_back(store: Store) {
     assert_eq!(hits(&store, "b", at(0)).await, [at(2)]);
 }
 
+pub async fn a_row_under_a_key_grows_until_it_is_ended(store: Store) {
+    let lengths = unit(|tx| {
+        Box::pin(async move {
+            let mut lengths = vec![tx.run_length("a").await?];
+            for second in [1, 1, 2] {
+                tx.lengthen_run("a", at(second)).await?;
+                lengths.push(tx.run_length("a").await?);
+            }
+            tx.lengthen_run("b", at(3)).await?;
+            tx.end_run("a").await?;
+            lengths.push(tx.run_length("a").await?);
+            lengths.push(tx.run_length("b").await?);
+            Ok(lengths)
+        })
+    });
+
+    assert_eq!(store.write(lengths).await.unwrap(), [0, 1, 2, 3, 0, 1]);
+}
+
 pub async fn a_client_is_known_to_the_user_it_logged_in_alone(store: Store) {
     let (ada, bob) = (Person::new("ada"), Person::new("bob"));
     for person in [&ada, &bob] {

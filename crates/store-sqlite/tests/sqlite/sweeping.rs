@@ -6,6 +6,7 @@ use domain::queue::{JobQueue, Keep};
 use jiff::Timestamp;
 
 use crate::support::people::Person;
+use crate::support::units::unit;
 use crate::support::{Database, at};
 
 const HOUR: i64 = 3600;
@@ -39,6 +40,7 @@ async fn count(database: &Database, table: &'static str) -> i64 {
         "sessions" => "select count(*) from sessions",
         "limit_hits" => "select count(*) from limit_hits",
         "open_tries" => "select count(*) from open_tries",
+        "guess_runs" => "select count(*) from guess_runs",
         "known_clients" => "select count(*) from known_clients",
         "audit" => "select count(*) from audit",
         "mails" => "select count(*) from mails",
@@ -167,6 +169,21 @@ async fn counters_stay_as_long_as_any_window_needs_them() {
     assert_eq!(database.text("select key from limit_hits").await, "new");
     let tries = "select email_key from open_tries";
     assert_eq!(database.text(tries).await, "new@example.com");
+}
+
+/// A row of wrong guesses has no window: slow guesses are in it as well as quick ones.
+#[tokio::test]
+async fn a_row_of_guesses_is_forgotten_a_year_after_the_last() {
+    let database = Database::new().await;
+    let store = database.store();
+    let guess = unit(|tx| Box::pin(async move { tx.lengthen_run("a", at(0)).await }));
+    store.write(guess).await.unwrap();
+
+    sweep_all(&database, at(365 * DAY)).await;
+    assert_eq!(count(&database, "guess_runs").await, 1);
+    sweep_all(&database, at(365 * DAY + 1)).await;
+
+    assert_eq!(count(&database, "guess_runs").await, 0);
 }
 
 /// A mail goes with its job and its tries, a month after its end; one that waits is never touched.
