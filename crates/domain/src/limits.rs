@@ -107,10 +107,16 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// What the grants of a window mean for one more; `None` if it has room.
-    fn over(limit: &'static str, rate: Rate, granted: &[Timestamp]) -> Option<Self> {
+    /// What the grants of a window mean for one more; `None` if it has room. Nobody waits longer than a window: what
+    /// was counted while this request waited for its turn may bear a later time than `now`.
+    fn over(
+        limit: &'static str,
+        rate: Rate,
+        granted: &[Timestamp],
+        now: Timestamp,
+    ) -> Option<Self> {
         let over = granted.len().checked_sub(rate.most as usize)?;
-        let frees = granted.get(over)?;
+        let frees = granted.get(over)?.min(&now);
         Some(Self {
             limit,
             rate,
@@ -138,7 +144,7 @@ pub(crate) async fn spend(
     let mut refusals = Vec::new();
     for spend in spends {
         let hits = tx.hits(&spend.key, now - spend.rate.window).await?;
-        refusals.extend(Refusal::over(spend.limit, spend.rate, &hits));
+        refusals.extend(Refusal::over(spend.limit, spend.rate, &hits, now));
     }
     if let Some(refusal) = longest(refusals) {
         let names: Vec<&str> = spends.iter().map(|spend| spend.limit).collect();
@@ -229,7 +235,7 @@ pub(crate) async fn may_guess(
     };
     let spend = limits.wrong_codes(&actor.client);
     let hits = tx.hits(&spend.key, now - spend.rate.window).await?;
-    let Some(refusal) = Refusal::over(spend.limit, spend.rate, &hits) else {
+    let Some(refusal) = Refusal::over(spend.limit, spend.rate, &hits, now) else {
         return Ok(Passage::Granted);
     };
     note_refusal(tx, actor, spend.limit, now).await?;
@@ -350,7 +356,7 @@ impl LoginCounters {
                     most: limits.free_logins,
                     window: LOGIN_MEMORY,
                 },
-                retry_at: *last + pause,
+                retry_at: *last.min(&now) + pause,
             })
             .into_iter()
             .collect();
@@ -361,7 +367,7 @@ impl LoginCounters {
             .flatten()
         {
             let hits = tx.hits(key, now - rate.window).await?;
-            refusals.extend(Refusal::over(limit, rate, &hits));
+            refusals.extend(Refusal::over(limit, rate, &hits, now));
         }
         if let Some(refusal) = longest(refusals).filter(|refusal| refusal.retry_at > now) {
             note_refusal(tx, actor, refusal.limit, now).await?;
@@ -399,6 +405,18 @@ fn pause_after(refused: usize, free: u32) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two processes count in one ledger, each at the time its request came.
+    #[test]
+    fn nobody_waits_longer_than_a_window_for_what_was_counted_meanwhile() {
+        let second = |second| Timestamp::from_second(second).unwrap();
+        let twice = Rate::a_minute(2);
+
+        let refusal = Refusal::over("x", twice, &[second(2), second(3)], second(1));
+
+        let waits_until = refusal.map(|refusal| refusal.retry_at);
+        assert_eq!(waits_until, Some(second(61)));
+    }
 
     #[test]
     fn pauses_between_logins_double_and_stop_at_a_minute() {
