@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use domain::limits::Refusal;
 use domain::store::StoreError;
 use jiff::Timestamp;
+use runtime::hashing::NotHashed;
 use serde_json::{Map, Value, json};
 
 /// Any answer that is not the one asked for.
@@ -55,8 +56,9 @@ pub enum ApiError {
     Throttled(Throttle),
     /// 503 or 507: nothing was changed; the same may succeed in a moment.
     Store(StoreError),
-    /// 503: too many passwords wait to be hashed.
-    Overloaded,
+    /// 503: too many passwords wait to be hashed, in all or for this client. No 429, since nobody can say to the
+    /// second when a place will be free.
+    Overloaded(NotHashed),
     /// 500: a bug.
     Panicked,
 }
@@ -94,7 +96,7 @@ impl ApiError {
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Store(StoreError::Full) => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Store(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -133,7 +135,7 @@ impl ApiError {
                     "code": "throttled",
                 })
             }
-            Self::Store(_) | Self::Overloaded => json!({
+            Self::Store(_) | Self::Overloaded(_) => json!({
                 "error": "The service is busy. Nothing was changed. Please try again.",
                 "code": "busy",
             }),
@@ -145,7 +147,7 @@ impl ApiError {
         match self {
             Self::Throttled(throttle) => Some(throttle.seconds),
             Self::Store(StoreError::Full) => Some(RETRY_AFTER_FULL),
-            Self::Store(_) | Self::Overloaded => Some(RETRY_AFTER_BUSY),
+            Self::Store(_) | Self::Overloaded(_) => Some(RETRY_AFTER_BUSY),
             _ => None,
         }
     }
@@ -156,9 +158,7 @@ impl ApiError {
                 tracing::warn!("answered 503: the database was busy for too long");
             }
             Self::Store(error) => tracing::error!(error = chain(error), "the database failed"),
-            Self::Overloaded => {
-                tracing::warn!("answered 503: too many passwords wait to be hashed");
-            }
+            Self::Overloaded(why) => tracing::warn!("answered 503: {why}"),
             _ => {}
         }
     }
@@ -281,9 +281,9 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl From<runtime::hashing::Full> for ApiError {
-    fn from(_: runtime::hashing::Full) -> Self {
-        Self::Overloaded
+impl From<NotHashed> for ApiError {
+    fn from(why: NotHashed) -> Self {
+        Self::Overloaded(why)
     }
 }
 

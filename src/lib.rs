@@ -71,7 +71,7 @@ pub enum StartError {
     NoHashing(#[from] runtime::hashing::NoPool),
     /// The pool of hashing threads is unusable.
     #[error(transparent)]
-    Hashing(#[from] runtime::hashing::Full),
+    Hashing(#[from] runtime::hashing::NotHashed),
 }
 
 /// Connections that the system keeps waiting until they are accepted; the usual 128 are gone in a burst,

@@ -12,10 +12,10 @@ use domain::accounts::register::RegisterPolicy;
 use domain::clock::Clock;
 use domain::limits::{Limits, Rate};
 use domain::otp::KeyRing;
-use domain::password::{LengthRule, Password};
+use domain::password::{LengthRule, Password, PasswordHash};
 use domain::store::Store;
 use domain::token::SessionToken;
-use runtime::hashing::HashPool;
+use runtime::hashing::{HashPool, NotHashed};
 use runtime::settings::{Http, Settings};
 
 use crate::StartError;
@@ -68,10 +68,13 @@ impl AppState {
         store: Store,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let hashing = HashPool::new(&settings.accounts)?;
+        let hashing = HashPool::new(settings)?;
         let nobodys = Password::new(SessionToken::generate().expose());
         let keys = &settings.secret_keys;
-        let dummies = Dummies::new(&keys.current, hashing.hash(nobodys).await?);
+        let dummies = Dummies::new(
+            &keys.current,
+            hashing.hash(&hashing.slot()?, nobodys).await?,
+        );
         Ok(Self {
             store,
             hashing,
@@ -132,6 +135,20 @@ fn limits(settings: &runtime::settings::Limits) -> Option<Limits> {
 }
 
 impl AppState {
+    /// Hashes a password that a request brings.
+    ///
+    /// # Errors
+    ///
+    /// Too many passwords wait to be hashed, in all or of this client.
+    pub async fn hashed(
+        &self,
+        password: Password,
+        origin: &Origin,
+    ) -> Result<PasswordHash, NotHashed> {
+        let slot = self.hashing.slot_of(&origin.actor.client)?;
+        self.hashing.hash(&slot, password).await
+    }
+
     /// A code that a request brings, with what it is checked with.
     #[must_use]
     pub fn presented(&self, code: String, origin: &Origin) -> Presented {

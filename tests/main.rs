@@ -19,6 +19,7 @@ mod imports;
 mod limits_attempts;
 mod limits_codes;
 mod limits_guesses;
+mod limits_hashing;
 mod limits_processes;
 mod limits_tries;
 mod login;

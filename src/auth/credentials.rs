@@ -11,6 +11,7 @@ use domain::id::MailId;
 use domain::limits::Passage;
 use domain::password::Password;
 use jiff::Timestamp;
+use runtime::hashing::Slot;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -78,9 +79,9 @@ async fn change_password(
         return Err(form.into_error());
     };
     let now = state.clock.now();
-    must_be_right(&state, &origin, &session.user, current, CURRENT, now).await?;
+    let slot = must_be_right(&state, &origin, &session.user, current, CURRENT, now).await?;
     let change = ChangePassword {
-        password: state.hashing.hash(new).await?,
+        password: state.hashing.hash(&slot, new).await?,
         user: session.user,
         session: session.id,
         actor: origin.actor,
@@ -198,7 +199,7 @@ async fn confirm_email_change(
 }
 
 /// Checks the password of a user who is logged in. The try is counted before, as a login is; the use case that
-/// follows takes that back.
+/// follows takes that back. Answers with the slot that it was hashed in.
 async fn must_be_right(
     state: &AppState,
     origin: &Origin,
@@ -206,7 +207,8 @@ async fn must_be_right(
     password: Password,
     field: PasswordField,
     now: Timestamp,
-) -> Result<(), ApiError> {
+) -> Result<Slot, ApiError> {
+    let slot = state.hashing.slot_of(&origin.actor.client)?;
     if let Some(limits) = state.rules.limits {
         let start = StartReauthentication {
             user: user.clone(),
@@ -219,8 +221,8 @@ async fn must_be_right(
         }
     }
     let hash = user.password.clone();
-    if state.hashing.verify(password, hash).await? {
-        return Ok(());
+    if state.hashing.verify(&slot, password, hash).await? {
+        return Ok(slot);
     }
     let refusal = RefusePassword {
         user: user.id,

@@ -5,8 +5,10 @@ use axum::{Extension, Json};
 use domain::accounts::login::{
     self, Checked, Login, OpenSession, RefuseLogin, StartLogin, Started,
 };
+use domain::id::UserId;
 use domain::password::{Password, PasswordHash};
 use jiff::Timestamp;
+use runtime::hashing::Slot;
 use utoipa_axum::routes;
 
 use crate::AppState;
@@ -60,18 +62,11 @@ async fn log_in(
         return Err(REFUSED);
     };
     let now = state.clock.now();
-    let found = start(&state, &origin, login, now).await?;
-    let hash = state
-        .dummies
-        .hash_to_check(&found, &state.store, now)
-        .await?;
-    let password = Password::new(password);
-    let right = state.hashing.verify(password.clone(), hash.clone()).await?;
-    let refused_for = found.user();
-    match found.checked(right) {
+    let check = check(&state, &origin, login, &Password::new(password), now).await?;
+    match check.outcome {
         Checked::Refused => {
             let refusal = RefuseLogin {
-                user: refused_for,
+                user: check.user,
                 actor: origin.actor,
                 now,
             };
@@ -92,7 +87,7 @@ async fn log_in(
                 state.rules.limits.map(|_| login.to_owned()),
                 now,
             );
-            let session = session.rehashing(renewed(&state, password, &hash).await);
+            let session = session.rehashing(check.rehashed);
             if !state.store.write_by(origin.write_by, session).await? {
                 return Err(REFUSED);
             }
@@ -103,6 +98,42 @@ async fn log_in(
             }))
         }
     }
+}
+
+/// What a login came to.
+struct Check {
+    /// Whom it meant, if that is a user.
+    user: Option<UserId>,
+    outcome: Checked,
+    /// What is to take the place of an outdated hash.
+    rehashed: Option<PasswordHash>,
+}
+
+/// Checks a password, in a slot that is taken before anything is counted: a 503 is no refused login.
+async fn check(
+    state: &AppState,
+    origin: &Origin,
+    login: &str,
+    password: &Password,
+    now: Timestamp,
+) -> Result<Check, ApiError> {
+    let (hashing, store) = (&state.hashing, &state.store);
+    let slot = hashing.slot_of(&origin.actor.client)?;
+    let found = start(state, origin, login, now).await?;
+    let hash = state.dummies.hash_to_check(&found, store, now).await?;
+    let right = hashing
+        .verify(&slot, password.clone(), hash.clone())
+        .await?;
+    let (user, outcome) = (found.user(), found.checked(right));
+    let rehashed = match outcome {
+        Checked::Allowed { .. } => renewed(state, &slot, password, &hash).await,
+        _ => None,
+    };
+    Ok(Check {
+        user,
+        outcome,
+        rehashed,
+    })
 }
 
 /// Finds the account, and with limits in force counts the login before anything is hashed.
@@ -129,14 +160,15 @@ async fn start(
 }
 
 /// A new hash of the password that was right, if the one it was checked against is outdated. A
-/// login does not fail where there is no room to make one.
+/// login does not fail where none can be made.
 async fn renewed(
     state: &AppState,
-    password: Password,
+    slot: &Slot,
+    password: &Password,
     checked: &PasswordHash,
 ) -> Option<PasswordHash> {
     if !checked.is_outdated(state.hashing.cost()) {
         return None;
     }
-    state.hashing.hash(password).await.ok()
+    state.hashing.hash(slot, password.clone()).await.ok()
 }

@@ -110,7 +110,7 @@ async fn confirm(
         return Err(form.into_error());
     };
     let (email, code) = (form.email("email"), form.code("otp"));
-    let hash = state.hashing.hash(password.clone()).await?;
+    let hash = state.hashed(password.clone(), &origin).await?;
     let (Some(email), Some(code)) = (email, code) else {
         return Err(WRONG);
     };

@@ -67,7 +67,7 @@ async fn register(
         return Err(form.into_error());
     };
     let shown = email.as_typed().to_owned();
-    let hash = state.hashing.hash(password).await?;
+    let hash = state.hashed(password, &origin).await?;
     let now = state.clock.now();
     let registration = Register::new(
         username,

@@ -21,7 +21,7 @@ mod throttled;
 use std::time::{Duration, Instant};
 
 pub use answer::Answer;
-pub use app::TestApp;
+pub use app::{Builder, TestApp};
 pub use binaries::{API, worker};
 pub use client::Client;
 pub use database::Rows;

@@ -2,20 +2,24 @@
 //!
 //! A hash costs a core about 14 ms and 19 MiB by design, so it never runs on an async thread,
 //! and only so many wait: whoever comes when the line is full is told at once, instead of
-//! everybody being late (OWASP ASVS 5.0 2.4.1).
+//! everybody being late (OWASP ASVS 5.0 2.4.1). One client gets at most a quarter of it.
 //!
 //! The threads are the pool's own and take the next password from the line themselves. By way of
 //! the async threads, which wait for a core as well, each core would idle for a while after each hash.
+
+mod shares;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender};
+use domain::client::ClientKey;
 use domain::password::{HashCost, Hasher, InvalidCost, Password, PasswordHash};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::settings::Accounts;
+use self::shares::{Share, Shares};
+use crate::settings::Settings;
 
 /// A bounded pool. Cheap to clone; its threads end with the last clone.
 #[derive(Clone)]
@@ -23,16 +27,36 @@ pub struct HashPool {
     cost: HashCost,
     /// Everybody inside: being hashed or waiting.
     places: Arc<Semaphore>,
+    /// Whose places they are; `None` where limits are lifted.
+    shares: Option<Shares>,
     line: Sender<Work>,
 }
 
 /// What a thread does with its hasher.
 type Work = Box<dyn FnOnce(&mut Hasher) + Send>;
 
-/// As many passwords wait as may wait. Nothing was done.
-#[derive(Debug, thiserror::Error)]
-#[error("too many passwords wait to be hashed")]
-pub struct Full;
+/// Why a password was not hashed. Nothing was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotHashed {
+    /// As many wait as may wait.
+    #[error("too many passwords wait to be hashed")]
+    Full,
+    /// A quarter of all that may wait are this client's.
+    #[error("too many passwords of one client wait to be hashed")]
+    ClientHasItsShare,
+    /// A bug, which has been logged.
+    #[error("hashing a password failed")]
+    Failed,
+}
+
+/// A place in the pool, for as many passwords as its holder hashes one after the other. Taken before anything is
+/// written, so that whoever finds none has changed nothing.
+pub struct Slot(Arc<Held>);
+
+struct Held {
+    _place: OwnedSemaphorePermit,
+    _share: Option<Share>,
+}
 
 /// Why there is no pool.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +71,8 @@ pub enum NoPool {
 
 impl HashPool {
     /// A pool of the size and cost of the settings.
-    pub fn new(accounts: &Accounts) -> Result<Self, NoPool> {
+    pub fn new(settings: &Settings) -> Result<Self, NoPool> {
+        let accounts = &settings.accounts;
         let cost = HashCost {
             memory_kib: accounts.argon2_memory_kib,
             iterations: accounts.argon2_iterations,
@@ -60,22 +85,51 @@ impl HashPool {
                 .name("hash".to_owned())
                 .spawn(move || serve(hasher, &waiting))?;
         }
-        let places = Semaphore::new(accounts.hash_threads + accounts.hash_queue);
+        let slots = accounts.hash_threads + accounts.hash_queue;
         Ok(Self {
             cost,
-            places: Arc::new(places),
+            places: Arc::new(Semaphore::new(slots)),
+            shares: settings.limits.enabled.then(|| Shares::of(slots)),
             line,
         })
     }
 
+    /// A slot for a client, which holds at most a quarter of them.
+    pub fn slot_of(&self, client: &ClientKey) -> Result<Slot, NotHashed> {
+        let share = match &self.shares {
+            Some(shares) => Some(shares.take(client).ok_or(NotHashed::ClientHasItsShare)?),
+            None => None,
+        };
+        self.taken(share)
+    }
+
+    /// A slot for the program itself.
+    pub fn slot(&self) -> Result<Slot, NotHashed> {
+        self.taken(None)
+    }
+
+    fn taken(&self, share: Option<Share>) -> Result<Slot, NotHashed> {
+        let places = Arc::clone(&self.places);
+        let place = places.try_acquire_owned().map_err(|_| NotHashed::Full)?;
+        Ok(Slot(Arc::new(Held {
+            _place: place,
+            _share: share,
+        })))
+    }
+
     /// Hashes a password.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, Full> {
-        self.run(move |hasher| hasher.hash(&password)).await
+    pub async fn hash(&self, slot: &Slot, password: Password) -> Result<PasswordHash, NotHashed> {
+        self.run(slot, move |hasher| hasher.hash(&password)).await
     }
 
     /// Whether a password is the one that was hashed.
-    pub async fn verify(&self, password: Password, hash: PasswordHash) -> Result<bool, Full> {
-        self.run(move |hasher| hasher.verify(&password, &hash))
+    pub async fn verify(
+        &self,
+        slot: &Slot,
+        password: Password,
+        hash: PasswordHash,
+    ) -> Result<bool, NotHashed> {
+        self.run(slot, move |hasher| hasher.verify(&password, &hash))
             .await
     }
 
@@ -87,25 +141,25 @@ impl HashPool {
 
     async fn run<T: Send + 'static>(
         &self,
+        slot: &Slot,
         work: impl FnOnce(&mut Hasher) -> T + Send + 'static,
-    ) -> Result<T, Full> {
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| Full)?;
+    ) -> Result<T, NotHashed> {
+        // Its holder may go away: then the slot is free once the work has left the line.
+        let held = Arc::clone(&slot.0);
         let (answer, result) = oneshot::channel();
         let work = Box::new(move |hasher: &mut Hasher| {
-            // The place goes first, in a panic too, so that who hears the answer finds it free.
+            // This hold goes first, in a panic too: the slot is free as soon as who hears the answer drops it.
             let answer = answer;
-            let place = place;
+            let held = held;
             // Whoever has gone away meanwhile needs no answer.
             let done = (!answer.is_closed()).then(|| work(hasher));
-            drop(place);
+            drop(held);
             if let Some(done) = done {
                 let _ = answer.send(done);
             }
         });
-        self.line.send(work).map_err(|_| Full)?;
-        result.await.map_err(|_| Full)
+        self.line.send(work).map_err(|_| NotHashed::Failed)?;
+        result.await.map_err(|_| NotHashed::Failed)
     }
 }
 
@@ -132,6 +186,7 @@ mod tests {
         HashPool {
             cost,
             places: Arc::new(Semaphore::new(1)),
+            shares: None,
             line,
         }
     }
@@ -139,32 +194,77 @@ mod tests {
     #[tokio::test]
     async fn whoever_finds_the_line_full_is_told_at_once() {
         let pool = pool();
-        let (go, wait) = crossbeam_channel::bounded::<()>(0);
+        let (go, wait) = crossbeam_channel::bounded(1);
+        let slot = pool.slot().unwrap();
         let busy = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.run(move |_| wait.recv().is_ok()).await }
+            async move { pool.run(&slot, move |_| wait.recv().is_ok()).await }
         });
-        while pool.places.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
 
-        let refused = pool.hash(Password::new("a")).await;
+        let refused = pool.slot().err();
         go.send(()).unwrap();
 
-        assert!(matches!(refused, Err(Full)));
-        assert!(matches!(busy.await.unwrap(), Ok(true)));
-        assert!(pool.hash(Password::new("b")).await.is_ok());
+        assert_eq!(refused, Some(NotHashed::Full));
+        assert_eq!(busy.await.unwrap(), Ok(true));
+        assert!(pool.slot().is_ok());
+    }
+
+    /// OWASP ASVS 5.0 2.4.1: of eight slots two are one client's, however many passwords it sends.
+    #[tokio::test]
+    async fn one_client_holds_a_quarter_of_the_slots_until_its_passwords_are_hashed() {
+        let pool = HashPool {
+            places: Arc::new(Semaphore::new(8)),
+            shares: Some(Shares::of(8)),
+            ..pool()
+        };
+        let client = |last| ClientKey::of([192, 0, 2, last].into());
+        let (go, wait) = crossbeam_channel::bounded(1);
+        let first = pool.slot_of(&client(1)).unwrap();
+        let second = pool.slot_of(&client(1)).unwrap();
+        let busy = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(&first, move |_| wait.recv().is_ok()).await }
+        });
+
+        let refused = pool.slot_of(&client(1)).err();
+        let others = [2, 3, 4].map(|last| pool.slot_of(&client(last)));
+        go.send(()).unwrap();
+
+        assert_eq!(refused, Some(NotHashed::ClientHasItsShare));
+        assert!(others.iter().all(Result::is_ok));
+        assert_eq!(busy.await.unwrap(), Ok(true));
+        assert!(pool.slot_of(&client(1)).is_ok());
+        drop(second);
+    }
+
+    #[tokio::test]
+    async fn where_limits_are_lifted_one_client_may_hold_every_slot() {
+        let pool = HashPool {
+            places: Arc::new(Semaphore::new(4)),
+            ..pool()
+        };
+        let client = ClientKey::of([192, 0, 2, 1].into());
+
+        let slots = [(); 5].map(|()| pool.slot_of(&client).err());
+
+        assert_eq!(slots, [None; 5], "each is given back at once");
+        let held = [(); 4].map(|()| pool.slot_of(&client));
+        assert!(held.iter().all(Result::is_ok));
+        assert_eq!(pool.slot_of(&client).err(), Some(NotHashed::Full));
     }
 
     #[tokio::test]
     async fn a_panic_ends_neither_the_thread_nor_the_place() {
         let pool = pool();
 
-        let broken = pool.run(|_| panic!("an example")).await;
-        let after = pool.run(|_| 7).await;
+        let slot = pool.slot().unwrap();
+        let broken: Result<(), _> = pool.run(&slot, |_| panic!("an example")).await;
+        drop(slot);
+        let slot = pool.slot().unwrap();
+        let after = pool.run(&slot, |_| 7).await;
 
-        assert!(matches!(broken, Err::<(), _>(Full)));
-        assert!(matches!(after, Ok(7)));
+        assert_eq!(broken, Err(NotHashed::Failed));
+        assert_eq!(after, Ok(7));
     }
 
     #[tokio::test]
@@ -176,12 +276,18 @@ mod tests {
         let (go, wait) = crossbeam_channel::bounded::<()>(0);
         let busy = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.run(move |_| wait.recv().is_ok()).await }
+            async move {
+                let slot = pool.slot()?;
+                pool.run(&slot, move |_| wait.recv().is_ok()).await
+            }
         });
         let (ran, heard) = crossbeam_channel::bounded(1);
         let leaver = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.run(move |_| ran.send(())).await }
+            async move {
+                let slot = pool.slot()?;
+                pool.run(&slot, move |_| ran.send(())).await
+            }
         });
         while pool.places.available_permits() > 0 {
             tokio::task::yield_now().await;
@@ -191,7 +297,7 @@ mod tests {
         let _ = leaver.await;
         go.send(()).unwrap();
 
-        assert!(matches!(busy.await.unwrap(), Ok(true)));
+        assert_eq!(busy.await.unwrap(), Ok(true));
         assert!(heard.recv().is_err(), "the work was dropped, not done");
     }
 }

@@ -24,7 +24,8 @@ pub async fn create(args: &CreateArgs, settings: &Settings, store: &Store) -> an
         .with_context(|| format!("`{}` can't be an address", args.email))?;
     let text = password_text(args.password_file.as_deref())?;
     let password = chosen(&text, settings, &username, &email)?;
-    let password = HashPool::new(&settings.accounts)?.hash(password).await?;
+    let hashing = HashPool::new(settings)?;
+    let password = hashing.hash(&hashing.slot()?, password).await?;
     let creation = CreateUser {
         username,
         email,

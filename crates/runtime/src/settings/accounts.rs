@@ -33,7 +33,8 @@ pub struct Accounts {
     /// Threads that hash passwords, one at least: 0 was replaced by the number of cores.
     #[serde(deserialize_with = "threads")]
     pub hash_threads: usize,
-    /// Passwords that may wait for a thread; more are answered 503.
+    /// Passwords that may wait for a thread; more are answered 503. One client has at most a
+    /// quarter of these and of the threads, unless limits are lifted.
     pub hash_queue: usize,
     /// `session_idle_seconds`: a session not used for so long ends (ASVS 7.3.1).
     #[serde(rename = "session_idle_seconds", with = "units::seconds")]

@@ -1,0 +1,121 @@
+//! What part of the pool one client may hold: a quarter of it, so that nobody who floods it keeps the others out
+//! (OWASP ASVS 5.0 2.4.1). Counted in the memory of this process, because it protects this process's threads.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::client::ClientKey;
+
+/// How many slots each client holds. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Shares(Arc<Held>);
+
+struct Held {
+    /// How many are one client's at most.
+    most: usize,
+    /// Clients that hold none are not in here, so this never outgrows the pool.
+    by_client: Mutex<HashMap<ClientKey, NonZeroUsize>>,
+}
+
+impl Shares {
+    /// A quarter of so many slots for each client, one at least.
+    pub(super) fn of(slots: usize) -> Self {
+        Self(Arc::new(Held {
+            most: (slots / 4).max(1),
+            by_client: Mutex::default(),
+        }))
+    }
+
+    /// One more slot for a client, unless it holds its share. It is given back when it is dropped.
+    pub(super) fn take(&self, client: &ClientKey) -> Option<Share> {
+        let mut by_client = self.0.by_client();
+        let held = by_client.get(client).map_or(0, |held| held.get());
+        if held >= self.0.most {
+            return None;
+        }
+        by_client.insert(client.clone(), NonZeroUsize::MIN.saturating_add(held));
+        drop(by_client);
+        Some(Share {
+            client: client.clone(),
+            of: Arc::clone(&self.0),
+        })
+    }
+}
+
+/// One of a client's slots.
+pub(super) struct Share {
+    client: ClientKey,
+    of: Arc<Held>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut by_client = self.of.by_client();
+        let held = by_client.remove(&self.client);
+        if let Some(left) = held.and_then(|held| NonZeroUsize::new(held.get() - 1)) {
+            by_client.insert(self.client.clone(), left);
+        }
+    }
+}
+
+impl Held {
+    fn by_client(&self) -> MutexGuard<'_, HashMap<ClientKey, NonZeroUsize>> {
+        self.by_client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(address: &str) -> ClientKey {
+        ClientKey::of(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_client_holds_a_quarter_and_another_has_a_quarter_of_its_own() {
+        let shares = Shares::of(11);
+        let (one, other) = (client("192.0.2.1"), client("192.0.2.2"));
+
+        let held = [shares.take(&one), shares.take(&one)];
+
+        assert!(held.iter().all(Option::is_some));
+        assert!(shares.take(&one).is_none());
+        assert!(shares.take(&other).is_some());
+        drop(held);
+        assert!(shares.take(&one).is_some());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client() {
+        let shares = Shares::of(4);
+        let _held = shares.take(&client("2001:db8:1:2::1"));
+
+        assert!(shares.take(&client("2001:db8:1:2:ffff::9")).is_none());
+        assert!(shares.take(&client("2001:db8:1:3::1")).is_some());
+    }
+
+    #[test]
+    fn a_small_pool_has_a_slot_for_each_client() {
+        let shares = Shares::of(3);
+        let one = client("192.0.2.1");
+
+        let held = shares.take(&one);
+
+        assert!(held.is_some() && shares.take(&one).is_none());
+    }
+
+    #[test]
+    fn clients_that_hold_nothing_are_forgotten() {
+        let shares = Shares::of(8);
+        for last in 0..100 {
+            let one = client(&format!("192.0.2.{last}"));
+            drop([shares.take(&one), shares.take(&one)]);
+        }
+
+        assert!(shares.0.by_client().is_empty());
+    }
+}
