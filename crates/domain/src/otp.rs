@@ -372,27 +372,56 @@ mod tests {
         assert!(!code.matches("42137") && !code.matches("0421370") && !code.matches(""));
     }
 
-    /// OWASP ASVS 5.0 11.5.1: the digits of many codes are spread evenly, leading zeros included.
-    #[test]
-    fn codes_are_spread_evenly() {
-        let ring = ring("an example key of 32 bytes, or so");
-        let mut seen = [[0_u32; 10]; DIGITS];
-        let rounds = 100_000_u32;
-        for nonce in 0..rounds {
-            let code = ring.code(&seed(&ring, nonce.into())).unwrap();
-            for (place, digit) in code.expose().bytes().enumerate() {
-                seen[place][usize::from(digit - b'0')] += 1;
-            }
-        }
+    /// Whether chance would make counts as uneven as these less often than once in ten thousand times, by the χ²
+    /// that is so rare.
+    fn are_uneven(counts: &[u32], rare: f64) -> bool {
+        let all: u32 = counts.iter().sum();
+        let expected = f64::from(all) / f64::from(u32::try_from(counts.len()).unwrap());
+        let off = counts.iter().map(|&count| f64::from(count) - expected);
+        off.map(|off| off * off / expected).sum::<f64>() > rare
+    }
 
-        let expected = f64::from(rounds) / 10.0;
-        for counts in seen {
-            let chi_squared: f64 = counts
-                .iter()
-                .map(|&count| (f64::from(count) - expected).powi(2) / expected)
-                .sum();
-            // 9 degrees of freedom; the nonces are fixed, so this never flickers (p = 0.0001 is 33.7).
-            assert!(chi_squared < 33.7, "{counts:?}");
+    /// Whether codes are spread evenly: the digits at each place, the first three together and the last three.
+    fn are_spread(codes: impl Iterator<Item = String>) -> bool {
+        let mut digits = [[0; 10]; DIGITS];
+        let (mut heads, mut tails) = ([0; 1000], [0; 1000]);
+        for code in codes {
+            assert_eq!(code.len(), DIGITS);
+            for (place, digit) in code.bytes().enumerate() {
+                digits[place][usize::from(digit - b'0')] += 1;
+            }
+            let (head, tail) = code.split_at(3);
+            heads[head.parse::<usize>().unwrap()] += 1;
+            tails[tail.parse::<usize>().unwrap()] += 1;
         }
+        !digits.iter().any(|counts| are_uneven(counts, 33.7))
+            && ![heads, tails]
+                .iter()
+                .any(|counts| are_uneven(counts, 1174.0))
+    }
+
+    /// OWASP ASVS 5.0 6.5.3, 11.5.1: leading zeros included. The nonces are fixed, so this never flickers.
+    #[test]
+    fn a_million_codes_are_spread_evenly() {
+        let ring = ring("an example key of 32 bytes, or so");
+        let mut seed = seed(&ring, 0);
+        let codes = (0..1_000_000_u128).map(|nonce| {
+            seed.nonce = nonce.to_be_bytes();
+            ring.code(&seed).unwrap().expose().to_owned()
+        });
+
+        assert!(are_spread(codes));
+    }
+
+    /// That the measure can fail: of 20 bits modulo a million, the smallest numbers come twice as often.
+    #[test]
+    fn a_million_codes_of_too_few_bits_are_not_spread_evenly() {
+        let codes = (0..1_000_000_u32).map(|n| {
+            let hash = Sha256::digest(n.to_be_bytes());
+            let bits = u32::from_be_bytes([0, hash[0] >> 4, hash[1], hash[2]]);
+            format!("{:06}", bits % 1_000_000)
+        });
+
+        assert!(!are_spread(codes));
     }
 }
