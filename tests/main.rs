@@ -16,6 +16,7 @@ mod garbage;
 mod health;
 mod http;
 mod imports;
+mod kills;
 mod limits_attempts;
 mod limits_codes;
 mod limits_guesses;
