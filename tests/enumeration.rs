@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, PASSWORD, TestApp};
+use crate::support::{Answer, PASSWORD, Person, TestApp};
 
 /// Names of one length, so that bodies that hold them are, too.
 const KNOWN: &str = "known1";
@@ -69,9 +69,8 @@ async fn system() -> TestApp {
         .set("SMART_NOTES__ACCOUNTS__OTP_LOGIN", "true")
         .start()
         .await;
-    app.verified(&crate::support::Person::new(KNOWN)).await;
-    app.registered(&crate::support::Person::new(WAITING), 1)
-        .await;
+    app.verified(&Person::new(KNOWN)).await;
+    app.registered(&Person::new(WAITING), 1).await;
     app.advance(3600).await;
     app
 }
@@ -136,7 +135,8 @@ async fn an_address_with_live_codes_is_answered_like_one_without() {
     }
 }
 
-/// The relay stands still meanwhile: no answer waits for it, and none differs (OWASP ASVS 5.0 16.5.2).
+/// The relay stands still meanwhile: no answer waits for it, none differs, and nothing fails open (OWASP ASVS 5.0
+/// 16.5.2, 16.5.3).
 #[tokio::test]
 async fn a_relay_that_hangs_changes_no_answer() {
     let app = system().await;
@@ -146,14 +146,23 @@ async fn a_relay_that_hangs_changes_no_answer() {
     for (n, name) in (1..).zip([KNOWN, WAITING, UNKNOWN]) {
         let client = app.client.from(&format!("198.51.100.{n}"));
         let email = format!("{name}@example.com");
+        let twin = Person::new(&format!("{name}-twin")).at(&email);
         answers.push([
             seen(&client.request_reset(&email).await, name),
             seen(&client.resend(&email).await, name),
+            seen(&client.register(&twin).await, name),
+            seen(&client.login(&email, "a wrong password").await, name),
+            seen(&client.verify(&twin, "guess!").await, name),
+            seen(&client.reset(&email, "guess!", NEW).await, name),
+            // The fourth mail in a minute.
+            seen(&client.request_reset(&email).await, name),
         ]);
     }
 
     assert_eq!(answers[0], answers[1]);
     assert_eq!(answers[0], answers[2]);
+    let statuses: Vec<_> = answers[0].iter().map(|answer| answer.0).collect();
+    assert_eq!(statuses, [200, 200, 201, 400, 400, 400, 429]);
     app.faults().clear();
     app.faults().release();
     app.finish().await;

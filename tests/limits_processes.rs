@@ -23,6 +23,20 @@ async fn two_apis() -> Processes {
         .await
 }
 
+/// Two processes without limits, and a user.
+async fn two_apis_with_a_user() -> (Processes, Person) {
+    let app = Processes::with()
+        .set("SMART_NOTES__ACCOUNTS__OTP_LOGIN", "true")
+        .apis(2)
+        .start()
+        .await;
+    let ada = Person::new("ada");
+    app.client().registered(&ada).await;
+    let code = app.code(&ada, 1).await;
+    assert_eq!(app.client().verify(&ada, &code).await.status, 200);
+    (app, ada)
+}
+
 #[tokio::test]
 async fn two_processes_share_every_budget() {
     let app = two_apis().await;
@@ -91,11 +105,7 @@ async fn of_two_hundred_wrong_codes_at_two_processes_five_are_compared() {
 /// OWASP ASVS 5.0 6.5.1, over both processes.
 #[tokio::test]
 async fn of_twenty_resets_at_two_processes_one_succeeds() {
-    let app = Processes::with().apis(2).start().await;
-    let ada = Person::new("ada");
-    app.client().registered(&ada).await;
-    let code = app.code(&ada, 1).await;
-    app.client().verify(&ada, &code).await;
+    let (app, ada) = two_apis_with_a_user().await;
     app.client().request_reset(&ada.email).await;
     let code = app.code(&ada, 2).await;
 
@@ -107,5 +117,83 @@ async fn of_twenty_resets_at_two_processes_one_succeeds() {
     let answers = join_all(resets).await;
 
     assert_eq!((count(&answers, 200), count(&answers, 400)), (1, 19));
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.5.1, over both processes, for every other purpose.
+#[tokio::test]
+async fn of_twenty_right_codes_of_each_purpose_at_two_processes_one_succeeds() {
+    let (app, ada) = two_apis_with_a_user().await;
+    let token = app.client().token(&ada).await;
+    let clients = || (0..20).map(|n| app.apis[n % 2].client.bearing(&token));
+
+    app.client().request_code_login(&ada.email).await;
+    let code = &app.code(&ada, 2).await;
+    let logins = (0..20).map(|n| app.apis[n % 2].client.login_by_code(&ada.email, code));
+    let logins = join_all(logins).await;
+    assert_eq!((count(&logins, 200), count(&logins, 400)), (1, 19));
+
+    let next = ada.clone().at("next@example.com");
+    let session = app.client().bearing(&token);
+    session.request_email(&next.email, &ada.password).await;
+    let code = &app.code(&next, 1).await;
+    let moves = clients().map(|client| async move { client.confirm_email(code).await });
+    let moves = join_all(moves).await;
+    assert_eq!((count(&moves, 200), count(&moves, 400)), (1, 19));
+
+    session.request_deletion().await;
+    let code = &app.code(&next, 2).await;
+    let deletions = clients().map(|client| async move { client.delete_account(code).await });
+    let deletions = join_all(deletions).await;
+    assert_eq!(count(&deletions, 204), 1);
+    // Whoever comes when the account is gone has no session either.
+    assert_eq!(count(&deletions, 400) + count(&deletions, 401), 19);
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.6.3: the codes of a user are counted like those of a registration.
+#[tokio::test]
+async fn of_two_hundred_wrong_codes_of_a_user_at_two_processes_five_are_compared() {
+    let (app, ada) = two_apis_with_a_user().await;
+    app.client().request_code_login(&ada.email).await;
+    let code = app.code(&ada, 2).await;
+    let guess = wrong(&code);
+
+    let tries = (0..200).map(|n| app.apis[n % 2].client.login_by_code(&ada.email, &guess));
+    let answers = join_all(tries).await;
+
+    assert_eq!(count(&answers, 400), 200);
+    let mut rows = app.rows().await;
+    let tries = "select tries from open_tries where purpose = 'log_in'";
+    assert_eq!(rows.number(tries).await, 5);
+    let compared = "select length from guess_runs";
+    assert_eq!(rows.number(compared).await, 5);
+    rows.close().await;
+    let right = app.client().login_by_code(&ada.email, &code).await;
+    assert_eq!(right.status, 400);
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.6.3, NIST SP 800-63B-4 §3.2.2: a restart gives no try back, with a challenge or without.
+#[tokio::test]
+async fn the_tries_of_a_code_survive_a_kill_of_the_api() {
+    let mut app = Processes::start().await;
+    let ada = Person::new("ada");
+    let challenge = app.client().registered(&ada).await;
+    let code = app.code(&ada, 1).await;
+    let guess = wrong(&code);
+    for _ in 0..4 {
+        app.client().verify(&ada, &guess).await;
+        app.client().verify_with(&ada, &guess, &challenge).await;
+    }
+
+    app.apis[0].process.kill().await;
+    app.apis = vec![Api::start(app.place(), "again").await];
+    app.client().verify(&ada, &guess).await;
+    app.client().verify_with(&ada, &guess, &challenge).await;
+
+    let bare = app.client().verify(&ada, &code).await;
+    let held = app.client().verify_with(&ada, &code, &challenge).await;
+    assert_eq!((bare.status, held.status), (400, 400));
     app.finish().await;
 }

@@ -187,6 +187,25 @@ async fn a_reset_tells_of_likeness_to_the_account_after_the_code_alone() {
     app.finish().await;
 }
 
+/// What a code's holder hears of the account costs a try, so that it can't be asked for ever (OWASP ASVS 5.0 6.6.3).
+#[tokio::test]
+async fn a_password_like_the_account_costs_a_try_of_the_right_code() {
+    let app = TestApp::start().await;
+    let person = Person::new("rosalind").at("rl@example.com");
+    app.verified(&person).await;
+    app.client.request_reset(&person.email).await;
+    let code = app.code(&person, 2).await;
+
+    for _ in 0..5 {
+        let similar = app.client.reset(&person.email, &code, "rosalind1").await;
+        assert!(similar.json()["new_password"].is_array());
+    }
+
+    let spent = app.client.reset(&person.email, &code, "N3w!pass-phrase");
+    assert_eq!(spent.await.field("code"), "invalid_otp");
+    app.finish().await;
+}
+
 /// OWASP ASVS 5.0 11.4.2: a hash imported from Django is replaced once, when its password is right.
 #[tokio::test]
 async fn an_imported_hash_becomes_argon2id_at_the_first_login() {

@@ -166,10 +166,34 @@ async fn full_run(app: &Processes) -> Secrets {
     let challenge = secrets.answer(&client.register(&decoy).await, "challenge");
     client.verify_with(&decoy, "314159", &challenge).await;
     app.mail(ada, 3).await;
+    by_code(app, &mut secrets, bob).await;
     account(app, &mut secrets, ada).await;
     refused(app, &mut secrets).await;
     app.settled().await;
     secrets
+}
+
+/// Logging in with codes, short and long.
+async fn by_code(app: &Processes, secrets: &mut Secrets, bob: &Person) {
+    let client = app.client();
+    client.request_code_login(&bob.email).await;
+    let code = app.code(bob, 3).await;
+    let opened = client.login_by_code(&bob.email, &code).await;
+    secrets.answer(&opened, "token");
+    secrets.codes.push(code);
+    client.request_code_login(&bob.email).await;
+    let code = app.code(bob, 4).await;
+    for _ in 0..50 {
+        client.login_by_code(&bob.email, &wrong(&code)).await;
+    }
+    secrets.codes.extend([wrong(&code), code]);
+    client.request_code_login(&bob.email).await;
+    let code = app.code(bob, 5).await;
+    assert_eq!(code.len(), 12);
+    let typed = code.to_lowercase();
+    let opened = client.login_by_code(&bob.email, &typed).await;
+    secrets.answer(&opened, "token");
+    secrets.others.extend([typed, code]);
 }
 
 /// Everything that somebody who is logged in does, and who forgot the password: each code, token and password of it.
@@ -187,6 +211,9 @@ async fn account(app: &Processes, secrets: &mut Secrets, ada: &Person) {
     secrets.codes.extend([wrong(&code), code]);
     let login = client.login(&ada.email, passwords[0]).await;
     let session = client.bearing(&secrets.answer(&login, "token"));
+    session
+        .change_password("a wrong password of ada", passwords[0])
+        .await;
     session.change_password(passwords[0], passwords[1]).await;
     session.request_email(&new.email, passwords[1]).await;
     let code = app.code(&new, 1).await;
@@ -236,26 +263,33 @@ async fn refused(app: &Processes, secrets: &mut Secrets) {
 async fn run(format: &str) -> (Secrets, Place) {
     let app = Processes::with()
         .set("SMART_NOTES__LOG__LEVEL", "trace")
+        .set("SMART_NOTES__ACCOUNTS__OTP_LOGIN", "true")
+        .set("SMART_NOTES__OTP__MAX_TRIES", "50")
         .set("SMART_NOTES__LOG__FORMAT", format)
         .start()
         .await;
     let secrets = full_run(&app).await;
     for mail in app.inbox().all() {
-        let in_mail = secrets
-            .codes
-            .iter()
-            .any(|code| code_in("a mail", mail.text().unwrap().as_bytes(), code).is_some());
+        let text = mail.text().unwrap().as_bytes();
+        let in_mail = !found("a mail", text, &secrets).is_empty();
         assert_eq!(
             in_mail,
             mail.code().is_some(),
             "the search finds a code in a mail"
         );
     }
+    // A backup, as SQLite writes one.
+    let backup = app.place().path().join("backup.db");
+    let mut rows = app.rows().await;
+    rows.run(&format!("vacuum into '{}'", backup.display()))
+        .await;
+    rows.close().await;
     // While they run the newest rows stand in the -wal; after their end all stand in the file.
     assert_clean(
         app.place(),
         &secrets,
         &[
+            "backup.db",
             "notes.db",
             "notes.db-wal",
             "notes.db-shm",
