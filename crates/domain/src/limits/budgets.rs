@@ -1,0 +1,90 @@
+//! What may be asked for in a while: mails with codes, codes, registrations.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::{Limits, Passage, Rate, Refusal, key_of, longest, note_refusal};
+use crate::audit::Actor;
+use crate::client::ClientKey;
+use crate::email::EmailAddress;
+use crate::id::UserId;
+use crate::store::{StoreError, Tx};
+
+/// One thing to count: a limit and whom it is counted for.
+#[derive(Debug)]
+pub(crate) struct Spend {
+    pub(super) limit: &'static str,
+    pub(super) key: String,
+    pub(super) rate: Rate,
+}
+
+impl Spend {
+    pub(super) fn new(limit: &'static str, whom: impl fmt::Display, rate: Rate) -> Self {
+        let key = key_of(limit, whom);
+        Self { limit, key, rate }
+    }
+}
+
+/// Counts all of them, or none if one is exhausted.
+pub(crate) async fn spend(
+    tx: &mut dyn Tx,
+    actor: &Actor,
+    spends: &[Spend],
+    now: Timestamp,
+) -> Result<Passage, StoreError> {
+    let mut refusals = Vec::new();
+    for spend in spends {
+        let hits = tx.hits(&spend.key, now - spend.rate.window).await?;
+        refusals.extend(Refusal::over(spend.limit, spend.rate, &hits, now));
+    }
+    if let Some(refusal) = longest(refusals) {
+        let names: Vec<&str> = spends.iter().map(|spend| spend.limit).collect();
+        note_refusal(tx, actor, &names.join(" "), now).await?;
+        return Ok(Passage::Refused(refusal));
+    }
+    for spend in spends {
+        tx.hit(&spend.key, now).await?;
+    }
+    Ok(Passage::Granted)
+}
+
+impl Limits {
+    /// Mails with codes to a mailbox that a client causes.
+    fn mails(&self, email: &EmailAddress, client: &ClientKey) -> [Spend; 3] {
+        let mailbox = email.mailbox_key();
+        let hour = self.code_mails_an_hour;
+        [
+            Spend::new("mails-minute", &mailbox, self.code_mails_a_minute),
+            Spend::new("mails-hour", &mailbox, hour),
+            Spend::new(
+                "mails-client",
+                format_args!("{client}:{mailbox}"),
+                Rate {
+                    most: hour.most.div_ceil(2),
+                    ..hour
+                },
+            ),
+        ]
+    }
+
+    /// Somebody asks for a code: counted for the user if it is one, else for the client.
+    pub(crate) fn code_request(
+        &self,
+        email: &EmailAddress,
+        client: &ClientKey,
+        user: Option<UserId>,
+    ) -> Vec<Spend> {
+        let whom = user.map_or_else(|| format!("client:{client}"), |user| format!("user:{user}"));
+        let mut spends = Vec::from(self.mails(email, client));
+        spends.push(Spend::new("code-requests", whom, self.code_requests));
+        spends
+    }
+
+    /// Somebody registers.
+    pub(crate) fn registration(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Spend> {
+        let mut spends = Vec::from(self.mails(email, client));
+        spends.push(Spend::new("registrations", client, self.registrations));
+        spends
+    }
+}
