@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::request::Origin;
+use crate::sent::{Members, Sent};
 
 /// Reads every body to its end before anything is answered.
 ///
@@ -61,7 +62,7 @@ impl Body {
 /// A body that was read: fields by name. In forms every value is text; the last of several
 /// values of one name counts, in JSON as well.
 #[derive(Debug)]
-pub struct Fields(pub Map<String, Value>);
+pub struct Fields(pub Members);
 
 impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = ApiError;
@@ -70,7 +71,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
         let body = request.extensions().get::<Body>().and_then(Body::take);
         let body = body.unwrap_or_else(|| Ok(Bytes::new()))?;
         if body.is_empty() {
-            return Ok(Self(Map::new()));
+            return Ok(Self(Members::new()));
         }
         let sent = content_type(request.headers());
         match sent
@@ -111,18 +112,18 @@ fn unreadable(error: &(dyn std::error::Error + 'static), limit: usize) -> ApiErr
 }
 
 fn json(body: &[u8]) -> Result<Fields, ApiError> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| ApiError::Malformed {
+    let sent = Sent::parse(body).map_err(|error| ApiError::Malformed {
         detail: format!("JSON parse error - {error}"),
         code: "parse_error",
     })?;
-    let kind = match value {
-        Value::Object(fields) => return Ok(Fields(fields)),
-        Value::Null => return Err(not_an_object("No data provided")),
-        Value::Array(_) => "list",
-        Value::String(_) => "str",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float",
-        Value::Number(_) => "int",
+    let kind = match sent {
+        Sent::Object(fields) => return Ok(Fields(fields)),
+        Sent::Null => return Err(not_an_object("No data provided")),
+        Sent::List(_) => "list",
+        Sent::Text(_) | Sent::LoneSurrogate(_) => "str",
+        Sent::Bool(_) => "bool",
+        Sent::Number(number) if number.is_f64() => "float",
+        Sent::Number(_) => "int",
     };
     Err(not_an_object(&format!(
         "Invalid data. Expected a dictionary, but got {kind}."
@@ -137,7 +138,7 @@ fn not_an_object(message: &str) -> ApiError {
 
 /// Bytes that are no UTF-8 are refused: replaced by a sign, two different passwords could become one.
 fn urlencoded(body: &[u8]) -> Result<Fields, ApiError> {
-    let mut fields = Map::new();
+    let mut fields = Members::new();
     for pair in body
         .split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
@@ -145,7 +146,7 @@ fn urlencoded(body: &[u8]) -> Result<Fields, ApiError> {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
         let name = form_text(halves.next().unwrap_or_default())?;
         let value = form_text(halves.next().unwrap_or_default())?;
-        fields.insert(name, Value::String(value));
+        fields.insert(name, Sent::Text(value));
     }
     Ok(Fields(fields))
 }
@@ -175,7 +176,7 @@ async fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> 
     })?;
     let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(body) });
     let mut parts = multer::Multipart::new(stream, boundary);
-    let mut fields = Map::new();
+    let mut fields = Members::new();
     while let Ok(next) = parts.next_field().await {
         let Some(part) = next else {
             return Ok(Fields(fields));
@@ -187,7 +188,7 @@ async fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> 
             continue;
         }
         let Ok(value) = part.bytes().await else { break };
-        fields.insert(name, Value::String(text(value.to_vec())?));
+        fields.insert(name, Sent::Text(text(value.to_vec())?));
     }
-    Ok(Fields(Map::new()))
+    Ok(Fields(Members::new()))
 }

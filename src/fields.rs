@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::extract::Fields;
+use crate::sent::{Members, Sent};
 
 const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
@@ -26,7 +27,7 @@ const NO_FIELD: &str = "non_field_errors";
 
 /// A body being read, and what was found wrong with it so far.
 pub struct Form {
-    fields: Map<String, Value>,
+    fields: Members,
     errors: Map<String, Value>,
 }
 
@@ -40,6 +41,22 @@ impl From<Fields> for Form {
 }
 
 impl Form {
+    /// A body whose texts of these names are texts: those with half of a surrogate pair are refused, all at once.
+    /// For routes that begin with [`Form::given`]; the other methods note it themselves.
+    pub fn readable(fields: Fields, names: &[&'static str]) -> Result<Self, ApiError> {
+        let mut form = Self::from(fields);
+        for name in names {
+            if let Some(Sent::LoneSurrogate(half)) = form.fields.get(*name) {
+                add(&mut form.errors, name, lone_surrogate(*half));
+            }
+        }
+        if form.errors.is_empty() {
+            Ok(form)
+        } else {
+            Err(form.into_error())
+        }
+    }
+
     /// A new user's name.
     pub fn username(&mut self, field: &'static str) -> Option<Username> {
         let text = self.text(field)?;
@@ -54,7 +71,7 @@ impl Form {
     pub fn email(&mut self, field: &'static str) -> Option<EmailAddress> {
         if matches!(
             self.fields.get(field),
-            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))
+            Some(Sent::Bool(_) | Sent::Number(_) | Sent::List(_) | Sent::Object(_))
         ) {
             return self.noted(field, Err(BAD_EMAIL.to_owned()));
         }
@@ -94,7 +111,7 @@ impl Form {
         rule: LengthRule,
         account: &[(Attribute, &str)],
     ) -> Option<Password> {
-        if matches!(self.fields.get(field), Some(Value::Number(_))) {
+        if matches!(self.fields.get(field), Some(Sent::Number(_))) {
             return self.noted(field, Err(NOT_TEXT.to_owned()));
         }
         let text = self.raw_text(field)?;
@@ -131,17 +148,17 @@ impl Form {
     /// A code of whatever shape: one that can't be right is only wrong.
     pub fn code(&mut self, field: &'static str) -> Option<String> {
         match self.fields.get(field)? {
-            Value::Number(number) => Some(format!("{:0>DIGITS$}", number.to_string())),
-            Value::String(text) => Some(text.clone()),
+            Sent::Number(number) => Some(format!("{:0>DIGITS$}", number.to_string())),
+            Sent::Text(text) => Some(text.clone()),
             _ => None,
         }
     }
 
     /// A code: up to six digits, or a long one. A JSON number stands for its six digits.
     pub fn otp(&mut self, field: &'static str) -> Option<String> {
-        if let Some(Value::Number(number)) = self.fields.get(field) {
+        if let Some(Sent::Number(number)) = self.fields.get(field) {
             let padded = format!("{:0>DIGITS$}", number.to_string());
-            self.fields.insert(field.to_owned(), Value::String(padded));
+            self.fields.insert(field.to_owned(), Sent::Text(padded));
         }
         let text = self.text(field)?;
         let length = text.chars().count();
@@ -155,30 +172,31 @@ impl Form {
     #[must_use]
     pub fn challenge(&self) -> Option<SecretHash> {
         match self.fields.get("challenge")? {
-            Value::Null => None,
-            Value::String(text) if text.trim().is_empty() => None,
-            Value::String(text) => Some(SecretHash::of(text.trim())),
-            other => Some(SecretHash::of(&other.to_string())),
+            Sent::Null => None,
+            Sent::Text(text) if text.trim().is_empty() => None,
+            Sent::Text(text) => Some(SecretHash::of(text.trim())),
+            _ => Some(SecretHash::of("")),
         }
     }
 
     /// A value that counts as given: not missing, null, empty, zero or false.
     #[must_use]
-    pub fn given(&self, field: &str) -> Option<&Value> {
+    pub fn given(&self, field: &str) -> Option<&Sent> {
         self.fields.get(field).filter(|value| match value {
-            Value::Null => false,
-            Value::Bool(given) => *given,
-            Value::Number(number) => number.as_f64() != Some(0.0),
-            Value::String(text) => !text.is_empty(),
-            Value::Array(items) => !items.is_empty(),
-            Value::Object(fields) => !fields.is_empty(),
+            Sent::Null => false,
+            Sent::Bool(given) => *given,
+            Sent::Number(number) => number.as_f64() != Some(0.0),
+            Sent::Text(text) => !text.is_empty(),
+            Sent::LoneSurrogate(_) => true,
+            Sent::List(items) => !items.is_empty(),
+            Sent::Object(members) => !members.is_empty(),
         })
     }
 
     /// Whether a code was given: as any other value, and the number 0 stands for six zeros.
     #[must_use]
     pub fn code_given(&self, field: &str) -> bool {
-        matches!(self.fields.get(field), Some(Value::Number(_))) || self.given(field).is_some()
+        matches!(self.fields.get(field), Some(Sent::Number(_))) || self.given(field).is_some()
     }
 
     /// The name is taken, or the address, or both.
@@ -216,15 +234,16 @@ impl Form {
     /// Text as it came. Numbers are taken as text.
     fn raw_text(&mut self, field: &'static str) -> Option<String> {
         let text = match self.fields.get(field) {
-            None => Err(REQUIRED),
-            Some(Value::Null) => Err(NULL),
-            Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => Err(NOT_TEXT),
-            Some(Value::Number(number)) => Ok(number.to_string()),
-            Some(Value::String(text)) if text.trim().is_empty() => Err(BLANK),
-            Some(Value::String(text)) if text.contains('\0') => Err(NUL_CHARACTER),
-            Some(Value::String(text)) => Ok(text.clone()),
+            None => Err(REQUIRED.to_owned()),
+            Some(Sent::Null) => Err(NULL.to_owned()),
+            Some(Sent::Bool(_) | Sent::List(_) | Sent::Object(_)) => Err(NOT_TEXT.to_owned()),
+            Some(Sent::Number(number)) => Ok(number.to_string()),
+            Some(Sent::LoneSurrogate(half)) => Err(lone_surrogate(*half)),
+            Some(Sent::Text(text)) if text.trim().is_empty() => Err(BLANK.to_owned()),
+            Some(Sent::Text(text)) if text.contains('\0') => Err(NUL_CHARACTER.to_owned()),
+            Some(Sent::Text(text)) => Ok(text.clone()),
         };
-        self.noted(field, text.map_err(str::to_owned))
+        self.noted(field, text)
     }
 
     fn chosen(
@@ -253,6 +272,10 @@ fn add(errors: &mut Map<String, Value>, field: &str, message: String) {
 fn add_all(errors: &mut Map<String, Value>, field: &str, reasons: &[PasswordError]) {
     let messages: Vec<String> = reasons.iter().map(ToString::to_string).collect();
     errors.insert(field.to_owned(), Value::from(messages));
+}
+
+fn lone_surrogate(half: u16) -> String {
+    format!("Surrogate characters are not allowed: U+{half:X}.")
 }
 
 fn at_most(characters: usize) -> String {

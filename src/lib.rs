@@ -15,9 +15,9 @@
 //! | `devmail` | an SMTP catcher with a web inbox, for development and tests |
 //!
 //! One request: [`server`] accepts the connection, [`request`] gives the request an id and a
-//! client, [`extract`] reads the body, [`fields`] turns it into values of the domain, a handler
-//! in [`auth`] runs a use case of `domain::accounts` on the store, and [`error`] knows which
-//! status a refusal has.
+//! client, [`extract`] reads the body into values as they were [`sent`], [`fields`] turns them into
+//! values of the domain, a handler in [`auth`] runs a use case of `domain::accounts` on the store,
+//! and [`error`] knows which status a refusal has.
 
 pub mod auth;
 mod client_address;
@@ -34,6 +34,7 @@ pub mod health;
 pub mod openapi;
 pub mod request;
 pub mod route;
+pub mod sent;
 pub mod server;
 pub mod state;
 

@@ -40,5 +40,6 @@ mod rivals;
 mod secrets;
 mod sessions;
 mod support;
+mod surrogates;
 mod verify;
 mod verify_fields;

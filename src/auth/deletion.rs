@@ -81,7 +81,7 @@ async fn confirm(
     Extension(origin): Extension<Origin>,
     fields: Fields,
 ) -> Result<StatusCode, ApiError> {
-    let mut form = Form::from(fields);
+    let mut form = Form::readable(fields, &["otp"])?;
     if !form.code_given("otp") {
         return Err(ApiError::Refused {
             error: "OTP is required",

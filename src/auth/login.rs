@@ -51,7 +51,7 @@ async fn log_in(
     Extension(origin): Extension<Origin>,
     fields: Fields,
 ) -> Result<Json<LoggedIn>, ApiError> {
-    let form = Form::from(fields);
+    let form = Form::readable(fields, &["login", "password"])?;
     let (Some(login), Some(password)) = (form.given("login"), form.given("password")) else {
         return Err(ApiError::Refused {
             error: "Please provide both login and password",

@@ -42,7 +42,7 @@ async fn request(
     Extension(origin): Extension<Origin>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
-    let form = Form::from(fields);
+    let form = Form::readable(fields, &["email"])?;
     let given = form.given("email").ok_or(ApiError::Refused {
         error: "Email is required",
         code: "email_required",

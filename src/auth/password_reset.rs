@@ -48,7 +48,7 @@ async fn request(
     Extension(origin): Extension<Origin>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
-    let form = Form::from(fields);
+    let form = Form::readable(fields, &["email"])?;
     let given = form.given("email").ok_or(ApiError::Refused {
         error: "Email is required",
         code: "email_required",
@@ -98,7 +98,7 @@ async fn confirm(
     Extension(origin): Extension<Origin>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
-    let mut form = Form::from(fields);
+    let mut form = Form::readable(fields, &["email", "otp", "new_password"])?;
     let given = |field| form.given(field).is_some();
     if !(given("email") && form.code_given("otp") && given("new_password")) {
         return Err(ApiError::Refused {

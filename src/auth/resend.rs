@@ -39,7 +39,7 @@ async fn resend(
     Extension(origin): Extension<Origin>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
-    let form = Form::from(fields);
+    let form = Form::readable(fields, &["email", "challenge"])?;
     let given = form.given("email").ok_or(ApiError::Refused {
         error: "Email is required",
         code: "email_required",

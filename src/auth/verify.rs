@@ -38,7 +38,7 @@ async fn verify(
     Extension(origin): Extension<Origin>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
-    let mut form = Form::from(fields);
+    let mut form = Form::readable(fields, &["email", "otp", "challenge"])?;
     let (email, code) = (form.email("email"), form.otp("otp"));
     let (Some(email), Some(code)) = (email, code) else {
         return Err(form.into_error());
