@@ -8,7 +8,7 @@ use domain::otp::{DIGITS, LONG_LENGTH};
 use domain::password::{Attribute, LengthRule, Password, PasswordError};
 use domain::token::SecretHash;
 use domain::username::{self, Username, UsernameError};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::error::ApiError;
 use crate::extract::Fields;
@@ -148,7 +148,7 @@ impl Form {
     /// A code of whatever shape: one that can't be right is only wrong.
     pub fn code(&mut self, field: &'static str) -> Option<String> {
         match self.fields.get(field)? {
-            Sent::Number(number) => Some(format!("{:0>DIGITS$}", number.to_string())),
+            Sent::Number(number) => Some(padded(number)),
             Sent::Text(text) => Some(text.clone()),
             _ => None,
         }
@@ -157,8 +157,8 @@ impl Form {
     /// A code: up to six digits, or a long one. A JSON number stands for its six digits.
     pub fn otp(&mut self, field: &'static str) -> Option<String> {
         if let Some(Sent::Number(number)) = self.fields.get(field) {
-            let padded = format!("{:0>DIGITS$}", number.to_string());
-            self.fields.insert(field.to_owned(), Sent::Text(padded));
+            let padded = Sent::Text(padded(number));
+            self.fields.insert(field.to_owned(), padded);
         }
         let text = self.text(field)?;
         let length = text.chars().count();
@@ -272,6 +272,13 @@ fn add(errors: &mut Map<String, Value>, field: &str, message: String) {
 fn add_all(errors: &mut Map<String, Value>, field: &str, reasons: &[PasswordError]) {
     let messages: Vec<String> = reasons.iter().map(ToString::to_string).collect();
     errors.insert(field.to_owned(), Value::from(messages));
+}
+
+/// A number as the digits of a code. To JSON 1234.0 is the same number as 1234.
+fn padded(number: &Number) -> String {
+    let written = number.to_string();
+    let whole = written.strip_suffix(".0").unwrap_or(&written);
+    format!("{whole:0>DIGITS$}")
 }
 
 fn lone_surrogate(half: u16) -> String {

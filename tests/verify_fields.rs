@@ -25,6 +25,24 @@ async fn a_number_stands_for_its_six_digits() {
     panic!("a tenth of all codes begins with 0");
 }
 
+/// Programs that know floating-point numbers only write a code so.
+#[tokio::test]
+async fn a_whole_number_with_a_fraction_of_zero_is_a_code() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let (_, code) = app.registered(&ada, 1).await;
+    let number: u32 = code.parse().unwrap();
+    let body = format!(r#"{{"email":"{}","otp":{number}.0}}"#, ada.email);
+
+    let answer = app
+        .client
+        .post_raw("/api/auth/verify-otp/", "application/json", body)
+        .await;
+
+    assert_eq!(answer.status, 200, "{}", answer.shown());
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn white_space_and_case_around_address_and_code_are_ignored() {
     let app = TestApp::start().await;
