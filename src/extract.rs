@@ -167,28 +167,30 @@ fn text(bytes: Vec<u8>) -> Result<String, ApiError> {
     })
 }
 
-/// The parts that are text; files have no use on any of these routes and are passed over. A body that
-/// breaks off is as good as an empty one, as clients have it from before.
+/// The parts that are text; files have no use on any of these routes and are passed over.
+///
+/// A body that breaks off is refused. Taken for an empty one, as the service did that this one replaces, it would
+/// change nothing where all fields are optional, and be answered as if it had.
 async fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> {
-    let boundary = multer::parse_boundary(content_type).map_err(|_| ApiError::Malformed {
-        detail: "Multipart form parse error - Invalid boundary in multipart: None".to_owned(),
+    let unreadable = |why: &str| ApiError::Malformed {
+        detail: format!("Multipart form parse error - {why}"),
         code: "parse_error",
-    })?;
+    };
+    let boundary = multer::parse_boundary(content_type)
+        .map_err(|_| unreadable("Invalid boundary in multipart: None"))?;
+    let broken = |error: multer::Error| unreadable(&error.to_string());
     let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(body) });
     let mut parts = multer::Multipart::new(stream, boundary);
     let mut fields = Members::new();
-    while let Ok(next) = parts.next_field().await {
-        let Some(part) = next else {
-            return Ok(Fields(fields));
-        };
+    while let Some(part) = parts.next_field().await.map_err(broken)? {
         let Some(name) = part.name().map(str::to_owned) else {
             continue;
         };
         if part.file_name().is_some() {
             continue;
         }
-        let Ok(value) = part.bytes().await else { break };
+        let value = part.bytes().await.map_err(broken)?;
         fields.insert(name, Sent::Text(text(value.to_vec())?));
     }
-    Ok(Fields(Members::new()))
+    Ok(Fields(fields))
 }

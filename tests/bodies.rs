@@ -262,22 +262,58 @@ async fn a_form_that_is_no_utf_8_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn multipart_that_can_not_be_read_is_an_empty_form() {
+async fn multipart_that_can_not_be_read_is_refused() {
     let app = TestApp::start().await;
-    let send = async |media: &str, body: &'static str| -> Answer {
-        app.client.post_raw("/api/auth/login/", media, body).await
+    let ada = Person::new("ada");
+    app.verified(&ada).await;
+    let user = app.client.logged_in(&ada).await;
+    let name = "Content-Disposition: form-data; name=\"username\"\r\n\r\neve";
+    let odd = "Content-Disposition: form-data; name=\"a\x08b\"\r\n\r\n";
+    let send = async |media: &str, body: &str| -> Answer {
+        let request = user.request("PATCH", "/api/auth/me/");
+        let request = request.header("Content-Type", media);
+        request.body(body.to_owned()).send().await
     };
 
     let no_boundary = send("multipart/form-data", "--x--").await;
     assert_snapshot!(no_boundary.shown(), @r#"400 {"detail":"Multipart form parse error - Invalid boundary in multipart: None","code":"parse_error"}"#);
     for broken in [
-        "--x\r\nContent-Disposition: form-data; name=\"login\"\r\n\r\nada",
-        "nothing of the kind",
-        "--x\r\n\r\n\r\n--x--\r\n",
+        "nothing of the kind".to_owned(),
+        "--x".to_owned(),
+        "--x\r\nnone--x--\r\n".to_owned(),
+        "--x\r\n\r\n\r\n--x--\r\n".to_owned(),
+        format!("--x\r\n{name}"),
+        format!("--x\r\n{name}\r\n--x"),
+        format!("--x\r\n{name}\r\n--x\r\n{odd}\r\n--x--\r\n"),
+    ] {
+        let answer = send("multipart/form-data; boundary=x", &broken).await;
+
+        assert_eq!(answer.status, 400, "{broken}");
+        assert!(
+            answer
+                .field("detail")
+                .starts_with("Multipart form parse error - ")
+        );
+        assert_eq!(answer.field("code"), "parse_error");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn parts_without_a_name_and_files_are_passed_over() {
+    let app = TestApp::start().await;
+
+    for body in [
+        "--x--\r\n",
+        "--x\r\nContent-Disposition: form-data\r\n\r\nada\r\n--x--\r\n",
         "--x\r\nContent-Disposition: form-data; name=\"login\"; filename=\"f\"\r\n\r\nada\r\n--x--\r\n",
     ] {
-        let answer = send("multipart/form-data; boundary=x", broken).await;
-        assert_eq!(answer.field("code"), "login_fields_required", "{broken}");
+        let answer = app
+            .client
+            .post_raw("/api/auth/login/", "multipart/form-data; boundary=x", body)
+            .await;
+
+        assert_eq!(answer.field("code"), "login_fields_required", "{body}");
     }
     app.finish().await;
 }
