@@ -122,7 +122,7 @@ pub fn routes(otp_login: bool) -> Routes {
 /// Every route, and what all of them share.
 pub fn router(state: AppState) -> Router {
     let (routes, described) = routes(state.rules.otp_login).split_for_parts();
-    let document = Document::new(&openapi::finished(described));
+    let document = Document::new(&openapi::finished(described, state.rules.password));
     let inner = routes
         .merge(docs::files())
         .fallback(route::not_found)

@@ -93,7 +93,9 @@ impl AppState {
 }
 
 impl Rules {
-    fn of(settings: &Settings) -> Self {
+    /// Those of these settings.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
         let limits = limits(&settings.limits);
         Self {
             limits,

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::TestApp;
+use crate::support::{Place, TestApp};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -53,11 +53,32 @@ async fn each_path_has_the_described_methods_and_no_others() {
 #[tokio::test]
 async fn the_document_is_that_of_the_command_and_names_its_version() {
     let app = TestApp::start().await;
+    let settings = Place::new().settings();
 
     let document = described(&app).await;
 
-    assert_eq!(document, smart_notes_api::openapi::document(false));
+    assert_eq!(document, smart_notes_api::openapi::document(&settings));
     assert_eq!(document["openapi"], "3.1.0");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_document_says_how_long_a_password_may_be_on_this_server() {
+    let app = TestApp::with()
+        .set("SMART_NOTES__ACCOUNTS__PASSWORD_MIN_LENGTH", "12")
+        .set("SMART_NOTES__ACCOUNTS__PASSWORD_MAX_LENGTH", "100")
+        .start()
+        .await;
+
+    let document = described(&app).await;
+
+    for name in ["FirstPassword", "NewPassword"] {
+        let schema = &document["components"]["schemas"][name];
+        assert_eq!(
+            (&schema["minLength"], &schema["maxLength"]),
+            (&12.into(), &100.into())
+        );
+    }
     app.finish().await;
 }
 

@@ -80,7 +80,7 @@ async fn show(Authenticated(session): Authenticated) -> Json<Profile> {
     path = "/api/auth/me/",
     operation_id = "changeProfile",
     tag = "Account",
-    request_body = ProfileRequest,
+    request_body = Option<ProfileRequest>,
     responses(
         (status = 200, description = "The profile as it is now.", body = Profile),
         (status = 400, description = "The name is refused or taken: `Fields`."),

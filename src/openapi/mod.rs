@@ -7,24 +7,32 @@
 
 pub mod answers;
 pub mod requests;
+pub mod values;
 
+use domain::password::LengthRule;
+use runtime::settings::Settings;
 use serde_json::Value;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::schema::AllOfBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr,
+    ComponentsBuilder, Content, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi,
+    OpenApiBuilder, RefOr, Schema, Type,
 };
 
 use crate::route::Routes;
+use crate::state::Rules;
 
 /// The forms in which a body is understood.
 pub const BODIES: [&str; 3] = [
     "application/json",
     "application/x-www-form-urlencoded",
-    "multipart/form-data",
+    PARTS,
 ];
+
+const PARTS: &str = "multipart/form-data";
 
 /// The two ways to present a token; either will do.
 pub const SCHEMES: [&str; 2] = ["Token", "Bearer"];
@@ -35,8 +43,8 @@ const WITHOUT_DATABASE: [&str; 3] = ["getLiveness", "getDescription", "getPage"]
 const ABOUT: &str = "Accounts confirmed by one-time codes in mail, and notes.
 
 Every path under `/api/` that ends in a slash is answered without it as well. Bodies are JSON, urlencoded \
-or multipart; fields that are not named here are ignored, numbers are taken as text where text is \
-expected, and the last of several values of one name counts. Every route answers `OPTIONS`, and other \
+or multipart; fields that are not named here are ignored, a number that stands for a text is read as it is \
+written, and the last of several values of one name counts. Every route answers `OPTIONS`, and other \
 methods than those described with 405.
 
 A body with `error` or `detail` carries a stable `code` beside it. `X-Request-Id` names the request in the \
@@ -56,25 +64,27 @@ const TAGS: [(&str, &str); 5] = [
     ("Description", "This description."),
 ];
 
-/// The description of these routes.
+/// The description of these routes, on a server with this rule for passwords.
 ///
 /// # Panics
 ///
 /// Never: the description is plain data, which can always be written as JSON.
 #[must_use]
-pub fn finished(mut openapi: OpenApi) -> Value {
+pub fn finished(mut openapi: OpenApi, passwords: LengthRule) -> Value {
     for item in openapi.paths.paths.values_mut() {
         operations(item).for_each(finish);
     }
+    values::set_lengths(&mut openapi, passwords);
     let description = frame().merge_from(openapi);
     serde_json::to_value(description).expect("a description is plain data")
 }
 
 /// The description of a server that has these settings.
 #[must_use]
-pub fn document(otp_login: bool) -> Value {
-    let routes: Routes = crate::routes(otp_login);
-    finished(routes.into_openapi())
+pub fn document(settings: &Settings) -> Value {
+    let rules = Rules::of(settings);
+    let routes: Routes = crate::routes(rules.otp_login);
+    finished(routes.into_openapi(), rules.password)
 }
 
 /// Every operation of a path.
@@ -118,12 +128,32 @@ fn finish(operation: &mut Operation) {
 }
 
 fn in_every_form(body: &mut RequestBody) {
-    let Some(content) = body.content.get(BODIES[0]).cloned() else {
+    let Some(RefOr::T(content)) = body.content.get(BODIES[0]) else {
         return;
     };
+    let schema = match content.schema.clone() {
+        // A body that may be left out, which utoipa takes for one that may be `null`.
+        Some(RefOr::T(Schema::OneOf(either))) => either.items.first().cloned(),
+        schema => schema,
+    };
     for form in BODIES {
-        body.content.insert(form.to_owned(), content.clone());
+        let schema = schema.clone().map(|schema| match form {
+            PARTS => with_plain_names(schema),
+            _ => schema,
+        });
+        let content = RefOr::T(Content::new(schema));
+        body.content.insert(form.to_owned(), content);
     }
+}
+
+/// The names of parts stand in headers, where control characters can't be (RFC 9110, section 5.5), but for tabs and
+/// for line breaks, which are written as `%0D%0A` there (WHATWG HTML, multipart form data).
+fn with_plain_names(schema: RefOr<Schema>) -> RefOr<Schema> {
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"));
+    let names = ObjectBuilder::new().property_names(Some(name));
+    AllOfBuilder::new().item(schema).item(names).into()
 }
 
 /// The description without its paths.
@@ -168,6 +198,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    fn document(otp_login: bool) -> Value {
+        finished(
+            crate::routes(otp_login).into_openapi(),
+            LengthRule::default(),
+        )
+    }
 
     /// The paths that a router serves, which it tells in its debug form only: `RouteId(7): "/api/…"`.
     fn served(routes: &axum::Router<crate::AppState>) -> BTreeSet<String> {

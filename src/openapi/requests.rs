@@ -1,36 +1,29 @@
-//! Bodies of requests as they are described. [`crate::fields`] reads them, more kindly than is promised here.
+//! Bodies of requests as they are described; [`super::values`] has the values in them.
 
-use domain::otp::LONG_LENGTH;
-use serde_json::json;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+
+use super::values::{Address, Code, FirstPassword, NewPassword, Password, Username};
 
 /// A new account.
 #[derive(ToSchema)]
 pub struct RegisterRequest {
-    /// Letters of any script, digits and `@ . + - _`. Compared without regard to case and form.
-    #[schema(min_length = 1, max_length = 150, example = "ann")]
-    pub username: String,
-    /// Where the code goes. Compared without regard to case.
-    #[schema(format = Email, max_length = 254, example = "ann@example.com")]
-    pub email: String,
-    /// Eight characters or more, unless the server asks for more; neither common nor like the name or address.
-    #[schema(format = Password, min_length = 1, example = "correct horse battery")]
-    pub password: String,
+    /// The name.
+    pub username: Username,
+    /// Where the code goes.
+    pub email: Address,
+    /// Neither common nor like the name or address.
+    pub password: FirstPassword,
     /// The password again.
-    #[schema(format = Password, min_length = 1, example = "correct horse battery")]
-    pub confirm_password: String,
+    pub confirm_password: Password,
 }
 
 /// A code that was mailed to an address that registers.
 #[derive(ToSchema)]
 pub struct VerifyRequest {
     /// The address.
-    #[schema(format = Email, max_length = 254, example = "ann@example.com")]
-    pub email: String,
+    pub email: Address,
     /// The code.
-    #[schema(schema_with = otp)]
-    pub otp: String,
+    pub otp: Code,
     /// What `register` answered with. Who brings it has tries of their own.
     pub challenge: Option<String>,
 }
@@ -39,7 +32,7 @@ pub struct VerifyRequest {
 #[derive(ToSchema)]
 pub struct ResendRequest {
     /// The address.
-    #[schema(min_length = 1, example = "ann@example.com")]
+    #[schema(min_length = 1, examples("ann@example.com"))]
     pub email: String,
     /// What `register` answered with, if more than one attempt may be under way.
     pub challenge: Option<String>,
@@ -49,10 +42,10 @@ pub struct ResendRequest {
 #[derive(ToSchema)]
 pub struct LoginRequest {
     /// With `@` the address, else (or if there is none) the name.
-    #[schema(min_length = 1, example = "ann@example.com")]
+    #[schema(min_length = 1, examples("ann@example.com"))]
     pub login: String,
     /// The password.
-    #[schema(format = Password, min_length = 1, example = "correct horse battery")]
+    #[schema(format = Password, min_length = 1, examples("correct horse battery"))]
     pub password: String,
 }
 
@@ -60,7 +53,7 @@ pub struct LoginRequest {
 #[derive(ToSchema)]
 pub struct AddressRequest {
     /// The address.
-    #[schema(min_length = 1, example = "ann@example.com")]
+    #[schema(min_length = 1, examples("ann@example.com"))]
     pub email: String,
 }
 
@@ -68,76 +61,51 @@ pub struct AddressRequest {
 #[derive(ToSchema)]
 pub struct ResetRequest {
     /// The address that the code was mailed to.
-    #[schema(min_length = 1, example = "ann@example.com")]
-    pub email: String,
+    pub email: Address,
     /// The code.
-    #[schema(schema_with = otp)]
-    pub otp: String,
+    pub otp: Code,
     /// Under the rules of `register`.
-    #[schema(format = Password, min_length = 1, example = "correct horse battery")]
-    pub new_password: String,
+    pub new_password: NewPassword,
 }
 
 /// A code that was mailed for logging in.
 #[derive(ToSchema)]
 pub struct CodeLoginRequest {
     /// The address.
-    #[schema(format = Email, max_length = 254, example = "ann@example.com")]
-    pub email: String,
+    pub email: Address,
     /// The code.
-    #[schema(schema_with = otp)]
-    pub otp: String,
+    pub otp: Code,
 }
 
 /// A code that was mailed to the user.
 #[derive(ToSchema)]
 pub struct CodeRequest {
     /// The code.
-    #[schema(schema_with = otp)]
-    pub otp: String,
+    pub otp: Code,
 }
 
 /// What of the profile is to change.
 #[derive(ToSchema)]
 pub struct ProfileRequest {
     /// The new name. One's own in another case is fine.
-    #[schema(min_length = 1, max_length = 150, example = "anna")]
-    pub username: Option<String>,
+    #[schema(required = false)]
+    pub username: Username,
 }
 
 /// The present password and the next.
 #[derive(ToSchema)]
 pub struct PasswordRequest {
     /// The present one.
-    #[schema(format = Password, min_length = 1, example = "correct horse battery")]
-    pub current_password: String,
+    pub current_password: Password,
     /// The next one, under the rules of `register`.
-    #[schema(format = Password, min_length = 1, example = "staple of the day")]
-    pub new_password: String,
+    pub new_password: NewPassword,
 }
 
 /// The next address and the password.
 #[derive(ToSchema)]
 pub struct EmailRequest {
     /// The next address. The code goes there.
-    #[schema(format = Email, max_length = 254, example = "ann@example.org")]
-    pub new_email: String,
+    pub new_email: Address,
     /// The password.
-    #[schema(format = Password, min_length = 1, example = "correct horse battery")]
-    pub password: String,
-}
-
-/// Six digits, or the longer code that follows many wrong ones; a number stands for its six digits.
-fn otp() -> Object {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
-        .description(Some(
-            "Six digits, or twelve letters and digits (in any case) where too many wrong codes came before. A \
-             number stands for its six digits, leading zeros included.",
-        ))
-        .max_length(Some(LONG_LENGTH))
-        .minimum(Some(0))
-        .maximum(Some(999_999))
-        .examples([json!("472898")])
-        .build()
+    pub password: Password,
 }
