@@ -1,5 +1,6 @@
 //! `smart-notes-api`: the HTTP API as a process of its own.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,7 +45,8 @@ async fn main() -> ExitCode {
     match run(Args::parse()).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("smart-notes-api: {error:#}");
+            // Not `eprintln!`, which panics where nobody listens.
+            let _ = writeln!(std::io::stderr(), "smart-notes-api: {error:#}");
             ExitCode::FAILURE
         }
     }

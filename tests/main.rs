@@ -41,5 +41,6 @@ mod secrets;
 mod sessions;
 mod support;
 mod surrogates;
+mod unread_logs;
 mod verify;
 mod verify_fields;

@@ -18,12 +18,12 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let rows = settings.explain();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
         let cells = rows
             .into_iter()
             .map(|row| vec![row.key, row.value, row.source.to_string()]);
-        println!("{}", table::of(["KEY", "VALUE", "FROM"], cells));
+        say!("{}", table::of(["KEY", "VALUE", "FROM"], cells));
     }
     Ok(ExitCode::SUCCESS)
 }

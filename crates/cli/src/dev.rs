@@ -127,7 +127,7 @@ async fn ports_must_be_free(args: &Args, api: SocketAddr) -> anyhow::Result<()> 
 }
 
 fn welcome(api: SocketAddr, args: &Args) {
-    println!(
+    say!(
         "
   Smart Notes is running.
 

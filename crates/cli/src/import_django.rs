@@ -97,7 +97,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         reveal: args.reveal,
     };
     if args.json {
-        println!("{:#}", report.json());
+        say!("{:#}", report.json());
     } else {
         report.print();
     }

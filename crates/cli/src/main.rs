@@ -2,6 +2,16 @@
 //!
 //! One file for each command; this one only names them. Without a command it is `dev`.
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "both panic where nobody reads any more; `say!` does not"
+)]
+
+// First, for its `say!`.
+#[macro_use]
+mod output;
+
 mod bench;
 mod config;
 mod dev;
@@ -15,6 +25,7 @@ mod users;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use runtime::settings::{LoadOptions, Settings};
 
@@ -66,10 +77,12 @@ impl Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    match run(args).await {
+    let result = run(args).await;
+    let written = output::end().context("the standard output can't be written to");
+    match result.and_then(|code| written.map(|()| code)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("smart-notes: {error:#}");
+            output::complain(&error);
             ExitCode::FAILURE
         }
     }

@@ -19,17 +19,17 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let report = database::migrate(settings).await?;
     let url = &settings.database.url;
     if args.json {
-        println!(
+        say!(
             "{}",
             json!({"database": url.to_string(), "applied": report.applied})
         );
     } else if report.applied.is_empty() {
-        println!("{url} is up to date");
+        say!("{url} is up to date");
     } else {
         for name in &report.applied {
-            println!("applied {name}");
+            say!("applied {name}");
         }
-        println!("{url} is up to date now: {} applied", report.applied.len());
+        say!("{url} is up to date now: {} applied", report.applied.len());
     }
     Ok(ExitCode::SUCCESS)
 }

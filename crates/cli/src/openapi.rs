@@ -7,6 +7,6 @@ use runtime::settings::Settings;
 /// Prints it. Routes that the settings switch off are left out.
 pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let document = smart_notes_api::openapi::document(settings);
-    println!("{}", serde_json::to_string_pretty(&document)?);
+    say!("{}", serde_json::to_string_pretty(&document)?);
     Ok(ExitCode::SUCCESS)
 }

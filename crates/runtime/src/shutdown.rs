@@ -6,7 +6,7 @@
 //! and hands clones to its parts.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -66,7 +66,11 @@ impl Shutdown {
             tracing::info!(signal = %first, "stopping; what is in hand may finish");
             handle.end(Reason::Signal(first));
             let second = signals.next().await;
-            eprintln!("{second} again: exiting at once, what was in hand is left behind");
+            // Not `eprintln!`, which panics where nobody listens, and the exit would not come.
+            let _ = writeln!(
+                io::stderr(),
+                "{second} again: exiting at once, what was in hand is left behind"
+            );
             std::process::exit(second.exit_code().into());
         });
         Ok(shutdown)

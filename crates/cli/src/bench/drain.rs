@@ -56,17 +56,17 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     bar.finish_and_clear();
 
     let (rate, floor) = (rate(args.mails, took), rate(args.mails, bare));
-    println!("{} mails on {connections} connections:", args.mails);
-    println!(
+    say!("{} mails on {connections} connections:", args.mails);
+    say!(
         "  bare loop   {floor:.0} mails/s: lettre's connections with TCP_NODELAY, nothing on record"
     );
-    println!(
+    say!(
         "  worker      {rate:.0} mails/s, every claim, mark, record and result durable: {:.1} % of the bare loop",
         rate / floor * 100.0
     );
-    println!("  its memory  {memory} at most");
-    println!("meanwhile, one request after the other:");
-    println!("  {}", probes[0].line());
+    say!("  its memory  {memory} at most");
+    say!("meanwhile, one request after the other:");
+    say!("  {}", probes[0].line());
     Ok(())
 }
 

@@ -60,19 +60,23 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     bar.finish_and_clear();
 
     let (bare, logins) = (bare.rate(), logins.rate());
-    println!(
+    say!(
         "argon2id m={},t={},p={} on {threads} threads, {} slices of {} s each:",
-        cost.memory_kib, cost.iterations, cost.parallelism, args.slices, args.seconds
+        cost.memory_kib,
+        cost.iterations,
+        cost.parallelism,
+        args.slices,
+        args.seconds
     );
-    println!("  bare loop   {bare:.1} hashes/s");
-    println!(
+    say!("  bare loop   {bare:.1} hashes/s");
+    say!(
         "  logins      {logins:.1} logins/s over HTTP, {} clients: {:.1} % of the bare loop",
         args.clients,
         logins / bare * 100.0
     );
-    println!("meanwhile, one request after the other:");
+    say!("meanwhile, one request after the other:");
     for probe in &mut probes {
-        println!("  {}", probe.line());
+        say!("  {}", probe.line());
     }
     Ok(())
 }

@@ -56,18 +56,18 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 
     delays.sort_by(f64::total_cmp);
     let at = |share: f64| percentile(&delays, share);
-    println!(
+    say!(
         "from commit to the handler's start, {} mails, worker idle before each:",
         delays.len()
     );
-    println!(
+    say!(
         "  p50 {:.2} ms   p90 {:.2} ms   p99 {:.2} ms   max {:.2} ms",
         at(0.5),
         at(0.9),
         at(0.99),
         at(1.0)
     );
-    println!(
+    say!(
         "the idle worker takes {:.2} % of a core (over {} s)",
         idle * 100.0,
         args.idle

@@ -152,9 +152,11 @@ impl Report<'_> {
     /// For people.
     pub fn print(&self) {
         let (found, plan) = (&self.found, self.plan);
-        println!(
+        say!(
             "table {}: users {}, tokens {}\n",
-            found.table, found.users, found.tokens
+            found.table,
+            found.users,
+            found.tokens
         );
         let rows = [
             (
@@ -186,16 +188,16 @@ impl Report<'_> {
         let rows = rows.map(|(what, count, means)| {
             vec![(*what).to_owned(), count.to_string(), (*means).to_owned()]
         });
-        println!("{}", table::of(["WHAT", "COUNT", ""], rows));
+        say!("{}", table::of(["WHAT", "COUNT", ""], rows));
         self.print_exceptions();
         match (
             self.applied,
             plan.users.is_empty() && plan.attempts.is_empty(),
         ) {
-            (_, true) => println!("\nthere is nothing to write"),
-            (true, false) => println!("\nwritten"),
+            (_, true) => say!("\nthere is nothing to write"),
+            (true, false) => say!("\nwritten"),
             (false, false) => {
-                println!("\nnothing was written: this was a dry run. Write it with --apply");
+                say!("\nnothing was written: this was a dry run. Write it with --apply");
             }
         }
     }
@@ -217,8 +219,8 @@ impl Report<'_> {
             })
             .collect();
         if !renamed.is_empty() {
-            println!("\nrenamed: they log in with the address, or the new name");
-            println!(
+            say!("\nrenamed: they log in with the address, or the new name");
+            say!(
                 "{}",
                 table::of(["ID", "NAME", "NEW NAME", "WHY"], renamed.into_iter())
             );
@@ -243,9 +245,9 @@ impl Report<'_> {
             })
             .collect();
         if !left_out.is_empty() {
-            println!("\nleft out:");
+            say!("\nleft out:");
             let header = ["ID", "NAME", "ADDRESS", "STATE", "WHY"];
-            println!("{}", table::of(header, left_out.into_iter()));
+            say!("{}", table::of(header, left_out.into_iter()));
         }
         for (ids, means) in [
             (
@@ -259,7 +261,7 @@ impl Report<'_> {
         ] {
             if !ids.is_empty() {
                 let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-                println!("\n{}  {means}", ids.join(", "));
+                say!("\n{}  {means}", ids.join(", "));
             }
         }
     }

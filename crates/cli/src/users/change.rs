@@ -29,9 +29,9 @@ pub async fn set_active(whom: &Whom, active: bool, store: &Store) -> anyhow::Res
     };
     let word = if active { "enabled" } else { "disabled" };
     if store.write(change).await? {
-        println!("{word} {}", shown(&user));
+        say!("{word} {}", shown(&user));
     } else {
-        println!("{} is {word} already", shown(&user));
+        say!("{} is {word} already", shown(&user));
     }
     Ok(())
 }
@@ -45,7 +45,7 @@ pub async fn log_out(whom: &Whom, store: &Store) -> anyhow::Result<()> {
         now: SystemClock.now(),
     };
     let ended = store.write(log_out).await?;
-    println!("logged out {}; sessions ended: {ended}", shown(&user));
+    say!("logged out {}; sessions ended: {ended}", shown(&user));
     Ok(())
 }
 
@@ -75,6 +75,6 @@ pub async fn delete(
     if !store.write(removal).await? {
         bail!("{} has been deleted meanwhile", shown(&user));
     }
-    println!("deleted {}; a farewell is on its way", shown(&user));
+    say!("deleted {}; a farewell is on its way", shown(&user));
     Ok(())
 }

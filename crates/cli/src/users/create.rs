@@ -42,8 +42,8 @@ pub async fn create(args: &CreateArgs, settings: &Settings, store: &Store) -> an
             "a user has the address already: `smart-notes users show {}` shows who",
             args.email
         ),
-        Creation::Done(user) if args.json => println!("{}", json!({ "id": user })),
-        Creation::Done(user) => println!(
+        Creation::Done(user) if args.json => say!("{}", json!({ "id": user })),
+        Creation::Done(user) => say!(
             "made user {user} ({}, {})",
             args.username,
             email::mask(&args.email)
@@ -105,7 +105,7 @@ pub async fn verify(email: &str, username: Option<&str>, store: &Store) -> anyho
         now: SystemClock.now(),
     };
     match store.write(verification).await? {
-        Verification::Done(user) => println!("{} is verified: user {user}", email::mask(email)),
+        Verification::Done(user) => say!("{} is verified: user {user}", email::mask(email)),
         Verification::Verified(user) => bail!("the address is verified already: user {user}"),
         Verification::Nobody => bail!(
             "no registration with this address{} waits for its code. It may have lapsed: \

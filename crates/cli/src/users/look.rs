@@ -43,11 +43,11 @@ pub async fn list(args: &ListArgs, store: &Store) -> anyhow::Result<()> {
             .iter()
             .map(|user| user_json(user, args.reveal))
             .collect();
-        println!("{:#}", json!({ "users": users, "next": next }));
+        say!("{:#}", json!({ "users": users, "next": next }));
         return Ok(());
     }
     if users.is_empty() {
-        println!("no users");
+        say!("no users");
         return Ok(());
     }
     let rows = users.iter().map(|user| {
@@ -59,12 +59,12 @@ pub async fn list(args: &ListArgs, store: &Store) -> anyhow::Result<()> {
             moment(user.created),
         ]
     });
-    println!(
+    say!(
         "{}",
         table::of(["ID", "NAME", "ADDRESS", "STATE", "SINCE"], rows)
     );
     if let Some(next) = next {
-        println!("there are more: --after {next}");
+        say!("there are more: --after {next}");
     }
     Ok(())
 }
@@ -83,10 +83,10 @@ pub async fn show(args: &ShowArgs, settings: &Settings, store: &Store) -> anyhow
         value["password"] = json!(kind(&user.password));
         value["sessions"] = sessions.iter().map(session_json).collect();
         value["records"] = json!(records);
-        println!("{value:#}");
+        say!("{value:#}");
         return Ok(());
     }
-    println!("user {}", user.id);
+    say!("user {}", user.id);
     for (what, value) in [
         ("name", user.username.clone()),
         ("address", address(&user, args.reveal)),
@@ -95,10 +95,10 @@ pub async fn show(args: &ShowArgs, settings: &Settings, store: &Store) -> anyhow
         ("password", kind(&user.password).to_owned()),
         ("sessions", sessions.len().to_string()),
     ] {
-        println!("  {what:<9} {value}");
+        say!("  {what:<9} {value}");
     }
     if !records.is_empty() {
-        println!("\n{}", records_table(&records));
+        say!("\n{}", records_table(&records));
     }
     Ok(())
 }
