@@ -118,11 +118,11 @@ impl Reveal {
 fn list(mails: &[MailRecord], reveal: Reveal, as_json: bool) {
     if as_json {
         let mails: Vec<Value> = mails.iter().map(|mail| mail_json(mail, reveal)).collect();
-        println!("{:#}", Value::Array(mails));
+        say!("{:#}", Value::Array(mails));
         return;
     }
     if mails.is_empty() {
-        println!("no mails");
+        say!("no mails");
         return;
     }
     let rows = mails.iter().map(|mail| {
@@ -135,7 +135,7 @@ fn list(mails: &[MailRecord], reveal: Reveal, as_json: bool) {
             moment(mail.created),
         ]
     });
-    println!(
+    say!(
         "{}",
         table::of(["ID", "STATE", "KIND", "TO", "TRIES", "ASKED FOR"], rows)
     );
@@ -146,24 +146,24 @@ fn show(story: &MailStory, reveal: Reveal, as_json: bool) {
     if as_json {
         let mut value = mail_json(mail, reveal);
         value["tries"] = json!(story.tries);
-        println!("{value:#}");
+        say!("{value:#}");
         return;
     }
-    println!(
+    say!(
         "mail {}: {} to {}",
         mail.id,
         mail.kind,
         reveal.address(&mail.to)
     );
-    println!(
+    say!(
         "  {}  asked for by request {}",
         moment(mail.created),
         mail.request_id
     );
     for attempt in &story.tries {
-        println!("  {}  {}", moment(attempt.started), sentence(attempt));
+        say!("  {}  {}", moment(attempt.started), sentence(attempt));
     }
-    println!("  {}", last_line(mail));
+    say!("  {}", last_line(mail));
 }
 
 /// How things stand: since when, or when there is more to tell.
