@@ -10,7 +10,7 @@
 //! | [`email`], [`username`], [`password`] | values parsed at the door |
 //! | [`otp`], [`token`] | one-time codes and session tokens: how they are made and checked |
 //! | [`limits`], [`audit`] | how often something may happen, and the record of what did |
-//! | [`mail`] | kinds of mail, their states, and when a try is repeated |
+//! | [`mail`], [`relay`] | kinds of mail, their states, when a try is repeated; how relays stand |
 //! | [`store`], [`queue`] | the ports a database implements |
 
 pub mod accounts;
@@ -25,6 +25,7 @@ pub mod otp;
 pub mod password;
 pub mod queue;
 pub mod random;
+pub mod relay;
 pub mod store;
 pub mod token;
 pub mod username;

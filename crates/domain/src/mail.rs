@@ -127,7 +127,7 @@ impl Priority {
 /// A stored word that this version does not know.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not known to this version")]
-pub struct UnknownWord(String);
+pub struct UnknownWord(pub(crate) String);
 
 /// What became of a mail, in the words a person sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -231,6 +231,19 @@ pub const MAX_CRASHES: u32 = 3;
 /// How many tries may end without a readable answer after the final dot: the first, and one more.
 pub const MAX_CUT_OFFS: u32 = 2;
 
+/// What must be said of a mail that did not end as delivered after so many tries that were cut off after
+/// the final dot: the relay may have accepted each of them.
+#[must_use]
+pub fn maybe_delivered(cut_offs: u32) -> Option<&'static str> {
+    match cut_offs {
+        0 => None,
+        1 => Some("it may have been delivered: a try was cut off after the final dot"),
+        _ => Some(
+            "it may have been delivered: two tries were cut off after the final dot, and a third could make a third mail",
+        ),
+    }
+}
+
 /// When tries of a mail with a code are made, counted from its request: 0, 5, 15, 45 s, 2, 4, 7 min.
 const CODE_SCHEDULE: [u64; 7] = [0, 5, 15, 45, 120, 240, 420];
 
@@ -263,6 +276,16 @@ pub fn next_try(
         None => created + NOTICE_LIFE,
     };
     (at <= last).then_some(at)
+}
+
+/// The longest that a mail which is not over may be told to wait: above every pause of the schedule. One
+/// that waits for a later time does so because the clock was set back meanwhile.
+#[must_use]
+pub fn longest_pause(priority: Priority) -> Duration {
+    match priority {
+        Priority::Code => Duration::from_mins(4),
+        Priority::Notice => Duration::from_mins(40),
+    }
 }
 
 /// Whether a further try may still start now. The first one may as long as the code lives.
@@ -333,6 +356,18 @@ mod tests {
     fn jitter_stays_within_a_fifth() {
         assert_eq!(next_try(at(0), Some(at(600)), 1, at(0), -1.0), Some(at(4)));
         assert_eq!(next_try(at(0), Some(at(600)), 1, at(0), 1.0), Some(at(6)));
+    }
+
+    #[test]
+    fn no_pause_of_the_schedule_is_longer_than_the_longest() {
+        for (deadline, priority) in [(Some(at(600)), Priority::Code), (None, Priority::Notice)] {
+            for tries in 1..60 {
+                let next = next_try(at(0), deadline, tries, at(0), 1.0);
+                let pause = next.map(|next| next.duration_since(at(0)));
+                let longest = longest_pause(priority);
+                assert!(pause.is_none_or(|pause| pause.unsigned_abs() < longest));
+            }
+        }
     }
 
     #[test]

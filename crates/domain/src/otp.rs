@@ -222,6 +222,15 @@ impl KeyRing {
         &self.current.id
     }
 
+    /// The fingerprints of all keys in the ring.
+    #[must_use]
+    pub fn ids(&self) -> Vec<KeyId> {
+        std::iter::once(&self.current)
+            .chain(&self.fallbacks)
+            .map(|key| key.id.clone())
+            .collect()
+    }
+
     /// What is kept in the place of the address of an account that is gone: the same for the same
     /// address, and of no use without the key.
     ///
