@@ -11,6 +11,7 @@
 //! 6. [`outcome`] turns that into a state, and it goes back to the ledger, which settles it together with others.
 
 pub mod deliver;
+mod jitter;
 pub mod mail;
 pub mod outcome;
 pub mod queue;

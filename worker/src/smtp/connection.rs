@@ -20,7 +20,7 @@ use lettre::transport::smtp::{
 };
 use tokio::{
     net::{TcpStream, lookup_host},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerName};
 
@@ -51,6 +51,7 @@ pub(super) struct Target {
 pub(super) struct Connection {
     smtp: AsyncSmtpConnection,
     wire: Wire,
+    opened: Instant,
     mails: u32,
 }
 
@@ -179,6 +180,11 @@ impl Connection {
         let _ = self.command(limit, Quit).await;
     }
 
+    /// When it was opened.
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
+    }
+
     /// How many mails were begun on it.
     pub(super) fn mails(&self) -> u32 {
         self.mails
@@ -256,6 +262,7 @@ async fn greet(target: &Target, wire: Wire, trail: &mut Trail) -> Result<Connect
     Ok(Connection {
         smtp,
         wire,
+        opened: Instant::now(),
         mails: 0,
     })
 }

@@ -2,19 +2,24 @@
 //!
 //! A mail service learns most about its relay from *where* a try ended and *what* was said
 //! there, so a try here is always one labelled fact ([`Try`]), never just an error, and one
-//! table says what it means ([`classify()`]). The delivery calls [`Relay::send`];
-//! nobody else speaks SMTP. [`Relay::probe`] says whether a relay would take mail, without one.
+//! table says what it means ([`classify()`]).
+//!
+//! A [`Relay`] sends one mail ([`Relay::send`]) or finds out whether it would
+//! ([`Relay::probe`]). [`Relays`] are several in the operator's order, each with a
+//! [`breaker`]: the delivery calls [`Relays::hand_over`], and nobody else speaks SMTP.
 //!
 //! The conversation is lettre's `AsyncSmtpConnection` (not its transports: `connection.rs` says
 //! why), driven one command at a time over a stream of our own: every stage has a time limit,
 //! `TCP_NODELAY` is set, and a connection is dropped on any doubt.
 
 mod attempt;
+pub mod breaker;
 mod classify;
 mod connection;
 mod options;
 mod pool;
 mod relay;
+mod relays;
 mod reply;
 mod tls;
 mod trail;
@@ -27,7 +32,8 @@ use lettre::Address;
 pub use attempt::{End, Mark, Stage, Try};
 pub use classify::{Verdict, classify};
 pub use options::{RelayOptions, Timeouts};
-pub use relay::{Relay, RelayError};
+pub use relay::{Relay, RelayError, Slot};
+pub use relays::{Permits, Reach, Relays};
 pub use reply::Reply;
 pub use runtime::settings::{Credentials, RelaySecurity, RelayUrl};
 

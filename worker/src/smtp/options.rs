@@ -7,16 +7,18 @@ use std::{path::PathBuf, time::Duration};
 pub struct RelayOptions {
     /// What EHLO says we are: a domain name, or an IP address (sent as a literal, RFC 5321 §4.1.3).
     pub hello_name: String,
-    /// PEM file of the only certificate authorities to trust. Without it the usual web roots count.
+    /// PEM file of certificate authorities to trust beside the usual web roots.
     pub ca_file: Option<PathBuf>,
     /// Whether the relay's certificate is checked. `false` is for trying things out.
     pub verify: bool,
-    /// Connections at once, idle ones included.
+    /// Connections to the relay at once, idle ones included.
     pub max_connections: usize,
     /// Mails after which a connection is not used again.
     pub max_mails: u32,
     /// How long an unused connection is kept.
     pub max_idle: Duration,
+    /// How old a connection may be when it is used again. A relay's name may lead elsewhere by then.
+    pub max_age: Duration,
     /// The longest each stage may take.
     pub timeouts: Timeouts,
 }
@@ -30,6 +32,7 @@ impl Default for RelayOptions {
             max_connections: 32,
             max_mails: 100,
             max_idle: Duration::from_secs(8),
+            max_age: Duration::from_mins(5),
             timeouts: Timeouts::default(),
         }
     }

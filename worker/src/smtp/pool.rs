@@ -22,12 +22,13 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub(super) struct Pool {
     max_idle: Duration,
     max_mails: u32,
+    max_age: Duration,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// In the order they came back, so the first is the oldest.
+    /// In the order they came back.
     idle: Vec<Idle>,
     /// Whether a task is waiting to drop them by age.
     reaping: bool,
@@ -40,32 +41,36 @@ struct Idle {
 }
 
 impl Pool {
-    pub(super) fn new(max_idle: Duration, max_mails: u32) -> Arc<Self> {
+    pub(super) fn new(max_idle: Duration, max_mails: u32, max_age: Duration) -> Arc<Self> {
         Arc::new(Self {
             max_idle,
             max_mails,
+            max_age,
             state: Mutex::default(),
         })
     }
 
     /// The connection used last, if it is not too old.
     pub(super) fn take(&self) -> Option<Connection> {
-        // If the youngest is too old, so are all; the reaper is about to drop them.
         let now = Instant::now();
-        let idle = self.lock().idle.pop_if(|idle| idle.until > now)?;
-        Some(idle.connection)
+        let mut state = self.lock();
+        // Those that are too old are the reaper's.
+        let youngest = state.idle.iter().rposition(|idle| idle.until > now)?;
+        Some(state.idle.remove(youngest).connection)
     }
 
     /// Puts back a connection whose last exchange ended cleanly.
     pub(super) fn put(self: &Arc<Self>, connection: Connection) {
         let mut state = self.lock();
-        if state.closed || connection.mails() >= self.max_mails {
+        let now = Instant::now();
+        let aged = connection.opened() + self.max_age;
+        if state.closed || connection.mails() >= self.max_mails || aged <= now {
             drop(state);
             // The mail is done; its caller need not wait for a goodbye.
             tokio::spawn(connection.quit(GOODBYE));
             return;
         }
-        let until = Instant::now() + self.max_idle;
+        let until = aged.min(now + self.max_idle);
         state.idle.push(Idle { connection, until });
         if !std::mem::replace(&mut state.reaping, true) {
             tokio::spawn(reap(Arc::downgrade(self), until));
@@ -95,10 +100,12 @@ async fn reap(pool: Weak<Pool>, mut next: Instant) {
         let (old, more) = {
             let mut state = pool.lock();
             let now = Instant::now();
-            let old = state.idle.partition_point(|idle| idle.until <= now);
-            let old: Vec<_> = state.idle.drain(..old).collect();
-            match state.idle.first() {
-                Some(oldest) => next = oldest.until,
+            let old: Vec<_> = state
+                .idle
+                .extract_if(.., |idle| idle.until <= now)
+                .collect();
+            match state.idle.iter().map(|idle| idle.until).min() {
+                Some(first) => next = first,
                 None => state.reaping = false,
             }
             (old, state.reaping)

@@ -9,7 +9,10 @@ use std::{
 
 use lettre::transport::smtp::{authentication, extension::ClientId};
 use secrecy::ExposeSecret as _;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tokio_rustls::rustls::{self, pki_types::ServerName};
 use tracing::debug;
 
@@ -51,7 +54,12 @@ struct Inner {
     name: String,
     target: Target,
     pool: Arc<Pool>,
-    free: Semaphore,
+    free: Arc<Semaphore>,
+}
+
+/// The right to one of a relay's connections, for as long as it is kept.
+pub struct Slot {
+    _kept: Option<OwnedSemaphorePermit>,
 }
 
 impl Relay {
@@ -85,8 +93,8 @@ impl Relay {
         Ok(Self(Arc::new(Inner {
             name,
             target,
-            pool: Pool::new(options.max_idle, options.max_mails),
-            free: Semaphore::new(options.max_connections.max(1)),
+            pool: Pool::new(options.max_idle, options.max_mails, options.max_age),
+            free: Arc::new(Semaphore::new(options.max_connections.max(1))),
         })))
     }
 
@@ -94,6 +102,13 @@ impl Relay {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Waits for one of the relay's connections to be free.
+    pub async fn slot(&self) -> Slot {
+        // The semaphore is never closed, so this always is a permit.
+        let kept = Arc::clone(&self.0.free).acquire_owned().await.ok();
+        Slot { _kept: kept }
     }
 
     /// Hands one mail over, on an idle connection or a new one.
@@ -111,8 +126,18 @@ impl Relay {
         message: &[u8],
         mark: impl Future<Output = Mark> + Send,
     ) -> Try {
-        // The semaphore is never closed, so this always is a permit; it is held to the end.
-        let _free = self.0.free.acquire().await;
+        let slot = self.slot().await;
+        self.send_in(&slot, envelope, message, mark).await
+    }
+
+    /// The same for a caller that has a slot already; it must be kept to the end.
+    pub async fn send_in(
+        &self,
+        _slot: &Slot,
+        envelope: &Envelope,
+        message: &[u8],
+        mark: impl Future<Output = Mark> + Send,
+    ) -> Try {
         let begun = Instant::now();
         let mut trail = Trail::new();
         let limit = self.0.target.timeouts.whole_try;

@@ -1,0 +1,258 @@
+//! When mails go to a relay, and when they don't: one breaker for each.
+//!
+//! What fails because of the relay would fail for every mail, so after a few such tries none goes
+//! there until a probe has shown that it is worth another, and that one has shown that it works.
+//! An outage costs no mail an attempt, and neither the relay nor the database a storm.
+//!
+//! | State | Mails | Left when |
+//! |---|---|---|
+//! | closed | all | three tries fail by trouble within 30 s, or one because the relay refuses us: open |
+//! | open | none; probed on its [`Pace`] | a probe goes well: half open |
+//! | half open | one | it is delivered, or its recipient refused: closed; it fails: open |
+//!
+//! A relay that fails *at a mail* (from RCPT on) may fail at an address that a stranger has chosen for
+//! that. Such a try alone shows nothing: only three mails in a row at which it fails count, and
+//! no mail counts twice.
+//!
+//! Pure: the time and the chance are arguments. [`Relays`](super::Relays) holds the breakers.
+
+mod health;
+mod outage;
+
+use std::time::{Duration, Instant};
+
+use domain::id::MailId;
+use domain::relay::RelayState;
+
+pub use health::Health;
+use outage::Outage;
+pub use outage::Pace;
+
+/// So many tries in trouble open the breaker.
+const STRIKES: usize = 3;
+
+/// If they are within this time, counted on the steady clock.
+const WINDOW: Duration = Duration::from_secs(30);
+
+/// How a mail may go to the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Like any other.
+    Free,
+    /// As the one mail that shows whether the relay works again.
+    Trial,
+}
+
+/// What a report has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Mails went to the relay and don't any more.
+    Opened(Pace),
+    /// The probe went well, the mail after it did not.
+    Reopened(Pace),
+    /// It is out of order as before, but for another reason.
+    Turned(Pace),
+    /// A probe went well.
+    HalfOpened,
+    /// Mails go to it again.
+    Closed,
+}
+
+/// Whether mails go to one relay.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    state: State,
+    strikes: Vec<Strike>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Closed,
+    Open(Outage),
+    HalfOpen {
+        outage: Outage,
+        /// Whether the one mail is on its way.
+        trial: bool,
+    },
+}
+
+/// A try that failed by trouble while the breaker was closed.
+#[derive(Debug)]
+struct Strike {
+    at: Instant,
+    /// The mail, if the relay failed at that.
+    mail: Option<MailId>,
+}
+
+impl Breaker {
+    /// The state, as others see it.
+    #[must_use]
+    pub fn state(&self) -> RelayState {
+        match self.state {
+            State::Closed => RelayState::Closed,
+            State::Open(_) => RelayState::Open,
+            State::HalfOpen { .. } => RelayState::HalfOpen,
+        }
+    }
+
+    /// What is wrong, unless it is closed.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match &self.state {
+            State::Closed => None,
+            State::Open(outage) | State::HalfOpen { outage, .. } => Some(&outage.reason),
+        }
+    }
+
+    /// When the relay is to be probed, while it is open.
+    #[must_use]
+    pub fn next_probe(&self) -> Option<Instant> {
+        match &self.state {
+            State::Open(outage) => Some(outage.next_probe),
+            State::Closed | State::HalfOpen { .. } => None,
+        }
+    }
+
+    /// How a mail that comes now would go to the relay.
+    #[must_use]
+    pub fn would_admit(&self) -> Option<Pass> {
+        match self.state {
+            State::Closed => Some(Pass::Free),
+            State::HalfOpen { trial: false, .. } => Some(Pass::Trial),
+            State::Open(_) | State::HalfOpen { trial: true, .. } => None,
+        }
+    }
+
+    /// The same, and the mail goes. A trial must be [reported](Self::tried) or [given up](Self::give_up_trial).
+    pub fn admit(&mut self) -> Option<Pass> {
+        let pass = self.would_admit();
+        if let (Some(Pass::Trial), State::HalfOpen { trial, .. }) = (pass, &mut self.state) {
+            *trial = true;
+        }
+        pass
+    }
+
+    /// A trial ended without an answer: another mail may be one.
+    pub fn give_up_trial(&mut self) {
+        if let State::HalfOpen { trial, .. } = &mut self.state {
+            *trial = false;
+        }
+    }
+
+    /// Takes in what the try of a mail says.
+    pub fn tried(
+        &mut self,
+        mail: MailId,
+        pass: Pass,
+        health: Health,
+        reason: &str,
+        now: Instant,
+        jitter: f64,
+    ) -> Option<Change> {
+        match (pass, &mut self.state) {
+            (Pass::Free, State::Closed) => {
+                self.count(mail, health, now);
+                let opens = health == Health::Refusing || self.strikes.len() >= STRIKES;
+                opens.then(|| self.open(Outage::new(health, reason, now, jitter)))
+            }
+            // It set out before the breaker opened. What holds now is for probes and the trial to find out.
+            (Pass::Free, _) | (Pass::Trial, State::Closed | State::Open(_)) => None,
+            (Pass::Trial, State::HalfOpen { outage, trial }) => match health {
+                Health::Healthy => {
+                    self.state = State::Closed;
+                    Some(Change::Closed)
+                }
+                Health::Unknown => {
+                    *trial = false;
+                    None
+                }
+                _ => {
+                    outage.goes_on(health, reason, now, jitter);
+                    let pace = outage.pace;
+                    self.state = match std::mem::take(&mut self.state) {
+                        State::HalfOpen { outage, .. } => State::Open(outage),
+                        other => other,
+                    };
+                    Some(Change::Reopened(pace))
+                }
+            },
+        }
+    }
+
+    /// Counts a try of a closed breaker. What was about a mail is forgotten when another got through.
+    fn count(&mut self, mail: MailId, health: Health, now: Instant) {
+        let recent = |strike: &Strike| now.saturating_duration_since(strike.at) < WINDOW;
+        self.strikes
+            .retain(|strike| strike.mail.is_some() || recent(strike));
+        let (at, strikes) = (now, &mut self.strikes);
+        match health {
+            Health::Healthy => strikes.retain(|strike| strike.mail.is_none()),
+            Health::Sick => strikes.push(Strike { at, mail: None }),
+            Health::Doubtful | Health::DoubtfulRefusal => {
+                let mail = Some(mail);
+                if strikes.iter().all(|strike| strike.mail != mail) {
+                    strikes.push(Strike { at, mail });
+                }
+            }
+            Health::Refusing | Health::Unknown => {}
+        }
+    }
+
+    fn open(&mut self, outage: Outage) -> Change {
+        self.strikes.clear();
+        let pace = outage.pace;
+        self.state = State::Open(outage);
+        Change::Opened(pace)
+    }
+
+    /// Whether a probe is to set out now. Plans the next one: it does not wait for this one's end, which
+    /// may hang.
+    pub fn probe_is_due(&mut self, now: Instant, jitter: f64) -> bool {
+        match &mut self.state {
+            State::Open(outage) if now >= outage.next_probe => {
+                outage.plan_probe(now, jitter);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes in a probe that went well.
+    pub fn probed_well(&mut self) -> Option<Change> {
+        match std::mem::take(&mut self.state) {
+            State::Open(outage) => {
+                let trial = false;
+                self.state = State::HalfOpen { outage, trial };
+                Some(Change::HalfOpened)
+            }
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// Takes in a probe that failed.
+    pub fn probed_badly(
+        &mut self,
+        health: Health,
+        reason: &str,
+        now: Instant,
+        jitter: f64,
+    ) -> Option<Change> {
+        let State::Open(outage) = &mut self.state else {
+            return None;
+        };
+        let pace = Pace::after(health);
+        if outage.pace == pace {
+            reason.clone_into(&mut outage.reason);
+            return None;
+        }
+        *outage = Outage::new(health, reason, now, jitter);
+        Some(Change::Turned(pace))
+    }
+}
+
+#[cfg(test)]
+mod tests;

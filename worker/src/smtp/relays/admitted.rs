@@ -1,0 +1,73 @@
+//! A mail that may go to a relay. What came of it is reported, or nothing: a mail that nobody knows the
+//! end of must not keep the relay's only trial for ever.
+
+use std::time::Instant;
+
+use domain::id::MailId;
+use domain::relay::RelayState;
+
+use super::super::breaker::{Health, Pass};
+use super::super::{Envelope, Mark, Slot, Try, classify};
+use super::Relays;
+use crate::jitter::jitter;
+
+/// A mail that may go to a relay, on a connection that is free for it.
+pub(super) struct Admitted {
+    relays: Relays,
+    index: usize,
+    slot: Slot,
+    pass: Pass,
+    reported: bool,
+}
+
+impl Admitted {
+    pub(super) fn new(relays: Relays, index: usize, slot: Slot, pass: Pass) -> Self {
+        Self {
+            relays,
+            index,
+            slot,
+            pass,
+            reported: false,
+        }
+    }
+
+    /// The relay's place.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Hands the mail over.
+    pub(super) async fn send(
+        &self,
+        envelope: &Envelope,
+        message: &[u8],
+        mark: impl Future<Output = Mark> + Send,
+    ) -> Try {
+        let relay = &self.relays.0.relays[self.index];
+        relay.send_in(&self.slot, envelope, message, mark).await
+    }
+
+    /// Says what came of it. True: no more mails go to that relay for now.
+    pub(super) fn report(mut self, mail: MailId, attempt: &Try) -> bool {
+        self.reported = true;
+        let health = Health::of(attempt.stage, classify(attempt));
+        let (pass, why) = (self.pass, attempt.to_string());
+        self.relays.change(self.index, |breaker| {
+            let change = breaker.tried(mail, pass, health, &why, Instant::now(), jitter());
+            if health == Health::DoubtfulRefusal && change.is_none() {
+                tracing::error!(mail.id = %mail, "the relay refuses a mail because of us: {why}");
+            }
+            (breaker.state() == RelayState::Open, change, Some(why))
+        })
+    }
+}
+
+impl Drop for Admitted {
+    /// A handler that was given up leaves no trial behind that nobody will report.
+    fn drop(&mut self) {
+        if self.pass == Pass::Trial && !self.reported {
+            self.relays
+                .change(self.index, |breaker| (breaker.give_up_trial(), None, None));
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The operator's relays, in order, each with its breaker: where a mail may go now, and what was
+//! learnt when it went there.
+//!
+//! One lock holds all breakers. Whoever must act on a change (the queue, which claims only
+//! what may go somewhere; the probes; what is posted for others to see) follows
+//! [`Relays::changes`].
+
+mod admitted;
+mod failover;
+mod probing;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use domain::clock::Clock;
+use domain::relay::RelayStanding;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::breaker::{Breaker, Change, Health, Pace, Pass};
+use super::{Relay, Try, classify};
+use crate::jitter::jitter;
+
+use admitted::Admitted;
+pub use failover::Reach;
+
+/// How many mails may be claimed, as far as relays go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permits {
+    /// Any number: a relay works.
+    All,
+    /// So many, each to find out whether its relay works again.
+    Trials(usize),
+}
+
+/// Several relays, the preferred one first. Clones share them.
+#[derive(Clone)]
+pub struct Relays(Arc<Inner>);
+
+struct Inner {
+    relays: Vec<Relay>,
+    breakers: Mutex<Vec<Watched>>,
+    changes: watch::Sender<Permits>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Watched {
+    breaker: Breaker,
+    /// Since when it works, or does not.
+    since: Timestamp,
+}
+
+impl Relays {
+    /// Relays that are all thought to work. The clock is for what people are shown.
+    #[must_use]
+    pub fn new(relays: Vec<Relay>, clock: Arc<dyn Clock>) -> Self {
+        let watched = |_| Watched {
+            breaker: Breaker::default(),
+            since: clock.now(),
+        };
+        Self(Arc::new(Inner {
+            breakers: Mutex::new(relays.iter().map(watched).collect()),
+            changes: watch::Sender::new(Permits::All),
+            relays,
+            clock,
+        }))
+    }
+
+    /// How many mails may be claimed; it wakes at every change of a relay's standing.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Permits> {
+        self.0.changes.subscribe()
+    }
+
+    /// How we stand with each relay, in their order.
+    #[must_use]
+    pub fn standings(&self) -> Vec<RelayStanding> {
+        let (wall, steady) = (self.0.clock.now(), Instant::now());
+        let watched = self.lock();
+        let standing = |(relay, watched): (&Relay, &Watched)| RelayStanding {
+            relay: relay.name().to_owned(),
+            state: watched.breaker.state(),
+            since: watched.since,
+            reason: watched.breaker.reason().map(str::to_owned),
+            next_probe_at: (watched.breaker.next_probe())
+                .map(|at| wall + at.saturating_duration_since(steady)),
+        };
+        self.0.relays.iter().zip(&*watched).map(standing).collect()
+    }
+
+    /// Takes leave of all idle connections.
+    pub async fn close(&self) {
+        for relay in &self.0.relays {
+            relay.close().await;
+        }
+    }
+
+    /// The first relay that a mail may go to and that has not been tried, once it has a connection
+    /// free. `None` when there is none any more.
+    async fn admit(&self, tried: &[usize]) -> Option<Admitted> {
+        let mut changes = self.changes();
+        loop {
+            changes.mark_unchanged();
+            let index = self.first_open_to(tried)?;
+            tokio::select! {
+                slot = self.0.relays[index].slot() => {
+                    let pass = self.change(index, |breaker| (breaker.admit(), None, None));
+                    if let Some(pass) = pass {
+                        return Some(Admitted::new(self.clone(), index, slot, pass));
+                    }
+                }
+                // While it waited the relay may have failed, or a better one may have come back.
+                _ = changes.changed() => {}
+            }
+        }
+    }
+
+    fn first_open_to(&self, tried: &[usize]) -> Option<usize> {
+        let watched = self.lock();
+        (0..watched.len())
+            .find(|index| !tried.contains(index) && watched[*index].breaker.would_admit().is_some())
+    }
+
+    /// When the relay is to be probed next, if it is.
+    fn next_probe(&self, index: usize) -> Option<Instant> {
+        self.lock()[index].breaker.next_probe()
+    }
+
+    /// Whether a probe is to set out now.
+    fn probe_is_due(&self, index: usize) -> bool {
+        self.change(index, |breaker| {
+            (breaker.probe_is_due(Instant::now(), jitter()), None, None)
+        })
+    }
+
+    /// Takes in what a probe came to.
+    fn probed(&self, index: usize, result: Result<(), Box<Try>>) {
+        self.change(index, |breaker| match result {
+            Ok(()) => ((), breaker.probed_well(), None),
+            Err(attempt) => {
+                let health = Health::of(attempt.stage, classify(&attempt));
+                let why = attempt.to_string();
+                let change = breaker.probed_badly(health, &why, Instant::now(), jitter());
+                ((), change, Some(why))
+            }
+        });
+    }
+
+    /// The relays, each with its place.
+    fn each(&self) -> impl Iterator<Item = (usize, &Relay)> {
+        self.0.relays.iter().enumerate()
+    }
+
+    /// Acts on a breaker and tells everybody. `act` says what it found, what changed and why.
+    fn change<T>(
+        &self,
+        index: usize,
+        act: impl FnOnce(&mut Breaker) -> (T, Option<Change>, Option<String>),
+    ) -> T {
+        let mut all = self.lock();
+        let watched = &mut all[index];
+        let before = face(&watched.breaker);
+        let (found, change, why) = act(&mut watched.breaker);
+        let changed = face(&watched.breaker) != before;
+        if let Some(change) = change {
+            if matches!(change, Change::Opened(_) | Change::Closed) {
+                watched.since = self.0.clock.now();
+            }
+            say(self.0.relays[index].name(), change, why.as_deref());
+        }
+        if changed {
+            // Within the lock, so that the last word is the true one.
+            self.0.changes.send_replace(permits(&all));
+        }
+        found
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Watched>> {
+        (self.0.breakers.lock()).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What others can notice of a breaker.
+fn face(breaker: &Breaker) -> (Option<Pass>, Option<Instant>) {
+    (breaker.would_admit(), breaker.next_probe())
+}
+
+fn permits(all: &[Watched]) -> Permits {
+    let that = |pass| (all.iter()).filter(move |one| one.breaker.would_admit() == Some(pass));
+    if that(Pass::Free).next().is_some() {
+        Permits::All
+    } else {
+        Permits::Trials(that(Pass::Trial).count())
+    }
+}
+
+/// What changed, for the operator: an error where somebody must act.
+fn say(relay: &str, change: Change, why: Option<&str>) {
+    let why = why.unwrap_or_default();
+    match change {
+        Change::Opened(Pace::Trouble) | Change::Turned(Pace::Trouble) => tracing::warn!(
+            smtp.relay = relay,
+            "the relay is out of order; no mail goes there until it works again: {why}"
+        ),
+        Change::Opened(_) | Change::Reopened(Pace::Refusal) | Change::Turned(_) => tracing::error!(
+            smtp.relay = relay,
+            "the relay refuses us; no mail goes there until somebody mends that: {why}"
+        ),
+        Change::Reopened(_) => tracing::info!(
+            smtp.relay = relay,
+            "the relay answered a probe and failed at the mail after it: {why}"
+        ),
+        Change::HalfOpened => {
+            tracing::info!(smtp.relay = relay, "the relay answers; one mail goes there");
+        }
+        Change::Closed => tracing::info!(smtp.relay = relay, "the relay works again"),
+    }
+}
