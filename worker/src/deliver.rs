@@ -1,4 +1,4 @@
-//! One mail, from claim to outcome: still needed? → the code → the text → the relay → what it means.
+//! One mail, from claim to outcome: still needed? → the code → the text → a relay → what it means.
 //!
 //! Knows no apalis and no database: it is given a claimed mail and a way to ask for its mark, and
 //! answers with how it ended.
@@ -12,7 +12,6 @@ use domain::mail::{MailState, Priority};
 use domain::otp::KeyRing;
 use domain::queue::{Claimed, MailChallenge, Marked, TryRecord};
 use domain::username;
-use jiff::Timestamp;
 use lettre::Address;
 use lettre::message::Mailbox;
 use tokio::time::timeout;
@@ -20,7 +19,7 @@ use tokio::time::timeout;
 use crate::mail::{Code, Content, Outgoing, build};
 use crate::outcome::Outcome;
 use crate::queue::Ending;
-use crate::smtp::{Mark, Relay, Try, Verdict, classify};
+use crate::smtp::{Mark, Reach, Relays, Try, Verdict, classify};
 
 /// While this worker lacks the key that makes the code.
 const KEY_PAUSE: Duration = Duration::from_secs(30);
@@ -30,8 +29,8 @@ const MARK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What every delivery needs.
 pub struct Delivery {
-    /// The relay that mails go to.
-    pub relay: Relay,
+    /// The relays that mails go to.
+    pub relays: Relays,
     /// Who mails are from.
     pub from: Mailbox,
     /// The keys that codes are derived with.
@@ -47,8 +46,7 @@ impl Delivery {
         mail: &Claimed,
         mark: impl Future<Output = Marked> + Send,
     ) -> Ending {
-        let started = self.clock.now();
-        if let Some(outcome) = Outcome::not_needed(mail, started) {
+        if let Some(outcome) = Outcome::not_needed(mail, self.clock.now()) {
             return settled(mail, outcome);
         }
         let content = match self.content(mail) {
@@ -72,27 +70,24 @@ impl Delivery {
                 Err(_) => Mark::Stop("the database was busy for too long".to_owned()),
             }
         };
-        let attempt = self.relay.send(&envelope, &message, ask).await;
-        if classify(&attempt) == Verdict::RelayRefusesUs {
-            tracing::error!(
-                smtp.relay = attempt.relay,
-                "the relay refuses us; mails wait until somebody mends that: {attempt}"
-            );
-        }
+        let now = || self.clock.now();
+        let reaches = (self.relays)
+            .hand_over(mail.claim.mail, &envelope, &message, ask, now)
+            .await;
+        let Some(last) = reaches.last() else {
+            return Ending::Held;
+        };
         if let Some(Marked::Lost) = refusal {
             return Ending::Lost;
         }
         let outcome = match refusal {
             Some(Marked::Dead(life)) => Outcome::of_dead_code(life),
-            _ => Outcome::of_try(mail, &attempt, self.clock.now()),
+            _ => Outcome::of_reaches(mail, &reaches, last, now()),
         };
-        settled(
-            mail,
-            Outcome {
-                record: Some(record(started, &attempt, outcome.state)),
-                ..outcome
-            },
-        )
+        let records = (reaches.iter())
+            .map(|reach| record(reach, outcome.state))
+            .collect();
+        settled(mail, Outcome { records, ..outcome })
     }
 
     fn content(&self, mail: &Claimed) -> Result<Content, Box<Outcome>> {
@@ -156,10 +151,11 @@ fn minutes(mail: &Claimed) -> u32 {
 }
 
 /// The row in the mail's timeline.
-fn record(started: Timestamp, attempt: &Try, state: MailState) -> TryRecord {
+fn record(reach: &Reach, state: MailState) -> TryRecord {
+    let attempt: &Try = &reach.attempt;
     let reply = attempt.reply();
     TryRecord {
-        started,
+        started: reach.started,
         duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
         relay: attempt.relay.clone(),
         reused: attempt.reused,
@@ -177,7 +173,8 @@ fn record(started: Timestamp, attempt: &Try, state: MailState) -> TryRecord {
 
 /// Says in one line what became of the mail.
 fn settled(mail: &Claimed, outcome: Outcome) -> Ending {
-    let record = outcome.record.as_ref();
+    let outcome = outcome.honest(mail.cut_offs);
+    let record = outcome.records.last();
     tracing::info!(
         mail.id = %mail.claim.mail,
         mail.kind = mail.kind.as_str(),

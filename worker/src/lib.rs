@@ -7,7 +7,7 @@
 //! 2. apalis hands it to the handler, which [`queue::hands`] runs as a task;
 //! 3. [`deliver`] asks whether it is still needed and derives its code;
 //! 4. [`mail`] renders it;
-//! 5. [`smtp`] takes it to the relay, stage by stage, and says what the relay's answer means;
+//! 5. [`smtp`] takes it to the first relay that works, stage by stage, and says what the answer means;
 //! 6. [`outcome`] turns that into a state, and it goes back to the ledger, which settles it together with others.
 
 pub mod deliver;
@@ -27,7 +27,7 @@ use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
 use domain::clock::Clock;
 use domain::otp::KeyRing;
-use domain::queue::{Claimed, Keep};
+use domain::queue::{Claimed, Keep, Keys};
 use lettre::Address;
 use lettre::message::Mailbox;
 use runtime::database::Database;
@@ -38,11 +38,12 @@ use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
 use deliver::Delivery;
+use queue::gate::Gate;
 use queue::hands::HandsLayer;
 use queue::heartbeat::{self, Lease};
-use queue::ledger::{Ledger, LedgerHandle};
-use queue::{Ending, MailBackend, worker_name};
-use smtp::{Relay, RelayError, RelayOptions};
+use queue::ledger::{Claimant, Ledger, LedgerHandle};
+use queue::{Ending, MailBackend, standings, worker_name};
+use smtp::{Relay, RelayError, RelayOptions, Relays};
 
 /// What has ended is kept for a day, so that it can still be explained.
 const KEEP_ENDED: Duration = Duration::from_hours(24);
@@ -50,7 +51,7 @@ const KEEP_ENDED: Duration = Duration::from_hours(24);
 /// Why the worker could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The relay can't be set up.
+    /// A relay can't be set up.
     #[error(transparent)]
     Relay(#[from] RelayError),
     /// The sender's address is none that a mail can be from.
@@ -69,13 +70,20 @@ pub async fn run(
     shutdown: &Shutdown,
 ) -> Result<(), WorkerError> {
     let delivery = Arc::new(delivery(settings, Arc::clone(&clock))?);
+    let relays = delivery.relays.clone();
+    let keys = Keys::Only(delivery.keys.ids().into());
     let name = worker_name(&settings.smtp.hello_name);
     let abandon = abandon_after_grace(settings, shutdown);
     let (ledger, handle, mails) = Ledger::new(
         Arc::clone(&database.queue),
         Arc::clone(&clock),
-        name.clone(),
-        settings.worker.concurrency,
+        Claimant {
+            worker: name.clone(),
+            // A hand without a connection could only hold a mail back.
+            hands: (settings.worker.concurrency).min(settings.smtp.max_connections),
+            keys: keys.clone(),
+        },
+        Gate::of(relays.changes()),
         shutdown.clone(),
         abandon.clone(),
     );
@@ -87,6 +95,14 @@ pub async fn run(
             heartbeat: settings.worker.heartbeat,
             lease: settings.worker.lease,
         },
+        keys,
+    ));
+    let probing = tokio::spawn(relays.clone().probe());
+    let posting = tokio::spawn(standings::run(
+        Arc::clone(&database.queue),
+        relays.clone(),
+        name.clone(),
+        Arc::clone(&clock),
     ));
     let sweeping = tokio::spawn(sweep::run(
         Arc::clone(&database.queue),
@@ -99,9 +115,18 @@ pub async fn run(
         tokio::spawn(ledger.run()),
         HandsLayer::new(handle.clone(), abandon.clone()),
     );
-    tracing::info!(worker = name, smtp.relay = %settings.smtp.relays[0], "the worker runs");
+    let names: Vec<String> = settings
+        .smtp
+        .relays
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    tracing::info!(
+        worker = name,
+        smtp.relays = names.join(" "),
+        "the worker runs"
+    );
 
-    let relay = delivery.relay.clone();
     let worker = WorkerBuilder::new(WorkerContext::new(&name))
         .backend(backend)
         .build(service_fn(move |task| {
@@ -116,14 +141,17 @@ pub async fn run(
         .await;
 
     sweeping.abort();
+    probing.abort();
     // First no more signs of life, then the farewell: the other way round the last one would stay.
-    beating.abort();
-    let _ = beating.await;
+    for speaks in [beating, posting] {
+        speaks.abort();
+        let _ = speaks.await;
+    }
     if let Err(error) = database.queue.leave(&name).await {
         tracing::warn!(%error, "the worker's row is left to be struck off by others");
     }
     abandon.cancel();
-    relay.close().await;
+    relays.close().await;
     tracing::info!(worker = name, "the worker has stopped");
     ended.map_err(WorkerError::Apalis)
 }
@@ -149,11 +177,11 @@ fn keep(settings: &Settings) -> Keep {
 
 fn delivery(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Delivery, WorkerError> {
     let keys = &settings.secret_keys;
+    let relays = (settings.smtp.relays.iter())
+        .map(|url| Relay::new(url.clone(), relay_options(&settings.smtp)))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(Delivery {
-        relay: Relay::new(
-            settings.smtp.relays[0].clone(),
-            relay_options(&settings.smtp),
-        )?,
+        relays: Relays::new(relays, Arc::clone(&clock)),
         from: sender(&settings.smtp)?,
         keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
         clock,

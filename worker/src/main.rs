@@ -43,7 +43,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     options.config_file = args.config;
     let settings = Settings::load(&options)?;
     telemetry::init(&settings.log)?;
-    descriptors::raise_limit(settings.smtp.max_connections);
+    descriptors::raise_limit(settings.smtp.max_connections * settings.smtp.relays.len());
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Worker, &shutdown).await?;
     let clock = Arc::new(SystemClock);

@@ -3,19 +3,25 @@
 
 use std::time::Duration;
 
-use domain::mail::{MAX_CUT_OFFS, MailState, may_start, next_try};
+use domain::mail::{MAX_CUT_OFFS, MailState, may_start, maybe_delivered, next_try};
 use domain::queue::{ChallengeLife, Claimed, TryRecord};
-use domain::random;
 use jiff::Timestamp;
 
-use crate::queue::gate::Health;
-use crate::smtp::{Try, Verdict, classify};
+use crate::jitter::jitter;
+use crate::smtp::{Reach, Stage, Verdict, classify};
 
-/// While the relay is sick, a mail asks again after this long, one second more or less.
+/// After a try that failed before its recipient was named, a mail asks again after this long, one second
+/// more or less. While its relay is out of order it is not claimed, however often it is due.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(2);
 
-/// While the relay refuses us, which somebody has to mend.
-const REFUSAL_PAUSE: Duration = Duration::from_secs(15);
+/// After a relay failed at this mail, or refused it because of us, and takes no mails for now: longer than
+/// until the relay's next probe, so that another mail is the next that it is tried with.
+const DOUBTFUL_PAUSE: Duration = Duration::from_secs(3);
+const DOUBTFUL_REFUSAL_PAUSE: Duration = Duration::from_secs(16);
+
+/// The same while the relay takes other mails: it is this one that is odd. It is tried less and less often.
+const ODD_PART_OF_AGE: u32 = 12;
+const LONGEST_ODD_PAUSE: Duration = Duration::from_mins(1);
 
 /// What a handler found out about its mail.
 #[derive(Debug, Clone)]
@@ -30,10 +36,8 @@ pub struct Outcome {
     pub counted: bool,
     /// Whether the try ended without a readable answer after the final dot.
     pub cut_off: bool,
-    /// What was learnt of the relay.
-    pub relay: Health,
-    /// What was said between the relay and us.
-    pub record: Option<TryRecord>,
+    /// What was said between relays and us.
+    pub records: Vec<TryRecord>,
 }
 
 impl Outcome {
@@ -46,8 +50,7 @@ impl Outcome {
             again_at: None,
             counted: false,
             cut_off: false,
-            relay: Health::Unknown,
-            record: None,
+            records: Vec::new(),
         }
     }
 
@@ -107,51 +110,54 @@ impl Outcome {
             .then(|| Self::finished(MailState::Expired, "its time was over"))
     }
 
-    /// What a try means for the mail.
+    /// What a claim means for the mail that came to these reaches for relays, of which the last decides.
     #[must_use]
-    pub fn of_try(mail: &Claimed, attempt: &Try, now: Timestamp) -> Self {
-        let reason = attempt.to_string();
-        let verdict = classify(attempt);
-        let outcome = match verdict {
+    pub fn of_reaches(mail: &Claimed, reaches: &[Reach], last: &Reach, now: Timestamp) -> Self {
+        let reasons: Vec<String> = reaches.iter().map(|one| one.attempt.to_string()).collect();
+        let reason = reasons.join("; then ");
+        match classify(&last.attempt) {
             Verdict::Delivered => Self::finished(MailState::Delivered, reason).counted(),
             Verdict::RecipientRefused => Self::finished(MailState::Undeliverable, reason).counted(),
             Verdict::RecipientLater => Self::on_schedule(mail, now, reason),
             Verdict::Ambiguous if mail.cut_offs + 1 >= MAX_CUT_OFFS => {
-                let reason = format!(
-                    "cut off twice after the final dot, it may have been accepted: {reason}"
-                );
                 Self::finished(MailState::Undeliverable, reason)
                     .counted()
                     .cut_off()
             }
             Verdict::Ambiguous => Self::on_schedule(mail, now, reason).cut_off(),
-            // It has seen the whole mail, so tries are bounded, whatever it says it did with it.
-            Verdict::RelayTrouble | Verdict::RelayRefusesUs if attempt.dot_written => {
-                Self::on_schedule(mail, now, reason)
+            verdict @ (Verdict::RelayTrouble | Verdict::RelayRefusesUs) => {
+                let refused = verdict == Verdict::RelayRefusesUs;
+                Self::waiting(reason, now + relay_pause(mail, last, refused, now))
             }
-            Verdict::RelayTrouble => {
-                let pause = TROUBLE_PAUSE.mul_f64(1.0 + 0.5 * jitter());
-                Self::waiting(reason, now + pause)
-            }
-            Verdict::RelayRefusesUs => Self::waiting(reason, now + REFUSAL_PAUSE),
             Verdict::Stopped => Self::waiting(reason, now + TROUBLE_PAUSE),
-        };
-        Self {
-            relay: Health::of(attempt.stage, verdict),
-            ..outcome
+        }
+    }
+
+    /// The same; if it is the end and no delivery, with what may have happened before it, after so many
+    /// `earlier` tries that were cut off.
+    #[must_use]
+    pub fn honest(self, earlier: u32) -> Self {
+        let may_be = maybe_delivered(earlier + u32::from(self.cut_off));
+        match may_be {
+            Some(may_be) if self.state.is_final() && self.state != MailState::Delivered => Self {
+                reason: format!("{}; {may_be}", self.reason),
+                ..self
+            },
+            _ => self,
         }
     }
 
     /// A handler that had been allowed to write the final dot did not come to a result.
     #[must_use]
     pub fn interrupted(earlier_cut_offs: u32, now: Timestamp, why: &str) -> Self {
-        let reason = format!("{why} after the final dot: the relay may have accepted it");
+        let reason =
+            format!("{why} after the final dot was allowed: the relay may have accepted it");
         let outcome = if earlier_cut_offs + 1 >= MAX_CUT_OFFS {
             Self::finished(MailState::Undeliverable, reason)
         } else {
             Self::waiting(reason, now)
         };
-        let record = TryRecord {
+        let records = vec![TryRecord {
             started: now,
             duration_ms: 0,
             relay: String::new(),
@@ -161,11 +167,12 @@ impl Outcome {
             enhanced: None,
             text: format!("{why} before the relay's answer to the final dot was read"),
             outcome: "cut_off".to_owned(),
-        };
+        }];
         Self {
-            record: Some(record),
+            records,
             ..outcome.counted().cut_off()
         }
+        .honest(earlier_cut_offs)
     }
 
     /// The next try on the schedule, or the end if none is worth it.
@@ -186,7 +193,19 @@ impl Outcome {
     }
 }
 
-/// Evenly spread over -1.0 to 1.0, so that mails that failed together do not come back together.
-fn jitter() -> f64 {
-    f64::from(i16::from_be_bytes(random::bytes())) / f64::from(i16::MAX)
+/// How long a mail waits that a relay failed at, or refused because of us. No try is counted.
+fn relay_pause(mail: &Claimed, last: &Reach, refused: bool, now: Timestamp) -> Duration {
+    if last.attempt.stage < Stage::Rcpt {
+        return TROUBLE_PAUSE.mul_f64(1.0 + 0.5 * jitter());
+    }
+    let least = if refused {
+        DOUBTFUL_REFUSAL_PAUSE
+    } else {
+        DOUBTFUL_PAUSE
+    };
+    if last.relay_is_open {
+        return least;
+    }
+    let age = Duration::try_from(now.duration_since(mail.created)).unwrap_or_default();
+    (age / ODD_PART_OF_AGE).clamp(least, LONGEST_ODD_PAUSE)
 }

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 
 use crate::id::{ChallengeId, MailId};
 use crate::mail::{MailKind, MailState};
-use crate::otp::CodeSeed;
+use crate::otp::{CodeSeed, KeyId};
+use crate::relay::{PostedStanding, RelayStanding};
 use crate::store::StoreError;
 
 /// A mail that a worker has in hand.
@@ -91,16 +92,16 @@ pub struct Settlement {
     pub counted: bool,
     /// Whether the try ended without a readable answer after the final dot.
     pub cut_off: bool,
-    /// What the relay and we said to each other, if anything.
-    pub record: Option<TryRecord>,
+    /// What relays and we said to each other: one record for each relay that was reached for, in that order.
+    pub records: Vec<TryRecord>,
     /// When it ended.
     pub at: Timestamp,
 }
 
-/// The record of one try.
+/// The record of one reach for a relay. A try that went on to the next relay has several.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct TryRecord {
-    /// When the handler started.
+    /// When the relay was reached for.
     pub started: Timestamp,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
@@ -131,6 +132,16 @@ pub enum Marked {
     Dead(ChallengeLife),
 }
 
+/// Whose codes a worker can make. It claims mails of these, and mails without a code.
+#[derive(Debug, Clone, Default)]
+pub enum Keys {
+    /// Everybody's: for tools that mail nothing.
+    #[default]
+    Any,
+    /// Those of challenges that name one of these keys.
+    Only(Arc<[KeyId]>),
+}
+
 /// What a worker asks of the queue in one transaction.
 #[derive(Debug, Default)]
 pub struct Turn {
@@ -142,6 +153,8 @@ pub struct Turn {
     pub releases: Vec<Claim>,
     /// How many mails may be claimed.
     pub claim: u32,
+    /// Which mails may be claimed.
+    pub keys: Keys,
 }
 
 /// What came of a [`Turn`].
@@ -173,6 +186,17 @@ pub struct Beat {
     pub seen: i64,
 }
 
+/// What [`JobQueue::tend`] found and put right.
+#[derive(Debug, Default)]
+pub struct Tended {
+    /// Mails that nobody had in hand when their time was over. They have ended as expired.
+    pub expired: Vec<MailId>,
+    /// Mails that were found to wait for a worker that has this key. They say so now.
+    pub lacking: Vec<(MailId, KeyId)>,
+    /// Mails that waited for a time that the clock, set back, would have reached too late. They are due now.
+    pub hastened: Vec<MailId>,
+}
+
 /// A mail taken back from a dead worker.
 #[derive(Debug, Clone)]
 pub struct Rescued {
@@ -192,8 +216,20 @@ pub trait JobQueue: Send + Sync + 'static {
         turn: Arc<Turn>,
         now: Timestamp,
     ) -> Result<TurnReport, StoreError>;
-    /// Whether something is due. Only reads.
-    async fn due(&self, now: Timestamp) -> Result<Due, StoreError>;
+    /// Whether something is due that a worker with these keys may claim. Only reads.
+    async fn due(&self, keys: &Keys, now: Timestamp) -> Result<Due, StoreError>;
+    /// Looks after mails that nobody claims: ends those whose time is over, explains those whose key a worker
+    /// with `keys` lacks, and makes those due that a clock set back has left in the future. Some at a time.
+    async fn tend(&self, keys: &Keys, now: Timestamp) -> Result<Tended, StoreError>;
+    /// Says how the worker stands with its relays, the preferred one first.
+    async fn post_relays(
+        &self,
+        worker: &str,
+        standings: &[RelayStanding],
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// How workers that have neither left nor been found dead stand with their relays, by worker and position.
+    async fn relays(&self) -> Result<Vec<PostedStanding>, StoreError>;
     /// Says that the worker lives.
     async fn beat(&self, worker: &str, now: Timestamp) -> Result<(), StoreError>;
     /// The workers that have said so and have not left.

@@ -369,7 +369,7 @@ async fn tries(
 ) -> Result<Vec<TryRecord>, StoreError> {
     let rows = sqlx::query!(
         "select started_at, duration_ms, relay, reused, stage, code, enhanced, text, outcome
-         from mail_tries where mail_id = ? order by claim_no",
+         from mail_tries where mail_id = ? order by claim_no, reach",
         mail
     )
     .fetch_all(connection)

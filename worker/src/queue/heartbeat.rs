@@ -4,13 +4,15 @@
 //! how long it has not changed on the *watcher's* own steady clock, so that a wall clock that
 //! is set an hour forth or back kills nobody. The wall clock only shortens the wait after a
 //! restart, when the number is old already.
+//!
+//! At the same times mails are looked after that nobody claims ([`JobQueue::tend`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::clock::Clock;
-use domain::queue::{Beat, JobQueue};
+use domain::queue::{Beat, JobQueue, Keys};
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -23,8 +25,14 @@ pub struct Lease {
     pub lease: Duration,
 }
 
-/// Beats and rescues until it is dropped.
-pub async fn run(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, worker: String, lease: Lease) {
+/// Beats, rescues and tends until it is dropped. `keys` are the worker's.
+pub async fn run(
+    queue: Arc<dyn JobQueue>,
+    clock: Arc<dyn Clock>,
+    worker: String,
+    lease: Lease,
+    keys: Keys,
+) {
     let mut observer = Observer::new(worker.clone(), lease);
     let mut ticks = interval(lease.heartbeat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -45,6 +53,33 @@ pub async fn run(queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>, worker: String
             }
             Err(error) => tracing::warn!(%error, "other workers' signs of life can't be read"),
         }
+        tend(queue.as_ref(), &keys, clock.now()).await;
+    }
+}
+
+async fn tend(queue: &dyn JobQueue, keys: &Keys, now: Timestamp) {
+    let tended = match queue.tend(keys, now).await {
+        Ok(tended) => tended,
+        Err(error) => {
+            tracing::warn!(%error, "mails that nobody claims were not looked after");
+            return;
+        }
+    };
+    for mail in tended.expired {
+        tracing::info!(mail.id = %mail, mail.state = "expired", "a mail's time was over before it was sent");
+    }
+    for (mail, key) in tended.lacking {
+        tracing::error!(
+            mail.id = %mail,
+            "this worker lacks the secret key {key} that makes the mail's code; it waits for one that has it"
+        );
+    }
+    if !tended.hastened.is_empty() {
+        let mails = tended.hastened.len();
+        tracing::warn!(
+            mails,
+            "the clock was set back; mails that it left waiting are due now"
+        );
     }
 }
 

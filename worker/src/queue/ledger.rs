@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::clock::Clock;
-use domain::queue::{Claim, Claimed, JobQueue, Marked, Settlement, Turn, TurnReport, Watch};
+use domain::queue::{Claim, Claimed, JobQueue, Keys, Marked, Settlement, Turn, TurnReport, Watch};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use runtime::shutdown::{Reason, Shutdown};
@@ -53,6 +53,8 @@ pub enum Ending {
     Overdue,
     /// The worker stops and could not wait for it.
     Stopped,
+    /// No relay takes mails any more. It goes back as it came.
+    Held,
 }
 
 enum Message {
@@ -94,34 +96,44 @@ struct InHand {
     /// Tries cut off before this one.
     cut_offs: u32,
     /// Whether it was claimed while the queue was held.
-    probe: bool,
+    trial: bool,
+}
+
+/// Who claims, how much and what.
+#[derive(Debug, Clone)]
+pub struct Claimant {
+    /// The worker's name, unique per start.
+    pub worker: String,
+    /// Mails it can have in hand at once.
+    pub hands: usize,
+    /// Whose codes it can make.
+    pub keys: Keys,
 }
 
 /// The ledger, to be [`run`](Ledger::run) as a task of its own.
 pub struct Ledger {
     queue: Arc<dyn JobQueue>,
     clock: Arc<dyn Clock>,
-    worker: String,
-    capacity: usize,
+    claimant: Claimant,
+    gate: Gate,
     shutdown: Shutdown,
     /// Cancelled when handlers are given up: from then on time is short.
     abandon: CancellationToken,
     inbox: mpsc::UnboundedReceiver<Message>,
     claimed: mpsc::UnboundedSender<Claimed>,
     in_hand: HashMap<Claim, InHand>,
-    gate: Gate,
     /// A hand came free without anything to settle.
     freed: bool,
     closing: bool,
 }
 
 impl Ledger {
-    /// A ledger for a worker with `capacity` hands, the way to reach it, and the mails it claims.
+    /// A ledger for a worker, the way to reach it, and the mails it claims.
     pub fn new(
         queue: Arc<dyn JobQueue>,
         clock: Arc<dyn Clock>,
-        worker: String,
-        capacity: usize,
+        claimant: Claimant,
+        gate: Gate,
         shutdown: Shutdown,
         abandon: CancellationToken,
     ) -> (Self, LedgerHandle, mpsc::UnboundedReceiver<Claimed>) {
@@ -130,14 +142,13 @@ impl Ledger {
         let ledger = Self {
             queue,
             clock,
-            worker,
-            capacity,
+            claimant,
+            gate,
             shutdown,
             abandon,
             inbox,
             claimed,
             in_hand: HashMap::new(),
-            gate: Gate::default(),
             freed: false,
             closing: false,
         };
@@ -181,11 +192,9 @@ impl Ledger {
         watch: &mut dyn Watch,
         due: Option<Timestamp>,
     ) -> bool {
-        let (free, now) = (self.free(), Instant::now());
-        let may_claim = self.gate.allows(free, self.probing(), now) > 0;
-        let held = self.gate.pause(now);
+        let (free, trials) = (self.free(), self.trials());
+        let may_claim = self.gate.allows(free, trials) > 0;
         let pause = match due {
-            _ if !held.is_zero() => held,
             Some(at) => Duration::try_from(at.duration_since(self.clock.now()))
                 .unwrap_or_default()
                 .min(LONGEST_SLEEP),
@@ -196,7 +205,10 @@ impl Ledger {
             biased;
             _ = self.inbox.recv_many(messages, BATCH) => false,
             () = self.shutdown.cancelled(), if !stopping => false,
-            () = sleep(pause), if may_claim || (free > 0 && !held.is_zero()) => self.anything_due().await,
+            () = self.gate.changed(), if free > 0 => {
+                self.gate.allows(free, trials) > 0 && self.anything_due().await
+            }
+            () = sleep(pause), if may_claim => self.anything_due().await,
             changed = watch.changed(), if may_claim => match changed {
                 Ok(()) => self.anything_due().await,
                 Err(error) => {
@@ -210,7 +222,7 @@ impl Ledger {
 
     /// A cheap look before a transaction: most commits of the API are none of the queue's business.
     async fn anything_due(&self) -> bool {
-        match self.queue.due(self.clock.now()).await {
+        match self.queue.due(&self.claimant.keys, self.clock.now()).await {
             Ok(due) => due.now,
             Err(error) => {
                 tracing::warn!(%error, "the queue can't be read");
@@ -221,23 +233,23 @@ impl Ledger {
     }
 
     async fn next_due(&self) -> Option<Timestamp> {
-        match self.queue.due(self.clock.now()).await {
+        match self.queue.due(&self.claimant.keys, self.clock.now()).await {
             Ok(due) if due.now => Some(self.clock.now()),
             Ok(due) => due.next,
             Err(_) => None,
         }
     }
 
-    /// Whether a mail that was claimed while the queue was held is still on its way.
-    fn probing(&self) -> bool {
-        self.in_hand.values().any(|hand| hand.probe)
+    /// How many mails that were claimed while the queue was held are still on their way.
+    fn trials(&self) -> usize {
+        self.in_hand.values().filter(|hand| hand.trial).count()
     }
 
     fn free(&self) -> usize {
         if self.closing || self.shutdown.is_cancelled() {
             0
         } else {
-            self.capacity.saturating_sub(self.in_hand.len())
+            self.claimant.hands.saturating_sub(self.in_hand.len())
         }
     }
 
@@ -267,9 +279,8 @@ impl Ledger {
                 }
             }
         }
-        let claim = self
-            .gate
-            .allows(self.free(), self.probing(), Instant::now());
+        let claim = self.gate.allows(self.free(), self.trials());
+        turn.keys = self.claimant.keys.clone();
         turn.claim = u32::try_from(claim).unwrap_or(u32::MAX);
         (turn, waiting)
     }
@@ -281,16 +292,13 @@ impl Ledger {
                 self.freed = true;
                 return;
             }
-            Ending::Settled(outcome) => {
-                self.gate.heard(outcome.relay, Instant::now());
-                *outcome
-            }
+            Ending::Settled(outcome) => *outcome,
             Ending::Stopped if hand.marked => {
                 Outcome::interrupted(hand.cut_offs, now, "the worker was stopped")
             }
             Ending::Panicked if hand.marked => Outcome::interrupted(hand.cut_offs, now, PANICKED),
             Ending::Overdue if hand.marked => Outcome::interrupted(hand.cut_offs, now, OVERDUE),
-            Ending::Stopped => return turn.releases.push(claim),
+            Ending::Stopped | Ending::Held => return turn.releases.push(claim),
             Ending::Panicked => Outcome::waiting(PANICKED, now + BROKEN_PAUSE).counted(),
             Ending::Overdue => Outcome::waiting(OVERDUE, now + BROKEN_PAUSE),
         };
@@ -301,7 +309,7 @@ impl Ledger {
             again_at: outcome.again_at,
             counted: outcome.counted,
             cut_off: outcome.cut_off,
-            record: outcome.record,
+            records: outcome.records,
             at: now,
         });
     }
@@ -314,7 +322,11 @@ impl Ledger {
         let mut last_tries = None;
         loop {
             let now = self.clock.now();
-            let error = match self.queue.turn(&self.worker, Arc::clone(&turn), now).await {
+            let error = match self
+                .queue
+                .turn(&self.claimant.worker, Arc::clone(&turn), now)
+                .await
+            {
                 Ok(report) => return Ok(report),
                 Err(error) => error,
             };
@@ -363,7 +375,7 @@ impl Ledger {
             let hand = InHand {
                 marked: false,
                 cut_offs: mail.cut_offs,
-                probe: self.gate.is_held(),
+                trial: self.gate.is_held(),
             };
             let claim = mail.claim;
             self.in_hand.insert(claim, hand);

@@ -1,21 +1,24 @@
 //! The apalis backend over our [`JobQueue`](domain::queue::JobQueue) port.
 //!
 //! apalis runs the worker: it polls [`MailBackend`] for mails, calls the handler for each and
-//! waits for all of them when it stops. Around that, four parts of ours keep the promises that
-//! the stock storage breaks:
+//! waits for all of them when it stops. Around that, parts of ours keep the promises that the
+//! stock storage breaks:
 //!
 //! - [`ledger`]: the one task that talks to the queue. It claims exactly as many mails as there
 //!   are free hands, grants marks, and settles, many at once in one transaction;
-//! - [`gate`]: holds the queue while the relay is sick;
+//! - [`gate`]: holds the queue while no relay takes mails;
 //! - [`hands`]: the tower layer that runs each handler as a task of its own, within its time, and
 //!   tells the ledger how it ended, whatever happens;
-//! - [`heartbeat`]: says that this worker lives, and takes back the mails of those that do not.
+//! - [`heartbeat`]: says that this worker lives, takes back the mails of those that do not, and
+//!   looks after those that nobody claims;
+//! - [`standings`]: posts how this worker stands with its relays.
 
 pub mod backend;
 pub mod gate;
 pub mod hands;
 pub mod heartbeat;
 pub mod ledger;
+pub mod standings;
 
 pub use backend::MailBackend;
 pub use ledger::{Ending, LedgerHandle};

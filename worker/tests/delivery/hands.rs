@@ -8,11 +8,12 @@ use apalis_core::task::Task;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
 use domain::mail::MailState;
-use domain::queue::{Claimed, Marked};
+use domain::queue::{Claimed, Keys, Marked};
 use runtime::shutdown::Shutdown;
 use smart_notes_worker::outcome::Outcome;
+use smart_notes_worker::queue::gate::Gate;
 use smart_notes_worker::queue::hands::HandsLayer;
-use smart_notes_worker::queue::ledger::Ledger;
+use smart_notes_worker::queue::ledger::{Claimant, Ledger};
 use smart_notes_worker::queue::{Ending, LedgerHandle, MailBackend};
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
@@ -34,8 +35,12 @@ where
     let (ledger, ledger_handle, mails) = Ledger::new(
         Arc::clone(&rig.database.queue),
         Arc::clone(&rig.clock),
-        "tests".to_owned(),
-        4,
+        Claimant {
+            worker: "tests".to_owned(),
+            hands: 4,
+            keys: Keys::Any,
+        },
+        Gate::always_open(),
         shutdown.clone(),
         abandon.clone(),
     );
@@ -135,4 +140,6 @@ async fn a_handler_that_panics_after_its_mark_counts_as_cut_off_and_twice_is_the
     let story = with_handler(&rig, handler, rig.reaches(id, "undeliverable")).await;
 
     assert_eq!(outcomes(&story), ["cut_off", "cut_off"]);
+    let reason = story.mail.reason.unwrap();
+    assert!(reason.contains("may have been delivered"), "{reason}");
 }

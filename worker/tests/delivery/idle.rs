@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::clock::{Clock, ManualClock};
-use domain::queue::{Beat, Due, JobQueue, Keep, Rescued, Turn, TurnReport, Watch};
+use domain::queue::{Beat, Due, JobQueue, Keep, Keys, Rescued, Tended, Turn, TurnReport, Watch};
+use domain::relay::{PostedStanding, RelayStanding};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use runtime::shutdown::Shutdown;
-use smart_notes_worker::queue::ledger::Ledger;
+use smart_notes_worker::queue::gate::Gate;
+use smart_notes_worker::queue::ledger::{Claimant, Ledger};
 use tokio_util::sync::CancellationToken;
 
 use crate::rig::until;
@@ -49,9 +51,26 @@ impl JobQueue for Empty {
         Ok(TurnReport::default())
     }
 
-    async fn due(&self, _: Timestamp) -> Result<Due, StoreError> {
+    async fn due(&self, _: &Keys, _: Timestamp) -> Result<Due, StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         Ok(*self.due.lock().unwrap())
+    }
+
+    async fn tend(&self, _: &Keys, _: Timestamp) -> Result<Tended, StoreError> {
+        Ok(Tended::default())
+    }
+
+    async fn post_relays(
+        &self,
+        _: &str,
+        _: &[RelayStanding],
+        _: Timestamp,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn relays(&self) -> Result<Vec<PostedStanding>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn beat(&self, _: &str, _: Timestamp) -> Result<(), StoreError> {
@@ -94,8 +113,12 @@ fn start(queue: &Arc<Empty>, clock: &ManualClock) -> impl Sized {
     let (ledger, handle, mails) = Ledger::new(
         Arc::clone(queue) as Arc<dyn JobQueue>,
         Arc::new(clock.clone()),
-        "idle".to_owned(),
-        8,
+        Claimant {
+            worker: "idle".to_owned(),
+            hands: 8,
+            keys: Keys::Any,
+        },
+        Gate::always_open(),
         Shutdown::new(),
         CancellationToken::new(),
     );

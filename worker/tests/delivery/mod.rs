@@ -1,11 +1,14 @@
 //! What becomes of a mail, one room for each kind of trouble.
 
+mod clock;
 mod cut_off;
 mod dead_codes;
+mod failover;
 mod hands;
 mod idle;
 mod keys;
 mod many;
+mod outages;
 mod plain;
 mod refusals;
 mod stopping;

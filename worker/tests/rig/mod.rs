@@ -130,6 +130,11 @@ impl Rig {
         self.manual.advance(by);
     }
 
+    /// Sets the clock back.
+    pub fn set_back(&self, by: Duration) {
+        self.manual.set(self.manual.now() - by);
+    }
+
     /// Moves the clock to when the mail is to be tried again, and a second beyond: jobs wait for whole ones.
     pub async fn advance_to_next_try(&self, mail: MailId) {
         let again = self.story(mail).await.mail.again_at.unwrap();
@@ -212,6 +217,14 @@ impl Rig {
             .filename(self.path())
             .busy_timeout(PATIENCE)
             .connect()
+            .await
+            .unwrap()
+    }
+
+    /// How often each mail was claimed.
+    pub async fn claims(&self) -> Vec<(String, i64)> {
+        sqlx::query_as("select id, claim_no from mails order by id")
+            .fetch_all(&mut self.outside().await)
             .await
             .unwrap()
     }

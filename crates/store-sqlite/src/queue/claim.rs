@@ -4,8 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use domain::mail::Priority;
-use domain::otp::CodeSeed;
-use domain::queue::{ChallengeLife, Claim, Claimed, MailChallenge};
+use domain::otp::{CodeSeed, KeyId};
+use domain::queue::{ChallengeLife, Claim, Claimed, Keys, MailChallenge};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -23,15 +23,17 @@ pub(super) async fn claim(
     connection: &mut SqliteConnection,
     worker: &str,
     limit: u32,
+    keys: &Keys,
     now: Timestamp,
 ) -> Result<Vec<Claimed>, StoreError> {
+    let keys = key_list(keys)?;
     let mut ids = Vec::new();
     for priority in Priority::ORDER {
         let free = i64::from(limit) - i64::try_from(ids.len()).unwrap_or(i64::MAX);
         if free <= 0 {
             break;
         }
-        ids.extend(lock_jobs(connection, worker, priority, free, now).await?);
+        ids.extend(lock_jobs(connection, worker, priority, free, keys.as_deref(), now).await?);
     }
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -49,25 +51,43 @@ pub(super) async fn claim(
     load(connection, &ids, now).await
 }
 
+/// The keys as the statements read them; null stands for all.
+pub(super) fn key_list(keys: &Keys) -> Result<Option<String>, StoreError> {
+    let Keys::Only(keys) = keys else {
+        return Ok(None);
+    };
+    let keys: Vec<&str> = keys.iter().map(KeyId::as_str).collect();
+    serde_json::to_string(&keys).map(Some).map_err(unreadable)
+}
+
 /// Takes jobs of one class. With the class named, the index leads straight to those that are due,
-/// however many wait for a later time.
+/// however many wait for a later time. A mail whose live code needs a key that is not among `keys` is left
+/// for a worker that has it; there is nothing to derive for a dead one.
 async fn lock_jobs(
     connection: &mut SqliteConnection,
     worker: &str,
     priority: Priority,
     limit: i64,
+    keys: Option<&str>,
     now: Timestamp,
 ) -> Result<Vec<String>, StoreError> {
     let rank = i64::from(priority.rank());
-    let seconds = now.as_second();
+    let (seconds, at) = (now.as_second(), micros(now));
     let due = sqlx::query_scalar!(
         "select id from Jobs indexed by idx_jobs_pending
          where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
+           and (?5 is null or not exists (
+                   select 1 from mails join challenges on challenges.id = mails.challenge_id
+                   where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
+                     and challenges.superseded_at is null and challenges.expires_at > ?6
+                     and challenges.key_id not in (select value from json_each(?5))))
          order by run_at, id limit ?4",
         QUEUE,
         rank,
         seconds,
-        limit
+        limit,
+        keys,
+        at
     )
     .fetch_all(&mut *connection)
     .await

@@ -8,6 +8,8 @@
 mod claim;
 mod rescue;
 mod settle;
+mod standings;
+mod tend;
 mod watch;
 
 use std::any::Any;
@@ -16,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::mail::Priority;
-use domain::queue::{Beat, Due, JobQueue, Keep, Rescued, Turn, TurnReport, Watch};
+use domain::queue::{Beat, Due, JobQueue, Keep, Keys, Rescued, Tended, Turn, TurnReport, Watch};
+use domain::relay::{PostedStanding, RelayStanding};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -48,19 +51,29 @@ impl JobQueue for Sqlite {
         self.queue_write(TakeTurn { worker, turn, now }).await
     }
 
-    async fn due(&self, now: Timestamp) -> Result<Due, StoreError> {
+    async fn due(&self, keys: &Keys, now: Timestamp) -> Result<Due, StoreError> {
         let [code, notice] = Priority::ORDER.map(|priority| i64::from(priority.rank()));
+        let (keys, at) = (claim::key_list(keys)?, micros(now));
+        // The condition on keys is that of the claim.
         let row = sqlx::query!(
             r#"select
                  (select run_at from Jobs indexed by idx_jobs_pending
                   where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2
+                    and (?4 is null or not exists (
+                            select 1 from mails join challenges on challenges.id = mails.challenge_id
+                            where mails.id = Jobs.id and challenges.used_at is null
+                              and challenges.ended_at is null and challenges.superseded_at is null
+                              and challenges.expires_at > ?5
+                              and challenges.key_id not in (select value from json_each(?4))))
                   order by run_at limit 1) as "code: i64",
                  (select run_at from Jobs indexed by idx_jobs_pending
                   where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?3
                   order by run_at limit 1) as "notice: i64""#,
             QUEUE,
             code,
-            notice
+            notice,
+            keys,
+            at
         )
         .fetch_one(&self.readers)
         .await
@@ -95,6 +108,30 @@ impl JobQueue for Sqlite {
                 seen: row.last_seen,
             })
             .collect())
+    }
+
+    async fn tend(&self, keys: &Keys, now: Timestamp) -> Result<Tended, StoreError> {
+        let keys = keys.clone();
+        self.queue_write(tend::Tend { keys, now }).await
+    }
+
+    async fn post_relays(
+        &self,
+        worker: &str,
+        standings: &[RelayStanding],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (worker, standings) = (worker.to_owned(), standings.to_vec());
+        let post = standings::Post {
+            worker,
+            standings,
+            now,
+        };
+        self.queue_write(post).await
+    }
+
+    async fn relays(&self) -> Result<Vec<PostedStanding>, StoreError> {
+        standings::posted(&self.readers).await
     }
 
     async fn rescue(&self, dead: &[String], now: Timestamp) -> Result<Vec<Rescued>, StoreError> {
@@ -165,7 +202,7 @@ impl QueueWrite for TakeTurn {
             marks: settle::mark(connection, &turn.marks, *now).await?,
             claimed: {
                 settle::release(connection, worker, &turn.releases).await?;
-                claim::claim(connection, worker, turn.claim, *now).await?
+                claim::claim(connection, worker, turn.claim, &turn.keys, *now).await?
             },
         })
     }
@@ -222,6 +259,7 @@ impl QueueWrite for Leave {
     type Out = ();
 
     async fn apply(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        standings::forget(connection, std::slice::from_ref(&self.worker)).await?;
         sqlx::query!(
             "delete from Workers where id = ?1 and not exists (select 1 from Jobs where lock_by = ?1)",
             self.worker

@@ -4,13 +4,13 @@
 //! more try and no second. A mail that was in hand of three workers that died is set aside.
 
 use async_trait::async_trait;
-use domain::mail::{MAX_CRASHES, MAX_CUT_OFFS, MailState};
+use domain::mail::{MAX_CRASHES, MAX_CUT_OFFS, MailState, maybe_delivered};
 use domain::queue::Rescued;
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::QueueWrite;
+use super::{QueueWrite, standings};
 use crate::access::micros;
 use crate::error::{store_error, unreadable};
 
@@ -28,6 +28,7 @@ impl QueueWrite for Rescue {
         record_lost_tries(connection, &dead, self.now).await?;
         let rescued = take_back_mails(connection, &dead, self.now).await?;
         give_back_jobs(connection, &dead, self.now).await?;
+        standings::forget(connection, &self.dead).await?;
         sqlx::query!(
             "delete from Workers where id in (select value from json_each(?))",
             dead
@@ -80,6 +81,7 @@ async fn take_back_mails(
         MailState::Undeliverable.as_str(),
         MailState::Waiting.as_str(),
     );
+    let (once, twice) = (maybe_delivered(1), maybe_delivered(MAX_CUT_OFFS));
     let rows = sqlx::query!(
         r#"update mails set
              crashes = crashes + 1,
@@ -91,9 +93,15 @@ async fn take_back_mails(
              finished_at = case
                  when cut_offs + (dot_claim_no is claim_no) >= ?1 or crashes + 1 >= ?2 then ?6
                  else null end,
+             recipient = iif(forget_as is not null and (
+                 cut_offs + (dot_claim_no is claim_no) >= ?1 or crashes + 1 >= ?2), '', recipient),
+             recipient_key = iif(forget_as is not null and (
+                 cut_offs + (dot_claim_no is claim_no) >= ?1 or crashes + 1 >= ?2), forget_as, recipient_key),
              reason = case
                  when cut_offs + (dot_claim_no is claim_no) >= ?1
-                     then 'cut off twice after the final dot: the relay may have accepted it, and a third try could make a third mail'
+                     then ?9
+                 when crashes + 1 >= ?2 and cut_offs + (dot_claim_no is claim_no) > 0
+                     then 'three workers died with it in hand; ' || ?8
                  when crashes + 1 >= ?2 then 'three workers died with it in hand'
                  else 'its worker died; waits for another' end
            where state = 'sending' and id in (
@@ -105,7 +113,9 @@ async fn take_back_mails(
         undeliverable,
         waiting,
         now,
-        dead
+        dead,
+        once,
+        twice
     )
     .fetch_all(connection)
     .await

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::mail::MailState;
-use domain::queue::{ChallengeLife, Claim, Marked, Settlement};
+use domain::queue::{ChallengeLife, Claim, Marked, Settlement, TryRecord};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,11 +30,10 @@ struct Row<'a> {
     run_at: Option<i64>,
     done_at: Option<i64>,
     result: String,
-    #[serde(rename = "try")]
-    record: Option<TryRow<'a>>,
+    reaches: Vec<TryRow<'a>>,
 }
 
-/// A try's record as the statement reads it.
+/// The record of one reach for a relay as the statement reads it.
 #[derive(Serialize)]
 struct TryRow<'a> {
     started_at: i64,
@@ -65,17 +64,23 @@ impl<'a> Row<'a> {
             run_at,
             done_at: is_final.then(|| settlement.at.as_second()),
             result: job_result(settlement),
-            record: settlement.record.as_ref().map(|record| TryRow {
-                started_at: micros(record.started),
-                duration_ms: record.duration_ms,
-                relay: &record.relay,
-                reused: record.reused.into(),
-                stage: &record.stage,
-                code: record.code,
-                enhanced: record.enhanced.as_deref(),
-                text: &record.text,
-                outcome: &record.outcome,
-            }),
+            reaches: settlement.records.iter().map(TryRow::of).collect(),
+        }
+    }
+}
+
+impl<'a> TryRow<'a> {
+    fn of(record: &'a TryRecord) -> Self {
+        Self {
+            started_at: micros(record.started),
+            duration_ms: record.duration_ms,
+            relay: &record.relay,
+            reused: record.reused.into(),
+            stage: &record.stage,
+            code: record.code,
+            enhanced: record.enhanced.as_deref(),
+            text: &record.text,
+            outcome: &record.outcome,
         }
     }
 }
@@ -165,15 +170,14 @@ async fn record_tries(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "insert or replace into mail_tries
-             (mail_id, claim_no, worker, started_at, duration_ms, relay, reused, stage, code, enhanced,
+             (mail_id, claim_no, reach, worker, started_at, duration_ms, relay, reused, stage, code, enhanced,
               text, outcome)
-         select j.value ->> 'mail', j.value ->> 'claim', ?1,
-                j.value ->> '$.try.started_at', j.value ->> '$.try.duration_ms', j.value ->> '$.try.relay',
-                j.value ->> '$.try.reused', j.value ->> '$.try.stage', j.value ->> '$.try.code',
-                j.value ->> '$.try.enhanced', j.value ->> '$.try.text', j.value ->> '$.try.outcome'
-         from json_each(?2) as j
-         where j.value ->> 'try' is not null
-           and j.value ->> 'mail' in (select value from json_each(?3))",
+         select j.value ->> 'mail', j.value ->> 'claim', t.key + 1, ?1,
+                t.value ->> 'started_at', t.value ->> 'duration_ms', t.value ->> 'relay',
+                t.value ->> 'reused', t.value ->> 'stage', t.value ->> 'code',
+                t.value ->> 'enhanced', t.value ->> 'text', t.value ->> 'outcome'
+         from json_each(?2) as j, json_each(j.value, '$.reaches') as t
+         where j.value ->> 'mail' in (select value from json_each(?3))",
         worker,
         rows,
         accepted
@@ -285,7 +289,7 @@ pub(super) async fn release(
     }
     let rows = claim_rows(releases)?;
     let given_back = sqlx::query_scalar!(
-        "update mails set state = case when tries + cut_offs > 0 then 'waiting' else 'queued' end
+        "update mails set state = case when reason is not null then 'waiting' else 'queued' end
          from json_each(?) as j
          where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'
            and mails.state = 'sending'

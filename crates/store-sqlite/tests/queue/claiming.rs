@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use domain::id::MailId;
 use domain::mail::{MailKind, MailState};
-use domain::queue::{Claim, JobQueue, Turn};
+use domain::queue::{Claim, JobQueue, Keys, Turn};
 use futures_util::future::join_all;
 use sqlx::Row;
 use store_sqlite::Sqlite;
 
 use crate::support::mails::{claim, claim_one, enqueue, mail, notice, settlement, story};
-use crate::support::people::Person;
+use crate::support::people::{Person, keys, keys_of};
 use crate::support::{Database, at};
 
 fn ids(claimed: &[domain::queue::Claimed]) -> Vec<MailId> {
@@ -230,14 +230,91 @@ async fn due_says_what_waits_without_taking_it() {
     let database = Database::new().await;
     let (store, queue) = (database.store(), database.sqlite());
 
-    let empty = queue.due(at(0)).await.unwrap();
+    let empty = queue.due(&Keys::Any, at(0)).await.unwrap();
     notice(&store, "ada@example.com", at(60)).await;
-    let before = queue.due(at(0)).await.unwrap();
-    let then = queue.due(at(60)).await.unwrap();
+    let before = queue.due(&Keys::Any, at(0)).await.unwrap();
+    let then = queue.due(&Keys::Any, at(60)).await.unwrap();
 
     assert_eq!((empty.now, empty.next), (false, None));
     assert_eq!((before.now, before.next), (false, Some(at(60))));
     assert!(then.now);
+}
+
+/// Claims what a worker with these keys may.
+async fn claim_with(queue: &Sqlite, worker: &str, keys: Keys) -> Vec<domain::queue::Claimed> {
+    let turn = Turn {
+        claim: 10,
+        keys,
+        ..Turn::default()
+    };
+    let report = queue.turn(worker, Arc::new(turn), at(1)).await.unwrap();
+    report.claimed
+}
+
+#[tokio::test]
+async fn only_mails_whose_key_the_worker_has_are_claimed_and_due() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let others = Keys::Only(
+        keys_of("another key, which is long enough as well")
+            .ids()
+            .into(),
+    );
+    let own = Keys::Only(keys().ids().into());
+    Person::new("ada").registers(&store, at(0)).await;
+
+    let to_others = queue.due(&others, at(1)).await.unwrap();
+    let by_others = claim_with(&queue, "lacks", others.clone()).await;
+    let notice = notice(&store, "bob@example.com", at(0)).await;
+    let notice_by_others = claim_with(&queue, "lacks", others).await;
+    let to_own = queue.due(&own, at(1)).await.unwrap();
+    let by_own = claim_with(&queue, "has", own).await;
+
+    assert_eq!((to_others.now, to_others.next), (false, None));
+    assert!(by_others.is_empty());
+    assert_eq!(ids(&notice_by_others), [notice], "it has no code");
+    assert!(to_own.now);
+    assert_eq!(by_own.len(), 1);
+    assert_eq!(by_own[0].claim.number, 1, "nobody claimed it before");
+}
+
+#[tokio::test]
+async fn a_dead_code_is_claimed_also_without_its_key() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let others = Keys::Only(
+        keys_of("another key, which is long enough as well")
+            .ids()
+            .into(),
+    );
+    Person::new("ada").becomes_a_user(&store, at(0)).await;
+
+    let claimed = claim_with(&queue, "lacks", others).await;
+
+    assert_eq!(claimed.len(), 1, "it can be settled as not needed");
+}
+
+#[tokio::test]
+async fn a_claim_given_back_waits_on_if_it_waited() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let first = claim_one(&queue, "w", at(0)).await;
+    let waits = domain::queue::Settlement {
+        counted: false,
+        again_at: Some(at(2)),
+        ..settlement(first.claim, MailState::Waiting, at(0))
+    };
+    crate::support::mails::settle(&queue, "w", waits).await;
+    let second = claim_one(&queue, "w", at(2)).await;
+
+    let turn = Turn {
+        releases: vec![second.claim],
+        ..Turn::default()
+    };
+    queue.turn("w", Arc::new(turn), at(3)).await.unwrap();
+
+    assert_eq!(story(&store, id).await.mail.state, "waiting");
 }
 
 #[tokio::test]
@@ -285,11 +362,15 @@ async fn a_claim_reads_due_jobs_from_the_index_and_no_others() {
         .bind(10)
         .bind(at(0).as_second())
         .bind(32)
+        .bind(r#"["a key"]"#)
+        .bind(at(0).as_microsecond())
         .fetch_all(&mut database.outside().await)
         .await
         .unwrap()
         .iter()
         .map(|row| row.get("detail"))
+        // The worker's few keys.
+        .filter(|step: &String| !step.contains("json_each"))
         .collect();
 
     let plan = plan.join("\n");

@@ -5,4 +5,6 @@ mod claiming;
 mod marking;
 mod rescuing;
 mod settling;
+mod standing;
+mod tending;
 mod watching;

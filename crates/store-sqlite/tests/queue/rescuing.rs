@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::mail::MailState;
+use domain::mail::{MailKind, MailState};
 use domain::queue::{Claim, JobQueue, Rescued, Turn};
 use jiff::Timestamp;
 use sqlx::Row;
 use store_sqlite::Sqlite;
 
-use crate::support::mails::{claim, claim_one, notice, settle, settlement, story};
+use crate::support::mails::{claim, claim_one, enqueue, mail, notice, settle, settlement, story};
 use crate::support::{Database, at};
 
 async fn rescue(queue: &Sqlite, worker: &str, now: Timestamp) -> Vec<Rescued> {
@@ -70,6 +70,8 @@ async fn a_mail_after_its_dot_counts_as_cut_off_and_a_second_time_is_the_last() 
     assert_eq!(twice[0].state, MailState::Undeliverable);
     assert_eq!(outcomes, ["cut_off", "cut_off"]);
     assert_eq!(told.mail.finished, Some(at(24)));
+    let reason = told.mail.reason.unwrap();
+    assert!(reason.contains("may have been delivered"), "{reason}");
     assert_eq!(database.text("select status from Jobs").await, "Failed");
     assert!(claim(&queue, "w3", 1, at(1_000)).await.is_empty());
 }
@@ -205,5 +207,49 @@ async fn a_worker_with_a_mail_in_hand_does_not_leave_unnoticed() {
         workers(&queue).await,
         ["w"],
         "or nobody would rescue its mail"
+    );
+}
+
+#[tokio::test]
+async fn a_mail_set_aside_after_a_cut_says_that_it_may_have_been_delivered() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let first = claim_one(&queue, "w1", at(0)).await;
+    mark(&queue, "w1", first.claim, at(0)).await;
+    rescue(&queue, "w1", at(12)).await;
+    for worker in ["w2", "w3"] {
+        claim_one(&queue, worker, at(12)).await;
+        rescue(&queue, worker, at(24)).await;
+    }
+
+    let mail = story(&store, id).await.mail;
+
+    assert_eq!(mail.state, "poison");
+    let reason = mail.reason.unwrap();
+    assert!(reason.contains("may have been delivered"), "{reason}");
+}
+
+#[tokio::test]
+async fn the_address_of_an_account_that_is_gone_is_forgotten_also_when_a_rescue_ends_its_mail() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let farewell = domain::mail::NewMail {
+        forget_as: Some("gone:1234".to_owned()),
+        ..mail(MailKind::AccountDeleted, "ada@example.com", at(0))
+    };
+    let id = enqueue(&store, farewell).await;
+
+    for worker in ["w1", "w2", "w3"] {
+        assert_eq!(story(&store, id).await.mail.to, "ada@example.com");
+        claim_one(&queue, worker, at(12)).await;
+        rescue(&queue, worker, at(24)).await;
+    }
+
+    let mail = story(&store, id).await.mail;
+    assert_eq!((mail.state.as_str(), mail.to.as_str()), ("poison", ""));
+    assert_eq!(
+        database.text("select recipient_key from mails").await,
+        "gone:1234"
     );
 }

@@ -35,7 +35,7 @@ async fn a_delivered_mail_is_done_with_its_record() {
         &queue,
         "w",
         Settlement {
-            record: Some(record(at(1), "delivered")),
+            records: vec![record(at(1), "delivered")],
             ..settlement(claimed.claim, MailState::Delivered, at(2))
         },
     )
@@ -53,6 +53,48 @@ async fn a_delivered_mail_is_done_with_its_record() {
     assert_eq!(told.tries[0].enhanced.as_deref(), Some("4.7.1"));
     assert!(told.tries[0].reused);
     assert!(claim(&queue, "w", 10, at(1_000_000)).await.is_empty());
+}
+
+#[tokio::test]
+async fn each_reach_for_a_relay_is_a_record_of_its_own_in_their_order() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let on_relay = |relay: &str, outcome| TryRecord {
+        relay: relay.to_owned(),
+        ..record(at(1), outcome)
+    };
+    let first = claim_one(&queue, "w", at(1)).await;
+    let waits = Settlement {
+        again_at: Some(at(3)),
+        records: vec![
+            on_relay("one:25", "relay_trouble"),
+            on_relay("two:25", "relay_refuses_us"),
+        ],
+        ..settlement(first.claim, MailState::Waiting, at(1))
+    };
+    settle(&queue, "w", waits).await;
+    let second = claim_one(&queue, "w", at(3)).await;
+    let delivered = Settlement {
+        records: vec![on_relay("two:25", "delivered")],
+        ..settlement(second.claim, MailState::Delivered, at(4))
+    };
+
+    settle(&queue, "w", delivered).await;
+
+    let tries = story(&store, id).await.tries;
+    let told: Vec<_> = tries
+        .iter()
+        .map(|one| (one.relay.as_str(), one.outcome.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("one:25", "relay_trouble"),
+            ("two:25", "relay_refuses_us"),
+            ("two:25", "delivered")
+        ]
+    );
 }
 
 #[tokio::test]
@@ -102,7 +144,7 @@ async fn a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time()
         "w",
         Settlement {
             again_at: Some(again_at),
-            record: Some(record(at(0), "recipient_later")),
+            records: vec![record(at(0), "recipient_later")],
             ..settlement(claimed.claim, MailState::Waiting, at(0))
         },
     )
@@ -128,8 +170,8 @@ async fn a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time()
 }
 
 async fn queue_next(queue: &store_sqlite::Sqlite) -> Option<Timestamp> {
-    use domain::queue::JobQueue as _;
-    queue.due(at(0)).await.unwrap().next
+    use domain::queue::{JobQueue as _, Keys};
+    queue.due(&Keys::Any, at(0)).await.unwrap().next
 }
 
 #[tokio::test]
@@ -177,7 +219,7 @@ async fn an_old_claim_settles_nothing_and_is_told_so() {
         &queue,
         "w1",
         Settlement {
-            record: Some(record(at(0), "delivered")),
+            records: vec![record(at(0), "delivered")],
             ..settlement(old.claim, MailState::Delivered, at(2))
         },
     )

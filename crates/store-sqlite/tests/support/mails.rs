@@ -71,7 +71,7 @@ pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Settlement {
         again_at: None,
         counted: true,
         cut_off: false,
-        record: None,
+        records: Vec::new(),
         at,
     }
 }

@@ -1,0 +1,195 @@
+//! Looking after mails that nobody claims: because relays are out of order, because the worker that has
+//! their key is away, or because the clock was set back.
+
+use async_trait::async_trait;
+use domain::id::MailId;
+use domain::mail::{MAX_CUT_OFFS, MailState, Priority, longest_pause, maybe_delivered};
+use domain::queue::{Keys, Tended};
+use domain::store::StoreError;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::claim::key_list;
+use super::{QUEUE, QueueWrite};
+use crate::access::micros;
+use crate::error::{store_error, unreadable};
+
+/// Mails of one kind that one transaction looks after at most, so that nobody waits long for the lock.
+const BATCH: i64 = 200;
+
+/// A mail that was asked for further in the future than this was not asked for in the future.
+const CLOCK_SLACK: i64 = 1_000_000;
+
+pub(super) struct Tend {
+    pub(super) keys: Keys,
+    pub(super) now: Timestamp,
+}
+
+#[async_trait]
+impl QueueWrite for Tend {
+    type Out = Tended;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> Result<Tended, StoreError> {
+        Ok(Tended {
+            expired: expire(connection, self.now).await?,
+            hastened: hasten(connection, self.now).await?,
+            lacking: explain(connection, &self.keys, self.now).await?,
+        })
+    }
+}
+
+/// Ends mails whose time was over before anybody could claim them.
+async fn expire(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Vec<MailId>, StoreError> {
+    let (seconds, now) = (now.as_second(), micros(now));
+    let state = MailState::Expired.as_str();
+    let (once, twice) = (maybe_delivered(1), maybe_delivered(MAX_CUT_OFFS));
+    let ids = sqlx::query_scalar!(
+        "update mails set
+             state = ?1, finished_at = ?2, again_at = null,
+             reason = 'its time was over'
+                 || iif(reason is null, ' before a worker could send it', ' while it waited: ' || reason)
+                 || case cut_offs when 0 then '' when 1 then '; ' || ?3 else '; ' || ?4 end,
+             recipient = iif(forget_as is null, recipient, ''),
+             recipient_key = coalesce(forget_as, recipient_key)
+         where id in (
+             select mails.id from mails join Jobs on Jobs.id = mails.id
+             where mails.finished_at is null and mails.deadline_at is not null and mails.deadline_at <= ?2
+               and mails.state in ('queued', 'waiting') and Jobs.status = 'Pending' and Jobs.lock_by is null
+             order by mails.deadline_at limit ?5)
+         returning id",
+        state,
+        now,
+        once,
+        twice,
+        BATCH
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list = serde_json::to_string(&ids).map_err(unreadable)?;
+    sqlx::query!(
+        r#"update Jobs set status = 'Failed', done_at = ?1, last_result = '{"Err":"its time was over"}'
+           where id in (select value from json_each(?2))"#,
+        seconds,
+        list
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    mail_ids(ids)
+}
+
+/// Makes mails due that wait for a time which no schedule gave them: it was written before the clock was set
+/// back. One that was never tried is due from its request on; one that waits, after the longest pause.
+async fn hasten(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Vec<MailId>, StoreError> {
+    let seconds = now.as_second();
+    let asked = micros(now) + CLOCK_SLACK;
+    let [code, notice] =
+        [Priority::Code, Priority::Notice].map(|priority| micros(now + longest_pause(priority)));
+    let ids = sqlx::query_scalar!(
+        r#"select id as "id!" from (
+               select mails.id from mails
+               where mails.state = 'queued' and mails.created_at > ?1
+               union all
+               select mails.id from mails join Jobs on Jobs.id = mails.id
+               where mails.state = 'waiting' and (
+                   mails.again_at > iif(mails.deadline_at is null, ?3, ?2)
+                   or (mails.again_at is null and Jobs.run_at > ?4))) as stranded
+           where exists (select 1 from Jobs where Jobs.id = stranded.id and Jobs.run_at > ?4
+                           and Jobs.status = 'Pending' and Jobs.lock_by is null)
+           limit ?5"#,
+        asked,
+        code,
+        notice,
+        seconds,
+        BATCH
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list = serde_json::to_string(&ids).map_err(unreadable)?;
+    sqlx::query!(
+        "update Jobs set run_at = ? where id in (select value from json_each(?))",
+        seconds,
+        list
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    sqlx::query!(
+        "update mails set again_at = null where id in (select value from json_each(?))",
+        list
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    mail_ids(ids)
+}
+
+/// Says of due mails whose code needs a key that is not among `keys` that they wait for a worker that has
+/// it. The oldest are looked at: where somebody has the key, they don't stay.
+async fn explain(
+    connection: &mut SqliteConnection,
+    keys: &Keys,
+    now: Timestamp,
+) -> Result<Vec<(MailId, domain::otp::KeyId)>, StoreError> {
+    let Some(keys) = key_list(keys)? else {
+        return Ok(Vec::new());
+    };
+    let (rank, seconds, now) = (
+        i64::from(Priority::Code.rank()),
+        now.as_second(),
+        micros(now),
+    );
+    let rows = sqlx::query!(
+        "update mails set state = 'waiting',
+             reason = 'waits for a worker that has the secret key ' || challenges.key_id
+                 || ', which makes its code'
+         from challenges
+         where challenges.id = mails.challenge_id and mails.state in ('queued', 'waiting')
+           and challenges.used_at is null and challenges.ended_at is null
+           and challenges.superseded_at is null and challenges.expires_at > ?1
+           and challenges.key_id not in (select value from json_each(?2))
+           and coalesce(mails.reason, '') <> 'waits for a worker that has the secret key '
+               || challenges.key_id || ', which makes its code'
+           and mails.id in (
+               select id from Jobs indexed by idx_jobs_pending
+               where job_type = ?3 and status = 'Pending' and lock_by is null and priority = ?4
+                 and run_at <= ?5
+               order by run_at limit ?6)
+         returning mails.id, (select key_id from challenges where challenges.id = mails.challenge_id) as key",
+        now,
+        keys,
+        QUEUE,
+        rank,
+        seconds,
+        BATCH
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    rows.into_iter()
+        .map(|row| {
+            let key = row.key.into();
+            Ok((row.id.parse().map_err(unreadable)?, key))
+        })
+        .collect()
+}
+
+fn mail_ids(ids: Vec<String>) -> Result<Vec<MailId>, StoreError> {
+    ids.into_iter()
+        .map(|id| id.parse().map_err(unreadable))
+        .collect()
+}

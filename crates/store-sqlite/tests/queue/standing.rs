@@ -1,0 +1,72 @@
+//! How workers stand with their relays: posted, read by others, and gone with the worker.
+
+use domain::queue::JobQueue;
+use domain::relay::{PostedStanding, RelayStanding, RelayState};
+
+use crate::support::{Database, at};
+
+fn works(relay: &str) -> RelayStanding {
+    RelayStanding {
+        relay: relay.to_owned(),
+        state: RelayState::Closed,
+        since: at(0),
+        reason: None,
+        next_probe_at: None,
+    }
+}
+
+fn out(relay: &str) -> RelayStanding {
+    RelayStanding {
+        state: RelayState::Open,
+        since: at(5),
+        reason: Some("connection refused".to_owned()),
+        next_probe_at: Some(at(7)),
+        ..works(relay)
+    }
+}
+
+#[tokio::test]
+async fn the_last_word_of_each_worker_is_read_in_its_order() {
+    let database = Database::new().await;
+    let queue = database.sqlite();
+    let both = [works("one:25"), works("two:25")];
+    queue.post_relays("w1", &both, at(0)).await.unwrap();
+    queue.post_relays("w2", &both[..1], at(1)).await.unwrap();
+
+    let changed = [out("one:25"), works("two:25")];
+    queue.post_relays("w1", &changed, at(6)).await.unwrap();
+
+    let read = database.another().await.relays().await.unwrap();
+    let posted = |worker: &str, position, standing, updated| PostedStanding {
+        worker: worker.to_owned(),
+        position,
+        standing,
+        updated,
+    };
+    assert_eq!(
+        read,
+        [
+            posted("w1", 0, out("one:25"), at(6)),
+            posted("w1", 1, works("two:25"), at(6)),
+            posted("w2", 0, works("one:25"), at(1)),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_leaves_or_is_found_dead_takes_its_word_with_it() {
+    let database = Database::new().await;
+    let queue = database.sqlite();
+    for worker in ["left", "dead", "stays"] {
+        queue.beat(worker, at(0)).await.unwrap();
+        let standings = [out("one:25")];
+        queue.post_relays(worker, &standings, at(0)).await.unwrap();
+    }
+
+    queue.leave("left").await.unwrap();
+    queue.rescue(&["dead".to_owned()], at(20)).await.unwrap();
+
+    let workers: Vec<_> = queue.relays().await.unwrap();
+    let workers: Vec<_> = workers.iter().map(|posted| &posted.worker).collect();
+    assert_eq!(workers, ["stays"]);
+}

@@ -1,0 +1,181 @@
+//! Mails that nobody claims are looked after: they end with their time, say what they wait for, and are
+//! not stranded by a clock that was set back.
+
+use domain::mail::MailState;
+use domain::queue::{JobQueue, Keys, Settlement, Tended};
+use jiff::Timestamp;
+use store_sqlite::Sqlite;
+
+use crate::support::mails::{claim, claim_one, mails_to, notice, settle, settlement, story};
+use crate::support::people::{Person, keys, keys_of};
+use crate::support::{Database, at};
+
+/// What a worker has that was told another secret than the API.
+fn others_keys() -> Keys {
+    Keys::Only(
+        keys_of("another key, which is long enough as well")
+            .ids()
+            .into(),
+    )
+}
+
+async fn tend(queue: &Sqlite, now: Timestamp) -> Tended {
+    queue.tend(&Keys::Any, now).await.unwrap()
+}
+
+/// A database in which ada's code waits to be mailed.
+async fn a_code_in_the_queue() -> Database {
+    let database = Database::new().await;
+    Person::new("ada").registers(&database.store(), at(0)).await;
+    database
+}
+
+async fn adas_mail(database: &Database) -> domain::queue::MailRecord {
+    mails_to(&database.store(), "ada@example.com")
+        .await
+        .remove(0)
+}
+
+#[tokio::test]
+async fn a_code_that_dies_before_anybody_claims_its_mail_has_expired() {
+    let database = a_code_in_the_queue().await;
+    let queue = database.sqlite();
+
+    let before = tend(&queue, at(599)).await;
+    let then = tend(&queue, at(600)).await;
+    let after = tend(&queue, at(601)).await;
+
+    let mail = adas_mail(&database).await;
+    assert!(before.expired.is_empty() && after.expired.is_empty());
+    assert_eq!(then.expired, [mail.id]);
+    assert_eq!((mail.state.as_str(), mail.tries), ("expired", 0));
+    assert_eq!(mail.finished, Some(at(600)));
+    assert_eq!(
+        mail.reason.as_deref(),
+        Some("its time was over before a worker could send it")
+    );
+    assert_eq!(database.text("select status from Jobs").await, "Failed");
+    assert!(claim(&queue, "w", 1, at(601)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_mail_that_expires_while_it_waits_keeps_what_it_waited_for_and_what_may_have_happened() {
+    let database = a_code_in_the_queue().await;
+    let queue = database.sqlite();
+    let claimed = claim_one(&queue, "w", at(0)).await;
+    let waits = Settlement {
+        reason: "relay.example.com:25 failed at dot: the connection broke".to_owned(),
+        again_at: Some(at(5)),
+        cut_off: true,
+        ..settlement(claimed.claim, MailState::Waiting, at(1))
+    };
+    settle(&queue, "w", waits).await;
+
+    tend(&queue, at(600)).await;
+
+    assert_eq!(
+        adas_mail(&database).await.reason.as_deref(),
+        Some(
+            "its time was over while it waited: relay.example.com:25 failed at dot: the connection broke; \
+             it may have been delivered: a try was cut off after the final dot"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_mail_in_hand_and_a_notice_never_expire_here() {
+    let database = a_code_in_the_queue().await;
+    let queue = database.sqlite();
+    claim_one(&queue, "w", at(0)).await;
+    notice(&database.store(), "bob@example.com", at(0)).await;
+
+    let tended = tend(&queue, at(100_000)).await;
+
+    assert!(tended.expired.is_empty());
+}
+
+#[tokio::test]
+async fn a_mail_whose_key_is_missing_waits_for_it_in_so_many_words() {
+    let database = a_code_in_the_queue().await;
+    let queue = database.sqlite();
+
+    let first = queue.tend(&others_keys(), at(0)).await.unwrap();
+    let second = queue.tend(&others_keys(), at(2)).await.unwrap();
+
+    let mail = adas_mail(&database).await;
+    let key = keys().current().clone();
+    assert_eq!(first.lacking, [(mail.id, key.clone())]);
+    assert!(second.lacking.is_empty(), "said once");
+    assert_eq!(mail.state, "waiting");
+    assert_eq!(
+        mail.reason,
+        Some(format!(
+            "waits for a worker that has the secret key {key}, which makes its code"
+        ))
+    );
+    assert_eq!(claim(&queue, "knows", 1, at(2)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_has_the_key_explains_nothing() {
+    let database = a_code_in_the_queue().await;
+
+    let own = Keys::Only(keys().ids().into());
+    let tended = database.sqlite().tend(&own, at(0)).await.unwrap();
+
+    assert!(tended.lacking.is_empty());
+    assert_eq!(adas_mail(&database).await.state, "queued");
+}
+
+#[tokio::test]
+async fn a_mail_never_tried_is_due_at_once_when_the_clock_is_set_back() {
+    let database = a_code_in_the_queue().await;
+    let queue = database.sqlite();
+    let notice = notice(&database.store(), "bob@example.com", at(0)).await;
+    let an_hour_ago = at(-3600);
+    assert!(claim(&queue, "w", 10, an_hour_ago).await.is_empty());
+
+    let tended = tend(&queue, an_hour_ago).await;
+
+    assert_eq!(tended.hastened.len(), 2);
+    assert!(tended.hastened.contains(&notice));
+    assert!(tend(&queue, an_hour_ago).await.hastened.is_empty());
+    assert_eq!(claim(&queue, "w", 10, an_hour_ago).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_mail_that_waits_is_due_when_no_schedule_would_have_it_wait_so_long() {
+    let database = Database::new().await;
+    let queue = database.sqlite();
+    let id = notice(&database.store(), "bob@example.com", at(0)).await;
+    let claimed = claim_one(&queue, "w", at(0)).await;
+    let waits = Settlement {
+        again_at: Some(at(1800)),
+        ..settlement(claimed.claim, MailState::Waiting, at(0))
+    };
+    settle(&queue, "w", waits).await;
+
+    let in_time = tend(&queue, at(0)).await;
+    let set_back = tend(&queue, at(-3600)).await;
+
+    assert!(
+        in_time.hastened.is_empty(),
+        "half an hour is on its schedule"
+    );
+    assert_eq!(set_back.hastened, [id]);
+    assert_eq!(story(&database.store(), id).await.mail.again_at, None);
+    assert_eq!(claim(&queue, "w", 1, at(-3600)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_mail_taken_back_from_a_dead_worker_is_due_when_the_clock_is_set_back() {
+    let database = Database::new().await;
+    let queue = database.sqlite();
+    let id = notice(&database.store(), "bob@example.com", at(0)).await;
+    claim_one(&queue, "dead", at(0)).await;
+    queue.rescue(&["dead".to_owned()], at(-3600)).await.unwrap();
+
+    let tended = tend(&queue, at(-3600)).await;
+
+    assert_eq!(tended.hastened, [id]);
+}
