@@ -1,8 +1,8 @@
-//! Every row of the outcome table, over the wire.
+//! What is kept of a try, and when the mark is asked for. The outcomes themselves are in `smtp_table.rs`.
 
 mod scripted;
 
-use scripted::{MESSAGE, Marks, Scripted, envelope, good, on, say, say_and_close, send, try_with};
+use scripted::{MESSAGE, Marks, Scripted, envelope, good, on, say, send, try_with};
 use smart_notes_worker::smtp::{End, Mark, RelayOptions, Reply, Stage, Verdict, classify};
 
 fn refusal(end: &End) -> &Reply {
@@ -34,106 +34,6 @@ async fn a_250_to_the_dot_is_delivered_with_its_text() {
             "DOT"
         ]
     );
-}
-
-/// Each of these replies at its stage is labelled, judged so, and never kept as a mail.
-async fn all(verdict: Verdict, rows: &[(&'static str, &str)]) {
-    for (verb, line) in rows {
-        let act = if line.starts_with("421") {
-            say_and_close(line)
-        } else {
-            say(line)
-        };
-        let (attempt, heard) = try_with(on(verb, act)).await;
-
-        let stage = match *verb {
-            "GREETING" | "EHLO" => Stage::Greeting,
-            "MAIL" => Stage::Mail,
-            "RCPT" => Stage::Rcpt,
-            "DATA" => Stage::Data,
-            "DOT" => Stage::Dot,
-            other => panic!("no stage for {other}"),
-        };
-        assert_eq!(attempt.stage, stage, "{attempt}");
-        assert_eq!(refusal(&attempt.end).to_string(), *line, "{attempt}");
-        assert_eq!(classify(&attempt), verdict, "{attempt}");
-        assert_eq!(attempt.dot_written, stage == Stage::Dot, "{attempt}");
-        assert!(heard.mails.is_empty(), "{attempt}");
-    }
-}
-
-#[tokio::test]
-async fn refusals_of_the_recipient_or_the_content_are_final() {
-    let rows = [
-        ("RCPT", "550 5.1.1 no such user"),
-        ("RCPT", "550 5.2.1 disabled"),
-        ("RCPT", "550 unknown"),
-        ("RCPT", "551 not here"),
-        ("RCPT", "553 5.1.3 syntax"),
-        ("DOT", "552 5.2.2 full"),
-        ("DOT", "554 5.6.0 content"),
-    ];
-    all(Verdict::RecipientRefused, &rows).await;
-}
-
-#[tokio::test]
-async fn refusals_for_now_leave_the_relay_healthy() {
-    let rows = [
-        ("RCPT", "450 4.2.0 greylisted"),
-        ("RCPT", "451 4.3.0 later"),
-        ("RCPT", "452 4.2.2 full"),
-        ("DATA", "451 4.3.0 later"),
-        ("DOT", "450 4.2.0 greylisted"),
-        ("DOT", "451 4.3.0 later"),
-        ("DOT", "452 4.3.1 no space"),
-    ];
-    all(Verdict::RecipientLater, &rows).await;
-}
-
-#[tokio::test]
-async fn a_relay_in_trouble_is_told_from_its_recipients() {
-    let rows = [
-        ("GREETING", "554 no service"),
-        ("EHLO", "554 go away"),
-        ("EHLO", "450 later"),
-        ("GREETING", "421 4.3.2 busy"),
-        ("EHLO", "421 4.3.2 busy"),
-        ("MAIL", "421 4.3.2 busy"),
-        ("RCPT", "421 4.3.2 busy"),
-        ("DATA", "421 4.3.2 busy"),
-        ("DOT", "421 4.3.2 busy"),
-        ("MAIL", "451 4.3.0 later"),
-        ("RCPT", "450 4.7.0 throttled"),
-        ("DOT", "454 Throttling failure: maximum rate exceeded"),
-        // Positive, but not what the stage needs.
-        ("MAIL", "354 go on"),
-        ("RCPT", "354 go on"),
-        ("DATA", "250 ok"),
-    ];
-    all(Verdict::RelayTrouble, &rows).await;
-}
-
-#[tokio::test]
-async fn a_relay_that_refuses_us_is_told_from_one_in_trouble() {
-    let rows = [
-        ("MAIL", "550 5.7.1 sender"),
-        ("MAIL", "530 5.7.0 authenticate"),
-        ("RCPT", "554 5.7.1 Relay access denied"),
-        ("RCPT", "550 relaying denied"),
-        ("DOT", "550 5.7.26 unauthenticated"),
-        ("DOT", "550 5.7.515 denied"),
-    ];
-    all(Verdict::RelayRefusesUs, &rows).await;
-}
-
-#[tokio::test]
-async fn a_positive_reply_to_the_dot_other_than_250_is_ambiguous() {
-    let rows = [
-        ("DOT", "251 will forward"),
-        ("DOT", "220 hello"),
-        ("DOT", "354 go on"),
-    ];
-    all(Verdict::Ambiguous, &rows).await;
 }
 
 #[tokio::test]

@@ -187,6 +187,64 @@ async fn an_old_idle_connection_is_not_used_again_and_taken_leave_of() {
 }
 
 #[tokio::test]
+async fn a_connection_is_not_used_again_beyond_its_age() {
+    let server = Scripted::start([good()]).await;
+    let relay = server.relay(RelayOptions {
+        max_age: Duration::ZERO,
+        ..options()
+    });
+
+    send(&relay).await;
+    let second = send(&relay).await;
+
+    assert!(!second.reused);
+    server.hears("QUIT", 2).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_taken_leave_of_when_it_gets_too_old() {
+    let server = Scripted::start([good()]).await;
+    let relay = server.relay(RelayOptions {
+        max_age: Duration::from_millis(200),
+        ..options()
+    });
+
+    send(&relay).await;
+
+    // Long before it has been idle for 8 s; nobody sends anything.
+    server.hears("QUIT", 1).await;
+    assert_eq!(server.heard().connections, 1);
+}
+
+#[test]
+fn the_limits_are_those_that_are_promised() {
+    let limits = RelayOptions::default();
+
+    assert!(limits.max_idle <= Duration::from_secs(8));
+    assert!(limits.max_mails <= 100);
+    assert_eq!(limits.max_age, Duration::from_mins(5));
+    assert!(limits.verify && limits.ca_file.is_none());
+}
+
+#[tokio::test]
+async fn each_relay_has_connections_of_its_own() {
+    let (one, two) = (
+        Scripted::start([good()]).await,
+        Scripted::start([good()]).await,
+    );
+    let limited = || RelayOptions {
+        max_connections: 1,
+        ..options()
+    };
+    let (first, second) = (one.relay(limited()), two.relay(limited()));
+
+    let _taken = first.slot().await;
+    let elsewhere = send(&second).await;
+
+    assert_eq!(classify(&elsewhere), Verdict::Delivered);
+}
+
+#[tokio::test]
 async fn no_more_connections_are_opened_than_allowed() {
     let server = Scripted::start([good()]).await;
     let relay = server.relay(RelayOptions {

@@ -5,7 +5,9 @@ mod scripted;
 use std::path::PathBuf;
 
 use scripted::{
-    Act, Script, Scripted, Tls, certificate::certificate, close, good, hasty, on, say, send,
+    Act, Script, Scripted, Tls,
+    certificate::{certificate, certificate_until},
+    close, good, hasty, on, say, send,
 };
 use smart_notes_worker::smtp::{
     Credentials, End, Relay, RelayError, RelayOptions, RelaySecurity, RelayUrl, Stage, Try,
@@ -87,6 +89,20 @@ async fn a_self_signed_certificate_is_refused_before_any_mail() {
         assert_eq!(classify(&attempt), Verdict::RelayRefusesUs);
         assert_eq!(server.heard().count("MAIL"), 0);
     }
+}
+
+#[tokio::test]
+async fn a_certificate_whose_time_is_over_is_refused() {
+    let (acceptor, ca_file) = certificate_until(2020);
+    let server = Scripted::start_with([good()], Tls::FromTheStart(acceptor)).await;
+
+    let attempt = one(server.url(RelaySecurity::ImplicitTls), trusting(&ca_file)).await;
+
+    assert!(
+        matches!(&attempt.end, End::Unfit(why) if why.contains("expired")),
+        "{attempt}"
+    );
+    assert_eq!(classify(&attempt), Verdict::RelayRefusesUs);
 }
 
 #[tokio::test]
@@ -241,6 +257,21 @@ async fn a_password_is_accepted_by_plain_and_by_login() {
         assert_eq!(classify(&attempt), Verdict::Delivered, "{attempt}");
         assert_eq!(server.heard().count("AUTH"), 1);
     }
+}
+
+#[tokio::test]
+async fn a_password_is_never_sent_in_the_clear_but_to_this_machine_itself() {
+    let server = Scripted::start([good()]).await;
+    let mut url = with_password(server.url(RelaySecurity::Plaintext));
+    // The same machine by an address that is not its loopback address (RFC 4291 §2.5.3 has one).
+    url.host = String::from("::ffff:127.0.0.1");
+
+    let attempt = one(url, RelayOptions::default()).await;
+
+    assert_eq!(attempt.stage, Stage::Auth, "{attempt}");
+    assert!(matches!(&attempt.end, End::Unfit(why) if why.contains("only sent over TLS")));
+    assert_eq!(classify(&attempt), Verdict::RelayRefusesUs);
+    assert_eq!(server.heard().count("AUTH"), 0);
 }
 
 #[tokio::test]

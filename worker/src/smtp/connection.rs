@@ -5,11 +5,7 @@
 //! dropped half-way drops it too, and with it the socket, so no later mail can read an answer
 //! meant for this one.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use lettre::transport::smtp::{
     authentication::{Credentials, DEFAULT_MECHANISMS},
@@ -19,13 +15,15 @@ use lettre::transport::smtp::{
     response::Response,
 };
 use tokio::{
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     time::{Instant, timeout},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerName};
 
 use super::{
-    End, Envelope, Mark, RelaySecurity, Reply, Stage, Timeouts, tls,
+    End, Envelope, Mark, RelaySecurity, Reply, Stage, Timeouts,
+    dial::{LastGood, dial},
+    tls,
     trail::{Trail, answer, no_answer, reply_of},
     wire::Wire,
 };
@@ -43,8 +41,7 @@ pub(super) struct Target {
     pub(super) connector: TlsConnector,
     pub(super) server_name: ServerName<'static>,
     pub(super) timeouts: Timeouts,
-    /// The address that answered last; it is tried first.
-    pub(super) last_good: Mutex<Option<SocketAddr>>,
+    pub(super) last_good: LastGood,
 }
 
 /// A connection that is ready for a mail.
@@ -58,7 +55,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects, starts TLS, says hello and authenticates, as the target demands.
     pub(super) async fn open(target: &Target, trail: &mut Trail) -> Result<Self, End> {
-        let (stream, peer) = connect(target, trail).await?;
+        let (stream, peer) = dial(target, trail).await?;
         let mut connection = match target.security {
             RelaySecurity::Plaintext => greet(target, Wire::plain(stream, peer), trail).await?,
             RelaySecurity::ImplicitTls => {
@@ -197,55 +194,6 @@ impl Connection {
     ) -> Result<Response, End> {
         answer(limit, self.smtp.command(command)).await
     }
-}
-
-/// Finds the relay's addresses and connects to the first that answers. A relay may listen on
-/// one of them only.
-async fn connect(target: &Target, trail: &mut Trail) -> Result<(TcpStream, SocketAddr), End> {
-    let limit = target.timeouts.connect;
-    trail.stage = Stage::Resolve;
-    let found = timeout(limit, lookup_host((target.host.as_str(), target.port))).await;
-    let mut addresses: Vec<SocketAddr> = match found {
-        Ok(Ok(addresses)) => addresses.collect(),
-        Ok(Err(error)) => return Err(End::Failed(format!("its name has no address: {error}"))),
-        Err(_) => return Err(no_answer(limit)),
-    };
-    let last_good = *target
-        .last_good
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    addresses.sort_by_key(|address| Some(*address) != last_good);
-
-    trail.stage = Stage::Connect;
-    // Which of its addresses it was is worth saying only if the relay has a name.
-    let is_address = target.host.parse::<IpAddr>().is_ok();
-    let at = |address| {
-        if is_address {
-            String::new()
-        } else {
-            format!("{address}: ")
-        }
-    };
-    let mut failures = Vec::new();
-    for address in addresses {
-        match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Without it each command waits for the acknowledgement of the one before.
-                let _ = stream.set_nodelay(true);
-                *target
-                    .last_good
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(address);
-                return Ok((stream, address));
-            }
-            Ok(Err(error)) => failures.push(format!("{}{error}", at(address))),
-            Err(_) => failures.push(format!("{}no answer within {limit:?}", at(address))),
-        }
-    }
-    if failures.is_empty() {
-        failures.push(String::from("its name has no address"));
-    }
-    Err(End::Failed(failures.join("; ")))
 }
 
 async fn start_tls(target: &Target, stream: TcpStream) -> Result<TlsStream<TcpStream>, End> {

@@ -16,6 +16,7 @@ mod attempt;
 pub mod breaker;
 mod classify;
 mod connection;
+mod dial;
 mod options;
 mod pool;
 mod relay;

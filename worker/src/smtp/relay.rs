@@ -1,11 +1,6 @@
 //! A relay as the delivery sees it: send a mail, probe, close.
 
-use std::{
-    net::IpAddr,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
 
 use lettre::transport::smtp::{authentication, extension::ClientId};
 use secrecy::ExposeSecret as _;
@@ -19,6 +14,7 @@ use tracing::debug;
 use super::{
     End, Envelope, Mark, RelayOptions, RelayUrl, Reply, Stage, Try,
     connection::{Connection, Target},
+    dial::LastGood,
     pool::Pool,
     tls,
     trail::{Trail, no_answer},
@@ -87,7 +83,7 @@ impl Relay {
             connector: tls::connector(options.ca_file.as_deref(), options.verify)?,
             server_name,
             timeouts: options.timeouts,
-            last_good: Mutex::default(),
+            last_good: LastGood::default(),
             host,
         };
         Ok(Self(Arc::new(Inner {

@@ -102,6 +102,24 @@ async fn a_handler_that_panics_costs_a_try_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn a_mail_for_which_no_relay_is_left_goes_back_as_it_came() {
+    let rig = Rig::new().await;
+    let id = rig.register(ADA).await;
+    let handler = |mail: Claimed, _: LedgerHandle| async move {
+        if mail.claim.number == 1 {
+            return Ending::Held;
+        }
+        assert_eq!((mail.tries, mail.cut_offs), (0, 0));
+        delivered()
+    };
+
+    let story = with_handler(&rig, handler, rig.reaches(id, "delivered")).await;
+
+    assert_eq!((story.mail.tries, story.tries.len()), (1, 0));
+    assert_eq!(rig.claims().await[0].1, 2);
+}
+
+#[tokio::test]
 async fn a_handler_that_always_panics_ends_with_the_code() {
     let rig = Rig::new().await;
     let id = rig.register(ADA).await;

@@ -1,0 +1,215 @@
+//! Several relays over the wire: probes, the one mail after a good one, and mails that wait for a connection.
+
+mod scripted;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::clock::SystemClock;
+use domain::id::MailId;
+use domain::relay::RelayState;
+use jiff::Timestamp;
+use scripted::{Act, MESSAGE, Scripted, close, envelope, good, on, say};
+use smart_notes_worker::smtp::{
+    Credentials, Mark, Permits, Reach, Relay, RelayOptions, RelaySecurity, Relays, Verdict,
+    classify,
+};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn relays(relays: impl IntoIterator<Item = Relay>) -> Relays {
+    Relays::new(relays.into_iter().collect(), Arc::new(SystemClock))
+}
+
+async fn hand_over(relays: &Relays) -> Vec<Reach> {
+    let mark = async { Mark::Go };
+    relays
+        .hand_over(
+            MailId::generate(),
+            &envelope(),
+            MESSAGE,
+            mark,
+            Timestamp::now,
+        )
+        .await
+}
+
+fn verdicts(reaches: &[Reach]) -> Vec<Verdict> {
+    reaches
+        .iter()
+        .map(|reach| classify(&reach.attempt))
+        .collect()
+}
+
+/// Waits until the relay in that place is in that state.
+async fn is(relays: &Relays, place: usize, state: RelayState) {
+    let mut changes = relays.changes();
+    let reached = async {
+        while relays.standings()[place].state != state {
+            changes.changed().await.unwrap();
+        }
+    };
+    timeout(PATIENCE, reached).await.expect(state.as_str());
+}
+
+#[tokio::test]
+async fn a_probe_greets_and_authenticates_and_then_one_mail_may_go() {
+    let server = Scripted::start([on("AUTH", say("535 5.7.8 wrong")), good()]).await;
+    let mut url = server.url(RelaySecurity::Plaintext);
+    url.credentials = Some(Credentials {
+        user: String::from("smart"),
+        password: "notes".into(),
+    });
+    let relays = relays([Relay::new(url, RelayOptions::default()).unwrap()]);
+    let refused = hand_over(&relays).await;
+    let while_open = hand_over(&relays).await;
+    let probing = tokio::spawn(relays.clone().probe());
+
+    is(&relays, 0, RelayState::HalfOpen).await;
+    let half_open = *relays.changes().borrow();
+    let probe = server.heard();
+    let delivered = hand_over(&relays).await;
+
+    assert_eq!(verdicts(&refused), [Verdict::RelayRefusesUs]);
+    assert!(while_open.is_empty());
+    assert_eq!(half_open, Permits::Trials(1));
+    assert_eq!((probe.count("AUTH"), probe.count("MAIL")), (2, 0));
+    assert_eq!(verdicts(&delivered), [Verdict::Delivered]);
+    assert_eq!(relays.standings()[0].state, RelayState::Closed);
+    assert_eq!(*relays.changes().borrow(), Permits::All);
+    probing.abort();
+}
+
+#[tokio::test]
+async fn a_probe_that_hangs_does_not_delay_the_next() {
+    let sick = || on("GREETING", close());
+    let scripts = [sick(), sick(), sick(), on("GREETING", Act::Hang), good()];
+    let server = Scripted::start(scripts).await;
+    let relays = relays([server.relay(RelayOptions::default())]);
+    for _ in 0..3 {
+        hand_over(&relays).await;
+    }
+    assert_eq!(relays.standings()[0].state, RelayState::Open);
+    let probing = tokio::spawn(relays.clone().probe());
+
+    is(&relays, 0, RelayState::HalfOpen).await;
+
+    // Both probes have come, and nobody had to wait for the end of the first.
+    let heard = server.heard();
+    assert_eq!(heard.connections, 5);
+    assert_eq!(heard.on_connection(3), Vec::<&str>::new());
+    probing.abort();
+}
+
+#[tokio::test]
+async fn a_trial_that_is_given_up_leaves_room_for_another() {
+    let scripts = [on("MAIL", say("550 no")), good(), on("RCPT", Act::Hang)];
+    let server = Scripted::start(scripts).await;
+    let relays = relays([server.relay(RelayOptions::default())]);
+    hand_over(&relays).await;
+    let probing = tokio::spawn(relays.clone().probe());
+    is(&relays, 0, RelayState::HalfOpen).await;
+
+    tokio::select! {
+        reaches = hand_over(&relays) => panic!("it ended: {reaches:?}"),
+        () = server.hears("RCPT", 1) => {}
+    }
+
+    assert_eq!(*relays.changes().borrow(), Permits::Trials(1));
+    probing.abort();
+}
+
+#[tokio::test]
+async fn only_one_mail_goes_to_a_relay_that_is_half_open() {
+    let now = Arc::new(Notify::new());
+    let later = Act::SayLater(Arc::clone(&now), b"250 ok\r\n".to_vec());
+    let scripts = [on("MAIL", say("550 no")), good(), on("RCPT", later), good()];
+    let server = Scripted::start(scripts).await;
+    let relays = relays([server.relay(RelayOptions::default())]);
+    hand_over(&relays).await;
+    let probing = tokio::spawn(relays.clone().probe());
+    is(&relays, 0, RelayState::HalfOpen).await;
+
+    let trial = tokio::spawn({
+        let relays = relays.clone();
+        async move { hand_over(&relays).await }
+    });
+    server.hears("RCPT", 1).await;
+    let meanwhile = hand_over(&relays).await;
+    let held = *relays.changes().borrow();
+    now.notify_one();
+    let trial = trial.await.unwrap();
+    let after = hand_over(&relays).await;
+
+    assert!(meanwhile.is_empty());
+    assert_eq!(held, Permits::Trials(0));
+    assert_eq!(verdicts(&trial), [Verdict::Delivered]);
+    assert_eq!(verdicts(&after), [Verdict::Delivered]);
+    probing.abort();
+}
+
+#[tokio::test]
+async fn a_mail_that_waits_for_a_connection_goes_elsewhere_when_its_relay_fails() {
+    let now = Arc::new(Notify::new());
+    let later = Act::SayLater(Arc::clone(&now), b"550 no\r\n".to_vec());
+    let first = Scripted::start([on("MAIL", later)]).await;
+    let second = Scripted::start([good()]).await;
+    let one_connection = RelayOptions {
+        max_connections: 1,
+        ..RelayOptions::default()
+    };
+    let relays = relays([
+        first.relay(one_connection),
+        second.relay(RelayOptions::default()),
+    ]);
+    let send = || {
+        let relays = relays.clone();
+        tokio::spawn(async move { hand_over(&relays).await })
+    };
+
+    let fails = send();
+    first.hears("MAIL", 1).await;
+    let waits = send();
+    now.notify_one();
+
+    assert_eq!(
+        verdicts(&fails.await.unwrap()),
+        [Verdict::RelayRefusesUs, Verdict::Delivered]
+    );
+    assert_eq!(verdicts(&waits.await.unwrap()), [Verdict::Delivered]);
+    assert_eq!(first.heard().connections, 1);
+    assert_eq!(second.heard().mails.len(), 2);
+}
+
+#[tokio::test]
+async fn once_the_mark_is_asked_for_no_other_relay_is_reached_for() {
+    // It breaks off while the mark is on its way: no byte of the message was sent, but it could have been.
+    let script = on("DATA", Act::SayAndClose(b"354 go on\r\n".to_vec())).on("DOT", Act::Reset);
+    let first = Scripted::start([script]).await;
+    let second = Scripted::start([good()]).await;
+    let relays = relays([
+        first.relay(RelayOptions::default()),
+        second.relay(RelayOptions::default()),
+    ]);
+    let mark = async {
+        first.hears("EOF", 1).await;
+        Mark::Go
+    };
+    let large = [&b"x".repeat(900)[..], b"\r\n"].concat().repeat(20_000);
+
+    let reaches = relays
+        .hand_over(
+            MailId::generate(),
+            &envelope(),
+            &large,
+            mark,
+            Timestamp::now,
+        )
+        .await;
+
+    assert_eq!(verdicts(&reaches), [Verdict::RelayTrouble]);
+    assert!(!reaches[0].attempt.dot_written);
+    assert_eq!(second.heard().connections, 0);
+}
