@@ -198,14 +198,14 @@ fn relay_pause(mail: &Claimed, last: &Reach, refused: bool, now: Timestamp) -> D
     if last.attempt.stage < Stage::Rcpt {
         return TROUBLE_PAUSE.mul_f64(1.0 + 0.5 * jitter());
     }
-    let least = if refused {
+    let shortest = if refused {
         DOUBTFUL_REFUSAL_PAUSE
     } else {
         DOUBTFUL_PAUSE
     };
     if last.relay_is_open {
-        return least;
+        return shortest;
     }
     let age = Duration::try_from(now.duration_since(mail.created)).unwrap_or_default();
-    (age / ODD_PART_OF_AGE).clamp(least, LONGEST_ODD_PAUSE)
+    (age / ODD_PART_OF_AGE).clamp(shortest, LONGEST_ODD_PAUSE)
 }

@@ -348,10 +348,12 @@ const STAGES: [&str; 8] = [
     "GREETING", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "DOT",
 ];
 
+type MakeAct = fn() -> Act;
+
 /// No readable answer is trouble before the dot, and nobody knows after it.
 #[tokio::test]
 async fn no_readable_answer_at_any_stage() {
-    let acts: [(&str, fn() -> Act); 7] = [
+    let acts: [(&str, MakeAct); 7] = [
         ("hang", || Act::Hang),
         ("close", close),
         ("reset", || Act::Reset),

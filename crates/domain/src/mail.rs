@@ -247,9 +247,11 @@ pub fn maybe_delivered(cut_offs: u32) -> Option<&'static str> {
 /// When tries of a mail with a code are made, counted from its request: 0, 5, 15, 45 s, 2, 4, 7 min.
 const CODE_SCHEDULE: [u64; 7] = [0, 5, 15, 45, 120, 240, 420];
 
-/// After the schedule above, a notice is tried every half hour, to the end of a day.
+/// After the schedule above, a notice is tried every half hour.
 const NOTICE_INTERVAL: Duration = Duration::from_mins(30);
-const NOTICE_LIFE: Duration = Duration::from_hours(24);
+
+/// For how long a notice, which has no deadline, is tried.
+pub const NOTICE_LIFE: Duration = Duration::from_hours(24);
 
 /// When the next try of a mail is due after `tries` tries that were put off by the recipient's side.
 ///

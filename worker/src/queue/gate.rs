@@ -45,7 +45,7 @@ impl Gate {
             return;
         }
         // Nobody is left who could change anything.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn permits(&self) -> Permits {

@@ -17,7 +17,7 @@ use tokio::{
 use super::connection::Connection;
 
 /// How long a relay may take over its goodbye.
-const GOODBYE: Duration = Duration::from_secs(1);
+pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) struct Pool {
     max_idle: Duration,

@@ -15,7 +15,7 @@ use super::{
     End, Envelope, Mark, RelayOptions, RelayUrl, Reply, Stage, Try,
     connection::{Connection, Target},
     dial::LastGood,
-    pool::Pool,
+    pool::{GOODBYE, Pool},
     tls,
     trail::{Trail, no_answer},
 };
@@ -157,7 +157,7 @@ impl Relay {
         let opened = timeout(limit, Connection::open(&self.0.target, &mut trail)).await;
         match opened.unwrap_or_else(|_| Err(no_answer(limit))) {
             Ok(connection) => {
-                connection.quit(self.0.target.timeouts.command).await;
+                connection.quit(GOODBYE).await;
                 Ok(())
             }
             Err(end) => Err(Box::new(self.0.tell(&trail, end, begun))),

@@ -109,14 +109,14 @@ async fn a_relay_that_refuses_us_is_left_alone_after_one_mail() {
     let ids = register(&rig, 3).await;
     let worker = rig.start().await;
 
-    let refuses = is_posted(&rig, RelayState::Open).await;
+    let posted = is_posted(&rig, RelayState::Open).await;
     let tried = claims(&rig).await;
     rig.catcher.faults().clear();
     all_were_delivered(&rig, &ids).await;
     worker.stop().await;
 
     assert_eq!(tried, 1);
-    let reason = refuses.standing.reason.unwrap();
+    let reason = posted.standing.reason.unwrap();
     assert!(reason.contains("5.7.1 Sender rejected"), "{reason}");
 }
 

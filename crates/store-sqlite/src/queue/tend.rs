@@ -3,7 +3,9 @@
 
 use async_trait::async_trait;
 use domain::id::MailId;
-use domain::mail::{MAX_CUT_OFFS, MailState, Priority, longest_pause, maybe_delivered};
+use domain::mail::{
+    MAX_CUT_OFFS, MailState, NOTICE_LIFE, Priority, longest_pause, maybe_delivered,
+};
 use domain::queue::{Keys, Tended};
 use domain::store::StoreError;
 use jiff::Timestamp;
@@ -38,11 +40,12 @@ impl QueueWrite for Tend {
     }
 }
 
-/// Ends mails whose time was over before anybody could claim them.
+/// Ends mails whose time was over before anybody could claim them. A notice's is over after a day.
 async fn expire(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<Vec<MailId>, StoreError> {
+    let too_old = micros(now - NOTICE_LIFE);
     let (seconds, now) = (now.as_second(), micros(now));
     let state = MailState::Expired.as_str();
     let (once, twice) = (maybe_delivered(1), maybe_delivered(MAX_CUT_OFFS));
@@ -55,16 +58,22 @@ async fn expire(
              recipient = iif(forget_as is null, recipient, ''),
              recipient_key = coalesce(forget_as, recipient_key)
          where id in (
-             select mails.id from mails join Jobs on Jobs.id = mails.id
-             where mails.finished_at is null and mails.deadline_at is not null and mails.deadline_at <= ?2
-               and mails.state in ('queued', 'waiting') and Jobs.status = 'Pending' and Jobs.lock_by is null
-             order by mails.deadline_at limit ?5)
+             select over.id from (
+                 select id from mails indexed by mails_by_deadline
+                 where finished_at is null and deadline_at is not null and deadline_at <= ?2
+                   and state in ('queued', 'waiting')
+                 union all
+                 select id from mails
+                 where state in ('queued', 'waiting') and created_at < ?6 and deadline_at is null) as over
+             cross join Jobs on Jobs.id = over.id
+             where Jobs.status = 'Pending' and Jobs.lock_by is null limit ?5)
          returning id",
         state,
         now,
         once,
         twice,
-        BATCH
+        BATCH,
+        too_old
     )
     .fetch_all(&mut *connection)
     .await

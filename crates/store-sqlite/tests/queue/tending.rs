@@ -83,15 +83,27 @@ async fn a_mail_that_expires_while_it_waits_keeps_what_it_waited_for_and_what_ma
 }
 
 #[tokio::test]
-async fn a_mail_in_hand_and_a_notice_never_expire_here() {
+async fn a_mail_in_hand_never_expires_here() {
     let database = a_code_in_the_queue().await;
     let queue = database.sqlite();
     claim_one(&queue, "w", at(0)).await;
-    notice(&database.store(), "bob@example.com", at(0)).await;
 
     let tended = tend(&queue, at(100_000)).await;
 
     assert!(tended.expired.is_empty());
+}
+
+#[tokio::test]
+async fn a_notice_that_nobody_could_send_has_expired_after_a_day() {
+    let database = Database::new().await;
+    let queue = database.sqlite();
+    let id = notice(&database.store(), "bob@example.com", at(0)).await;
+
+    let within = tend(&queue, at(86_400)).await;
+    let after = tend(&queue, at(86_401)).await;
+
+    assert!(within.expired.is_empty());
+    assert_eq!(after.expired, [id]);
 }
 
 #[tokio::test]
@@ -178,4 +190,41 @@ async fn a_mail_taken_back_from_a_dead_worker_is_due_when_the_clock_is_set_back(
     let tended = tend(&queue, at(-3600)).await;
 
     assert_eq!(tended.hastened, [id]);
+}
+
+/// The statement that looks for mails whose time is over, as the source has it.
+fn expiring_statement() -> &'static str {
+    include_str!("../../src/queue/tend.rs")
+        .split('"')
+        .find(|text| text.contains("indexed by mails_by_deadline"))
+        .expect("it names its index")
+}
+
+#[tokio::test]
+async fn mails_whose_time_is_over_are_found_without_reading_those_that_wait() {
+    use sqlx::Row as _;
+
+    let database = Database::new().await;
+    let explain = format!("explain query plan {}", expiring_statement());
+
+    let plan: Vec<String> = sqlx::query(sqlx::AssertSqlSafe(explain))
+        .fetch_all(&mut database.outside().await)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get("detail"))
+        .collect();
+
+    let plan = plan.join("\n");
+    for step in [
+        "mails_by_deadline (deadline_at>? AND deadline_at<?)",
+        "mails_by_state (state=? AND created_at<?)",
+        "SEARCH Jobs USING INDEX sqlite_autoindex_Jobs_1 (id=?)",
+    ] {
+        assert!(plan.contains(step), "{step} is not in\n{plan}");
+    }
+    assert!(
+        !plan.contains("SCAN Jobs") && !plan.contains("SCAN mails"),
+        "{plan}"
+    );
 }
