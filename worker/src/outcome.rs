@@ -113,8 +113,7 @@ impl Outcome {
     /// What a claim means for the mail that came to these reaches for relays, of which the last decides.
     #[must_use]
     pub fn of_reaches(mail: &Claimed, reaches: &[Reach], last: &Reach, now: Timestamp) -> Self {
-        let reasons: Vec<String> = reaches.iter().map(|one| one.attempt.to_string()).collect();
-        let reason = reasons.join("; then ");
+        let reason = last.attempt.to_string();
         match classify(&last.attempt) {
             Verdict::Delivered => Self::finished(MailState::Delivered, reason).counted(),
             Verdict::RecipientRefused => Self::finished(MailState::Undeliverable, reason).counted(),
@@ -127,6 +126,9 @@ impl Outcome {
             Verdict::Ambiguous => Self::on_schedule(mail, now, reason).cut_off(),
             verdict @ (Verdict::RelayTrouble | Verdict::RelayRefusesUs) => {
                 let refused = verdict == Verdict::RelayRefusesUs;
+                // Each relay has its part in it.
+                let reasons = reaches.iter().map(|one| one.attempt.to_string());
+                let reason = reasons.collect::<Vec<_>>().join("; ");
                 Self::waiting(reason, now + relay_pause(mail, last, refused, now))
             }
             Verdict::Stopped => Self::waiting(reason, now + TROUBLE_PAUSE),

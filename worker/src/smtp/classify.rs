@@ -1,6 +1,6 @@
 //! What a try means: for the mail, and for the relay.
 //!
-//! The whole table stands here and nowhere else. The outcome and the queue's gate ask it; neither
+//! The whole table stands here and nowhere else. The outcome and the relays' breakers ask it; neither
 //! looks at a reply code itself. The guiding rule where servers differ: a permanent answer to
 //! one recipient must never hold up the queue, and nothing counts as delivered but a 250 to the
 //! final dot.

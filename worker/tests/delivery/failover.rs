@@ -240,6 +240,7 @@ async fn with_all_relays_down_the_queue_is_held_and_whichever_comes_back_has_the
     }
     two.posted(1, RelayState::Open).await;
     two.posted(2, RelayState::Open).await;
+    let waits = two.rig.story(ids[0]).await.mail.reason.unwrap();
     let held: i64 = two.rig.claims().await.iter().map(|claims| claims.1).sum();
 
     two.second.faults().accept_connections().await.unwrap();
@@ -249,8 +250,19 @@ async fn with_all_relays_down_the_queue_is_held_and_whichever_comes_back_has_the
     }
 
     assert_eq!(held, 3, "three mails showed that both are down");
+    for relay in [two.rig.catcher.smtp_addr(), two.second.smtp_addr()] {
+        assert!(
+            waits.contains(&format!("{relay} failed at connect")),
+            "{waits}"
+        );
+    }
     for story in &stories {
         assert_eq!(story.mail.tries, 1);
+        let reason = story.mail.reason.as_deref().unwrap();
+        assert!(
+            reason.contains("accepted") && !reason.contains("failed"),
+            "{reason}"
+        );
     }
     assert_eq!(two.accepted(), (0, 6));
     two.worker.stop().await;

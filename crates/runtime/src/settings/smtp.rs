@@ -16,7 +16,7 @@ const DEVELOPMENT_SENDER: &str = "Smart Notes <no-reply@example.com>";
 /// The relays and how to speak to them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Smtp {
-    /// At least one; the first is preferred.
+    /// At least one. Mail goes to the first that works.
     #[serde(with = "units::list")]
     pub relays: Vec<RelayUrl>,
     /// The sender of all mail.
@@ -35,7 +35,7 @@ pub struct Smtp {
     pub verify: bool,
     /// Whether clear text may go to another machine; never true in production.
     pub allow_plaintext: bool,
-    /// Connections to the relays at once.
+    /// Connections to each relay at once.
     pub max_connections: usize,
 }
 

@@ -10,7 +10,7 @@ use super::units;
 /// How much a worker does at once, and how others notice that it died.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Worker {
-    /// Mails in hand at once.
+    /// Mails in hand at once; a worker takes no more than it has connections to a relay.
     pub concurrency: usize,
     /// `heartbeat_seconds`: how often a worker says that it is alive.
     #[serde(rename = "heartbeat_seconds", with = "units::seconds")]
