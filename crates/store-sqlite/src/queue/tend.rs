@@ -19,6 +19,9 @@ use crate::error::{store_error, unreadable};
 /// Mails of one kind that one transaction looks after at most, so that nobody waits long for the lock.
 const BATCH: i64 = 200;
 
+/// The last second of the year 9999. A job put there is kept back on purpose: it waits for no time.
+const OUT_OF_REACH: i64 = 253_402_300_799;
+
 /// A mail that was asked for further in the future than this was not asked for in the future.
 const CLOCK_SLACK: i64 = 1_000_000;
 
@@ -113,14 +116,16 @@ async fn hasten(
                where mails.state = 'waiting' and (
                    mails.again_at > iif(mails.deadline_at is null, ?3, ?2)
                    or (mails.again_at is null and Jobs.run_at > ?4))) as stranded
-           where exists (select 1 from Jobs where Jobs.id = stranded.id and Jobs.run_at > ?4
+           where exists (select 1 from Jobs where Jobs.id = stranded.id
+                           and Jobs.run_at > ?4 and Jobs.run_at < ?6
                            and Jobs.status = 'Pending' and Jobs.lock_by is null)
            limit ?5"#,
         asked,
         code,
         notice,
         seconds,
-        BATCH
+        BATCH,
+        OUT_OF_REACH
     )
     .fetch_all(&mut *connection)
     .await

@@ -192,6 +192,20 @@ async fn a_mail_taken_back_from_a_dead_worker_is_due_when_the_clock_is_set_back(
     assert_eq!(tended.hastened, [id]);
 }
 
+#[tokio::test]
+async fn a_job_that_is_kept_back_on_purpose_stays_so() {
+    let database = Database::new().await;
+    let queue = database.sqlite();
+    notice(&database.store(), "bob@example.com", at(0)).await;
+    database
+        .execute("update Jobs set run_at = 253402300799")
+        .await;
+
+    for now in [at(0), at(-3600)] {
+        assert!(tend(&queue, now).await.hastened.is_empty());
+    }
+}
+
 /// The statement that looks for mails whose time is over, as the source has it.
 fn expiring_statement() -> &'static str {
     include_str!("../../src/queue/tend.rs")
