@@ -12,9 +12,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::clock::Clock;
-use domain::queue::{Beat, JobQueue, Keys};
+use domain::queue::{Beat, JobQueue, Keys, Tended};
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
+
+/// How often mails that nobody claims are looked after in one go, some at a time: the next sign of life must
+/// not wait.
+const ROUNDS: u32 = 20;
 
 /// How often a worker says that it lives, and when it counts as dead.
 #[derive(Debug, Clone, Copy)]
@@ -58,13 +62,22 @@ pub async fn run(
 }
 
 async fn tend(queue: &dyn JobQueue, keys: &Keys, now: Timestamp) {
-    let tended = match queue.tend(keys, now).await {
-        Ok(tended) => tended,
-        Err(error) => {
-            tracing::warn!(%error, "mails that nobody claims were not looked after");
-            return;
+    for _ in 0..ROUNDS {
+        match queue.tend(keys, now).await {
+            Ok(tended) if tended.expired.is_empty() && tended.hastened.is_empty() => {
+                tell(tended);
+                return;
+            }
+            Ok(tended) => tell(tended),
+            Err(error) => {
+                tracing::warn!(%error, "mails that nobody claims were not looked after");
+                return;
+            }
         }
-    };
+    }
+}
+
+fn tell(tended: Tended) {
     for mail in tended.expired {
         tracing::info!(mail.id = %mail, mail.state = "expired", "a mail's time was over before it was sent");
     }

@@ -83,6 +83,31 @@ async fn killed_between_dot_and_answer_a_stored_mail_is_delivered_twice_and_that
 }
 
 #[tokio::test]
+async fn killed_twice_at_the_dot_the_mail_is_not_sent_a_third_time_and_says_that_it_may_have_arrived()
+ {
+    let rig = Rig::in_real_time(SHORT).await;
+    rig.catcher.faults().add(Fault::hang(Stage::Dot).storing());
+    let id = rig.register(ADA).await;
+
+    for n in 1..=2 {
+        let worker = rig.spawn();
+        rig.catcher
+            .wait_stage(Stage::Stored, n, PATIENCE)
+            .await
+            .unwrap();
+        worker.kill().await;
+    }
+    let last = rig.spawn();
+    let story = rig.reaches(id, "undeliverable").await;
+    assert!(last.stop().await.success());
+
+    assert_eq!(outcomes(&story), ["cut_off", "cut_off"]);
+    assert_eq!(rig.catcher.inbox().accepted(), 2);
+    let reason = story.mail.reason.unwrap();
+    assert!(reason.starts_with("it may have been delivered"), "{reason}");
+}
+
+#[tokio::test]
 async fn killed_between_answer_and_ack_the_mail_is_delivered_twice_and_that_is_on_record() {
     let rig = Rig::in_real_time(SHORT).await;
     rig.catcher.faults().add(Fault::hang(Stage::Dot).times(1));

@@ -206,21 +206,16 @@ async fn a_job_that_is_kept_back_on_purpose_stays_so() {
     }
 }
 
-/// The statement that looks for mails whose time is over, as the source has it.
-fn expiring_statement() -> &'static str {
-    include_str!("../../src/queue/tend.rs")
-        .split('"')
-        .find(|text| text.contains("indexed by mails_by_deadline"))
-        .expect("it names its index")
-}
-
-#[tokio::test]
-async fn mails_whose_time_is_over_are_found_without_reading_those_that_wait() {
+/// The statement of the source that has these words, planned here as it runs there.
+async fn plan_of(words: &str) -> String {
     use sqlx::Row as _;
 
+    let statement = include_str!("../../src/queue/tend.rs")
+        .split('"')
+        .find(|text| text.contains(words))
+        .expect("it is in the source");
+    let explain = format!("explain query plan {statement}");
     let database = Database::new().await;
-    let explain = format!("explain query plan {}", expiring_statement());
-
     let plan: Vec<String> = sqlx::query(sqlx::AssertSqlSafe(explain))
         .fetch_all(&mut database.outside().await)
         .await
@@ -228,8 +223,13 @@ async fn mails_whose_time_is_over_are_found_without_reading_those_that_wait() {
         .iter()
         .map(|row| row.get("detail"))
         .collect();
+    plan.join("\n")
+}
 
-    let plan = plan.join("\n");
+#[tokio::test]
+async fn mails_whose_time_is_over_are_found_without_reading_those_that_wait() {
+    let plan = plan_of("indexed by mails_by_deadline").await;
+
     for step in [
         "mails_by_deadline (deadline_at>? AND deadline_at<?)",
         "mails_by_state (state=? AND created_at<?)",
@@ -241,4 +241,15 @@ async fn mails_whose_time_is_over_are_found_without_reading_those_that_wait() {
         !plan.contains("SCAN Jobs") && !plan.contains("SCAN mails"),
         "{plan}"
     );
+}
+
+#[tokio::test]
+async fn mails_whose_key_is_missing_are_looked_for_among_the_oldest_alone() {
+    let plan = plan_of("waits for a worker that has the secret key").await;
+
+    assert!(
+        plan.contains("SEARCH mails USING INDEX sqlite_autoindex_mails_1 (id=?)"),
+        "{plan}"
+    );
+    assert!(!plan.contains("mails_by_state"), "{plan}");
 }
