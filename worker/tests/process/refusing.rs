@@ -1,6 +1,9 @@
-//! A database that the worker can't work on, told in words that say what to do.
+//! A database or a relay that the worker can't work with, told in words that say what to do.
 
-use crate::rig::{Rig, process};
+use devmail::{Fault, Stage};
+use domain::relay::RelayState;
+
+use crate::rig::{Rig, process, until};
 
 /// What a worker says that ends at once.
 async fn said_at_its_end(rig: &Rig, database: &str) -> String {
@@ -36,4 +39,34 @@ async fn an_older_schema_is_told_with_the_command_that_mends_it() {
 
     assert!(said.contains("older than this program"), "{said}");
     assert!(said.contains("smart-notes migrate"), "{said}");
+}
+
+#[tokio::test]
+async fn a_relay_that_refuses_us_is_one_error_in_the_log() {
+    let rig = Rig::in_real_time(&[]).await;
+    let refused = Fault::reply(Stage::Mail, 550, "5.7.1 Sender rejected");
+    rig.catcher.faults().add(refused);
+    let worker = rig.spawn_with(&[("SMART_NOTES__WORKER__CONCURRENCY", "1")]);
+    for n in 0..3 {
+        rig.register(&format!("ada{n}@example.com")).await;
+    }
+
+    until("the relay is left alone", async || {
+        let posted = rig.database.queue.relays().await.unwrap();
+        posted
+            .iter()
+            .any(|posted| posted.standing.state == RelayState::Open)
+    })
+    .await;
+    assert!(worker.stop().await.success());
+
+    let said = process::said(rig.path().parent().unwrap());
+    let errors: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains(" ERROR "))
+        .collect();
+    assert_eq!(errors.len(), 1, "{said}");
+    for words in ["the relay refuses us", "5.7.1 Sender rejected"] {
+        assert!(errors[0].contains(words), "{}", errors[0]);
+    }
 }
