@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use domain::accounts::CodePolicy;
-use domain::accounts::code::Presented;
+use domain::accounts::code::{Asking, Presented};
 use domain::accounts::dummy::Dummies;
 use domain::accounts::login::SessionPolicy;
 use domain::accounts::register::RegisterPolicy;
@@ -149,6 +149,18 @@ impl AppState {
     ) -> Result<PasswordHash, NotHashed> {
         let slot = self.hashing.slot_of(&origin.actor.client)?;
         self.hashing.hash(&slot, password).await
+    }
+
+    /// A request for a code, with what holds for it.
+    #[must_use]
+    pub fn asking(&self, origin: &Origin) -> Asking {
+        Asking::new(
+            origin.actor.clone(),
+            self.keys.current().clone(),
+            self.rules.register.codes,
+            self.rules.limits,
+            self.clock.now(),
+        )
     }
 
     /// A code that a request brings, with what it is checked with.

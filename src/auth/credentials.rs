@@ -3,19 +3,16 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use domain::accounts::User;
 use domain::accounts::password::ChangePassword;
 use domain::accounts::profile::{ConfirmEmailChange, EmailChange, RequestEmailChange};
-use domain::accounts::reauthentication::{Asked, RefusePassword, StartReauthentication};
+use domain::accounts::reauthentication::Asked;
 use domain::id::MailId;
-use domain::limits::Passage;
-use domain::password::Password;
-use jiff::Timestamp;
-use runtime::hashing::Slot;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use super::codes;
+use super::reauthentication::{Proof, prove, wrong_password};
 use super::session::Authenticated;
 use crate::AppState;
 use crate::error::ApiError;
@@ -25,25 +22,6 @@ use crate::openapi::answers::Message;
 use crate::openapi::requests::{CodeRequest, EmailRequest, PasswordRequest};
 use crate::request::Origin;
 use crate::route::{Routes, protected};
-
-const WRONG_PASSWORD: &str = "Invalid password.";
-
-/// A field with the password of the user who is logged in.
-#[derive(Clone, Copy)]
-struct PasswordField {
-    field: &'static str,
-    asked: Asked,
-}
-
-const CURRENT: PasswordField = PasswordField {
-    field: "current_password",
-    asked: Asked::ToChangePassword,
-};
-
-const FOR_EMAIL: PasswordField = PasswordField {
-    field: "password",
-    asked: Asked::ToChangeEmail,
-};
 
 pub(super) fn router() -> Routes {
     let routes = protected(Routes::new(), routes!(change_password));
@@ -78,19 +56,19 @@ async fn change_password(
     let (Some(current), Some(new)) = (current, new) else {
         return Err(form.into_error());
     };
-    let now = state.clock.now();
-    let slot = must_be_right(&state, &origin, &session.user, current, CURRENT, now).await?;
+    let asked = Asked::ToChangePassword;
+    let proof = prove(&state, &origin, &session.user, asked, current).await?;
     let change = ChangePassword {
-        password: state.hashing.hash(&slot, new).await?,
+        password: state.hashing.hash(&proof.slot, new).await?,
         user: session.user,
         session: session.id,
         actor: origin.actor,
         mail: MailId::generate(),
-        counted: state.rules.limits.map(|_| now),
-        now,
+        counted: proof.counted,
+        now: state.clock.now(),
     };
     if !state.store.write_by(origin.write_by, change).await? {
-        return Err(Form::wrong(CURRENT.field, WRONG_PASSWORD));
+        return Err(wrong_password(asked));
     }
     Ok(Json(Message {
         message: "Password changed. Other sessions were ended.",
@@ -123,21 +101,15 @@ async fn request_email_change(
     let (Some(email), Some(password)) = (email, password) else {
         return Err(form.into_error());
     };
-    let now = state.clock.now();
-    must_be_right(&state, &origin, &session.user, password, FOR_EMAIL, now).await?;
-    let request = RequestEmailChange::new(
-        session.user,
+    let asked = Asked::ToChangeEmail;
+    let Proof { counted, .. } = prove(&state, &origin, &session.user, asked, password).await?;
+    let request = RequestEmailChange {
+        user: session.user,
         email,
-        origin.actor,
-        state.keys.current().clone(),
-        state.rules.register.codes,
-        state.rules.limits,
-        now,
-    );
-    let passage = state.store.write_by(origin.write_by, request).await?;
-    if let Passage::Refused(refusal) = passage {
-        return Err(ApiError::throttled(refusal, now));
-    }
+        counted,
+        asking: state.asking(&origin),
+    };
+    codes::ask(&state, &origin, request).await?;
     Ok(Json(Message {
         message: "OTP sent to the new email address.",
     }))
@@ -191,45 +163,6 @@ async fn confirm_email_change(
             email,
         })),
         EmailChange::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
-        EmailChange::Wrong => Err(ApiError::Refused {
-            error: "Invalid OTP",
-            code: "invalid_otp",
-        }),
+        EmailChange::Wrong => Err(codes::WRONG),
     }
-}
-
-/// Checks the password of a user who is logged in. The try is counted before, as a login is; the use case that
-/// follows takes that back. Answers with the slot that it was hashed in.
-async fn must_be_right(
-    state: &AppState,
-    origin: &Origin,
-    user: &User,
-    password: Password,
-    field: PasswordField,
-    now: Timestamp,
-) -> Result<Slot, ApiError> {
-    let slot = state.hashing.slot_of(&origin.actor.client)?;
-    if let Some(limits) = state.rules.limits {
-        let start = StartReauthentication {
-            user: user.clone(),
-            actor: origin.actor.clone(),
-            limits,
-            now,
-        };
-        if let Passage::Refused(refusal) = state.store.write_by(origin.write_by, start).await? {
-            return Err(ApiError::throttled(refusal, now));
-        }
-    }
-    let hash = user.password.clone();
-    if state.hashing.verify(&slot, password, hash).await? {
-        return Ok(slot);
-    }
-    let refusal = RefusePassword {
-        user: user.id,
-        asked: field.asked,
-        actor: origin.actor.clone(),
-        now,
-    };
-    state.store.write_by(origin.write_by, refusal).await?;
-    Err(Form::wrong(field.field, WRONG_PASSWORD))
 }

@@ -3,12 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use domain::accounts::code::{RequestCode, Requested, Whose};
+use domain::accounts::code::{RequestCode, Whose};
 use domain::accounts::deletion::{DeleteAccount, Deletion};
 use domain::id::MailId;
 use domain::otp::Purpose;
 use utoipa_axum::routes;
 
+use super::codes;
 use super::session::Authenticated;
 use crate::AppState;
 use crate::error::ApiError;
@@ -41,20 +42,12 @@ async fn request(
     State(state): State<AppState>,
     Extension(origin): Extension<Origin>,
 ) -> Result<Json<Message>, ApiError> {
-    let now = state.clock.now();
-    let request = RequestCode::new(
-        Whose::User(session.user),
-        Purpose::DeleteAccount,
-        origin.actor,
-        state.keys.current().clone(),
-        state.rules.register.codes,
-        state.rules.limits,
-        now,
-    );
-    let requested = state.store.write_by(origin.write_by, request).await?;
-    if let Requested::Limited(refusal) = requested {
-        return Err(ApiError::throttled(refusal, now));
-    }
+    let request = RequestCode {
+        whose: Whose::User(session.user),
+        purpose: Purpose::DeleteAccount,
+        asking: state.asking(&origin),
+    };
+    codes::ask(&state, &origin, request).await?;
     Ok(Json(Message {
         message: "OTP sent to your email. Please verify to confirm deletion.",
     }))

@@ -1,11 +1,13 @@
 //! `/api/auth/`: one file for each thing a client does, each with its own route.
 
+mod codes;
 mod credentials;
 mod deletion;
 mod login;
 mod me;
 mod otp_login;
 mod password_reset;
+mod reauthentication;
 mod register;
 mod resend;
 pub mod session;

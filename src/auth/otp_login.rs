@@ -3,12 +3,11 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use domain::accounts::code::{RequestCode, Requested, Whose};
 use domain::accounts::code_login::{ByCode, LoginByCode};
-use domain::email::EmailAddress;
 use domain::otp::Purpose;
 use utoipa_axum::routes;
 
+use super::codes;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
@@ -43,29 +42,7 @@ async fn request(
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
     let form = Form::readable(fields, &["email"])?;
-    let given = form.given("email").ok_or(ApiError::Refused {
-        error: "Email is required",
-        code: "email_required",
-    })?;
-    let email = given
-        .as_str()
-        .and_then(|text| EmailAddress::parse(text).ok());
-    let now = state.clock.now();
-    if let Some(email) = email {
-        let request = RequestCode::new(
-            Whose::Address(email),
-            Purpose::LogIn,
-            origin.actor,
-            state.keys.current().clone(),
-            state.rules.register.codes,
-            state.rules.limits,
-            now,
-        );
-        let requested = state.store.write_by(origin.write_by, request).await?;
-        if let Requested::Limited(refusal) = requested {
-            return Err(ApiError::throttled(refusal, now));
-        }
-    }
+    codes::ask_by_email(&state, &origin, &form, Purpose::LogIn).await?;
     Ok(Json(Message {
         message: "Login OTP sent to email.",
     }))
@@ -104,10 +81,7 @@ async fn confirm(
             user_id: user.0,
             email,
         })),
-        ByCode::Wrong => Err(ApiError::Refused {
-            error: "Invalid OTP",
-            code: "invalid_otp",
-        }),
+        ByCode::Wrong => Err(codes::WRONG),
         ByCode::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
     }
 }

@@ -2,13 +2,12 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use domain::accounts::code::{RequestCode, Requested, Whose};
 use domain::accounts::password::{Reset, ResetPassword};
-use domain::email::EmailAddress;
 use domain::id::MailId;
 use domain::otp::Purpose;
 use utoipa_axum::routes;
 
+use super::codes;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
@@ -17,12 +16,6 @@ use crate::openapi::answers::Message;
 use crate::openapi::requests::{AddressRequest, ResetRequest};
 use crate::request::Origin;
 use crate::route::{Routes, public};
-
-/// Said of every code that is not right.
-const WRONG: ApiError = ApiError::Refused {
-    error: "Invalid OTP",
-    code: "invalid_otp",
-};
 
 pub(super) fn router() -> Routes {
     let routes = public(Routes::new(), routes!(request));
@@ -49,29 +42,7 @@ async fn request(
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
     let form = Form::readable(fields, &["email"])?;
-    let given = form.given("email").ok_or(ApiError::Refused {
-        error: "Email is required",
-        code: "email_required",
-    })?;
-    let email = given
-        .as_str()
-        .and_then(|text| EmailAddress::parse(text).ok());
-    let now = state.clock.now();
-    if let Some(email) = email {
-        let request = RequestCode::new(
-            Whose::Address(email),
-            Purpose::ResetPassword,
-            origin.actor,
-            state.keys.current().clone(),
-            state.rules.register.codes,
-            state.rules.limits,
-            now,
-        );
-        let requested = state.store.write_by(origin.write_by, request).await?;
-        if let Requested::Limited(refusal) = requested {
-            return Err(ApiError::throttled(refusal, now));
-        }
-    }
+    codes::ask_by_email(&state, &origin, &form, Purpose::ResetPassword).await?;
     Ok(Json(Message {
         message: "Password reset OTP sent to email.",
     }))
@@ -112,7 +83,7 @@ async fn confirm(
     let (email, code) = (form.email("email"), form.code("otp"));
     let hash = state.hashed(password.clone(), &origin).await?;
     let (Some(email), Some(code)) = (email, code) else {
-        return Err(WRONG);
+        return Err(codes::WRONG);
     };
     let presented = state.presented(code, &origin);
     let now = presented.now;
@@ -125,7 +96,7 @@ async fn confirm(
     };
     match state.store.write_by(origin.write_by, reset).await? {
         Reset::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
-        Reset::Wrong => Err(WRONG),
+        Reset::Wrong => Err(codes::WRONG),
         Reset::TooSimilar(reasons) => Err(Form::refused_password("new_password", &reasons)),
         Reset::Done(user) => {
             tracing::info!(user.id = user.0, "a password was reset");

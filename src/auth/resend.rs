@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use domain::accounts::resend::{ResendCode, Resent};
-use domain::email::EmailAddress;
+use domain::accounts::resend::ResendCode;
 use utoipa_axum::routes;
 
+use super::codes;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
@@ -40,28 +40,13 @@ async fn resend(
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
     let form = Form::readable(fields, &["email", "challenge"])?;
-    let given = form.given("email").ok_or(ApiError::Refused {
-        error: "Email is required",
-        code: "email_required",
-    })?;
-    // Something that is no address has no account, and hears what every address hears.
-    let email = given
-        .as_str()
-        .and_then(|text| EmailAddress::parse(text).ok());
-    let now = state.clock.now();
-    if let Some(email) = email {
-        let request = ResendCode::new(
+    if let Some(email) = codes::email_of_anybody(&form)? {
+        let request = ResendCode {
             email,
-            form.challenge(),
-            origin.actor,
-            state.keys.current().clone(),
-            state.rules.register.codes,
-            state.rules.limits,
-            now,
-        );
-        if let Resent::Limited(refusal) = state.store.write_by(origin.write_by, request).await? {
-            return Err(ApiError::throttled(refusal, now));
-        }
+            handle: form.challenge(),
+            asking: state.asking(&origin),
+        };
+        codes::ask(&state, &origin, request).await?;
     }
     Ok(Json(Message {
         message: "New OTP sent to your email.",

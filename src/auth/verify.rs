@@ -5,6 +5,7 @@ use axum::{Extension, Json};
 use domain::accounts::verify::{Verified, VerifyCode};
 use utoipa_axum::routes;
 
+use super::codes;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
@@ -58,9 +59,6 @@ async fn verify(
             }))
         }
         Verified::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
-        Verified::Wrong => Err(ApiError::Refused {
-            error: "Invalid OTP",
-            code: "invalid_otp",
-        }),
+        Verified::Wrong => Err(codes::WRONG),
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::accounts::CodePolicy;
-use domain::accounts::code::Presented;
+use domain::accounts::code::{Asking, Presented, Requested};
 use domain::accounts::register::{Register, RegisterPolicy, Registered};
-use domain::accounts::resend::{ResendCode, Resent};
+use domain::accounts::resend::ResendCode;
 use domain::accounts::verify::{Verified, VerifyCode};
 use domain::audit::Actor;
 use domain::client::ClientKey;
@@ -84,17 +84,14 @@ impl Rig {
 
     /// Asks for the code again; returns the mail that carries it.
     pub async fn ask_again(&self, email: &str) -> MailId {
-        let again = ResendCode::new(
-            EmailAddress::parse(email).unwrap(),
-            None,
-            actor("request-again"),
-            keys().current().clone(),
-            CODES,
-            None,
-            self.clock.now(),
-        );
-        let resent = self.database.store.write(again).await.unwrap();
-        assert_eq!(resent, Resent::Queued);
+        let (actor, key) = (actor("request-again"), keys().current().clone());
+        let again = ResendCode {
+            email: EmailAddress::parse(email).unwrap(),
+            handle: None,
+            asking: Asking::new(actor, key, CODES, None, self.clock.now()),
+        };
+        let asked = self.database.store.write(again).await.unwrap();
+        assert_eq!(asked, Requested::Queued);
         self.newest_mail(email).await
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use self::asked::{RequestCode, Requested, Whose};
+pub use self::asked::{Asking, RequestCode, Requested, Whose};
 pub(super) use self::presented::Guess;
 pub use self::presented::Presented;
 use super::{CodePolicy, NewChallenge, Owner};

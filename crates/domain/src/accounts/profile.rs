@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::code::{ChallengeDraw, CodeFor, Guess, Presented};
-use super::{CodePolicy, Owner, User, reauthentication};
+use super::code::{Asking, CodeFor, Guess, Presented, Requested};
+use super::{Owner, User, reauthentication};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailAddress;
 use crate::id::{MailId, SessionId, UserId};
-use crate::limits::{self, Limits, Passage, Refusal};
+use crate::limits::{Passage, Refusal};
 use crate::mail::{MailKind, NewMail};
-use crate::otp::{KeyId, Purpose};
+use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
 use crate::username::Username;
 
@@ -54,90 +54,45 @@ impl Write for Rename {
     }
 }
 
-/// A user, whose password has been checked, wants another address. Random values are drawn by
-/// [`RequestEmailChange::new`].
+/// A user, whose password has been checked, wants another address.
 #[derive(Debug)]
 pub struct RequestEmailChange {
-    user: User,
-    email: EmailAddress,
-    actor: Actor,
-    policy: CodePolicy,
-    limits: Option<Limits>,
-    now: Timestamp,
-    draw: ChallengeDraw,
-    mail: MailId,
-}
-
-impl RequestEmailChange {
-    /// A request for a code to the new address. With limits in force, the check of the password was counted at `now`;
-    /// that is taken back.
-    #[must_use]
-    pub fn new(
-        user: User,
-        email: EmailAddress,
-        actor: Actor,
-        key: KeyId,
-        policy: CodePolicy,
-        limits: Option<Limits>,
-        now: Timestamp,
-    ) -> Self {
-        Self {
-            user,
-            email,
-            actor,
-            policy,
-            limits,
-            now,
-            draw: ChallengeDraw::new(key),
-            mail: MailId::generate(),
-        }
-    }
+    /// Who.
+    pub user: User,
+    /// The new address.
+    pub email: EmailAddress,
+    /// When the check of the password was counted, if it was: that is taken back.
+    pub counted: Option<Timestamp>,
+    /// Who asks.
+    pub asking: Asking,
 }
 
 #[async_trait]
 impl Write for RequestEmailChange {
-    /// Granted for a free address and a taken one alike; to a taken one nothing is mailed.
-    type Out = Passage;
+    /// Callers answer alike for a free address and a taken one; to a taken one nothing is mailed.
+    type Out = Requested;
 
-    async fn apply(&self, tx: &mut dyn Tx) -> Result<Passage, StoreError> {
-        if let Some(limits) = &self.limits {
-            // Before anything else: the password was right, whatever becomes of the request.
-            let counted = Some(self.now);
-            reauthentication::succeeded(tx, &self.user, &self.actor, counted).await?;
-            let spends = limits.code_request(&self.email, &self.actor.client, Some(self.user.id));
-            let passage = limits::spend(tx, &self.actor, &spends, self.now).await?;
-            if passage != Passage::Granted {
-                return Ok(passage);
-            }
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Requested, StoreError> {
+        let (user, email) = (&self.user, &self.email);
+        // Before anything else: the password was right, whatever becomes of the request.
+        reauthentication::succeeded(tx, user, self.asking.actor(), self.counted).await?;
+        let passage = self.asking.spend(tx, email, Some(user.id)).await?;
+        if let Passage::Refused(refusal) = passage {
+            return Ok(Requested::Limited(refusal));
         }
-        if tx.user_by_email(self.email.key()).await?.is_some() {
-            return Ok(Passage::Granted);
+        if tx.user_by_email(email.key()).await?.is_some() {
+            return Ok(Requested::Nothing);
         }
         let code = CodeFor {
-            owner: Owner::User(self.user.id),
+            owner: Owner::User(user.id),
             purpose: Purpose::ChangeEmail,
-            email: &self.user.email_key,
-            target: Some(self.email.as_typed()),
+            email: &user.email_key,
+            target: Some(email.as_typed()),
             until: None,
         };
-        let (challenge, expires) = self
-            .draw
-            .current_or_new(tx, code, self.now, self.policy)
-            .await?;
-        tx.enqueue(&NewMail {
-            id: self.mail,
-            kind: MailKind::ChangeEmail,
-            to: self.email.mailbox().to_owned(),
-            to_key: self.email.key().clone(),
-            challenge: Some(challenge),
-            user: Some(self.user.id),
-            request_id: self.actor.request_id.clone(),
-            now: self.now,
-            deadline: Some(expires),
-            forget_as: None,
-        })
-        .await?;
-        Ok(Passage::Granted)
+        let challenge = self.asking.challenge(tx, code).await?;
+        let to = (email.mailbox().to_owned(), email.key());
+        self.asking.mail(tx, code, challenge, to).await
     }
 }
 

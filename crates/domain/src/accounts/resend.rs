@@ -1,67 +1,27 @@
-//! Mailing a code again: the same digits while they have time, a new challenge after that.
+//! Mailing a registration's code again: the same digits while they have time, a new challenge after that.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
-use super::code::{ChallengeDraw, CodeFor};
-use super::{Attempt, CodePolicy, Owner};
-use crate::audit::Actor;
+use super::code::{Asking, CodeFor, Requested};
+use super::{Attempt, Owner};
 use crate::email::EmailAddress;
-use crate::id::MailId;
-use crate::limits::{self, Limits, Passage, Refusal};
-use crate::mail::{MailKind, NewMail};
-use crate::otp::{KeyId, Purpose};
+use crate::limits::Passage;
+use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
 use crate::token::SecretHash;
 
-/// Somebody asks for the code again. Random values are drawn by [`ResendCode::new`].
+/// Somebody asks for the code again.
 #[derive(Debug)]
 pub struct ResendCode {
-    email: EmailAddress,
-    handle: Option<SecretHash>,
-    actor: Actor,
-    policy: CodePolicy,
-    limits: Option<Limits>,
-    now: Timestamp,
-    draw: ChallengeDraw,
-    mail: MailId,
-}
-
-/// Whether a mail was queued. Callers answer the same either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resent {
-    /// A mail is on its way.
-    Queued,
-    /// The address has no attempt that waits for a code.
-    Nothing,
-    /// A limit was reached: alike for addresses that have an attempt and those that have none.
-    Limited(Refusal),
+    /// The address that registers.
+    pub email: EmailAddress,
+    /// The hash of the handle that came with it, if one did.
+    pub handle: Option<SecretHash>,
+    /// Who asks.
+    pub asking: Asking,
 }
 
 impl ResendCode {
-    /// A request for the code of an address's attempt.
-    #[must_use]
-    pub fn new(
-        email: EmailAddress,
-        handle: Option<SecretHash>,
-        actor: Actor,
-        key: KeyId,
-        policy: CodePolicy,
-        limits: Option<Limits>,
-        now: Timestamp,
-    ) -> Self {
-        Self {
-            email,
-            handle,
-            actor,
-            policy,
-            limits,
-            now,
-            draw: ChallengeDraw::new(key),
-            mail: MailId::generate(),
-        }
-    }
-
     /// The attempt that is meant: the handle's; without one the newest of this client, else the newest.
     async fn meant<'a>(
         &self,
@@ -72,30 +32,31 @@ impl ResendCode {
             let id = tx.attempt_of_handle(handle).await?.map(|(id, _)| id);
             return Ok(attempts.iter().find(|attempt| Some(attempt.id) == id));
         }
-        let own = attempts
-            .iter()
-            .find(|attempt| attempt.client == self.actor.client);
+        let client = &self.asking.actor().client;
+        let own = attempts.iter().find(|attempt| attempt.client == *client);
         Ok(own.or_else(|| attempts.first()))
+    }
+
+    /// Mails nothing, and writes all the same, as for an address that waits for its code.
+    async fn nothing(&self, tx: &mut dyn Tx) -> Result<Requested, StoreError> {
+        let now = self.asking.now();
+        tx.count_nothing(self.email.key(), Purpose::VerifyEmail, now)
+            .await?;
+        Ok(Requested::Nothing)
     }
 }
 
 #[async_trait]
 impl Write for ResendCode {
-    type Out = Resent;
+    type Out = Requested;
 
-    async fn apply(&self, tx: &mut dyn Tx) -> Result<Resent, StoreError> {
-        if let Some(limits) = &self.limits {
-            let spends = limits.code_request(&self.email, &self.actor.client, None);
-            let passage = limits::spend(tx, &self.actor, &spends, self.now).await?;
-            if let Passage::Refused(refusal) = passage {
-                return Ok(Resent::Limited(refusal));
-            }
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Requested, StoreError> {
+        if let Passage::Refused(refusal) = self.asking.spend(tx, &self.email, None).await? {
+            return Ok(Requested::Limited(refusal));
         }
-        let attempts = tx.attempts(self.email.key(), self.now).await?;
+        let attempts = tx.attempts(self.email.key(), self.asking.now()).await?;
         let Some(attempt) = self.meant(tx, &attempts).await? else {
-            tx.count_nothing(self.email.key(), Purpose::VerifyEmail, self.now)
-                .await?;
-            return Ok(Resent::Nothing);
+            return self.nothing(tx).await;
         };
         let code = CodeFor {
             owner: Owner::Attempt(attempt.id),
@@ -104,29 +65,12 @@ impl Write for ResendCode {
             target: None,
             until: Some(attempt.expires),
         };
-        let (challenge, expires) = self
-            .draw
-            .current_or_new(tx, code, self.now, self.policy)
-            .await?;
+        let challenge = self.asking.challenge(tx, code).await?;
         if attempt.decoy {
             // Everything but the mail, so that a verified address looks like any other.
-            tx.count_nothing(self.email.key(), Purpose::VerifyEmail, self.now)
-                .await?;
-            return Ok(Resent::Nothing);
+            return self.nothing(tx).await;
         }
-        tx.enqueue(&NewMail {
-            id: self.mail,
-            kind: MailKind::VerifyEmail,
-            to: attempt.mailbox.clone(),
-            to_key: self.email.key().clone(),
-            challenge: Some(challenge),
-            user: None,
-            request_id: self.actor.request_id.clone(),
-            now: self.now,
-            deadline: Some(expires),
-            forget_as: None,
-        })
-        .await?;
-        Ok(Resent::Queued)
+        let to = (attempt.mailbox.clone(), self.email.key());
+        self.asking.mail(tx, code, challenge, to).await
     }
 }

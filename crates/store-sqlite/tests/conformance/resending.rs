@@ -1,6 +1,6 @@
 //! What a re-send leaves behind.
 
-use domain::accounts::resend::Resent;
+use domain::accounts::code::Requested;
 use domain::store::Store;
 
 use crate::support::at;
@@ -14,7 +14,7 @@ pub async fn a_resend_mails_the_same_challenge_again(store: Store) {
 
     let resent = ada.asks_again(&store, at(300)).await;
 
-    assert_eq!(resent, Resent::Queued);
+    assert_eq!(resent, Requested::Queued);
     assert_eq!(newest_code(&store, &ada.email, at(300)).await, first);
     assert_eq!(attempts(&store, &ada.email, at(300)).await[0].1.len(), 1);
     assert_eq!(mails_to(&store, &ada.email).await.len(), 2);
@@ -40,7 +40,7 @@ pub async fn a_resend_for_an_unknown_address_queues_nothing(store: Store) {
 
     let resent = nobody.asks_again(&store, at(0)).await;
 
-    assert_eq!(resent, Resent::Nothing);
+    assert_eq!(resent, Requested::Nothing);
     assert!(mails_to(&store, &nobody.email).await.is_empty());
 }
 

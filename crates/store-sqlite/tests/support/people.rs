@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::accounts::code::Presented;
+use domain::accounts::code::{Asking, Presented, Requested};
 use domain::accounts::register::{Register, RegisterPolicy, Registered};
-use domain::accounts::resend::{ResendCode, Resent};
+use domain::accounts::resend::ResendCode;
 use domain::accounts::verify::{Verified, VerifyCode};
 use domain::accounts::{Attempt, Challenge, CodePolicy, Owner};
 use domain::audit::Actor;
@@ -133,16 +133,13 @@ impl Person {
         store.write(self.registration(POLICY, now)).await.unwrap()
     }
 
-    pub async fn asks_again(&self, store: &Store, now: Timestamp) -> Resent {
-        let resend = ResendCode::new(
-            address(&self.email),
-            None,
-            self.actor("request-again"),
-            keys().current().clone(),
-            CODES,
-            None,
-            now,
-        );
+    pub async fn asks_again(&self, store: &Store, now: Timestamp) -> Requested {
+        let actor = self.actor("request-again");
+        let resend = ResendCode {
+            email: address(&self.email),
+            handle: None,
+            asking: Asking::new(actor, keys().current().clone(), CODES, None, now),
+        };
         store.write(resend).await.unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! Asking for a code.
+//! Asking for a code: what is counted for it, which challenge is mailed, and the mail.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -6,24 +6,127 @@ use jiff::Timestamp;
 use super::{ChallengeDraw, CodeFor};
 use crate::accounts::{CodePolicy, Owner, User};
 use crate::audit::Actor;
-use crate::email::EmailAddress;
-use crate::id::MailId;
+use crate::email::{EmailAddress, EmailKey};
+use crate::id::{ChallengeId, MailId, UserId};
 use crate::limits::{self, Limits, Passage, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{KeyId, Purpose};
 use crate::store::{StoreError, Tx, Write};
 
-/// A user, known or only claimed, asks for a code. Random values are drawn by [`RequestCode::new`].
+/// Somebody asks for a code: who, when, and what holds for it.
 #[derive(Debug)]
-pub struct RequestCode {
-    whose: Whose,
-    purpose: Purpose,
+pub struct Asking {
     actor: Actor,
     policy: CodePolicy,
     limits: Option<Limits>,
     now: Timestamp,
     draw: ChallengeDraw,
     mail: MailId,
+}
+
+/// Whether a mail was queued. Where anybody can ask, callers answer the same either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requested {
+    /// A mail is on its way.
+    Queued,
+    /// Nobody waits for that code.
+    Nothing,
+    /// A limit was reached: alike for addresses that wait for the code and those that don't.
+    Limited(Refusal),
+}
+
+impl Asking {
+    /// Draws the random values. `key`: what a new code is made with; `limits`: `None` lifts them.
+    #[must_use]
+    pub fn new(
+        actor: Actor,
+        key: KeyId,
+        policy: CodePolicy,
+        limits: Option<Limits>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            actor,
+            policy,
+            limits,
+            now,
+            draw: ChallengeDraw::new(key),
+            mail: MailId::generate(),
+        }
+    }
+
+    /// Who asks.
+    pub(in crate::accounts) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// When.
+    pub(in crate::accounts) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Counts it for the address, and for the user if it is one who asks, else for the client.
+    pub(in crate::accounts) async fn spend(
+        &self,
+        tx: &mut dyn Tx,
+        email: &EmailAddress,
+        user: Option<UserId>,
+    ) -> Result<Passage, StoreError> {
+        let Some(limits) = &self.limits else {
+            return Ok(Passage::Granted);
+        };
+        let spends = limits.code_request(email, &self.actor.client, user);
+        limits::spend(tx, &self.actor, &spends, self.now).await
+    }
+
+    /// The challenge to mail, and when it ends.
+    pub(in crate::accounts) async fn challenge(
+        &self,
+        tx: &mut dyn Tx,
+        code: CodeFor<'_>,
+    ) -> Result<(ChallengeId, Timestamp), StoreError> {
+        self.draw
+            .current_or_new(tx, code, self.now, self.policy)
+            .await
+    }
+
+    /// Puts the mail with its code into the queue.
+    pub(in crate::accounts) async fn mail(
+        &self,
+        tx: &mut dyn Tx,
+        code: CodeFor<'_>,
+        (challenge, ends): (ChallengeId, Timestamp),
+        (to, to_key): (String, &EmailKey),
+    ) -> Result<Requested, StoreError> {
+        tx.enqueue(&NewMail {
+            id: self.mail,
+            kind: MailKind::of_code(code.purpose),
+            to,
+            to_key: to_key.clone(),
+            challenge: Some(challenge),
+            user: match code.owner {
+                Owner::User(user) => Some(user),
+                Owner::Attempt(_) => None,
+            },
+            request_id: self.actor.request_id.clone(),
+            now: self.now,
+            deadline: Some(ends),
+            forget_as: None,
+        })
+        .await?;
+        Ok(Requested::Queued)
+    }
+}
+
+/// A user, known or only claimed, asks for a code.
+#[derive(Debug)]
+pub struct RequestCode {
+    /// Whose code.
+    pub whose: Whose,
+    /// What for.
+    pub purpose: Purpose,
+    /// Who asks.
+    pub asking: Asking,
 }
 
 /// Whose code is asked for.
@@ -35,56 +138,15 @@ pub enum Whose {
     User(User),
 }
 
-/// Whether a mail was queued. Where anybody can ask, callers answer the same either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requested {
-    /// A mail is on its way.
-    Queued,
-    /// There is no such user.
-    Nobody,
-    /// A limit was reached: alike for addresses that have a user and those that have none.
-    Limited(Refusal),
-}
-
-impl RequestCode {
-    /// A request for a code of that purpose.
-    #[must_use]
-    pub fn new(
-        whose: Whose,
-        purpose: Purpose,
-        actor: Actor,
-        key: KeyId,
-        policy: CodePolicy,
-        limits: Option<Limits>,
-        now: Timestamp,
-    ) -> Self {
-        Self {
-            whose,
-            purpose,
-            actor,
-            policy,
-            limits,
-            now,
-            draw: ChallengeDraw::new(key),
-            mail: MailId::generate(),
-        }
-    }
-}
-
 impl RequestCode {
     async fn passage(&self, tx: &mut dyn Tx) -> Result<Passage, StoreError> {
-        let Some(limits) = &self.limits else {
-            return Ok(Passage::Granted);
-        };
-        let client = &self.actor.client;
-        let spends = match &self.whose {
-            Whose::Address(email) => limits.code_request(email, client, None),
+        match &self.whose {
+            Whose::Address(email) => self.asking.spend(tx, email, None).await,
             Whose::User(user) => match EmailAddress::parse(&user.email) {
-                Ok(email) => limits.code_request(&email, client, Some(user.id)),
-                Err(_) => return Ok(Passage::Granted),
+                Ok(email) => self.asking.spend(tx, &email, Some(user.id)).await,
+                Err(_) => Ok(Passage::Granted),
             },
-        };
-        limits::spend(tx, &self.actor, &spends, self.now).await
+        }
     }
 }
 
@@ -101,7 +163,7 @@ impl Write for RequestCode {
             Whose::Address(address) => tx.user_by_email(address.key()).await?,
         };
         let Some(user) = user.filter(|user| user.active) else {
-            return Ok(Requested::Nobody);
+            return Ok(Requested::Nothing);
         };
         let code = CodeFor {
             owner: Owner::User(user.id),
@@ -110,23 +172,8 @@ impl Write for RequestCode {
             target: None,
             until: None,
         };
-        let (challenge, expires) = self
-            .draw
-            .current_or_new(tx, code, self.now, self.policy)
-            .await?;
-        tx.enqueue(&NewMail {
-            id: self.mail,
-            kind: MailKind::of_code(self.purpose),
-            to: user.mailbox(),
-            to_key: user.email_key.clone(),
-            challenge: Some(challenge),
-            user: Some(user.id),
-            request_id: self.actor.request_id.clone(),
-            now: self.now,
-            deadline: Some(expires),
-            forget_as: None,
-        })
-        .await?;
-        Ok(Requested::Queued)
+        let challenge = self.asking.challenge(tx, code).await?;
+        let to = (user.mailbox(), &user.email_key);
+        self.asking.mail(tx, code, challenge, to).await
     }
 }

@@ -1,0 +1,58 @@
+//! What the routes around codes have in common: asking for one, and what is said of a wrong one.
+
+use domain::accounts::code::{RequestCode, Requested, Whose};
+use domain::email::EmailAddress;
+use domain::otp::Purpose;
+use domain::store::Write;
+
+use crate::AppState;
+use crate::error::ApiError;
+use crate::fields::Form;
+use crate::request::Origin;
+
+/// Said of every code that is not right.
+pub(super) const WRONG: ApiError = ApiError::Refused {
+    error: "Invalid OTP",
+    code: "invalid_otp",
+};
+
+/// The address that a code is asked for. Something that is no address has no account, and hears what every address
+/// hears.
+pub(super) fn email_of_anybody(form: &Form) -> Result<Option<EmailAddress>, ApiError> {
+    let given = form.given("email").ok_or(ApiError::Refused {
+        error: "Email is required",
+        code: "email_required",
+    })?;
+    let text = given.as_str();
+    Ok(text.and_then(|text| EmailAddress::parse(text).ok()))
+}
+
+/// Asks for a code of the user with the address in the body.
+pub(super) async fn ask_by_email(
+    state: &AppState,
+    origin: &Origin,
+    form: &Form,
+    purpose: Purpose,
+) -> Result<(), ApiError> {
+    let Some(email) = email_of_anybody(form)? else {
+        return Ok(());
+    };
+    let request = RequestCode {
+        whose: Whose::Address(email),
+        purpose,
+        asking: state.asking(origin),
+    };
+    ask(state, origin, request).await
+}
+
+/// Asks for a code. Whether one was mailed is told to nobody.
+pub(super) async fn ask(
+    state: &AppState,
+    origin: &Origin,
+    request: impl Write<Out = Requested>,
+) -> Result<(), ApiError> {
+    match state.store.write_by(origin.write_by, request).await? {
+        Requested::Limited(refusal) => Err(ApiError::throttled(refusal, state.clock.now())),
+        Requested::Queued | Requested::Nothing => Ok(()),
+    }
+}
