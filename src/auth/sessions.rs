@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use domain::accounts::sessions::{EndSessions, Session};
-use domain::id::SessionId;
+use domain::id::{SessionId, UserId};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -96,13 +96,7 @@ async fn log_out(
     State(state): State<AppState>,
     Extension(origin): Extension<Origin>,
 ) -> Result<StatusCode, ApiError> {
-    let end = EndSessions {
-        user: session.user.id,
-        session: Some(session.id),
-        actor: origin.actor,
-        now: state.clock.now(),
-    };
-    state.store.write_by(origin.write_by, end).await?;
+    end(&state, origin, session.user.id, Some(session.id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -123,13 +117,7 @@ async fn log_out_all(
     State(state): State<AppState>,
     Extension(origin): Extension<Origin>,
 ) -> Result<StatusCode, ApiError> {
-    let end = EndSessions {
-        user: session.user.id,
-        session: None,
-        actor: origin.actor,
-        now: state.clock.now(),
-    };
-    state.store.write_by(origin.write_by, end).await?;
+    end(&state, origin, session.user.id, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -195,14 +183,24 @@ async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
     let id: SessionId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let end = EndSessions {
-        user: session.user.id,
-        session: Some(id),
-        actor: origin.actor,
-        now: state.clock.now(),
-    };
-    match state.store.write_by(origin.write_by, end).await? {
+    match end(&state, origin, session.user.id, Some(id)).await? {
         0 => Err(ApiError::NotFound),
         _ => Ok(StatusCode::NO_CONTENT),
     }
+}
+
+/// Ends one session of a user, or all; returns how many there were.
+async fn end(
+    state: &AppState,
+    origin: Origin,
+    user: UserId,
+    session: Option<SessionId>,
+) -> Result<u64, ApiError> {
+    let end = EndSessions {
+        user,
+        session,
+        actor: origin.actor,
+        now: state.clock.now(),
+    };
+    Ok(state.store.write_by(origin.write_by, end).await?)
 }

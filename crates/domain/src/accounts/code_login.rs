@@ -9,7 +9,7 @@ use super::{NewSession, User};
 use crate::audit::{Entry, Event};
 use crate::email::EmailAddress;
 use crate::id::{SessionId, UserId};
-use crate::limits::{Passage, Refusal};
+use crate::limits::Refusal;
 use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
 use crate::token::SessionToken;
@@ -68,18 +68,6 @@ impl LoginByCode {
             user_agent: actor.user_agent.clone(),
         }
     }
-
-    /// An address without a user costs a guess like every other.
-    async fn nobodys(&self, tx: &mut dyn Tx) -> Result<ByCode, StoreError> {
-        if let Passage::Refused(refusal) = self.presented.may_guess(tx).await? {
-            return Ok(ByCode::Limited(refusal));
-        }
-        let email = self.email.key();
-        self.presented
-            .guessed_wrong(tx, None, email, Purpose::LogIn)
-            .await?;
-        Ok(ByCode::Wrong)
-    }
 }
 
 #[async_trait]
@@ -88,11 +76,9 @@ impl Write for LoginByCode {
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<ByCode, StoreError> {
         let (purpose, now) = (Purpose::LogIn, self.presented.now);
-        let Some(user) = tx.user_by_email(self.email.key()).await? else {
-            return self.nobodys(tx).await;
-        };
-        let challenge = match self.presented.by_user(tx, &user, purpose).await? {
-            Guess::Right(challenge) => challenge,
+        let email = self.email.key();
+        let (user, challenge) = match self.presented.by_address(tx, email, purpose).await? {
+            Guess::Right(found) => found,
             Guess::Wrong => return Ok(ByCode::Wrong),
             Guess::Limited(refusal) => return Ok(ByCode::Limited(refusal)),
         };

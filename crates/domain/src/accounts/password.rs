@@ -8,7 +8,7 @@ use super::{User, reauthentication};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailAddress;
 use crate::id::{MailId, SessionId, UserId};
-use crate::limits::{Passage, Refusal};
+use crate::limits::Refusal;
 use crate::mail::{MailKind, NewMail};
 use crate::otp::Purpose;
 use crate::password::{Attribute, Password, PasswordError, PasswordHash};
@@ -62,11 +62,9 @@ impl Write for ResetPassword {
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Reset, StoreError> {
         let now = self.presented.now;
         let purpose = Purpose::ResetPassword;
-        let Some(user) = tx.user_by_email(self.email.key()).await? else {
-            return self.nobodys(tx, purpose).await;
-        };
-        let challenge = match self.presented.by_user(tx, &user, purpose).await? {
-            Guess::Right(challenge) => challenge,
+        let email = self.email.key();
+        let (user, challenge) = match self.presented.by_address(tx, email, purpose).await? {
+            Guess::Right(found) => found,
             Guess::Wrong => return Ok(Reset::Wrong),
             Guess::Limited(refusal) => return Ok(Reset::Limited(refusal)),
         };
@@ -89,20 +87,6 @@ impl Write for ResetPassword {
         tx.record(&entry.user(user.id).email(&user.email_key))
             .await?;
         Ok(Reset::Done(user.id))
-    }
-}
-
-impl ResetPassword {
-    /// An address without a user costs a guess like every other.
-    async fn nobodys(&self, tx: &mut dyn Tx, purpose: Purpose) -> Result<Reset, StoreError> {
-        if let Passage::Refused(refusal) = self.presented.may_guess(tx).await? {
-            return Ok(Reset::Limited(refusal));
-        }
-        let email = self.email.key();
-        self.presented
-            .guessed_wrong(tx, None, email, purpose)
-            .await?;
-        Ok(Reset::Wrong)
     }
 }
 

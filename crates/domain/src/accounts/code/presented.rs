@@ -99,6 +99,27 @@ impl Presented {
         Ok(Guess::Wrong)
     }
 
+    /// The same for whoever has that address. One without a user costs a guess like every other.
+    pub(in crate::accounts) async fn by_address(
+        &self,
+        tx: &mut dyn Tx,
+        email: &EmailKey,
+        purpose: Purpose,
+    ) -> Result<Guess<(User, Challenge)>, StoreError> {
+        if let Some(user) = tx.user_by_email(email).await? {
+            return Ok(match self.by_user(tx, &user, purpose).await? {
+                Guess::Right(challenge) => Guess::Right((user, challenge)),
+                Guess::Wrong => Guess::Wrong,
+                Guess::Limited(refusal) => Guess::Limited(refusal),
+            });
+        }
+        if let Passage::Refused(refusal) = self.may_guess(tx).await? {
+            return Ok(Guess::Limited(refusal));
+        }
+        self.guessed_wrong(tx, None, email, purpose).await?;
+        Ok(Guess::Wrong)
+    }
+
     async fn challenge_of(
         &self,
         tx: &mut dyn Tx,
