@@ -39,6 +39,8 @@ pub enum ApiError {
         /// The stable word for it.
         code: &'static str,
     },
+    /// 400: what came is no HTTP request.
+    NoHttp,
     /// 404.
     NotFound,
     /// 405: the route has no such method.
@@ -50,10 +52,14 @@ pub enum ApiError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// 414: the path and query have more bytes than are read.
+    TargetTooLong,
     /// 415.
     UnsupportedMediaType(String),
     /// 429: a limit was reached.
     Throttled(Throttle),
+    /// 431: the headers are more, or have more bytes, than are read.
+    HeadersTooLarge,
     /// 503 or 507: nothing was changed; the same may succeed in a moment.
     Store(StoreError),
     /// 503: too many passwords wait to be hashed, in all or for this client. No 429, since nobody can say to the
@@ -84,7 +90,7 @@ impl ApiError {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::Fields(_) | Self::Refused { .. } | Self::Malformed { .. } => {
+            Self::Fields(_) | Self::Refused { .. } | Self::Malformed { .. } | Self::NoHttp => {
                 StatusCode::BAD_REQUEST
             }
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
@@ -93,8 +99,10 @@ impl ApiError {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Store(StoreError::Full) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Store(_) | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
@@ -111,6 +119,10 @@ impl ApiError {
                 "code": "email_not_verified",
             }),
             Self::Malformed { detail, code } => json!({"detail": detail, "code": code}),
+            Self::NoHttp => json!({
+                "detail": "This is no request in HTTP/1.1.",
+                "code": "no_http",
+            }),
             Self::NotFound => json!({"detail": "Not found.", "code": "not_found"}),
             Self::MethodNotAllowed(method) => json!({
                 "detail": format!("Method \"{method}\" not allowed."),
@@ -124,6 +136,10 @@ impl ApiError {
                 "detail": format!("The request's body is too large: at most {limit} bytes are read."),
                 "code": "body_too_large",
             }),
+            Self::TargetTooLong => json!({
+                "detail": "The request's path and query are too long.",
+                "code": "target_too_long",
+            }),
             Self::UnsupportedMediaType(media) => json!({
                 "detail": format!("Unsupported media type \"{media}\" in request."),
                 "code": "unsupported_media_type",
@@ -135,6 +151,10 @@ impl ApiError {
                     "code": "throttled",
                 })
             }
+            Self::HeadersTooLarge => json!({
+                "detail": "The request's headers are too many or too large.",
+                "code": "headers_too_large",
+            }),
             Self::Store(_) | Self::Overloaded(_) => json!({
                 "error": "The service is busy. Nothing was changed. Please try again.",
                 "code": "busy",

@@ -37,6 +37,7 @@ pub mod route;
 pub mod sent;
 pub mod server;
 pub mod state;
+pub mod unreadable;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

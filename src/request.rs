@@ -16,7 +16,8 @@ use ulid::Ulid;
 use crate::AppState;
 use crate::client_address::client_address;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Names a request in the answer and in the records.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Who is behind a request, for handlers to extract as `Extension<Origin>`.
 #[derive(Clone, Debug)]

@@ -23,6 +23,8 @@ use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
+use crate::unreadable::Answering;
+
 /// The most bytes that a request's line and headers may have together.
 const HEAD_LIMIT: usize = 64 * 1024;
 
@@ -57,7 +59,8 @@ pub async fn run(listener: TcpListener, router: Router, settings: &Settings, shu
                 let service = service(router.clone(), peer);
                 let mut stream = TimeoutStream::new(stream);
                 stream.set_write_timeout(Some(WRITE_TIMEOUT));
-                let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
+                let stream = Answering::new(Box::pin(stream));
+                let connection = http.serve_connection(TokioIo::new(stream), service);
                 let connection = graceful.watch(connection);
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {

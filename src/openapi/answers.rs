@@ -150,7 +150,7 @@ const ALWAYS: [&str; 4] = [
     "Allow",
 ];
 
-const SHARED: [Shared; 11] = [
+const SHARED: [Shared; 13] = [
     Shared::new(
         "400",
         "BadRequest",
@@ -170,6 +170,12 @@ const SHARED: [Shared; 11] = [
     Shared::new("408", "BodyTimeout", Body::Detail, "The body did not arrive in time."),
     Shared::new("413", "BodyTooLarge", Body::Detail, "The body has more bytes than are read."),
     Shared::new(
+        "414",
+        "TargetTooLong",
+        Body::Detail,
+        "The path and query have more bytes than are read.",
+    ),
+    Shared::new(
         "415",
         "UnsupportedMediaType",
         Body::Detail,
@@ -177,6 +183,12 @@ const SHARED: [Shared; 11] = [
     ),
     Shared::new("429", "Throttled", Body::Detail, "A limit was reached. Nothing was changed.")
         .with(&["Retry-After", "RateLimit", "RateLimit-Policy"]),
+    Shared::new(
+        "431",
+        "HeadersTooLarge",
+        Body::Detail,
+        "The headers are more, or have more bytes, than are read.",
+    ),
     Shared::new("500", "Internal", Body::Error, "A mistake of the server."),
     Shared::new("503", "Busy", Body::Error, "The server is busy. Nothing was changed.")
         .with(&["Retry-After"]),

@@ -102,7 +102,7 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// Adds to an operation what it does not say itself.
 fn finish(operation: &mut Operation) {
-    let mut shared = vec!["405", "429", "500"];
+    let mut shared = vec!["405", "414", "429", "431", "500"];
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         in_every_form(body);
         shared.extend(["400", "408", "413", "415"]);

@@ -1,0 +1,183 @@
+//! Requests that are no HTTP, or have too long a head: hyper refuses them before any handler sees them.
+//!
+//! Its own answers are bare, and it has no place to change them (hyper 1: `Http1Transaction::on_error`). So a
+//! connection's stream looks at what hyper writes, and where that is exactly such an answer, writes ours: with a body,
+//! the headers of every answer, an `X-Request-Id`, and a line in the log. Nothing of ours can look like one: each answer
+//! has its id in the head, and no body ends in an empty line. Should hyper's words change, its bare answer goes out.
+
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::http::HeaderValue;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http_body_util::BodyExt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ulid::Ulid;
+
+use crate::error::ApiError;
+use crate::headers;
+use crate::request::REQUEST_ID;
+
+/// A connection whose unreadable requests are answered in full.
+pub struct Answering<S> {
+    stream: S,
+    /// Whether the last write took only the beginning, so that the next begins inside an answer.
+    inside: bool,
+    /// What is written in the place of hyper's answer, and how much of it has been.
+    instead: Option<(Vec<u8>, usize)>,
+}
+
+impl<S> Answering<S> {
+    /// Over this stream.
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            inside: false,
+            instead: None,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Answering<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Self {
+            stream,
+            inside,
+            instead,
+        } = self.get_mut();
+        if instead.is_none() && !*inside {
+            *instead = in_full(buf).map(|answer| (answer, 0));
+        }
+        let Some((answer, written)) = instead else {
+            let taken = ready!(Pin::new(stream).poll_write(cx, buf))?;
+            *inside = taken < buf.len();
+            return Poll::Ready(Ok(taken));
+        };
+        while *written < answer.len() {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, &answer[*written..]))? {
+                0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                more => *written += more,
+            }
+        }
+        *instead = None;
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Our answer, if these bytes are one that hyper gives by itself.
+fn in_full(bytes: &[u8]) -> Option<Vec<u8>> {
+    let bare = std::str::from_utf8(bytes).ok()?.strip_prefix("HTTP/1.1 ")?;
+    let (status, date) = bare.split_once("\r\nconnection: close\r\ncontent-length: 0\r\ndate: ")?;
+    let date = date.strip_suffix("\r\n\r\n")?;
+    let error = match status.get(..3)? {
+        "400" => ApiError::NoHttp,
+        "414" => ApiError::TargetTooLong,
+        "431" => ApiError::HeadersTooLarge,
+        _ => return None,
+    };
+    let id = Ulid::generate().to_string();
+    let response = headers::add(error.into_response()).now_or_never()?;
+    tracing::info!(
+        http.status = response.status().as_u16(),
+        request.id = id,
+        "answered what could not be read"
+    );
+    written(response, &id, date)
+}
+
+/// An answer as it stands on the wire.
+fn written(response: Response, id: &str, date: &str) -> Option<Vec<u8>> {
+    let (mut head, body) = response.into_parts();
+    let body = body.collect().now_or_never()?.ok()?.to_bytes();
+    head.headers
+        .insert(REQUEST_ID, HeaderValue::from_str(id).ok()?);
+    let status = head.status;
+    let length = body.len();
+    let mut bytes = format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\ndate: {date}\r\n"
+    )
+    .into_bytes();
+    for (name, value) in &head.headers {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&body);
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const BARE: &str = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
+                        content-length: 0\r\ndate: Sun, 22 Nov 2026 22:42:15 GMT\r\n\r\n";
+
+    /// What comes out where these are written, one after the other, into a stream that takes a few bytes at a time.
+    async fn through(writes: &[&str]) -> String {
+        let (ours, mut theirs) = duplex(7);
+        let writing = async {
+            let mut stream = Answering::new(ours);
+            for bytes in writes {
+                stream.write_all(bytes.as_bytes()).await.unwrap();
+            }
+        };
+        let mut out = String::new();
+        let (read, ()) = tokio::join!(theirs.read_to_string(&mut out), writing);
+        read.unwrap();
+        out
+    }
+
+    #[tokio::test]
+    async fn a_bare_answer_is_replaced_whole_and_once() {
+        let out = through(&["before", BARE, "after"]).await;
+
+        assert!(out.starts_with("beforeHTTP/1.1 431 Request"), "{out}");
+        assert!(out.contains("date: Sun, 22 Nov 2026 22:42:15 GMT\r\n"));
+        assert!(
+            out.ends_with(r#""code":"headers_too_large"}after"#),
+            "{out}"
+        );
+        assert_eq!(out.matches("x-request-id: ").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_exactly_that_stays_as_it_is() {
+        let one_of_ours = BARE.replace("date:", "x-request-id: 1\r\ndate:");
+        let with_a_body = format!("{BARE}{{}}");
+        let behind_another = format!("HTTP/1.1 200 OK\r\n\r\n{{}}{BARE}");
+        let of_another_status = BARE.replace("431", "404");
+
+        for bytes in [one_of_ours, with_a_body, behind_another, of_another_status] {
+            assert_eq!(through(&[&bytes]).await, bytes);
+        }
+    }
+}
