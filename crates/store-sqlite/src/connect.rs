@@ -1,5 +1,6 @@
 //! Opening a database file: the settings every connection needs, each read back.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, SqlitePool};
 
 use crate::Options;
+use crate::mend;
 use crate::migrate::SchemaError;
 
 /// Before this version a WAL shared by two processes could be corrupted.
@@ -24,13 +26,22 @@ pub enum OpenError {
     #[error("there is no database at {}: make it with `smart-notes migrate`", .0.display())]
     Missing(PathBuf),
     /// The file can't be opened or read.
-    #[error("the database {} can't be opened", .path.display())]
+    #[error("the database {} can't be opened{}", .path.display(), mend::sqlite(.source))]
     Unusable {
         /// The file.
         path: PathBuf,
         /// Why.
         #[source]
         source: sqlx::Error,
+    },
+    /// This process may not write the database, a file that belongs to it, or its folder.
+    #[error("{} can't be written{}", .path.display(), mend::io(.source))]
+    ReadOnly {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
     },
     /// The linked `SQLite` is too old to be shared by two processes.
     #[error(
@@ -58,14 +69,19 @@ pub(crate) fn must_exist(path: &Path) -> Result<(), OpenError> {
     // Asked, not opened: closing a file handle of our own would drop the locks that SQLite has on it
     // in this process (SQLite, "How To Corrupt", section 2.2).
     match std::fs::metadata(path) {
+        Ok(file) if file.is_dir() => Err(unusable(path, ErrorKind::IsADirectory.into())),
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             Err(OpenError::Missing(path.to_owned()))
         }
-        Err(error) => Err(OpenError::Unusable {
-            path: path.to_owned(),
-            source: sqlx::Error::Io(error),
-        }),
+        Err(error) => Err(unusable(path, error)),
+    }
+}
+
+fn unusable(path: &Path, error: std::io::Error) -> OpenError {
+    OpenError::Unusable {
+        path: path.to_owned(),
+        source: sqlx::Error::Io(error),
     }
 }
 

@@ -10,7 +10,7 @@ const IOERR_FSYNC: i32 = 0x040a;
 const IOERR_DIR_FSYNC: i32 = 0x050a;
 
 /// `SQLite`'s extended result code, if the database said so.
-fn code(error: &Error) -> Option<i32> {
+pub(crate) fn code(error: &Error) -> Option<i32> {
     error.as_database_error()?.code()?.parse().ok()
 }
 

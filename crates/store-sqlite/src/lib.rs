@@ -13,6 +13,7 @@ pub mod django;
 mod error;
 mod import;
 mod mails;
+mod mend;
 pub mod migrate;
 pub mod queue;
 mod records;
@@ -63,6 +64,7 @@ impl Sqlite {
     /// Opens the database that [`migrate::run`] made. Refuses one whose schema is older than this program's.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         connect::must_exist(&options.path)?;
+        mend::must_be_writable(&options.path)?;
         let writer = connect::writer(&options).await?;
         let readers = connect::readers(&options).await?;
         migrate::check(&readers).await?;

@@ -15,6 +15,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use crate::connect::connect_options;
+use crate::mend;
 
 const OURS: &str = "_sqlx_migrations";
 const APALIS: &str = "_apalis_migrations";
@@ -39,7 +40,7 @@ pub enum SchemaError {
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// The file or its folder can't be used.
-    #[error("{} can't be used", .path.display())]
+    #[error("{} can't be used{}", .path.display(), mend::io(.source))]
     File {
         /// Which.
         path: PathBuf,
@@ -48,7 +49,7 @@ pub enum MigrationError {
         source: std::io::Error,
     },
     /// The database can't be opened.
-    #[error("the database {} can't be opened", .path.display())]
+    #[error("the database {} can't be opened{}", .path.display(), mend::sqlite(.source))]
     Open {
         /// The file.
         path: PathBuf,
@@ -169,10 +170,7 @@ fn create(path: &Path) -> Result<(), MigrationError> {
 
 /// Locks the database's folder, made if need be, against another migration; sqlx takes no lock on `SQLite`.
 fn take_turn(path: &Path) -> Result<File, MigrationError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = mend::folder(path);
     let failed = |source| MigrationError::File {
         path: folder.to_owned(),
         source,

@@ -1,7 +1,21 @@
 //! What only `SQLite` has: one writer that commits in groups, a file, a disk that may fill up.
 
 mod disk;
+mod mending;
 mod migrating;
 mod opening;
 mod sweeping;
 mod writer;
+
+use std::error::Error;
+
+/// An error with its chain, as a program prints it.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,6 +1,5 @@
 //! Opening a file: who may read it, how each connection is set, and what is refused in which words.
 
-use std::error::Error;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -12,16 +11,7 @@ use store_sqlite::{OpenError, Sqlite, migrate};
 use crate::support::mails::{enqueue, mail};
 use crate::support::{Database, at, options, outside};
 
-/// An error with its chain, as a program prints it.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
+use super::chain;
 
 async fn refused(path: &Path) -> String {
     match Sqlite::open(options(path)).await {
