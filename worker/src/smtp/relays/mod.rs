@@ -206,12 +206,13 @@ fn say(relay: &str, change: Change, why: Option<&str>) {
             smtp.relay = relay,
             "the relay refuses us; no mail goes there until somebody mends that: {why}"
         ),
-        Change::Reopened(_) => tracing::info!(
+        // These two may alternate every few seconds.
+        Change::Reopened(_) => tracing::debug!(
             smtp.relay = relay,
             "the relay answered a probe and failed at the mail after it: {why}"
         ),
         Change::HalfOpened => {
-            tracing::info!(smtp.relay = relay, "the relay answers; one mail goes there");
+            tracing::debug!(smtp.relay = relay, "the relay answers; one mail goes there");
         }
         Change::Closed => tracing::info!(smtp.relay = relay, "the relay works again"),
     }
