@@ -19,7 +19,7 @@ async fn frozen_before_its_mark_it_writes_no_dot_any_more() {
     let id = rig.register(ADA).await;
     tokio::time::timeout(PATIENCE, at_data).await.unwrap();
 
-    frozen.freeze();
+    rig.freeze(&frozen).await;
     let other = rig.spawn();
     let story = rig.reaches(id, "delivered").await;
     // The relay's 354 is there when it wakes.
@@ -44,7 +44,7 @@ async fn frozen_after_its_dot_its_late_result_changes_nothing() {
     let id = rig.register(ADA).await;
     tokio::time::timeout(PATIENCE, at_dot).await.unwrap();
 
-    frozen.freeze();
+    rig.freeze(&frozen).await;
     let other = rig.spawn();
     let before = rig.reaches(id, "delivered").await;
     // The frozen one's mail is taken as well, and its 250 is there when it wakes.
@@ -73,7 +73,7 @@ async fn a_worker_that_was_given_up_works_again() {
     let frozen = rig.spawn();
     let id = rig.register(ADA).await;
     tokio::time::timeout(PATIENCE, at_rcpt).await.unwrap();
-    frozen.freeze();
+    rig.freeze(&frozen).await;
     let other = rig.spawn();
     rig.reaches(id, "delivered").await;
     assert!(other.stop().await.success());

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::Connection;
 use tokio::process::{Child, Command};
 
 use super::{PATIENCE, Rig};
@@ -44,6 +45,17 @@ impl Rig {
     }
 }
 
+impl Rig {
+    /// SIGSTOP: the worker stands still, and says no more that it lives. Not while it writes: it would keep the
+    /// database's lock for as long as it is frozen.
+    pub async fn freeze(&self, worker: &Process) {
+        let mut outside = self.outside().await;
+        let lock = outside.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        worker.signal(Signal::STOP);
+        lock.rollback().await.unwrap();
+    }
+}
+
 /// What workers said so far.
 pub fn said(folder: &Path) -> String {
     std::fs::read_to_string(folder.join(LOG)).unwrap_or_default()
@@ -58,11 +70,6 @@ impl Process {
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();
-    }
-
-    /// SIGSTOP: it stands still, and says no more that it lives.
-    pub fn freeze(&self) {
-        self.signal(Signal::STOP);
     }
 
     /// SIGCONT.

@@ -111,6 +111,14 @@ impl JobQueue for Sqlite {
     }
 
     async fn tend(&self, keys: &Keys, now: Timestamp) -> Result<Tended, StoreError> {
+        let mut reader = self.readers.acquire().await.map_err(store_error)?;
+        if tend::Found::look(&mut reader, keys, now)
+            .await?
+            .is_nothing()
+        {
+            return Ok(Tended::default());
+        }
+        drop(reader);
         let keys = keys.clone();
         self.queue_write(tend::Tend { keys, now }).await
     }

@@ -6,6 +6,7 @@ use domain::id::MailId;
 use domain::mail::{
     MAX_CUT_OFFS, MailState, NOTICE_LIFE, Priority, longest_pause, maybe_delivered,
 };
+use domain::otp::KeyId;
 use domain::queue::{Keys, Tended};
 use domain::store::StoreError;
 use jiff::Timestamp;
@@ -35,24 +36,80 @@ impl QueueWrite for Tend {
     type Out = Tended;
 
     async fn apply(&self, connection: &mut SqliteConnection) -> Result<Tended, StoreError> {
+        let found = Found::look(connection, &self.keys, self.now).await?;
         Ok(Tended {
-            expired: expire(connection, self.now).await?,
-            hastened: hasten(connection, self.now).await?,
-            lacking: explain(connection, &self.keys, self.now).await?,
+            expired: expire(connection, found.over, self.now).await?,
+            hastened: hasten(connection, found.stranded, self.now).await?,
+            lacking: explain(connection, found.lacking).await?,
         })
     }
 }
 
-/// Ends mails whose time was over before anybody could claim them. A notice's is over after a day.
-async fn expire(
+/// What there is to look after. Looked for on a reading connection first: nearly always it is nothing, and the
+/// lock is not taken for that.
+pub(super) struct Found {
+    over: Vec<String>,
+    stranded: Vec<String>,
+    /// Each with the key that it waits for.
+    lacking: Vec<(String, String)>,
+}
+
+impl Found {
+    pub(super) async fn look(
+        connection: &mut SqliteConnection,
+        keys: &Keys,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            over: over(connection, now).await?,
+            stranded: stranded(connection, now).await?,
+            lacking: lacking(connection, keys, now).await?,
+        })
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.over.is_empty() && self.stranded.is_empty() && self.lacking.is_empty()
+    }
+}
+
+/// Mails whose time was over before anybody could claim them. A notice's is over after a day.
+async fn over(
     connection: &mut SqliteConnection,
     now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    let (too_old, now) = (micros(now - NOTICE_LIFE), micros(now));
+    sqlx::query_scalar!(
+        "select Jobs.id from (
+               select id from mails indexed by mails_by_deadline
+               where finished_at is null and deadline_at is not null and deadline_at <= ?1
+                 and state in ('queued', 'waiting')
+               union all
+               select id from mails
+               where state in ('queued', 'waiting') and created_at < ?2 and deadline_at is null) as over
+           cross join Jobs on Jobs.id = over.id
+           where Jobs.status = 'Pending' and Jobs.lock_by is null limit ?3",
+        now,
+        too_old,
+        BATCH
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)
+}
+
+async fn expire(
+    connection: &mut SqliteConnection,
+    over: Vec<String>,
+    now: Timestamp,
 ) -> Result<Vec<MailId>, StoreError> {
-    let too_old = micros(now - NOTICE_LIFE);
+    if over.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list = serde_json::to_string(&over).map_err(unreadable)?;
     let (seconds, now) = (now.as_second(), micros(now));
     let state = MailState::Expired.as_str();
     let (once, twice) = (maybe_delivered(1), maybe_delivered(MAX_CUT_OFFS));
-    let ids = sqlx::query_scalar!(
+    sqlx::query!(
         "update mails set
              state = ?1, finished_at = ?2, again_at = null,
              reason = 'its time was over'
@@ -60,31 +117,16 @@ async fn expire(
                  || case cut_offs when 0 then '' when 1 then '; ' || ?3 else '; ' || ?4 end,
              recipient = iif(forget_as is null, recipient, ''),
              recipient_key = coalesce(forget_as, recipient_key)
-         where id in (
-             select over.id from (
-                 select id from mails indexed by mails_by_deadline
-                 where finished_at is null and deadline_at is not null and deadline_at <= ?2
-                   and state in ('queued', 'waiting')
-                 union all
-                 select id from mails
-                 where state in ('queued', 'waiting') and created_at < ?6 and deadline_at is null) as over
-             cross join Jobs on Jobs.id = over.id
-             where Jobs.status = 'Pending' and Jobs.lock_by is null limit ?5)
-         returning id",
+         where id in (select value from json_each(?5))",
         state,
         now,
         once,
         twice,
-        BATCH,
-        too_old
+        list
     )
-    .fetch_all(&mut *connection)
+    .execute(&mut *connection)
     .await
     .map_err(store_error)?;
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let list = serde_json::to_string(&ids).map_err(unreadable)?;
     sqlx::query!(
         r#"update Jobs set status = 'Failed', done_at = ?1, last_result = '{"Err":"its time was over"}'
            where id in (select value from json_each(?2))"#,
@@ -94,20 +136,20 @@ async fn expire(
     .execute(connection)
     .await
     .map_err(store_error)?;
-    mail_ids(ids)
+    mail_ids(over)
 }
 
-/// Makes mails due that wait for a time which no schedule gave them: it was written before the clock was set
-/// back. One that was never tried is due from its request on; one that waits, after the longest pause.
-async fn hasten(
+/// Mails that wait for a time which no schedule gave them: it was written before the clock was set back. One that
+/// was never tried is due from its request on; one that waits, after the longest pause.
+async fn stranded(
     connection: &mut SqliteConnection,
     now: Timestamp,
-) -> Result<Vec<MailId>, StoreError> {
+) -> Result<Vec<String>, StoreError> {
     let seconds = now.as_second();
     let asked = micros(now) + CLOCK_SLACK;
     let [code, notice] =
         [Priority::Code, Priority::Notice].map(|priority| micros(now + longest_pause(priority)));
-    let ids = sqlx::query_scalar!(
+    sqlx::query_scalar!(
         r#"select id as "id!" from (
                select mails.id from mails
                where mails.state = 'queued' and mails.created_at > ?1
@@ -128,13 +170,21 @@ async fn hasten(
         BATCH,
         OUT_OF_REACH
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await
-    .map_err(store_error)?;
-    if ids.is_empty() {
+    .map_err(store_error)
+}
+
+async fn hasten(
+    connection: &mut SqliteConnection,
+    stranded: Vec<String>,
+    now: Timestamp,
+) -> Result<Vec<MailId>, StoreError> {
+    if stranded.is_empty() {
         return Ok(Vec::new());
     }
-    let list = serde_json::to_string(&ids).map_err(unreadable)?;
+    let list = serde_json::to_string(&stranded).map_err(unreadable)?;
+    let seconds = now.as_second();
     sqlx::query!(
         "update Jobs set run_at = ? where id in (select value from json_each(?))",
         seconds,
@@ -150,17 +200,16 @@ async fn hasten(
     .execute(connection)
     .await
     .map_err(store_error)?;
-    mail_ids(ids)
+    mail_ids(stranded)
 }
 
-/// Says of due mails whose code needs a key that is not among `keys` that they wait for a worker that has
-/// it. The oldest are looked at: where somebody has the key, they don't stay. (The plus keeps the statement
-/// from reading all mails in these states instead.)
-async fn explain(
+/// Due mails whose code needs a key that is not among `keys`, and that don't say so yet. The oldest are looked
+/// at: where somebody has the key, they don't stay.
+async fn lacking(
     connection: &mut SqliteConnection,
     keys: &Keys,
     now: Timestamp,
-) -> Result<Vec<(MailId, domain::otp::KeyId)>, StoreError> {
+) -> Result<Vec<(String, String)>, StoreError> {
     let Some(keys) = key_list(keys)? else {
         return Ok(Vec::new());
     };
@@ -170,22 +219,19 @@ async fn explain(
         micros(now),
     );
     let rows = sqlx::query!(
-        "update mails set state = 'waiting',
-             reason = 'waits for a worker that has the secret key ' || challenges.key_id
-                 || ', which makes its code'
-         from challenges
-         where challenges.id = mails.challenge_id and +mails.state in ('queued', 'waiting')
+        "select mails.id, challenges.key_id
+         from (select id from Jobs indexed by idx_jobs_pending
+               where job_type = ?3 and status = 'Pending' and lock_by is null and priority = ?4
+                 and run_at <= ?5
+               order by run_at limit ?6) as due
+         cross join mails on mails.id = due.id
+         cross join challenges on challenges.id = mails.challenge_id
+         where mails.state in ('queued', 'waiting')
            and challenges.used_at is null and challenges.ended_at is null
            and challenges.superseded_at is null and challenges.expires_at > ?1
            and challenges.key_id not in (select value from json_each(?2))
            and coalesce(mails.reason, '') <> 'waits for a worker that has the secret key '
-               || challenges.key_id || ', which makes its code'
-           and mails.id in (
-               select id from Jobs indexed by idx_jobs_pending
-               where job_type = ?3 and status = 'Pending' and lock_by is null and priority = ?4
-                 and run_at <= ?5
-               order by run_at limit ?6)
-         returning mails.id, (select key_id from challenges where challenges.id = mails.challenge_id) as key",
+               || challenges.key_id || ', which makes its code'",
         now,
         keys,
         QUEUE,
@@ -196,11 +242,31 @@ async fn explain(
     .fetch_all(connection)
     .await
     .map_err(store_error)?;
-    rows.into_iter()
-        .map(|row| {
-            let key = row.key.into();
-            Ok((row.id.parse().map_err(unreadable)?, key))
-        })
+    Ok(rows.into_iter().map(|row| (row.id, row.key_id)).collect())
+}
+
+/// Lets mails say that they wait for a worker that has their key.
+async fn explain(
+    connection: &mut SqliteConnection,
+    lacking: Vec<(String, String)>,
+) -> Result<Vec<(MailId, KeyId)>, StoreError> {
+    if lacking.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list = serde_json::to_string(&lacking).map_err(unreadable)?;
+    sqlx::query!(
+        "update mails set state = 'waiting',
+             reason = 'waits for a worker that has the secret key ' || (j.value ->> 1)
+                 || ', which makes its code'
+         from json_each(?) as j where mails.id = j.value ->> 0",
+        list
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    lacking
+        .into_iter()
+        .map(|(id, key)| Ok((id.parse().map_err(unreadable)?, key.into())))
         .collect()
 }
 

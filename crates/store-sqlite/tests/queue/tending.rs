@@ -245,7 +245,7 @@ async fn mails_whose_time_is_over_are_found_without_reading_those_that_wait() {
 
 #[tokio::test]
 async fn mails_whose_key_is_missing_are_looked_for_among_the_oldest_alone() {
-    let plan = plan_of("waits for a worker that has the secret key").await;
+    let plan = plan_of("select mails.id, challenges.key_id").await;
 
     assert!(
         plan.contains("SEARCH mails USING INDEX sqlite_autoindex_mails_1 (id=?)"),
