@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use domain::password::{HashCost, Hasher, Password};
 use indicatif::{ProgressBar, ProgressStyle};
+use smart_notes_worker::smtp::floor;
 use tokio::task::JoinSet;
 
-use super::bare_smtp;
 use super::http::Client;
 use super::probe::{self, Probe};
 use super::rig::{PASSWORD, Rig};
@@ -43,7 +43,9 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     queue(&rig, args.mails, &bar).await?;
 
     bar.set_message("bare loop");
-    let mut bare = bare_smtp::send(sink, args.mails / 2, connections).await?;
+    let mut bare = floor::send(sink, args.mails / 2, connections)
+        .await
+        .map_err(anyhow::Error::from_boxed)?;
     bar.set_message("delivering");
     let api = rig.start_api().await?;
     let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
@@ -52,7 +54,9 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let draining = drain(&rig, args.mails / 2, args.mails, &bar);
     let (took, memory) = probe::during(draining, &client, &mut probes).await?;
     bar.set_message("bare loop");
-    bare += bare_smtp::send(sink, args.mails - args.mails / 2, connections).await?;
+    bare += floor::send(sink, args.mails - args.mails / 2, connections)
+        .await
+        .map_err(anyhow::Error::from_boxed)?;
     bar.finish_and_clear();
 
     let (rate, floor) = (rate(args.mails, took), rate(args.mails, bare));

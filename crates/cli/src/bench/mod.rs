@@ -1,6 +1,5 @@
 //! `smart-notes bench`: figures of this machine, measured with the real worker on a database of its own.
 
-mod bare_smtp;
 mod drain;
 mod figures;
 mod http;

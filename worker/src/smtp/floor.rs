@@ -1,6 +1,9 @@
-//! The floor beside which `bench drain` stands: lettre's own connections over sockets that don't wait to
-//! fill a packet, and nothing else. No queue, no database, no record; each mail is composed as the worker does.
+//! What lettre's own connections do over sockets that don't wait to fill a packet, and nothing else: no
+//! queue, no database, no record. The floor beside which the worker's throughput is measured.
+//!
+//! Here, since only the worker may name lettre; `smart-notes bench drain` is the caller.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +14,17 @@ use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
-use smart_notes_worker::mail::{Content, Outgoing, build};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// Sends so many mails over so many connections and answers with how long it took.
-pub async fn send(sink: SocketAddr, mails: u64, connections: usize) -> anyhow::Result<Duration> {
+use crate::mail::{Content, Outgoing, build};
+
+/// What went wrong; whoever measures can only give up.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Sends so many mails over so many connections to a sink that takes them all, and answers with how long it
+/// took. Each mail is composed as the worker does. Any failure ends it.
+pub async fn send(sink: SocketAddr, mails: u64, connections: usize) -> Result<Duration, Failure> {
     let (started, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let mut lanes = JoinSet::new();
     for _ in 0..connections {
@@ -27,7 +35,7 @@ pub async fn send(sink: SocketAddr, mails: u64, connections: usize) -> anyhow::R
                 let n = next.fetch_add(1, Ordering::Relaxed);
                 if n >= mails {
                     connection.quit().await?;
-                    return anyhow::Ok(());
+                    return Ok::<_, Failure>(());
                 }
                 let (envelope, message) = compose(n)?;
                 let envelope = Envelope::new(Some(envelope.from), vec![envelope.to])?;
@@ -41,7 +49,7 @@ pub async fn send(sink: SocketAddr, mails: u64, connections: usize) -> anyhow::R
     Ok(started.elapsed())
 }
 
-async fn connect(sink: SocketAddr) -> anyhow::Result<AsyncSmtpConnection> {
+async fn connect(sink: SocketAddr) -> Result<AsyncSmtpConnection, Failure> {
     let stream = TcpStream::connect(sink).await?;
     stream.set_nodelay(true)?;
     let hello = ClientId::Domain("bench.test".to_owned());
@@ -49,7 +57,7 @@ async fn connect(sink: SocketAddr) -> anyhow::Result<AsyncSmtpConnection> {
 }
 
 /// The `n`-th mail: the first kind's sample, as the worker would send it.
-fn compose(n: u64) -> anyhow::Result<(smart_notes_worker::smtp::Envelope, Vec<u8>)> {
+fn compose(n: u64) -> Result<(super::Envelope, Vec<u8>), Failure> {
     let from: Address = "no-reply@example.com".parse()?;
     Ok(build(&Outgoing {
         message_id: format!("<{n}@example.com>"),
