@@ -82,6 +82,7 @@ async fn no_row_names_the_account_once_the_farewell_is_delivered() {
     agent.login(&ada.email, "a wrong password").await;
     app.advance(61).await;
     agent.request_reset(&ada.email).await;
+    app.settled().await;
     session.request_deletion().await;
     let code = app.newest_code(&ada.email).await;
 
