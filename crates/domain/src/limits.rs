@@ -14,10 +14,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+pub use self::budgets::mailbox_counters;
 pub(crate) use self::budgets::{Spend, spend};
 pub(crate) use self::guesses::{code_form, guessed_at, guessed_right, guessed_wrong, may_guess};
 pub(crate) use self::logins::LoginCounters;
 use crate::audit::{Actor, Entry, Event};
+use crate::email::EmailKey;
 use crate::store::{StoreError, Tx};
 
 /// So many in a window.
@@ -121,10 +123,12 @@ fn longest(refusals: impl IntoIterator<Item = Refusal>) -> Option<Refusal> {
     refusals.into_iter().max_by_key(|refusal| refusal.retry_at)
 }
 
-/// A reached limit is recorded once a minute for each client, so that a flood fills no table.
+/// A reached limit is recorded once a minute for each client, so that a flood fills no table. `email`: whom it kept
+/// from a mail.
 pub(crate) async fn note_refusal(
     tx: &mut dyn Tx,
     actor: &Actor,
+    email: Option<&EmailKey>,
     limits: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -132,8 +136,8 @@ pub(crate) async fn note_refusal(
     let minute = Rate::a_minute(1);
     if tx.hits(&key, now - minute.window).await?.is_empty() {
         tx.hit(&key, now).await?;
-        tx.record(&Entry::new(Event::Limited, actor, now).detail(limits))
-            .await?;
+        let entry = Entry::new(Event::Limited, actor, now).detail(limits);
+        tx.record(&Entry { email, ..entry }).await?;
     }
     Ok(())
 }

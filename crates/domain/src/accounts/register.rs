@@ -226,7 +226,8 @@ impl Register {
                 .into_iter()
                 .filter_map(|(ends, most)| Some((frees(ends, most)?, most)));
             if let Some((retry_at, most)) = refused.max() {
-                limits::note_refusal(tx, &self.actor, LIVE_ATTEMPTS, self.now).await?;
+                let email = Some(self.email.key());
+                limits::note_refusal(tx, &self.actor, email, LIVE_ATTEMPTS, self.now).await?;
                 return Ok(Passage::Refused(Refusal {
                     limit: LIVE_ATTEMPTS,
                     rate: Rate {
@@ -240,7 +241,7 @@ impl Register {
         match &self.policy.limits {
             Some(limits) => {
                 let spends = limits.registration(&self.email, &self.actor.client);
-                limits::spend(tx, &self.actor, &spends, self.now).await
+                limits::spend(tx, &self.actor, self.email.key(), &spends, self.now).await
             }
             None => Ok(Passage::Granted),
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Limits, Passage, Rate, Refusal, key_of, longest, note_refusal};
 use crate::audit::Actor;
 use crate::client::ClientKey;
-use crate::email::EmailAddress;
+use crate::email::{EmailAddress, EmailKey};
 use crate::id::UserId;
 use crate::store::{StoreError, Tx};
 
@@ -26,10 +26,11 @@ impl Spend {
     }
 }
 
-/// Counts all of them, or none if one is exhausted.
+/// Counts all of them, or none if one is exhausted. `email`: whom a refusal keeps from a mail.
 pub(crate) async fn spend(
     tx: &mut dyn Tx,
     actor: &Actor,
+    email: &EmailKey,
     spends: &[Spend],
     now: Timestamp,
 ) -> Result<Passage, StoreError> {
@@ -38,9 +39,9 @@ pub(crate) async fn spend(
         let hits = tx.hits(&spend.key, now - spend.rate.window).await?;
         refusals.extend(Refusal::over(spend.limit, spend.rate, &hits, now));
     }
+    let names: Vec<&str> = refusals.iter().map(|refusal| refusal.limit).collect();
     if let Some(refusal) = longest(refusals) {
-        let names: Vec<&str> = spends.iter().map(|spend| spend.limit).collect();
-        note_refusal(tx, actor, &names.join(" "), now).await?;
+        note_refusal(tx, actor, Some(email), &names.join(" "), now).await?;
         return Ok(Passage::Refused(refusal));
     }
     for spend in spends {
@@ -49,14 +50,25 @@ pub(crate) async fn spend(
     Ok(Passage::Granted)
 }
 
+/// Mails with codes to one mailbox in a minute, and in an hour.
+const MAILS_A_MINUTE: &str = "mails-minute";
+const MAILS_AN_HOUR: &str = "mails-hour";
+
+/// The limits of mails with codes to one mailbox, in a minute and in an hour, each with what it is counted
+/// under: for whoever asks why an address gets none.
+#[must_use]
+pub fn mailbox_counters(email: &EmailAddress) -> [(&'static str, String); 2] {
+    [MAILS_A_MINUTE, MAILS_AN_HOUR].map(|limit| (limit, key_of(limit, email.mailbox_key())))
+}
+
 impl Limits {
     /// Mails with codes to a mailbox that a client causes.
     fn mails(&self, email: &EmailAddress, client: &ClientKey) -> [Spend; 3] {
         let mailbox = email.mailbox_key();
         let hour = self.code_mails_an_hour;
         [
-            Spend::new("mails-minute", &mailbox, self.code_mails_a_minute),
-            Spend::new("mails-hour", &mailbox, hour),
+            Spend::new(MAILS_A_MINUTE, &mailbox, self.code_mails_a_minute),
+            Spend::new(MAILS_AN_HOUR, &mailbox, hour),
             Spend::new(
                 "mails-client",
                 format_args!("{client}:{mailbox}"),

@@ -32,7 +32,7 @@ pub(crate) async fn may_guess(
     let Some(refusal) = Refusal::over(spend.limit, spend.rate, &hits, now) else {
         return Ok(Passage::Granted);
     };
-    note_refusal(tx, actor, spend.limit, now).await?;
+    note_refusal(tx, actor, None, spend.limit, now).await?;
     Ok(Passage::Refused(refusal))
 }
 

@@ -76,7 +76,7 @@ impl LoginCounters {
             refusals.extend(Refusal::over(limit, rate, &hits, now));
         }
         if let Some(refusal) = longest(refusals).filter(|refusal| refusal.retry_at > now) {
-            note_refusal(tx, actor, refusal.limit, now).await?;
+            note_refusal(tx, actor, None, refusal.limit, now).await?;
             return Ok(Passage::Refused(refusal));
         }
         for key in [&self.pair, &self.client, &self.account] {

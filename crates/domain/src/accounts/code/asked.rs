@@ -76,7 +76,7 @@ impl Asking {
             return Ok(Passage::Granted);
         };
         let spends = limits.code_request(email, &self.actor.client, user);
-        limits::spend(tx, &self.actor, &spends, self.now).await
+        limits::spend(tx, &self.actor, email.key(), &spends, self.now).await
     }
 
     /// The challenge to mail, and when it ends.
