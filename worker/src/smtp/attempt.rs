@@ -6,6 +6,7 @@
 use std::{fmt, time::Duration};
 
 use super::Reply;
+use super::reply::clean;
 
 /// One try, from taking a connection to its end.
 #[derive(Clone, Debug)]
@@ -88,6 +89,19 @@ pub enum End {
     Failed(String),
 }
 
+impl End {
+    /// The same, fit to be kept and shown: what strangers have a part in (a certificate's names, say) is bounded
+    /// and masked as replies are.
+    pub(super) fn cleaned(self) -> Self {
+        match self {
+            Self::Accepted(_) | Self::Refused(_) => self,
+            Self::Stopped(why) => Self::Stopped(clean(&why)),
+            Self::Unfit(why) => Self::Unfit(clean(&why)),
+            Self::Failed(why) => Self::Failed(clean(&why)),
+        }
+    }
+}
+
 /// The caller's word on whether the message may be sent, given after the 354.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -126,6 +140,31 @@ impl fmt::Display for Try {
             End::Refused(reply) => write!(f, "{relay} answered at {stage}: {reply}"),
             End::Stopped(why) => write!(f, "stopped before the message was sent: {why}"),
             End::Unfit(why) | End::Failed(why) => write!(f, "{relay} failed at {stage}: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_ended_a_try_is_told_in_five_hundred_characters_and_without_addresses() {
+        let why = format!("its names are ada@example.com, {}", "x".repeat(1000));
+
+        for end in [
+            End::Unfit(why.clone()),
+            End::Failed(why.clone()),
+            End::Stopped(why.clone()),
+        ] {
+            let (End::Unfit(kept) | End::Failed(kept) | End::Stopped(kept)) = end.cleaned() else {
+                panic!("it is another end");
+            };
+            assert_eq!(kept.chars().count(), 500);
+            assert!(
+                kept.starts_with("its names are a…@example.com, x"),
+                "{kept}"
+            );
         }
     }
 }

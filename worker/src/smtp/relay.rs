@@ -207,7 +207,7 @@ impl Inner {
             relay: self.name.clone(),
             reused: trail.reused,
             stage: trail.stage,
-            end,
+            end: end.cleaned(),
             dot_written: trail.dot_written(),
             duration: begun.elapsed(),
         };
