@@ -35,6 +35,8 @@ pub struct Delivery {
     pub from: Mailbox,
     /// The keys that codes are derived with.
     pub keys: Arc<KeyRing>,
+    /// For how long nothing is sent to an address that the relay has refused for good; zero: never that.
+    pub suppress: Duration,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -46,7 +48,9 @@ impl Delivery {
         mail: &Claimed,
         mark: impl Future<Output = Marked> + Send,
     ) -> Ending {
-        if let Some(outcome) = Outcome::not_needed(mail, self.clock.now()) {
+        if let Some(outcome) =
+            Outcome::not_needed(mail, self.clock.now()).or_else(|| Outcome::suppressed(mail))
+        {
             return settled(mail, outcome);
         }
         let content = match self.content(mail) {
@@ -82,7 +86,11 @@ impl Delivery {
         }
         let outcome = match refusal {
             Some(Marked::Dead(life)) => Outcome::of_dead_code(life),
-            _ => Outcome::of_reaches(mail, &reaches, last, now()),
+            _ => Outcome::of_reaches(mail, &reaches, last, now()).suppressing(
+                last,
+                self.suppress,
+                now(),
+            ),
         };
         let records = (reaches.iter())
             .map(|reach| record(reach, outcome.state))
@@ -168,6 +176,7 @@ fn record(reach: &Reach, state: MailState) -> TryRecord {
             Verdict::Ambiguous => "cut_off".to_owned(),
             verdict => verdict.as_str().to_owned(),
         },
+        again_at: None,
     }
 }
 

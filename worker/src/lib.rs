@@ -184,6 +184,7 @@ fn delivery(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Delivery, Work
         relays: Relays::new(relays, Arc::clone(&clock)),
         from: sender(&settings.smtp)?,
         keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
+        suppress: settings.worker.suppress_refused,
         clock,
     })
 }

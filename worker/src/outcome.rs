@@ -8,7 +8,7 @@ use domain::queue::{ChallengeLife, Claimed, TryRecord};
 use jiff::Timestamp;
 
 use crate::jitter::jitter;
-use crate::smtp::{Reach, Stage, Verdict, classify};
+use crate::smtp::{Reach, Stage, Verdict, classify, refuses_the_address};
 
 /// After a try that failed before its recipient was named, a mail asks again after this long, one second
 /// more or less. While its relay is out of order it is not claimed, however often it is due.
@@ -38,6 +38,8 @@ pub struct Outcome {
     pub cut_off: bool,
     /// What was said between relays and us.
     pub records: Vec<TryRecord>,
+    /// Until when nothing more is sent to the address: a relay says that there is no such one.
+    pub suppress_until: Option<Timestamp>,
 }
 
 impl Outcome {
@@ -51,6 +53,7 @@ impl Outcome {
             counted: false,
             cut_off: false,
             records: Vec::new(),
+            suppress_until: None,
         }
     }
 
@@ -97,6 +100,14 @@ impl Outcome {
         Self::finished(state, reason)
     }
 
+    /// A relay has refused the address for good, so none is bothered with it again for a while.
+    #[must_use]
+    pub fn suppressed(mail: &Claimed) -> Option<Self> {
+        let suppression = mail.suppressed.as_ref()?;
+        let reason = format!("its address is suppressed: {suppression}");
+        Some(Self::finished(MailState::Undeliverable, reason))
+    }
+
     /// Why the mail is not to be sent any more, if it is not.
     #[must_use]
     pub fn not_needed(mail: &Claimed, now: Timestamp) -> Option<Self> {
@@ -135,6 +146,17 @@ impl Outcome {
         }
     }
 
+    /// The same; if the last relay said that there is no such address, none is asked again for so long. Zero: the
+    /// next mail is tried like any other.
+    #[must_use]
+    pub fn suppressing(self, last: &Reach, suppress: Duration, now: Timestamp) -> Self {
+        let refused = !suppress.is_zero() && refuses_the_address(&last.attempt);
+        Self {
+            suppress_until: refused.then(|| now + suppress),
+            ..self
+        }
+    }
+
     /// The same; if it is the end and no delivery, with what may have happened before it, after so many
     /// `earlier` tries that were cut off.
     #[must_use]
@@ -159,22 +181,33 @@ impl Outcome {
         } else {
             Self::waiting(reason, now)
         };
-        let records = vec![TryRecord {
+        let text = format!("{why} before the relay's answer to the final dot was read");
+        outcome
+            .counted()
+            .cut_off()
+            .on_record("dot", "cut_off", text, now)
+            .honest(earlier_cut_offs)
+    }
+
+    /// The same with a record of a try of which nothing was heard: its handler did not come to a result.
+    #[must_use]
+    pub fn on_record(self, stage: &str, outcome: &str, text: String, now: Timestamp) -> Self {
+        let record = TryRecord {
             started: now,
             duration_ms: 0,
             relay: String::new(),
             reused: false,
-            stage: "dot".to_owned(),
+            stage: stage.to_owned(),
             code: None,
             enhanced: None,
-            text: format!("{why} before the relay's answer to the final dot was read"),
-            outcome: "cut_off".to_owned(),
-        }];
+            text,
+            outcome: outcome.to_owned(),
+            again_at: None,
+        };
         Self {
-            records,
-            ..outcome.counted().cut_off()
+            records: vec![record],
+            ..self
         }
-        .honest(earlier_cut_offs)
     }
 
     /// The next try on the schedule, or the end if none is worth it.
@@ -240,6 +273,7 @@ mod tests {
             tries: cut_offs,
             cut_offs,
             challenge: None,
+            suppressed: None,
         }
     }
 

@@ -153,6 +153,7 @@ fn job(reach: &Reach) -> Job {
         tries: 0,
         cut_offs: 0,
         challenge: None,
+        suppressed: None,
     };
     let outcome = Outcome::of_reaches(&mail, std::slice::from_ref(reach), reach, now);
     match (outcome.state, outcome.counted, outcome.cut_off) {

@@ -11,6 +11,7 @@
 //! | [`otp`], [`token`] | one-time codes and session tokens: how they are made and checked |
 //! | [`limits`], [`audit`] | how often something may happen, and the record of what did |
 //! | [`mail`], [`relay`] | kinds of mail, their states, when a try is repeated; how relays stand |
+//! | [`operator`] | what an operator asks of the mail queue, and does to it |
 //! | [`store`], [`queue`] | the ports a database implements |
 
 pub mod accounts;
@@ -21,6 +22,7 @@ pub mod email;
 pub mod id;
 pub mod limits;
 pub mod mail;
+pub mod operator;
 pub mod otp;
 pub mod password;
 pub mod queue;

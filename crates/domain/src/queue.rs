@@ -11,8 +11,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::id::{ChallengeId, MailId};
+use crate::email::EmailKey;
+use crate::id::{ChallengeId, MailId, UserId};
 use crate::mail::{MailKind, MailState};
+use crate::operator::Suppression;
 use crate::otp::{CodeSeed, KeyId};
 use crate::relay::{PostedStanding, RelayStanding};
 use crate::store::StoreError;
@@ -38,6 +40,8 @@ pub struct Claimed {
     pub cut_offs: u32,
     /// The challenge whose code it carries.
     pub challenge: Option<MailChallenge>,
+    /// Why nothing is to be sent to its address, if so.
+    pub suppressed: Option<Suppression>,
 }
 
 /// A mail and the number of its claim: the fence.
@@ -94,6 +98,9 @@ pub struct Settlement {
     pub cut_off: bool,
     /// What relays and we said to each other: one record for each relay that was reached for, in that order.
     pub records: Vec<TryRecord>,
+    /// Until when nothing is sent to the address, because a relay has refused it for good. Kept with what the
+    /// last record says, unless the address is to be forgotten.
+    pub suppress_until: Option<Timestamp>,
     /// When it ended.
     pub at: Timestamp,
 }
@@ -119,6 +126,8 @@ pub struct TryRecord {
     pub text: String,
     /// The outcome in a word.
     pub outcome: String,
+    /// When the mail was to be tried again, if at all. Written by the store, from the settlement.
+    pub again_at: Option<Timestamp>,
 }
 
 /// The answer to "may the final dot be written?".
@@ -269,10 +278,18 @@ pub struct Keep {
 pub struct MailFilter {
     /// Only mails in this state.
     pub state: Option<MailState>,
+    /// Only mails of this kind.
+    pub kind: Option<MailKind>,
     /// Only mails to this address.
-    pub to: Option<crate::email::EmailKey>,
+    pub to: Option<EmailKey>,
+    /// Only mails about this user, or to the user's address.
+    pub user: Option<(UserId, EmailKey)>,
     /// Only mails that this request caused.
     pub request: Option<String>,
+    /// Only mails asked for at that time or later.
+    pub since: Option<Timestamp>,
+    /// Only mails that come after this one in the list: older ones. None, if there is no such mail.
+    pub before: Option<MailId>,
     /// At most so many.
     pub limit: u32,
 }
@@ -288,18 +305,24 @@ pub struct MailRecord {
     pub state: String,
     /// Why it is in that state.
     pub reason: Option<String>,
-    /// The mailbox it goes to.
+    /// The mailbox it goes to; empty once it is forgotten.
     pub to: String,
+    /// The address in the form that compares, or its pseudonym once it is forgotten.
+    pub to_key: EmailKey,
     /// The request that caused it.
     pub request_id: String,
     /// When it was asked for.
     pub created: Timestamp,
+    /// After this time it is of no use; `None` for notices.
+    pub deadline: Option<Timestamp>,
     /// When it will be tried again.
     pub again_at: Option<Timestamp>,
     /// When nothing more was to be done.
     pub finished: Option<Timestamp>,
     /// Tries that counted.
     pub tries: u32,
+    /// Tries that ended without a readable answer after the final dot.
+    pub cut_offs: u32,
 }
 
 /// A mail with its tries, the oldest first.

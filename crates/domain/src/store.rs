@@ -28,6 +28,7 @@ use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::{ChallengeId, RegistrationId, SessionId, UserId};
 use crate::mail::NewMail;
+use crate::operator::{Inquiries, Interventions};
 use crate::otp::Purpose;
 use crate::password::PasswordHash;
 use crate::queue::{MailFilter, MailRecord, MailStory};
@@ -63,7 +64,7 @@ pub trait Write: Send + Sync + 'static {
 
 /// What can be read, inside a unit of work as well as outside.
 #[async_trait]
-pub trait View: Send {
+pub trait View: Inquiries + Send {
     /// The user with that address.
     async fn user_by_email(&mut self, email: &EmailKey) -> Result<Option<User>, StoreError>;
     /// The account that a login means, by address or by name; see [`crate::accounts::login`].
@@ -315,8 +316,14 @@ pub trait Records: Send {
 }
 
 /// Everything a use case can do.
-pub trait Tx: View + Users + Attempts + Challenges + Sessions + Mails + Records + Imports {}
-impl<T: View + Users + Attempts + Challenges + Sessions + Mails + Records + Imports> Tx for T {}
+pub trait Tx:
+    View + Users + Attempts + Challenges + Sessions + Mails + Records + Imports + Interventions
+{
+}
+impl<T> Tx for T where
+    T: View + Users + Attempts + Challenges + Sessions + Mails + Records + Imports + Interventions
+{
+}
 
 /// What a database crate implements. Callers use [`Store`].
 #[async_trait]

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::access::{Access, Connected, micros};
 use crate::error::{store_error, unreadable};
+use crate::operator;
 use crate::queue::QUEUE;
 
 /// apalis's own limit on attempts plays no part here: the schedule and the deadline decide.
@@ -68,7 +69,7 @@ impl<C: Connected> Mails for Access<C> {
         // A claim in hand is fenced off by a newer number: its worker may no longer write the final dot.
         sqlx::query!(
             "update mails set state = 'cancelled', reason = 'the account was deleted', finished_at = ?1,
-                 again_at = null, claim_no = claim_no + 1
+                 again_at = null, held_run_at = null, claim_no = claim_no + 1
              where (recipient_key = ?2 or user_id = ?3) and finished_at is null",
             now,
             to,
@@ -99,7 +100,7 @@ impl<C: Connected> Mails for Access<C> {
         .execute(&mut *self.0)
         .await
         .map_err(store_error)?;
-        Ok(())
+        operator::forget(&mut self.0, to).await
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 
 use crate::access::micros;
 use crate::error::store_error;
-use crate::queue::QueueWrite;
+use crate::queue::{QueueWrite, release_held};
 
 /// Rows of one kind that one transaction removes at most.
 const BATCH: i64 = 200;
@@ -43,6 +43,9 @@ impl QueueWrite for Sweep {
         )
         .await?;
         removed += mails(connection, micros(now - keep.mails)).await?;
+        removed += suppressions(connection, micros(now)).await?;
+        // Not removed, but given back: what an operator who resumed a kind of mail did not come to.
+        removed += release_held(connection).await?;
         removed += records(connection, now, micros(now - keep.audit)).await?;
         Ok(removed)
     }
@@ -107,6 +110,20 @@ async fn mails(connection: &mut SqliteConnection, finished: i64) -> Result<u64, 
     .await
     .map_err(store_error)?;
     Ok(mails.rows_affected())
+}
+
+/// Addresses to which mails may go out again.
+async fn suppressions(connection: &mut SqliteConnection, now: i64) -> Result<u64, StoreError> {
+    let over = sqlx::query!(
+        "delete from suppressions where recipient_key in
+             (select recipient_key from suppressions where until_at <= ? order by until_at limit ?)",
+        now,
+        BATCH
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(over.rows_affected())
 }
 
 /// Counters, known clients and security events.

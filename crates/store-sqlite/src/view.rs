@@ -10,7 +10,7 @@ use domain::audit::Recorded;
 use domain::email::EmailKey;
 use domain::id::UserId;
 use domain::password::PasswordHash;
-use domain::queue::{MailFilter, MailRecord, MailStory, TryRecord};
+use domain::queue::{MailFilter, MailRecord, MailStory};
 use domain::store::{StoreError, View};
 use domain::token::SecretHash;
 use domain::username::NameKey;
@@ -19,7 +19,7 @@ use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
-use crate::{import, users};
+use crate::{import, mail_rows, users};
 
 #[async_trait]
 impl<C: Connected> View for Access<C> {
@@ -202,67 +202,11 @@ impl<C: Connected> View for Access<C> {
     }
 
     async fn mail(&mut self, id_prefix: &str) -> Result<Vec<MailStory>, StoreError> {
-        // An id's prefix as a range, so that the primary key finds it; `~` is above every digit of a ULID.
-        let low = id_prefix.to_uppercase();
-        let high = format!("{low}~");
-        let rows = sqlx::query_as!(
-            MailRow,
-            "select id, kind, state, reason, recipient, request_id, created_at, again_at, finished_at, tries
-             from mails where id >= ?1 and id < ?2 order by id limit 2",
-            low,
-            high
-        )
-        .fetch_all(&mut *self.0)
-        .await
-        .map_err(store_error)?;
-        let mut stories = Vec::with_capacity(rows.len());
-        for row in rows {
-            let tries = tries(&mut self.0, &row.id).await?;
-            stories.push(MailStory {
-                mail: row.read()?,
-                tries,
-            });
-        }
-        Ok(stories)
+        mail_rows::stories(&mut self.0, id_prefix).await
     }
 
     async fn mails(&mut self, filter: &MailFilter) -> Result<Vec<MailRecord>, StoreError> {
-        let state = filter.state.map(domain::mail::MailState::as_str);
-        let to = filter.to.as_ref().map(EmailKey::as_str);
-        let limit = i64::from(filter.limit);
-        // A request is a statement of its own, so that its index leads to the one or two rows.
-        let rows = if let Some(request) = &filter.request {
-            sqlx::query_as!(
-                MailRow,
-                "select id, kind, state, reason, recipient, request_id, created_at, again_at, finished_at, tries
-                 from mails
-                 where request_id = ?1 and (?2 is null or state = ?2) and (?3 is null or recipient_key = ?3)
-                 order by id desc limit ?4",
-                request,
-                state,
-                to,
-                limit
-            )
-            .fetch_all(&mut *self.0)
-            .await
-        } else {
-            sqlx::query_as!(
-                MailRow,
-                "select id, kind, state, reason, recipient, request_id, created_at, again_at, finished_at, tries
-                 from mails
-                 where (?1 is null or state = ?1) and (?2 is null or recipient_key = ?2)
-                 order by id desc limit ?3",
-                state,
-                to,
-                limit
-            )
-            .fetch_all(&mut *self.0)
-            .await
-        };
-        rows.map_err(store_error)?
-            .into_iter()
-            .map(MailRow::read)
-            .collect()
+        mail_rows::list(&mut self.0, filter).await
     }
 }
 
@@ -331,62 +275,4 @@ async fn newest_attempt(
         }
     };
     Ok(hash.map_err(store_error)?.map(Into::into))
-}
-
-struct MailRow {
-    id: String,
-    kind: String,
-    state: String,
-    reason: Option<String>,
-    recipient: String,
-    request_id: String,
-    created_at: i64,
-    again_at: Option<i64>,
-    finished_at: Option<i64>,
-    tries: i64,
-}
-
-impl MailRow {
-    fn read(self) -> Result<MailRecord, StoreError> {
-        Ok(MailRecord {
-            id: self.id.parse().map_err(unreadable)?,
-            kind: self.kind,
-            state: self.state,
-            reason: self.reason,
-            to: self.recipient,
-            request_id: self.request_id,
-            created: time(self.created_at),
-            again_at: self.again_at.map(time),
-            finished: self.finished_at.map(time),
-            tries: u32::try_from(self.tries).unwrap_or(u32::MAX),
-        })
-    }
-}
-
-async fn tries(
-    connection: &mut SqliteConnection,
-    mail: &str,
-) -> Result<Vec<TryRecord>, StoreError> {
-    let rows = sqlx::query!(
-        "select started_at, duration_ms, relay, reused, stage, code, enhanced, text, outcome
-         from mail_tries where mail_id = ? order by claim_no, reach",
-        mail
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(store_error)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| TryRecord {
-            started: time(row.started_at),
-            duration_ms: u64::try_from(row.duration_ms).unwrap_or(0),
-            relay: row.relay,
-            reused: row.reused == 1,
-            stage: row.stage,
-            code: row.code.and_then(|code| u16::try_from(code).ok()),
-            enhanced: row.enhanced,
-            text: row.text,
-            outcome: row.outcome,
-        })
-        .collect())
 }

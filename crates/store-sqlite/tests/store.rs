@@ -74,6 +74,21 @@ on_sqlite! {
         a_client_is_known_to_the_user_it_logged_in_alone,
         a_users_events_are_listed_newest_first_with_who_was_behind_them,
         the_records_of_a_user_that_is_gone_name_nobody;
+    operating:
+        a_pause_lasts_until_it_is_ended_and_keeps_its_beginning,
+        a_kind_is_resumed_alone_or_together_with_everything,
+        a_kind_paused_again_has_a_new_beginning,
+        a_cancelled_mail_is_over_and_that_is_on_record,
+        a_cancelled_mail_can_be_retried_while_it_is_of_use,
+        a_mail_whose_code_was_used_is_not_retried,
+        a_mail_that_is_not_there_is_neither_cancelled_nor_retried,
+        the_cancelled_farewell_of_an_account_names_its_pseudonym_alone,
+        mails_are_listed_page_by_page_whatever_is_looked_for,
+        a_page_after_a_mail_that_is_gone_is_empty,
+        mails_are_listed_by_kind_since_a_time_and_by_user,
+        the_queue_is_counted_by_state_and_kind_with_its_oldest_mail,
+        attempts_of_an_address_are_told_until_one_is_verified,
+        lifting_what_is_not_suppressed_changes_and_records_nothing;
     statements:
         conflicts_are_named,
         a_challenge_is_used_once,

@@ -299,8 +299,15 @@ impl Ledger {
             Ending::Panicked if hand.marked => Outcome::interrupted(hand.cut_offs, now, PANICKED),
             Ending::Overdue if hand.marked => Outcome::interrupted(hand.cut_offs, now, OVERDUE),
             Ending::Stopped | Ending::Held => return turn.releases.push(claim),
-            Ending::Panicked => Outcome::waiting(PANICKED, now + BROKEN_PAUSE).counted(),
-            Ending::Overdue => Outcome::waiting(OVERDUE, now + BROKEN_PAUSE),
+            Ending::Panicked => Outcome::waiting(PANICKED, now + BROKEN_PAUSE)
+                .counted()
+                .on_record("unknown", "panicked", PANICKED.to_owned(), now),
+            Ending::Overdue => Outcome::waiting(OVERDUE, now + BROKEN_PAUSE).on_record(
+                "unknown",
+                "overdue",
+                OVERDUE.to_owned(),
+                now,
+            ),
         };
         turn.settlements.push(Settlement {
             claim,
@@ -310,6 +317,7 @@ impl Ledger {
             counted: outcome.counted,
             cut_off: outcome.cut_off,
             records: outcome.records,
+            suppress_until: outcome.suppress_until,
             at: now,
         });
     }

@@ -146,21 +146,47 @@ fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
     }
 }
 
+/// Whether the relay said that there is no such address, so that another mail would fare alike: at RCPT, where
+/// the address is all it has seen, and with a code about the address (RFC 3463 §3.2: x.1.x; of the mailbox only
+/// 5.2.1, "disabled") or, if that says nothing of what is wrong, with 550, 551 or 553 (RFC 5321 §4.2.3). Policy, a
+/// full mailbox and trouble on the way are no lasting property of an address.
+#[must_use]
+pub fn refuses_the_address(attempt: &Try) -> bool {
+    let End::Refused(reply) = &attempt.end else {
+        return false;
+    };
+    if attempt.stage != Stage::Rcpt || classify(attempt) != Verdict::RecipientRefused {
+        return false;
+    }
+    let enhanced = reply.enhanced.as_deref();
+    match enhanced.and_then(|code| code.split('.').nth(1)) {
+        Some("1") => true,
+        Some("2") => enhanced == Some("5.2.1"),
+        // "Other" (0) and "protocol" (5): Outlook's 5.5.0 is a mailbox that it does not have.
+        None | Some("0" | "5") => matches!(reply.code, 550 | 551 | 553),
+        Some(_) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::{Stage::*, Verdict::*, *};
 
-    fn verdict(stage: Stage, dot_written: bool, end: End) -> Verdict {
-        classify(&Try {
+    fn attempt(stage: Stage, dot_written: bool, end: End) -> Try {
+        Try {
             relay: String::from("relay.example.com:25"),
             reused: false,
             stage,
             end,
             dot_written,
             duration: Duration::ZERO,
-        })
+        }
+    }
+
+    fn verdict(stage: Stage, dot_written: bool, end: End) -> Verdict {
+        classify(&attempt(stage, dot_written, end))
     }
 
     #[test]
@@ -263,6 +289,40 @@ mod tests {
                 _ => End::Refused(Reply::new(code, text)),
             };
             let found = verdict(stage, stage == Dot, end);
+
+            assert_eq!(found, expected, "{code} {text} at {stage}");
+        }
+    }
+
+    #[test]
+    fn only_what_says_that_there_is_no_such_address_refuses_the_address() {
+        for (stage, code, text, expected) in [
+            (Rcpt, 550, "5.1.1 no such user", true),
+            (Rcpt, 550, "5.1.10 null MX", true),
+            (Rcpt, 554, "5.1.2 bad domain", true),
+            (Rcpt, 550, "5.2.1 mailbox disabled", true),
+            (Rcpt, 550, "no enhanced code", true),
+            (Rcpt, 551, "user not local", true),
+            (Rcpt, 553, "mailbox name not allowed", true),
+            (Rcpt, 550, "5.5.0 mailbox unavailable", true),
+            // It would take other mail, or will.
+            (Rcpt, 552, "5.2.2 mailbox full", false),
+            (Rcpt, 550, "5.7.1 blocked by policy", false),
+            (Rcpt, 550, "5.4.1 no route", false),
+            (Rcpt, 554, "no enhanced code", false),
+            (Rcpt, 450, "4.1.1 not now", false),
+            // It is not the address.
+            (Rcpt, 550, "5.7.26 unauthenticated", false),
+            (Rcpt, 550, "relay denied", false),
+            (Mail, 550, "5.1.1 sender unknown", false),
+            // It is the content: at the end of data, whatever the code says.
+            (Data, 550, "5.1.1 no valid recipients", false),
+            (Dot, 550, "5.1.1 no such user", false),
+            (Dot, 554, "5.6.0 content rejected", false),
+        ] {
+            let end = End::Refused(Reply::new(code, text));
+
+            let found = refuses_the_address(&attempt(stage, stage == Dot, end));
 
             assert_eq!(found, expected, "{code} {text} at {stage}");
         }

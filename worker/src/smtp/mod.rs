@@ -32,7 +32,7 @@ use std::fmt;
 use lettre::Address;
 
 pub use attempt::{End, Mark, Stage, Try};
-pub use classify::{Verdict, classify};
+pub use classify::{Verdict, classify, refuses_the_address};
 pub use options::{RelayOptions, Timeouts};
 pub use relay::{Relay, RelayError, Slot};
 pub use relays::{Permits, Reach, Relays};

@@ -99,6 +99,12 @@ async fn a_handler_that_panics_costs_a_try_and_harms_nobody() {
     assert_eq!(story.mail.tries, 1);
     assert_eq!(story.mail.reason.as_deref(), Some("its handler panicked"));
     assert!(story.mail.again_at.unwrap() > rig.clock.now());
+    assert_eq!(
+        outcomes(&story),
+        ["panicked"],
+        "a try that counts is on record"
+    );
+    assert_eq!(story.tries[0].again_at, story.mail.again_at);
 }
 
 #[tokio::test]

@@ -12,4 +12,5 @@ mod outages;
 mod plain;
 mod refusals;
 mod stopping;
+mod suppressed;
 mod sweeping;

@@ -55,6 +55,29 @@ pub(super) mod days {
     }
 }
 
+/// A [`std::time::Duration`] as whole hours.
+pub(super) mod hours {
+    use std::time::Duration;
+
+    use super::{Deserialize, Deserializer, MAX_SECONDS, Serializer};
+
+    const HOUR: u64 = 3600;
+
+    pub fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(value.as_secs() / HOUR)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let hours = u64::deserialize(from)?;
+        if hours > MAX_SECONDS / HOUR {
+            return Err(serde::de::Error::custom(format!(
+                "{hours} hours are more than a hundred years. Write fewer"
+            )));
+        }
+        Ok(Duration::from_secs(hours * HOUR))
+    }
+}
+
 /// A [`std::time::Duration`] as whole milliseconds.
 pub(super) mod millis {
     use std::time::Duration;

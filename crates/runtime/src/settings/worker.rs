@@ -27,6 +27,10 @@ pub struct Worker {
     /// `keep_mails_days`: how long mails that are over are kept, with their tries.
     #[serde(rename = "keep_mails_days", with = "units::days")]
     pub keep_mails: Duration,
+    /// `suppress_refused_hours`: for how long no relay is asked again about an address that one has
+    /// refused for good; 0: every mail is tried.
+    #[serde(rename = "suppress_refused_hours", with = "units::hours")]
+    pub suppress_refused: Duration,
 }
 
 impl Worker {
@@ -43,6 +47,11 @@ impl Worker {
             "worker.keep_mails_days",
             self.keep_mails.as_secs() / 86_400,
             1..=3650,
+        );
+        checks.range(
+            "worker.suppress_refused_hours",
+            self.suppress_refused.as_secs() / 3600,
+            0..=24 * 365,
         );
         checks.require(
             lease >= heartbeat.saturating_mul(3),

@@ -4,16 +4,19 @@ use std::error::Error;
 use std::time::Duration;
 
 use domain::mail::Priority;
+use domain::operator::Suppression;
 use domain::otp::{CodeSeed, KeyId};
 use domain::queue::{ChallengeLife, Claim, Claimed, Keys, MailChallenge};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
+use super::pause::{Paused, hold, paused};
 use super::{QUEUE, sign_of_life, whole_second};
 use crate::access::{micros, time};
 use crate::challenges::{form, owner};
 use crate::error::{store_error, unreadable};
+use crate::operator::SuppressionRow;
 
 /// Why a mail that this version can't read waits, and for how long.
 const UNREADABLE: &str = "this version of the worker can't read it";
@@ -26,12 +29,24 @@ pub(super) async fn claim(
     keys: &Keys,
     now: Timestamp,
 ) -> Result<Vec<Claimed>, StoreError> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let paused = paused(connection).await?;
+    if matches!(paused, Paused::All) {
+        return Ok(Vec::new());
+    }
     let keys = key_list(keys)?;
     let mut ids = Vec::new();
     for priority in Priority::ORDER {
         let free = i64::from(limit) - i64::try_from(ids.len()).unwrap_or(i64::MAX);
         if free <= 0 {
             break;
+        }
+        if let Paused::Kinds(kinds) = &paused
+            && !hold(connection, kinds, priority, free, now.as_second()).await?
+        {
+            continue;
         }
         ids.extend(lock_jobs(connection, worker, priority, free, keys.as_deref(), now).await?);
     }
@@ -143,6 +158,7 @@ async fn load(
     ids: &str,
     now: Timestamp,
 ) -> Result<Vec<Claimed>, StoreError> {
+    let at = micros(now);
     let rows = sqlx::query_as!(
         ClaimedRow,
         r#"select mails.id, mails.claim_no, mails.kind, mails.recipient, mails.request_id,
@@ -153,14 +169,21 @@ async fn load(
                   challenges.nonce as "nonce?", challenges.key_id as "key_id?",
                   challenges.long_code as "long_code?",
                   challenges.expires_at as "expires_at?", challenges.superseded_at, challenges.used_at,
-                  challenges.ended_at, coalesce(registrations.username, users.username) as "username?: String"
-           from json_each(?) as claimed
+                  challenges.ended_at, coalesce(registrations.username, users.username) as "username?: String",
+                  suppressions.since_at as "since_at?", suppressions.until_at as "until_at?",
+                  suppressions.mail_id as "refused_mail?", suppressions.relay as "relay?",
+                  suppressions.code as "code?", suppressions.enhanced as "enhanced?",
+                  suppressions.text as "text?"
+           from json_each(?1) as claimed
            join mails on mails.id = claimed.value
            left join challenges on challenges.id = mails.challenge_id
            left join registrations on registrations.id = challenges.registration_id
            left join users on users.id = challenges.user_id
+           left join suppressions
+                on suppressions.recipient_key = mails.recipient_key and suppressions.until_at > ?2
            where mails.state = 'sending'"#,
-        ids
+        ids,
+        at
     )
     .fetch_all(&mut *connection)
     .await
@@ -237,6 +260,13 @@ struct ClaimedRow {
     used_at: Option<i64>,
     ended_at: Option<i64>,
     username: Option<String>,
+    since_at: Option<i64>,
+    until_at: Option<i64>,
+    refused_mail: Option<String>,
+    relay: Option<String>,
+    code: Option<i64>,
+    enhanced: Option<String>,
+    text: Option<String>,
 }
 
 impl ClaimedRow {
@@ -248,6 +278,7 @@ impl ClaimedRow {
             },
             kind: self.kind.parse().map_err(unreadable)?,
             challenge: self.challenge(now)?,
+            suppressed: self.suppressed()?,
             to: self.recipient,
             request_id: self.request_id,
             created: time(self.created_at),
@@ -255,6 +286,24 @@ impl ClaimedRow {
             tries: u32::try_from(self.tries).unwrap_or(u32::MAX),
             cut_offs: u32::try_from(self.cut_offs).unwrap_or(u32::MAX),
         })
+    }
+
+    fn suppressed(&self) -> Result<Option<Suppression>, StoreError> {
+        let (Some(since_at), Some(until_at), Some(mail_id)) =
+            (self.since_at, self.until_at, &self.refused_mail)
+        else {
+            return Ok(None);
+        };
+        let row = SuppressionRow {
+            since_at,
+            until_at,
+            mail_id: mail_id.clone(),
+            relay: self.relay.clone().unwrap_or_default(),
+            code: self.code,
+            enhanced: self.enhanced.clone(),
+            text: self.text.clone().unwrap_or_default(),
+        };
+        row.read().map(Some)
     }
 
     fn challenge(&self, now: Timestamp) -> Result<Option<MailChallenge>, StoreError> {
@@ -291,7 +340,7 @@ impl ClaimedRow {
 }
 
 /// What a challenge's columns say of its life. Being used says more than being expired.
-pub(super) fn life(
+pub(crate) fn life(
     used_at: Option<i64>,
     ended_at: Option<i64>,
     superseded_at: Option<i64>,

@@ -6,6 +6,7 @@
 //! group, over `json_each`.
 
 mod claim;
+mod pause;
 mod rescue;
 mod settle;
 mod standings;
@@ -29,6 +30,9 @@ use crate::access::micros;
 use crate::error::store_error;
 use crate::sweep::Sweep;
 use crate::writer::Unit;
+
+pub(crate) use claim::life;
+pub(crate) use pause::release_held;
 
 /// The queue's name: apalis's `job_type`.
 pub const QUEUE: &str = "mail";
@@ -68,7 +72,8 @@ impl JobQueue for Sqlite {
                   order by run_at limit 1) as "code: i64",
                  (select run_at from Jobs indexed by idx_jobs_pending
                   where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?3
-                  order by run_at limit 1) as "notice: i64""#,
+                  order by run_at limit 1) as "notice: i64",
+                 exists (select 1 from pauses where kind = '' and ended_at is null) as "paused!: bool""#,
             QUEUE,
             code,
             notice,
@@ -78,7 +83,12 @@ impl JobQueue for Sqlite {
         .fetch_one(&self.readers)
         .await
         .map_err(store_error)?;
-        let first = [row.code, row.notice].into_iter().flatten().min();
+        // The commit that ends the pause wakes whoever watches.
+        let first = [row.code, row.notice]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|_| !row.paused);
         let now = now.as_second();
         Ok(Due {
             now: first.is_some_and(|at| at <= now),

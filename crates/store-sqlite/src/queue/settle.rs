@@ -30,6 +30,7 @@ struct Row<'a> {
     run_at: Option<i64>,
     done_at: Option<i64>,
     result: String,
+    suppress_until: Option<i64>,
     reaches: Vec<TryRow<'a>>,
 }
 
@@ -64,6 +65,7 @@ impl<'a> Row<'a> {
             run_at,
             done_at: is_final.then(|| settlement.at.as_second()),
             result: job_result(settlement),
+            suppress_until: settlement.suppress_until.map(micros),
             reaches: settlement.records.iter().map(TryRow::of).collect(),
         }
     }
@@ -139,6 +141,12 @@ pub(super) async fn settle(
     .collect();
     let accepted = serde_json::to_string(&settled).map_err(unreadable)?;
     record_tries(connection, worker, &rows, &accepted).await?;
+    if settlements
+        .iter()
+        .any(|settlement| settlement.suppress_until.is_some())
+    {
+        suppress(connection, &rows, &accepted).await?;
+    }
     sqlx::query!(
         "update Jobs set
              status = j.value ->> 'status', run_at = coalesce(j.value ->> 'run_at', Jobs.run_at),
@@ -171,14 +179,40 @@ async fn record_tries(
     sqlx::query!(
         "insert or replace into mail_tries
              (mail_id, claim_no, reach, worker, started_at, duration_ms, relay, reused, stage, code, enhanced,
-              text, outcome)
+              text, outcome, again_at)
          select j.value ->> 'mail', j.value ->> 'claim', t.key + 1, ?1,
                 t.value ->> 'started_at', t.value ->> 'duration_ms', t.value ->> 'relay',
                 t.value ->> 'reused', t.value ->> 'stage', t.value ->> 'code',
-                t.value ->> 'enhanced', t.value ->> 'text', t.value ->> 'outcome'
+                t.value ->> 'enhanced', t.value ->> 'text', t.value ->> 'outcome',
+                iif(t.key + 1 = json_array_length(j.value, '$.reaches'), j.value ->> 'again_at', null)
          from json_each(?2) as j, json_each(j.value, '$.reaches') as t
          where j.value ->> 'mail' in (select value from json_each(?3))",
         worker,
+        rows,
+        accepted
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+/// Keeps addresses that a relay has refused for good, but none that is to be forgotten.
+async fn suppress(
+    connection: &mut SqliteConnection,
+    rows: &str,
+    accepted: &str,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert or replace into suppressions
+             (recipient_key, since_at, until_at, mail_id, relay, code, enhanced, text)
+         select mails.recipient_key, j.value ->> 'finished_at', j.value ->> 'suppress_until', mails.id,
+                j.value ->> '$.reaches[#-1].relay', j.value ->> '$.reaches[#-1].code',
+                j.value ->> '$.reaches[#-1].enhanced', j.value ->> '$.reaches[#-1].text'
+         from json_each(?1) as j cross join mails on mails.id = j.value ->> 'mail'
+         where j.value ->> 'suppress_until' is not null and j.value ->> '$.reaches[#-1]' is not null
+           and j.value ->> 'finished_at' is not null and mails.forget_as is null
+           and mails.id in (select value from json_each(?2))",
         rows,
         accepted
     )

@@ -5,6 +5,7 @@
 
 pub mod changing;
 pub mod logging_in;
+pub mod operating;
 pub mod recording;
 pub mod registering;
 pub mod resending;

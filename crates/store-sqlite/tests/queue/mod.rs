@@ -2,9 +2,12 @@
 //! apalis's tables hold meanwhile.
 
 mod claiming;
+mod intervening;
 mod marking;
+mod pausing;
 mod rescuing;
 mod settling;
 mod standing;
+mod suppressing;
 mod tending;
 mod watching;

@@ -21,6 +21,7 @@ fn record(started: Timestamp, outcome: &str) -> TryRecord {
         enhanced: Some("4.7.1".to_owned()),
         text: "4.7.1 try again".to_owned(),
         outcome: outcome.to_owned(),
+        again_at: None,
     }
 }
 
@@ -153,6 +154,8 @@ async fn a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time()
     let record = story(&store, id).await.mail;
     assert_eq!(record.state, "waiting");
     assert_eq!(record.again_at, Some(at(6)), "what the queue goes by");
+    let tries = story(&store, id).await.tries;
+    assert_eq!(tries[0].again_at, Some(at(6)), "the try's record says so");
     assert_eq!(
         database
             .number("select count(*) from Jobs where status = 'Pending' and lock_by is null and lock_at is null")

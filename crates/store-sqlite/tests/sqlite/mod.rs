@@ -4,6 +4,7 @@ mod disk;
 mod mending;
 mod migrating;
 mod opening;
+mod plans;
 mod sweeping;
 mod writer;
 

@@ -72,6 +72,7 @@ pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Settlement {
         counted: true,
         cut_off: false,
         records: Vec::new(),
+        suppress_until: None,
         at,
     }
 }

@@ -1,0 +1,188 @@
+//! Cancelling and retrying, and what apalis's rows hold meanwhile.
+
+use std::sync::Arc;
+
+use domain::id::MailId;
+use domain::mail::MailState;
+use domain::operator::{CancelRefusal, RetryRefusal};
+use domain::queue::{Claim, JobQueue, Marked, Settlement, Turn};
+use store_sqlite::Sqlite;
+
+use crate::conformance::operating::{cancel, retry};
+use crate::support::mails::{claim, claim_one, notice, settle, settlement, story};
+use crate::support::{Database, at};
+
+const ADA: &str = "ada@example.com";
+
+async fn mark(queue: &Sqlite, claim: Claim) -> Marked {
+    let turn = Turn {
+        marks: vec![claim],
+        ..Turn::default()
+    };
+    let report = queue.turn("w", Arc::new(turn), at(5)).await.unwrap();
+    report.marks[&claim]
+}
+
+/// A notice that ended in that state after one try.
+async fn ended(database: &Database, state: MailState) -> MailId {
+    let id = notice(&database.store(), ADA, at(0)).await;
+    let claimed = claim_one(&database.sqlite(), "w", at(0)).await;
+    let settlement = Settlement {
+        again_at: (!state.is_final()).then(|| at(3600)),
+        ..settlement(claimed.claim, state, at(1))
+    };
+    settle(&database.sqlite(), "w", settlement).await;
+    id
+}
+
+#[tokio::test]
+async fn whatever_was_not_delivered_can_be_retried_and_is_claimed_at_once() {
+    for state in [
+        MailState::Undeliverable,
+        MailState::Expired,
+        MailState::NotNeeded,
+        MailState::Cancelled,
+        MailState::Poison,
+        MailState::Waiting,
+    ] {
+        let database = Database::new().await;
+        let (store, queue) = (database.store(), database.sqlite());
+        let id = ended(&database, state).await;
+        assert!(claim(&queue, "w", 1, at(10)).await.is_empty(), "{state:?}");
+
+        let retried = retry(&store, id, at(10)).await.unwrap();
+        let told = story(&store, id).await.mail;
+        let again = claim_one(&queue, "w", at(10)).await;
+
+        assert_eq!(retried.was, state.as_str());
+        assert_eq!((told.state.as_str(), told.finished), ("waiting", None));
+        assert_eq!((again.claim.mail, again.tries), (id, 1), "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_delivered_mail_and_one_in_hand_are_not_retried() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let delivered = ended(&database, MailState::Delivered).await;
+    let in_hand = notice(&store, ADA, at(0)).await;
+    claim_one(&queue, "w", at(0)).await;
+
+    let of_delivered = retry(&store, delivered, at(2)).await.unwrap_err();
+    let of_in_hand = retry(&store, in_hand, at(2)).await.unwrap_err();
+
+    assert_eq!(of_delivered, RetryRefusal::Delivered);
+    assert_eq!(of_in_hand, RetryRefusal::UnderWay("sending".to_owned()));
+    assert_eq!(story(&store, delivered).await.mail.state, "delivered");
+}
+
+#[tokio::test]
+async fn a_mail_that_killed_its_workers_gets_as_many_again() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, ADA, at(0)).await;
+    let die = async || {
+        claim_one(&queue, "dead", at(0)).await;
+        queue.rescue(&["dead".to_owned()], at(0)).await.unwrap();
+        story(&store, id).await.mail.state
+    };
+    for expected in ["waiting", "waiting", "poison"] {
+        assert_eq!(die().await, expected);
+    }
+
+    retry(&store, id, at(1)).await.unwrap();
+
+    assert_eq!(story(&store, id).await.mail.state, "queued");
+    assert_eq!(database.number("select crashes from mails").await, 0);
+}
+
+#[tokio::test]
+async fn a_cancelled_mail_is_claimed_by_nobody_and_its_job_is_killed() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, ADA, at(0)).await;
+
+    cancel(&store, id, at(1)).await.unwrap();
+
+    assert!(claim(&queue, "w", 1, at(2)).await.is_empty());
+    assert_eq!(database.text("select status from Jobs").await, "Killed");
+}
+
+/// The worker asks before it writes the end of the message, and is told no.
+#[tokio::test]
+async fn a_mail_in_hand_is_cancelled_as_long_as_its_end_is_not_on_its_way() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, ADA, at(0)).await;
+    let in_hand = claim_one(&queue, "w", at(0)).await;
+
+    cancel(&store, id, at(1)).await.unwrap();
+    let marked = mark(&queue, in_hand.claim).await;
+    let late = settlement(in_hand.claim, MailState::Delivered, at(6));
+    let lost = settle(&queue, "w", late).await;
+
+    assert_eq!(marked, Marked::Lost);
+    assert_eq!(lost, [in_hand.claim]);
+    assert_eq!(story(&store, id).await.mail.state, "cancelled");
+    let held = "select count(*) from Jobs where lock_by is not null or status <> 'Killed'";
+    assert_eq!(database.number(held).await, 0);
+}
+
+#[tokio::test]
+async fn a_mail_whose_end_is_on_its_way_is_not_cancelled() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, ADA, at(0)).await;
+    let in_hand = claim_one(&queue, "w", at(0)).await;
+    assert_eq!(mark(&queue, in_hand.claim).await, Marked::Go);
+
+    let refused = cancel(&store, id, at(6)).await;
+    let delivered = settlement(in_hand.claim, MailState::Delivered, at(7));
+    let lost = settle(&queue, "w", delivered).await;
+
+    assert_eq!(refused, Err(CancelRefusal::OnItsWay));
+    assert!(lost.is_empty());
+    assert_eq!(story(&store, id).await.mail.state, "delivered");
+}
+
+/// Cancelled in hand, retried at once: the old claim must not send it beside the new one.
+#[tokio::test]
+async fn a_mail_cancelled_in_hand_and_retried_has_one_owner() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let id = notice(&store, ADA, at(0)).await;
+    let old = claim_one(&queue, "w", at(0)).await;
+    cancel(&store, id, at(1)).await.unwrap();
+    retry(&store, id, at(2)).await.unwrap();
+
+    let new = claim_one(&queue, "w2", at(2)).await;
+
+    assert!(new.claim.number > old.claim.number);
+    assert_eq!(mark(&queue, old.claim).await, Marked::Lost);
+    assert_eq!(mark(&queue, new.claim).await, Marked::Go);
+}
+
+#[tokio::test]
+async fn a_mail_that_was_cut_off_twice_is_not_retried() {
+    let database = Database::new().await;
+    let store = database.store();
+    let id = ended(&database, MailState::Undeliverable).await;
+    database.execute("update mails set cut_offs = 2").await;
+
+    let refused = retry(&store, id, at(2)).await.unwrap_err();
+
+    assert_eq!(refused, RetryRefusal::CutOffTwice);
+}
+
+#[tokio::test]
+async fn a_mail_without_its_job_is_refused_and_left_as_it_is() {
+    let database = Database::new().await;
+    let store = database.store();
+    let id = ended(&database, MailState::Undeliverable).await;
+    database.execute("delete from Jobs").await;
+
+    let refused = retry(&store, id, at(2)).await.unwrap_err();
+
+    assert_eq!(refused, RetryRefusal::NoJob);
+    assert_eq!(story(&store, id).await.mail.state, "undeliverable");
+}

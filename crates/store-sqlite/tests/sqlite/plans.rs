@@ -1,0 +1,178 @@
+//! How statements find their rows: none of those that a worker runs all day, or that somebody who looks for a mail
+//! runs, may walk through a table, however few rows it has today.
+//!
+//! The statements are read from the sources themselves, so that none can change unseen. `SQLite` plans without
+//! statistics here, as it does in production: nothing of ours runs `analyze`.
+
+use std::path::Path;
+
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use crate::support::Database;
+
+/// What may be walked through: tables that stay small, what a limit has bounded, and no table at all.
+const MAY_BE_WALKED: [&str; 4] = ["pauses", "Workers", "due", "CONSTANT"];
+
+/// Statements that are meant to read a whole index, each known by its beginning.
+const MEANT: [&str; 1] = [
+    // `jobs stats` counts all mails.
+    "select state, kind, count(*)",
+];
+
+/// The statements of a source file: every text given to one of sqlx's checked macros, or to `mail_rows!`, which
+/// puts the columns before it.
+fn statements(file: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
+    let source = std::fs::read_to_string(&path).unwrap();
+    let mut found = Vec::new();
+    for (mark, before) in [
+        ("sqlx::query!(", ""),
+        ("sqlx::query_as!(", ""),
+        ("sqlx::query_scalar!(", ""),
+        (
+            "mail_rows!(",
+            "select id, kind, state, reason, recipient, request_id ",
+        ),
+    ] {
+        for (at, _) in source.match_indices(mark) {
+            let call = &source[at + mark.len()..];
+            if let Some(text) = first_literal(call) {
+                found.push(format!("{before}{text}"));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no statements in {}", path.display());
+    found
+}
+
+/// The first string literal of a macro's arguments.
+fn first_literal(call: &str) -> Option<&str> {
+    let raw = call.find("r#\"").map(|at| (at, 3, "\"#"));
+    let plain = call.find('"').map(|at| (at, 1, "\""));
+    let (at, quote, end) = match (raw, plain) {
+        (Some(raw), Some(plain)) if raw.0 < plain.0 => raw,
+        (_, plain) => plain?,
+    };
+    let text = &call[at + quote..];
+    let (text, rest) = text.split_once(end)?;
+    // `mail_rows!` itself: what comes after the columns is given to it.
+    (!rest.trim_start().starts_with('+')).then_some(text)
+}
+
+/// The steps of a statement's plan.
+async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let explain = AssertSqlSafe(format!("explain query plan {statement}"));
+    let rows = sqlx::query(explain)
+        .fetch_all(connection)
+        .await
+        .unwrap_or_else(|error| panic!("{error} in\n{statement}"));
+    rows.iter().map(|row| row.get("detail")).collect()
+}
+
+/// The steps that walk through a table.
+fn walks(plan: &[String]) -> Vec<&String> {
+    let walked = |step: &str| {
+        let table = step.strip_prefix("SCAN ")?.split_whitespace().next()?;
+        // A virtual table is `json_each`, over a value that was given.
+        (!MAY_BE_WALKED.contains(&table) && !step.contains("VIRTUAL TABLE")).then_some(())
+    };
+    plan.iter().filter(|step| walked(step).is_some()).collect()
+}
+
+#[tokio::test]
+async fn no_statement_of_the_queue_or_of_who_looks_for_mails_walks_through_a_table() {
+    let database = Database::new().await;
+    let mut outside = database.outside().await;
+    let mut checked = 0;
+
+    for file in [
+        "mails.rs",
+        "mail_rows.rs",
+        "operator/inquiries.rs",
+        "operator/interventions.rs",
+        "operator/suppressions.rs",
+        "queue/claim.rs",
+        "queue/mod.rs",
+        "queue/pause.rs",
+        "queue/rescue.rs",
+        "queue/settle.rs",
+    ] {
+        for statement in statements(file) {
+            if MEANT.iter().any(|meant| statement.starts_with(meant)) {
+                continue;
+            }
+            let plan = plan(&mut outside, &statement).await;
+
+            let walks = walks(&plan);
+            assert!(
+                walks.is_empty(),
+                "{file}: {walks:?} in\n{statement}\n{plan:#?}"
+            );
+            checked += 1;
+        }
+    }
+
+    assert!(checked > 40, "only {checked} statements were found");
+}
+
+/// The lists that people page through also come in their order, without sorting everything that matches.
+#[tokio::test]
+async fn no_list_sorts_more_than_what_was_asked_for_in_one_moment() {
+    let database = Database::new().await;
+    let mut outside = database.outside().await;
+    let lists = statements("mail_rows.rs")
+        .into_iter()
+        .filter(|statement| statement.contains("order by created_at desc"))
+        // One user's and one request's mails are few.
+        .filter(|list| !list.contains("mails_by_user") && !list.contains("mails_by_request"));
+
+    let mut checked = 0;
+    for list in lists {
+        let plan = plan(&mut outside, &list).await;
+        let sorts = plan
+            .iter()
+            .find(|step| step.contains("TEMP B-TREE FOR ORDER BY"));
+        assert_eq!(sorts, None, "{list}\n{plan:#?}");
+        checked += 1;
+    }
+    assert_eq!(checked, 5);
+}
+
+/// What is due is found by class and time in one place of the index, whatever waits for later.
+#[tokio::test]
+async fn what_is_due_is_found_by_the_index_of_pending_jobs() {
+    let database = Database::new().await;
+    let mut outside = database.outside().await;
+    let due: Vec<_> = ["queue/claim.rs", "queue/mod.rs"]
+        .into_iter()
+        .flat_map(statements)
+        .filter(|statement| statement.contains("status = 'Pending' and lock_by is null"))
+        .collect();
+    assert_eq!(due.len(), 2);
+
+    for statement in due {
+        let plan = plan(&mut outside, &statement).await;
+        let found = plan
+            .iter()
+            .any(|step| step.contains("INDEX idx_jobs_pending (job_type=? AND priority=?"));
+        assert!(found, "{statement}\n{plan:#?}");
+        assert!(
+            !plan.iter().any(|step| step.contains("TEMP B-TREE")),
+            "{plan:#?}"
+        );
+    }
+}
+
+/// A check that can't fail is worse than none.
+#[tokio::test]
+async fn a_walk_through_a_table_is_noticed() {
+    let database = Database::new().await;
+
+    let plan = plan(
+        &mut database.outside().await,
+        "select id from mails where reason = 'x'",
+    )
+    .await;
+
+    assert_eq!(walks(&plan).len(), 1, "{plan:?}");
+}
