@@ -15,8 +15,10 @@ mod output;
 mod bench;
 mod config;
 mod dev;
+mod fault;
 mod import_django;
 mod jobs;
+mod mail;
 mod migrate;
 mod openapi;
 mod table;
@@ -53,9 +55,12 @@ enum Command {
     Config(config::Args),
     /// Print the description of the API (OpenAPI 3.1, JSON)
     Openapi,
-    /// Look at the mail queue
+    /// Look at the mail queue: list, show, retry, cancel, pause, resume, stats, watch
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Tell what became of the mails to an address, or let it have mail again
+    #[command(subcommand)]
+    Mail(mail::Command),
     /// Look at accounts, and make, verify, disable or delete them
     #[command(subcommand)]
     Users(users::Command),
@@ -99,6 +104,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Config(args) => config::run(&args, &Settings::load(&options.keyless())?),
         Command::Openapi => openapi::run(&Settings::load(&options.keyless())?),
         Command::Jobs(command) => jobs::run(command, &Settings::load(&options.keyless())?).await,
+        Command::Mail(command) => mail::run(command, &Settings::load(&options.keyless())?).await,
         Command::Users(command) => users::run(command, &Settings::load(&options)?).await,
         Command::ImportDjango(args) => import_django::run(&args, &Settings::load(&options)?).await,
         Command::Bench(command) => bench::run(command).await,

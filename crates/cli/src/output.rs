@@ -28,6 +28,11 @@ pub fn line(text: fmt::Arguments<'_>) {
     }
 }
 
+/// Whether what is printed can still be written: a command without an end of its own ends when it can't.
+pub fn is_read() -> bool {
+    FAILURE.lock().is_ok_and(|failure| failure.is_none())
+}
+
 /// Writes what is left. A reader who had enough is no failure (`| head`, `| grep -q`).
 pub fn end() -> io::Result<()> {
     let kept = FAILURE.lock().ok().and_then(|mut failure| failure.take());

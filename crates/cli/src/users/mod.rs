@@ -146,8 +146,15 @@ async fn carry_out(
 }
 
 impl Whom {
+    /// Whoever is meant by a number, address or name.
+    pub fn named(user: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+        }
+    }
+
     /// The user that is meant. An address is never taken for a name, though a name may look like one.
-    async fn find(&self, view: &mut dyn View) -> anyhow::Result<User> {
+    pub async fn find(&self, view: &mut dyn View) -> anyhow::Result<User> {
         let text = self.user.trim();
         let email = EmailAddress::parse(text).ok();
         let found = match (&email, text.parse().map(UserId)) {

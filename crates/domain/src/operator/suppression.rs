@@ -34,20 +34,16 @@ impl fmt::Display for Suppression {
     /// What happened, in a sentence without its full stop.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let second = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        let code = self
+            .code
+            .map_or_else(String::new, |code| format!("{code} "));
         write!(
             f,
-            "{} refused the address for good at {}: ",
+            "at {} {} refused the address for good, for mail {}, with `{code}{}`; until {} nothing is sent to it",
+            second(self.since),
             self.relay,
-            second(self.since)
-        )?;
-        if let Some(code) = self.code {
-            write!(f, "{code} ")?;
-        }
-        write!(
-            f,
-            "{} (mail {}). Until {} nothing is sent to it",
-            self.text,
             self.mail,
+            self.text,
             second(self.until)
         )
     }

@@ -1,0 +1,231 @@
+//! `jobs list`.
+
+use anyhow::{Context, anyhow, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use domain::clock::{Clock, SystemClock};
+use domain::email::EmailAddress;
+use domain::id::{MailId, UserId};
+use domain::mail::{MailKind, MailState};
+use domain::operator::Pause;
+use domain::queue::{MailFilter, MailRecord};
+use domain::store::{Store, StoreError, View};
+use jiff::{SpanRelativeTo, Timestamp};
+use serde_json::Value;
+
+use super::kinds;
+use super::shown::{self, Reveal, mail_json, moment, pause_sentence, resume_command};
+use crate::fault::Fault;
+use crate::table;
+use crate::users::Whom;
+
+/// What `list` is told.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only mails in this state
+    #[arg(long, value_parser = states())]
+    state: Option<MailState>,
+    /// Only mails of this kind
+    #[arg(long, value_parser = kinds())]
+    kind: Option<MailKind>,
+    /// Only mails to this address, in any spelling
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<String>,
+    /// Only mails about this user or to the user's address: the number, address or name
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Only the mail that this request caused: what the client saw as `X-Request-Id`
+    #[arg(long, value_name = "ID")]
+    request: Option<String>,
+    /// Only mails asked for since then: a time like 2026-11-22T20:31:00Z, or how long ago, like 15m, 12h or 7d
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// Only mails older than this one: the next page
+    #[arg(long, value_name = "ID")]
+    before: Option<String>,
+    /// At most this many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    limit: u32,
+    /// Show addresses as they are
+    #[arg(long)]
+    reveal: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Takes the states' words, so that the help and a complaint name them all.
+fn states() -> impl TypedValueParser<Value = MailState> {
+    PossibleValuesParser::new(MailState::ALL.map(MailState::as_str))
+        .try_map(|word| word.parse::<MailState>())
+}
+
+/// Prints a page of mails.
+pub async fn run(args: &Args, store: &Store) -> anyhow::Result<u8> {
+    let mut view = store.view().await?;
+    let filter = args.filter(view.as_mut()).await?;
+    let mut mails = view.mails(&filter).await?;
+    let pauses = view.pauses().await?;
+    drop(view);
+    let more = mails.len() > args.limit as usize;
+    mails.truncate(args.limit as usize);
+    let reveal = Reveal(args.reveal);
+    if args.json {
+        let mails = mails.iter().map(|mail| mail_json(mail, &pauses, reveal));
+        say!("{:#}", Value::Array(mails.collect()));
+        return Ok(0);
+    }
+    if mails.is_empty() {
+        say!("no mails");
+    } else {
+        say!("{}", mail_table(&mails, &pauses, reveal));
+    }
+    if let Some(last) = mails.last().filter(|_| more) {
+        say!("there are more: {}", args.next_page(last.id));
+    }
+    for pause in &pauses {
+        say!(
+            "{}. To end that: {}",
+            pause_sentence(pause),
+            resume_command(pause)
+        );
+    }
+    Ok(0)
+}
+
+/// Mails as a table.
+pub fn mail_table(mails: &[MailRecord], pauses: &[Pause], reveal: Reveal) -> String {
+    let rows = mails.iter().map(|mail| {
+        let state = match shown::held_by(mail, pauses) {
+            Some(_) => format!("{}, paused", mail.state),
+            None => mail.state.clone(),
+        };
+        vec![
+            mail.id.to_string(),
+            state,
+            mail.kind.clone(),
+            reveal.address(&mail.to),
+            mail.tries.to_string(),
+            moment(mail.created),
+        ]
+    });
+    table::of(["ID", "STATE", "KIND", "TO", "TRIES", "ASKED FOR"], rows)
+}
+
+impl Args {
+    async fn filter(&self, view: &mut dyn View) -> anyhow::Result<MailFilter> {
+        let to = self.to.as_deref().map(address).transpose()?;
+        Ok(MailFilter {
+            state: self.state,
+            kind: self.kind,
+            to: to.map(|address| address.key().clone()),
+            user: self.whose(view).await?,
+            request: self.request.clone(),
+            since: self.since.as_deref().map(since).transpose()?,
+            before: self.after_which(view).await?,
+            // One more than asked for tells whether there is another page.
+            limit: self.limit + 1,
+        })
+    }
+
+    async fn whose(
+        &self,
+        view: &mut dyn View,
+    ) -> anyhow::Result<Option<(UserId, domain::email::EmailKey)>> {
+        let Some(user) = &self.user else {
+            return Ok(None);
+        };
+        match Whom::named(user).find(view).await {
+            Ok(user) => Ok(Some((user.id, user.email_key))),
+            Err(error) if error.is::<StoreError>() => Err(error),
+            Err(nobody) => Err(Fault::NotFound(nobody.to_string()).into()),
+        }
+    }
+
+    async fn after_which(&self, view: &mut dyn View) -> anyhow::Result<Option<MailId>> {
+        match &self.before {
+            Some(id) => Ok(Some(shown::find(view, id).await?.mail.id)),
+            None => Ok(None),
+        }
+    }
+
+    /// The command that shows what comes after a mail.
+    fn next_page(&self, last: MailId) -> String {
+        let mut command = "smart-notes jobs list".to_owned();
+        let mut add = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                command = format!("{command} --{name} {value}");
+            }
+        };
+        add("state", self.state.map(MailState::as_str));
+        add("kind", self.kind.map(MailKind::as_str));
+        // This line is copied about as well: no address that is not to be shown.
+        let masked = |typed: &Option<String>| -> Option<String> {
+            let typed = typed.as_deref()?;
+            Some(
+                if self.reveal || !typed.contains('@') {
+                    typed
+                } else {
+                    "ADDRESS"
+                }
+                .to_owned(),
+            )
+        };
+        add("to", masked(&self.to).as_deref());
+        add("user", masked(&self.user).as_deref());
+        add("request", self.request.as_deref());
+        add("since", self.since.as_deref());
+        let limit = (self.limit != 20).then(|| self.limit.to_string());
+        add("limit", limit.as_deref());
+        add("before", Some(&last.to_string()));
+        if self.reveal {
+            command.push_str(" --reveal");
+        }
+        command
+    }
+}
+
+/// An address that was typed.
+pub fn address(typed: &str) -> anyhow::Result<EmailAddress> {
+    EmailAddress::parse(typed).with_context(|| format!("`{typed}` can't be looked for"))
+}
+
+/// A time that was typed: itself, or how long ago it was.
+fn since(typed: &str) -> anyhow::Result<Timestamp> {
+    if let Ok(time) = typed.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let unreadable = || {
+        anyhow!(
+            "`{typed}` is no time: write one like 2026-11-22T20:31:00Z, or how long ago, like 15m, 12h or 7d"
+        )
+    };
+    let span: jiff::Span = typed.parse().map_err(|_| unreadable())?;
+    let ago = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| unreadable())?;
+    if ago.is_negative() {
+        bail!("`{typed}` is in the future");
+    }
+    SystemClock.now().checked_sub(ago).map_err(|_| unreadable())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_as_itself_or_as_how_long_ago() {
+        let exact = since("2026-11-22T20:31:00Z").unwrap();
+        let week = since("7d").unwrap();
+        let now = SystemClock.now();
+
+        assert_eq!(exact.to_string(), "2026-11-22T20:31:00Z");
+        let expected = now - Duration::from_hours(7 * 24);
+        assert!(expected.duration_since(week).abs() < jiff::SignedDuration::from_mins(1));
+        for wrong in ["yesterday", "-1h", "", "99999999d"] {
+            assert!(since(wrong).is_err(), "{wrong}");
+        }
+    }
+}

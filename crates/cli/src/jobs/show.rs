@@ -1,0 +1,257 @@
+//! `jobs show`: one mail's story.
+
+use domain::audit::Recorded;
+use domain::operator::Pause;
+use domain::queue::{MailRecord, MailStory, TryRecord};
+use domain::store::Store;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::shown::{
+    self, Reveal, cut_off, held_by, moment, names, pause_sentence, resume_command, story_json,
+};
+
+/// How many events about the address are looked through for those about the mail.
+const RECORDS: u32 = 500;
+
+/// What `show` is told.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The mail's id, or the beginning of it
+    id: String,
+    /// Show addresses as they are
+    #[arg(long)]
+    reveal: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints a mail's story.
+pub async fn run(args: &Args, store: &Store) -> anyhow::Result<u8> {
+    let mut view = store.view().await?;
+    let story = shown::find(view.as_mut(), &args.id).await?;
+    let pauses = view.pauses().await?;
+    let mut records = view.records_about(&story.mail.to_key, RECORDS).await?;
+    drop(view);
+    records.retain(|record| is_about(record, &story.mail));
+    records.reverse();
+    let reveal = Reveal(args.reveal);
+    if args.json {
+        let mut value = story_json(&story, &pauses, reveal);
+        value["interventions"] = records.iter().map(intervention_json).collect();
+        say!("{value:#}");
+        return Ok(0);
+    }
+    say!("{}", told(&story, &records, &pauses, reveal));
+    Ok(0)
+}
+
+/// Whether an operator did this to the mail.
+fn is_about(record: &Recorded, mail: &MailRecord) -> bool {
+    let detail = record.detail.as_deref().unwrap_or_default();
+    record.event == "admin" && names(detail, mail.id)
+}
+
+fn intervention_json(record: &Recorded) -> Value {
+    json!({ "at": record.at, "what": record.detail, "by": record.user_agent })
+}
+
+/// The story, a line for each thing that happened.
+fn told(story: &MailStory, records: &[Recorded], pauses: &[Pause], reveal: Reveal) -> String {
+    let mail = &story.mail;
+    let asked = format!("asked for by request {}", mail.request_id);
+    let mut lines = vec![(mail.created, asked)];
+    lines.extend(story.tries.iter().map(|one| (one.started, sentence(one))));
+    lines.extend(records.iter().map(|record| {
+        let by = record.user_agent.as_deref().unwrap_or("an operator");
+        let detail = record.detail.as_deref().unwrap_or_default();
+        (record.at, format!("{by} {detail}"))
+    }));
+    lines.sort_by_key(|(at, _)| *at);
+    let mut told = format!(
+        "mail {}: {} to {}",
+        mail.id,
+        mail.kind,
+        reveal.address(&mail.to)
+    );
+    for (at, line) in lines {
+        told.push_str(&format!("\n  {}  {line}", moment(at)));
+    }
+    told.push_str(&format!("\n  {}", last_line(mail, held_by(mail, pauses))));
+    for (number, one) in cut_off(&story.tries) {
+        told.push_str(&format!(
+            "\n  try {number}, of {}, was cut off after the end of the message: the relay may have accepted it then",
+            moment(one.started)
+        ));
+    }
+    told
+}
+
+/// How things stand: since when, or when there is more to tell.
+fn last_line(mail: &MailRecord, pause: Option<&Pause>) -> String {
+    let reason = match (pause, &mail.reason) {
+        (Some(pause), _) => format!(
+            ": {}. To end that: {}",
+            pause_sentence(pause),
+            resume_command(pause)
+        ),
+        (None, Some(reason)) => format!(": {reason}"),
+        (None, None) => String::new(),
+    };
+    let when = mail
+        .finished
+        .map_or_else(|| format!("{:24}", "now"), moment);
+    let next = match (mail.finished, mail.again_at) {
+        (None, Some(at)) => format!(", the next try is at {}", moment(at)),
+        _ => String::new(),
+    };
+    format!("{when}  {}{next}{reason}", mail.state)
+}
+
+/// What a try came to, in a line.
+fn sentence(one: &TryRecord) -> String {
+    let relay = if one.relay.is_empty() {
+        "relay not on record"
+    } else {
+        &one.relay
+    };
+    let reused = if one.reused { ", open connection" } else { "" };
+    let code = one.code.map_or_else(String::new, |code| format!("{code} "));
+    let next = one
+        .again_at
+        .map_or_else(String::new, |at| format!("; next due {}", second(at)));
+    format!(
+        "{} at {} ({relay}{reused}, {} ms): {code}{}{next}",
+        one.outcome, one.stage, one.duration_ms, one.text
+    )
+}
+
+/// Next tries are due at whole seconds.
+fn second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::MailId;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        "2026-11-22T19:38:00Z".parse::<Timestamp>().unwrap()
+            + jiff::SignedDuration::from_secs(seconds)
+    }
+
+    fn waiting() -> MailRecord {
+        MailRecord {
+            id: MailId::generate(),
+            kind: "verify_email".to_owned(),
+            state: "waiting".to_owned(),
+            reason: Some("451 come back".to_owned()),
+            to: "ada@example.com".to_owned(),
+            to_key: "ada@example.com".to_owned().into(),
+            request_id: "request".to_owned(),
+            created: at(0),
+            deadline: Some(at(600)),
+            again_at: Some(at(30)),
+            finished: None,
+            tries: 1,
+            cut_offs: 0,
+        }
+    }
+
+    fn attempt(seconds: i64, outcome: &str) -> TryRecord {
+        TryRecord {
+            started: at(seconds),
+            duration_ms: 7,
+            relay: "mx:25".to_owned(),
+            reused: false,
+            stage: "dot".to_owned(),
+            code: None,
+            enhanced: None,
+            text: "no answer within 60s".to_owned(),
+            outcome: outcome.to_owned(),
+            again_at: Some(at(seconds + 5)),
+        }
+    }
+
+    #[test]
+    fn the_last_line_says_when_the_next_try_is() {
+        let line = last_line(&waiting(), None);
+
+        assert_eq!(
+            line,
+            format!(
+                "{:24}  waiting, the next try is at 2026-11-22 19:38:30.000Z: 451 come back",
+                "now"
+            )
+        );
+    }
+
+    #[test]
+    fn a_pause_is_the_reason_of_a_mail_that_waits() {
+        let pause = Pause {
+            kind: None,
+            reason: "the relay moves".to_owned(),
+            since: at(1),
+            by: "smart-notes/1 (ada)".to_owned(),
+        };
+
+        let line = last_line(&waiting(), Some(&pause));
+
+        let expected = "the queue is paused since 2026-11-22 19:38:01.000Z by smart-notes/1 (ada): \
+                        the relay moves. To end that: smart-notes jobs resume";
+        assert!(line.ends_with(expected), "{line}");
+    }
+
+    #[test]
+    fn a_mail_that_may_be_there_twice_names_the_try_that_was_cut_off() {
+        let story = MailStory {
+            mail: MailRecord {
+                state: "delivered".to_owned(),
+                finished: Some(at(6)),
+                cut_offs: 1,
+                ..waiting()
+            },
+            tries: vec![attempt(0, "cut_off"), attempt(5, "delivered")],
+        };
+
+        let text = told(&story, &[], &[], Reveal(false));
+        let value = story_json(&story, &[], Reveal(false));
+
+        let expected = "  try 1, of 2026-11-22 19:38:00.000Z, was cut off after the end of the message: \
+                        the relay may have accepted it then";
+        assert_eq!(text.lines().last(), Some(expected));
+        assert!(text.contains("; next due 2026-11-22 19:38:05Z"), "{text}");
+        assert_eq!(value["cut_off_tries"], json!([1]));
+    }
+
+    #[test]
+    fn what_operators_did_stands_where_it_happened() {
+        let story = MailStory {
+            mail: waiting(),
+            tries: vec![
+                attempt(0, "recipient_later"),
+                attempt(20, "recipient_later"),
+            ],
+        };
+        let record = Recorded {
+            at: at(10),
+            event: "admin".to_owned(),
+            request_id: "one".to_owned(),
+            client: None,
+            user_agent: Some("smart-notes/1 (ada)".to_owned()),
+            detail: Some(format!("retried mail {}, which was waiting", story.mail.id)),
+        };
+        assert!(is_about(&record, &story.mail) && !is_about(&record, &waiting()));
+
+        let text = told(&story, &[record], &[], Reveal(false));
+
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[3].contains("smart-notes/1 (ada) retried mail"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! How mails, tries and pauses are shown, by every command that shows some.
+
+use domain::email;
+use domain::id::MailId;
+use domain::operator::Pause;
+use domain::queue::{MailRecord, MailStory, TryRecord};
+use domain::store::View;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::fault::Fault;
+
+/// Whether addresses are shown as they are.
+#[derive(Clone, Copy)]
+pub struct Reveal(pub bool);
+
+impl Reveal {
+    /// An address, masked unless it may be shown. One that is forgotten says so.
+    pub fn address(self, address: &str) -> String {
+        match address {
+            "" => "(forgotten)".to_owned(),
+            address if self.0 => address.to_owned(),
+            address => email::mask(address),
+        }
+    }
+}
+
+/// The mail that an id, or the beginning of one, means.
+pub async fn find(view: &mut dyn View, id: &str) -> anyhow::Result<MailStory> {
+    let mut stories = view.mail(id.trim()).await?;
+    let several = stories.len() > 1;
+    match stories.pop() {
+        Some(story) if !several => Ok(story),
+        Some(_) => {
+            let said = format!("several mails' ids begin with `{id}`: give more of it");
+            Err(Fault::NotFound(said).into())
+        }
+        None => {
+            let said = format!("there is no mail whose id begins with `{id}`");
+            Err(Fault::NotFound(said).into())
+        }
+    }
+}
+
+/// What keeps a mail from being sent, if that is a pause.
+pub fn held_by<'a>(mail: &MailRecord, pauses: &'a [Pause]) -> Option<&'a Pause> {
+    pauses.iter().find(|pause| pause.holds(mail))
+}
+
+/// A pause as JSON.
+pub fn pause_json(pause: &Pause) -> Value {
+    json!({
+        "kind": pause.kind,
+        "reason": pause.reason,
+        "since": pause.since,
+        "by": pause.by,
+    })
+}
+
+/// What is paused, since when, by whom and why: a sentence without its full stop.
+pub fn pause_sentence(pause: &Pause) -> String {
+    let what = pause
+        .kind
+        .as_ref()
+        .map_or_else(|| "the queue is".to_owned(), |kind| format!("{kind} is"));
+    let why = match pause.reason.as_str() {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    };
+    format!(
+        "{what} paused since {} by {}{why}",
+        moment(pause.since),
+        pause.by
+    )
+}
+
+/// What ends a pause.
+pub fn resume_command(pause: &Pause) -> String {
+    match &pause.kind {
+        None => "smart-notes jobs resume".to_owned(),
+        Some(kind) => format!("smart-notes jobs resume --kind {kind}"),
+    }
+}
+
+/// A mail as JSON.
+pub fn mail_json(mail: &MailRecord, pauses: &[Pause], reveal: Reveal) -> Value {
+    json!({
+        "id": mail.id,
+        "state": mail.state,
+        "reason": mail.reason,
+        "paused": held_by(mail, pauses).map(pause_json),
+        "kind": mail.kind,
+        "to": reveal.address(&mail.to),
+        "request_id": mail.request_id,
+        "created_at": mail.created,
+        "deadline_at": mail.deadline,
+        "again_at": mail.again_at,
+        "finished_at": mail.finished,
+        "attempts": mail.tries,
+        "cut_offs": mail.cut_offs,
+    })
+}
+
+/// A mail with its tries as JSON; those that were cut off after the final dot are named by their number.
+pub fn story_json(story: &MailStory, pauses: &[Pause], reveal: Reveal) -> Value {
+    let mut value = mail_json(&story.mail, pauses, reveal);
+    value["tries"] = json!(story.tries);
+    let cut_off: Vec<usize> = cut_off(&story.tries).map(|(number, _)| number).collect();
+    value["cut_off_tries"] = json!(cut_off);
+    value
+}
+
+/// The tries that may have been accepted though no answer was read, each with its number.
+pub fn cut_off(tries: &[TryRecord]) -> impl Iterator<Item = (usize, &TryRecord)> {
+    let numbered = tries.iter().enumerate().map(|(n, one)| (n + 1, one));
+    numbered.filter(|(_, one)| one.outcome == "cut_off")
+}
+
+/// A time to the millisecond.
+pub fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string()
+}
+
+/// A span in the largest unit that fits.
+pub fn span(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// Whether a text is, or may be the beginning of, this mail's id.
+pub fn names(detail: &str, mail: MailId) -> bool {
+    detail.contains(&mail.to_string())
+}

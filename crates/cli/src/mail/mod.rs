@@ -1,0 +1,41 @@
+//! `smart-notes mail`: what became of the mails to an address, in sentences; and letting an address have mail again
+//! that a relay had refused.
+
+mod address;
+mod facts;
+mod story;
+mod unsuppress;
+mod why;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use runtime::database::{Database, Role};
+use runtime::settings::Settings;
+use runtime::shutdown::Shutdown;
+
+use crate::fault::{CODES, exit_code};
+
+/// What `mail` can do.
+#[derive(Subcommand)]
+#[command(after_help = CODES)]
+pub enum Command {
+    /// Tell what became of the mails to an address, newest first, and why there are none
+    #[command(after_help = CODES)]
+    Why(why::Args),
+    /// Let an address have mail again that a relay has refused for good
+    #[command(after_help = CODES)]
+    Unsuppress(unsuppress::Args),
+}
+
+/// Runs a command.
+pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let database = Database::open(settings, Role::Tool, &Shutdown::new()).await?;
+    let end = match command {
+        Command::Why(args) => why::run(&args, settings, &database).await,
+        Command::Unsuppress(args) => unsuppress::run(&args, &database.store).await,
+    };
+    database.close().await;
+    exit_code(end)
+}

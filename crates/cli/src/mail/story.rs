@@ -1,0 +1,339 @@
+//! One mail's story, in sentences.
+
+use domain::operator::Pause;
+use domain::queue::{MailRecord, MailStory, TryRecord};
+
+use super::words::{Told, kind, ordinal, times, took};
+use crate::jobs::shown::{cut_off, held_by, pause_sentence, resume_command};
+
+/// What bears on every mail alike.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    pub told: Told,
+    pub pauses: &'a [Pause],
+    pub worker_alive: bool,
+}
+
+/// What became of a mail.
+pub fn of(story: &MailStory, around: Around<'_>) -> Vec<String> {
+    let MailStory { mail, tries } = story;
+    let mut sentences = vec![format!(
+        "{} was asked for at {} (request {}, mail {}).",
+        kind(&mail.kind),
+        around.told.time(mail.created),
+        mail.request_id,
+        mail.id
+    )];
+    let mut number = 0;
+    for group in tries.chunk_by(alike) {
+        number += group.len();
+        sentences.push(tried(group, number, mail, around.told));
+    }
+    sentences.extend(stands(mail, tries, around));
+    if mail.cut_offs > 0 {
+        sentences.push(maybe_there(tries, around.told));
+    }
+    sentences
+}
+
+/// Whether two tries in a row are told as one.
+fn alike(one: &TryRecord, next: &TryRecord) -> bool {
+    let what = |one: &TryRecord| {
+        (
+            one.outcome.clone(),
+            one.relay.clone(),
+            one.stage.clone(),
+            one.code,
+            one.text.clone(),
+        )
+    };
+    what(one) == what(next)
+}
+
+/// What some tries in a row came to; `number` is the last one's.
+fn tried(group: &[TryRecord], number: usize, mail: &MailRecord, told: Told) -> String {
+    let one = &group[group.len() - 1];
+    let relay = match one.relay.as_str() {
+        "" => "The relay".to_owned(),
+        relay => format!("The relay {relay}"),
+    };
+    let when = moments(group, told);
+    let said = said(one);
+    let often = times(group.len());
+    match one.outcome.as_str() {
+        "recipient_later" => format!("{relay} said \"try again later\" {often}, {when}: `{said}`."),
+        "recipient_refused" if one.stage == "rcpt" => {
+            format!("{relay} refused the address for good {when}: `{said}`.")
+        }
+        "recipient_refused" => format!("{relay} refused the mail for good {when}: `{said}`."),
+        "relay_trouble" => format!(
+            "{relay} was out of order {often}, {when}, at the stage `{}`: `{said}`. That costs the mail no try.",
+            one.stage
+        ),
+        "relay_refuses_us" => format!(
+            "{relay} refused us {often}, {when}, at the stage `{}`: `{said}`. Somebody has to mend that; it costs the mail no try.",
+            one.stage
+        ),
+        "delivered" => {
+            let at = one.started + std::time::Duration::from_millis(one.duration_ms);
+            format!(
+                "{relay} accepted it on the {} try at {}, {} after the request: `{said}`.",
+                ordinal(number),
+                told.time(at),
+                took(at.duration_since(mail.created))
+            )
+        }
+        "cut_off" => format!(
+            "The connection broke {when}, after the end of the message and before an answer was read: `{said}`."
+        ),
+        "worker_died" => {
+            format!("A worker died {when} with the mail in hand, before the end of the message.")
+        }
+        other => format!("A try {when} ended as {other}: `{said}`."),
+    }
+}
+
+/// What the relay, or the trouble, said.
+fn said(one: &TryRecord) -> String {
+    match one.code {
+        Some(code) => format!("{code} {}", one.text),
+        None => one.text.clone(),
+    }
+}
+
+/// When some tries were.
+fn moments(group: &[TryRecord], told: Told) -> String {
+    let time = |one: &TryRecord| told.time(one.started);
+    match group {
+        [one] => format!("at {}", time(one)),
+        [one, other] => format!("at {} and {}", time(one), time(other)),
+        [first, .., last] => format!("from {} to {}", time(first), time(last)),
+        [] => String::new(),
+    }
+}
+
+/// How the mail stands now.
+fn stands(mail: &MailRecord, tries: &[TryRecord], around: Around<'_>) -> Vec<String> {
+    let told = around.told;
+    let reason = mail.reason.as_deref().unwrap_or("no reason is on record");
+    let ended = mail
+        .finished
+        .map_or_else(String::new, |at| format!(" at {}", told.time(at)));
+    let last = tries.last().map(|one| one.outcome.as_str());
+    let sentence = match mail.state.as_str() {
+        "queued" | "waiting" => return waits(mail, around),
+        "sending" => "A worker has it in hand now.".to_owned(),
+        "delivered" => {
+            "Whether it reached the inbox can't be seen from here: bounces that come later are not shown."
+                .to_owned()
+        }
+        "undeliverable" if last == Some("recipient_refused") => {
+            "That ended it: it is undeliverable.".to_owned()
+        }
+        "undeliverable" => format!("It ended as undeliverable{ended}: {reason}."),
+        "expired" => format!(
+            "It expired{ended} without having been delivered: {reason}. A new code has to be asked for."
+        ),
+        "not_needed" => format!("It was not needed any more{ended}, so it was not sent: {reason}."),
+        "cancelled" => format!("It was cancelled{ended}: {reason}."),
+        "poison" => {
+            format!("It was set aside{ended}: {reason}. That is a fault of the worker: please report it.")
+        }
+        other => format!("It is {other}: {reason}."),
+    };
+    vec![sentence]
+}
+
+/// Why a mail is not sent yet, and when it will be.
+fn waits(mail: &MailRecord, around: Around<'_>) -> Vec<String> {
+    let told = around.told;
+    let mut sentences = Vec::new();
+    if let Some(pause) = held_by(mail, around.pauses) {
+        sentences.push(format!(
+            "It waits, since {}. To end that: {}",
+            pause_sentence(pause),
+            resume_command(pause)
+        ));
+    } else if !around.worker_alive {
+        sentences.push("It waits, since no worker is alive: start smart-notes-worker.".to_owned());
+    } else if let Some(at) = mail.again_at.filter(|at| told.is_ahead(*at)) {
+        sentences.push(format!("The next try is due at {}.", told.time(at)));
+    } else {
+        sentences
+            .push("It may go at once, and waits for a worker that has a hand free.".to_owned());
+    }
+    if let Some(deadline) = mail.deadline {
+        sentences.push(if told.is_ahead(deadline) {
+            format!("Its code lives until {}.", told.time(deadline))
+        } else {
+            format!(
+                "Its code died at {}: it will not be sent, but end as expired.",
+                told.time(deadline)
+            )
+        });
+    }
+    sentences
+}
+
+/// That the relay may have taken it in a try of which no answer was read.
+fn maybe_there(tries: &[TryRecord], told: Told) -> String {
+    let cut_off: Vec<String> = cut_off(tries)
+        .map(|(number, one)| format!("the {} try, at {}", ordinal(number), told.time(one.started)))
+        .collect();
+    let which = if cut_off.is_empty() {
+        "a try".to_owned()
+    } else {
+        cut_off.join(" and in ")
+    };
+    format!(
+        "In {which}, the relay may have accepted it without our hearing of it: it may be there once more, with the same digits."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::MailId;
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        let start: Timestamp = "2026-11-22T12:03:04Z".parse().unwrap();
+        start + SignedDuration::from_secs(seconds)
+    }
+
+    fn attempt(seconds: i64, outcome: &str, code: Option<u16>, text: &str) -> TryRecord {
+        TryRecord {
+            started: at(seconds),
+            duration_ms: 0,
+            relay: "mx:25".to_owned(),
+            reused: false,
+            stage: "rcpt".to_owned(),
+            code,
+            enhanced: None,
+            text: text.to_owned(),
+            outcome: outcome.to_owned(),
+            again_at: None,
+        }
+    }
+
+    fn story(state: &str, tries: Vec<TryRecord>) -> MailStory {
+        let is_final = !matches!(state, "queued" | "waiting" | "sending");
+        MailStory {
+            mail: MailRecord {
+                id: MailId::generate(),
+                kind: "verify_email".to_owned(),
+                state: state.to_owned(),
+                reason: Some("its code has expired".to_owned()),
+                to: "ada@example.com".to_owned(),
+                to_key: "ada@example.com".to_owned().into(),
+                request_id: "r-1".to_owned(),
+                created: at(0),
+                deadline: Some(at(600)),
+                again_at: None,
+                finished: is_final.then(|| at(50)),
+                tries: 0,
+                cut_offs: 0,
+            },
+            tries,
+        }
+    }
+
+    fn around() -> Around<'static> {
+        Around {
+            told: Told::at(at(60)),
+            pauses: &[],
+            worker_alive: true,
+        }
+    }
+
+    #[test]
+    fn a_mail_that_was_greylisted_and_delivered_is_told_in_four_sentences() {
+        let tries = vec![
+            attempt(0, "recipient_later", Some(450), "4.2.0 greylisted"),
+            attempt(5, "recipient_later", Some(450), "4.2.0 greylisted"),
+            attempt(47, "delivered", Some(250), "2.0.0 queued"),
+        ];
+        let story = story("delivered", tries);
+
+        let told = of(&story, around());
+
+        assert_eq!(
+            told,
+            [
+                format!(
+                    "A verification code was asked for at 12:03:04 (request r-1, mail {}).",
+                    story.mail.id
+                ),
+                "The relay mx:25 said \"try again later\" twice, at 12:03:04 and 12:03:09: `450 4.2.0 greylisted`."
+                    .to_owned(),
+                "The relay mx:25 accepted it on the third try at 12:03:51, 47 s after the request: `250 2.0.0 queued`."
+                    .to_owned(),
+                "Whether it reached the inbox can't be seen from here: bounces that come later are not shown."
+                    .to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mail_that_waits_says_for_what() {
+        let mut waiting = story("waiting", Vec::new());
+        let last = |story: &MailStory, around: Around<'_>| of(story, around)[1].clone();
+
+        assert!(last(&waiting, around()).contains("has a hand free"));
+        waiting.mail.again_at = Some(at(75));
+        assert_eq!(last(&waiting, around()), "The next try is due at 12:04:19.");
+        let alone = Around {
+            worker_alive: false,
+            ..around()
+        };
+        assert!(last(&waiting, alone).contains("no worker is alive"));
+        let pause = Pause {
+            kind: Some("verify_email".to_owned()),
+            reason: "new templates".to_owned(),
+            since: at(1),
+            by: "ada".to_owned(),
+        };
+        let paused = Around {
+            pauses: std::slice::from_ref(&pause),
+            ..around()
+        };
+        let told = last(&waiting, paused);
+        assert!(told.contains("verify_email is paused since"), "{told}");
+        assert!(told.contains("new templates"), "{told}");
+        assert!(
+            told.ends_with("smart-notes jobs resume --kind verify_email"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_mail_whose_try_was_cut_off_may_be_there_once_more() {
+        let mut cut = story(
+            "delivered",
+            vec![
+                attempt(0, "cut_off", None, "no answer within 60s"),
+                attempt(5, "delivered", Some(250), "2.0.0 queued"),
+            ],
+        );
+        cut.mail.cut_offs = 1;
+
+        let told = of(&cut, around());
+
+        let last = told.last().unwrap();
+        assert!(
+            last.starts_with("In the first try, at 12:03:04, the relay may"),
+            "{last}"
+        );
+    }
+
+    #[test]
+    fn every_state_has_a_sentence_of_its_own() {
+        for state in domain::mail::MailState::ALL {
+            let told = of(&story(state.as_str(), Vec::new()), around());
+
+            assert!(told.len() >= 2, "{state:?}");
+            assert!(!told[1].starts_with("It is "), "{state:?}: {}", told[1]);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `mail unsuppress`.
+
+use domain::clock::{Clock, SystemClock};
+use domain::email::mask;
+use domain::operator::Unsuppress;
+use domain::store::Store;
+use serde_json::json;
+
+use crate::fault::Fault;
+use crate::jobs::address;
+use crate::users::operator;
+
+/// What `unsuppress` is told.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The address, in any spelling
+    address: String,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lifts a suppression.
+pub async fn run(args: &Args, store: &Store) -> anyhow::Result<u8> {
+    let address = address(&args.address)?;
+    let lift = Unsuppress {
+        to: address.key().clone(),
+        actor: operator(),
+        now: SystemClock.now(),
+    };
+    let shown = mask(address.as_typed());
+    let Some(lifted) = store.write(lift).await? else {
+        return Err(Fault::NotFound(format!("{shown} is not suppressed")).into());
+    };
+    if args.json {
+        say!(
+            "{:#}",
+            json!({ "address": shown, "since": lifted.since, "until": lifted.until, "mail": lifted.mail })
+        );
+    } else {
+        say!("{shown} may have mail again. It was suppressed: {lifted}");
+        say!(
+            "mails that ended because of it are not sent by that: smart-notes jobs retry ID does so while their codes live"
+        );
+    }
+    Ok(0)
+}
