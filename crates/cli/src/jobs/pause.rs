@@ -67,12 +67,10 @@ pub async fn pause(args: &PauseArgs, store: &Store) -> anyhow::Result<u8> {
         say!("{:#}", json!({ "new": new, "pause": pause_json(paused) }));
         return Ok(0);
     }
-    let already = if new {
-        ""
-    } else {
-        " already; the reason is new"
-    };
-    say!("{}{already}", pause_sentence(paused));
+    if !new {
+        say!("it was paused already; what is new is the reason:");
+    }
+    say!("{}", pause_sentence(paused));
     say!(
         "mails that workers have in hand are finished. To go on: {}",
         resume_command(paused)

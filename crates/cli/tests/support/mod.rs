@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use domain::clock::SystemClock;
@@ -89,13 +89,18 @@ impl Place {
 
     /// The settings as the program loads them.
     pub fn settings(&self) -> Settings {
-        let options = LoadOptions::default();
-        let options = self
-            .variables()
-            .iter()
-            .fold(options, |options, (name, value)| {
-                options.with_variable(*name, value)
-            });
+        self.settings_with(&[])
+    }
+
+    /// The same, with other variables on top.
+    pub fn settings_with(&self, changes: &[(&str, &str)]) -> Settings {
+        let mut options = LoadOptions::default();
+        for (name, value) in self.variables() {
+            options = options.with_variable(name, value);
+        }
+        for (name, value) in changes {
+            options = options.with_variable(*name, *value);
+        }
         Settings::load(&options).unwrap()
     }
 
@@ -104,9 +109,9 @@ impl Place {
         self.run_with(arguments, "")
     }
 
-    /// Runs the program with something on its standard input.
-    pub fn run_with(&self, arguments: &[&str], input: &str) -> Answer {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_smart-notes"))
+    /// Starts the program, with all its streams in our hands.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_smart-notes"))
             .args(arguments)
             .env_clear()
             .envs(self.variables())
@@ -116,7 +121,12 @@ impl Place {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    /// Runs the program with something on its standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Answer {
+        let mut child = self.start(arguments);
         // A program that reads no input may have ended already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
