@@ -81,8 +81,8 @@ impl<C: Connected> Mails for Access<C> {
         sqlx::query!(
             "update Jobs set status = 'Killed', lock_by = null, lock_at = null, done_at = ?1
              where id in (select id from mails
-                          where (recipient_key = ?2 or user_id = ?3) and state = 'cancelled')
-               and status in ('Pending', 'Running')",
+                          where (recipient_key = ?2 or user_id = ?3) and +state = 'cancelled')
+               and +status in ('Pending', 'Running')",
             seconds,
             to,
             user.0

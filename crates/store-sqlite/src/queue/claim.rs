@@ -175,13 +175,13 @@ async fn load(
                   suppressions.code as "code?", suppressions.enhanced as "enhanced?",
                   suppressions.text as "text?"
            from json_each(?1) as claimed
-           join mails on mails.id = claimed.value
+           cross join mails on mails.id = claimed.value
            left join challenges on challenges.id = mails.challenge_id
            left join registrations on registrations.id = challenges.registration_id
            left join users on users.id = challenges.user_id
            left join suppressions
                 on suppressions.recipient_key = mails.recipient_key and suppressions.until_at > ?2
-           where mails.state = 'sending'"#,
+           where +mails.state = 'sending'"#,
         ids,
         at
     )

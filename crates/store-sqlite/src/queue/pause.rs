@@ -148,7 +148,7 @@ async fn give_back(connection: &mut SqliteConnection, ids: &[String]) -> Result<
     let ids = serde_json::to_string(ids).map_err(unreadable)?;
     sqlx::query!(
         "update Jobs set run_at = (select held_run_at from mails where mails.id = Jobs.id)
-         where id in (select value from json_each(?)) and status = 'Pending'",
+         where id in (select value from json_each(?)) and +status = 'Pending'",
         ids
     )
     .execute(&mut *connection)

@@ -58,7 +58,7 @@ async fn record_lost_tries(
                     'the worker died before the final dot: the relay has not accepted the mail'),
                 iif(mails.dot_claim_no is mails.claim_no, 'cut_off', 'worker_died')
          from Jobs join mails on mails.id = Jobs.id
-         where Jobs.status = 'Running' and mails.state = 'sending'
+         where +Jobs.status = 'Running' and +mails.state = 'sending'
            and Jobs.lock_by in (select value from json_each(?2))",
         now,
         dead
@@ -104,8 +104,8 @@ async fn take_back_mails(
                      then 'three workers died with it in hand; ' || ?8
                  when crashes + 1 >= ?2 then 'three workers died with it in hand'
                  else 'its worker died; waits for another' end
-           where state = 'sending' and id in (
-               select id from Jobs where status = 'Running' and lock_by in (select value from json_each(?7)))
+           where +state = 'sending' and id in (
+               select id from Jobs where +status = 'Running' and lock_by in (select value from json_each(?7)))
            returning id, state"#,
         cut_offs,
         crashes,

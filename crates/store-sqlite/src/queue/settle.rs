@@ -1,5 +1,8 @@
 //! Settling, marking and releasing claims. Each statement is fenced by the claim's number: a claim
 //! that is no longer the newest changes nothing.
+//!
+//! A `+` before a column keeps `SQLite` from its index: many rows may share a state or a worker, and each would be
+//! compared with each of the group. By the id, each of the group finds its row at once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -130,7 +133,7 @@ pub(super) async fn settle(
              cut_offs = mails.cut_offs + (j.value ->> 'cut_off')
          from json_each(?) as j
          where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'
-           and mails.state = 'sending'
+           and +mails.state = 'sending'
          returning mails.id",
         rows
     )
@@ -154,8 +157,8 @@ pub(super) async fn settle(
              attempts = Jobs.attempts - 1 + (j.value ->> 'counted'),
              last_result = j.value ->> 'result'
          from json_each(?1) as j
-         where Jobs.id = j.value ->> 'mail' and Jobs.lock_by = ?2
-           and Jobs.id in (select value from json_each(?3))",
+         where Jobs.id = j.value ->> 'mail' and +Jobs.lock_by = ?2
+           and j.value ->> 'mail' in (select value from json_each(?3))",
         rows,
         worker,
         accepted
@@ -254,7 +257,7 @@ pub(super) async fn mark(
     let marked: HashSet<String> = sqlx::query_scalar!(
         "update mails set dot_claim_no = mails.claim_no from json_each(?1) as j
          where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'
-           and mails.state = 'sending'
+           and +mails.state = 'sending'
            and (mails.challenge_id is null or exists (
                    select 1 from challenges
                    where challenges.id = mails.challenge_id and challenges.used_at is null
@@ -326,7 +329,7 @@ pub(super) async fn release(
         "update mails set state = case when reason is not null then 'waiting' else 'queued' end
          from json_each(?) as j
          where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'
-           and mails.state = 'sending'
+           and +mails.state = 'sending'
          returning mails.id",
         rows
     )
@@ -336,7 +339,7 @@ pub(super) async fn release(
     let given_back = serde_json::to_string(&given_back).map_err(unreadable)?;
     sqlx::query!(
         "update Jobs set status = 'Pending', lock_by = null, lock_at = null, attempts = attempts - 1
-         where lock_by = ?1 and id in (select value from json_each(?2))",
+         where +lock_by = ?1 and id in (select value from json_each(?2))",
         worker,
         given_back
     )
