@@ -1,5 +1,6 @@
 //! `smart-notes bench`: figures of this machine, measured with the real worker on a database of its own.
 
+mod claim;
 mod drain;
 mod figures;
 mod http;
@@ -21,6 +22,8 @@ pub enum Command {
     Login(login::Args),
     /// How fast a backlog is delivered to a local sink, beside a bare SMTP loop
     Drain(drain::Args),
+    /// What a claim costs beside a million mails that are over, as many times what it costs beside none
+    Claim(claim::Args),
 }
 
 /// Runs a measurement.
@@ -29,6 +32,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wakeup(args) => wakeup::run(&args).await?,
         Command::Login(args) => login::run(&args).await?,
         Command::Drain(args) => drain::run(&args).await?,
+        Command::Claim(args) => claim::run(&args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
