@@ -4,9 +4,10 @@ use domain::clock::{Clock, SystemClock};
 use domain::id::MailId;
 use domain::operator::{CancelMail, CancelRefusal, RetryMail, RetryRefusal};
 use domain::store::Store;
+use runtime::database::Database;
 use serde_json::{Value, json};
 
-use super::shown::{find, held_by, pause_sentence, resume_command};
+use super::shown::{Holds, find};
 use crate::fault::Fault;
 use crate::output;
 use crate::users::operator;
@@ -23,10 +24,10 @@ pub struct Args {
 }
 
 /// Tries mails again.
-pub async fn retry(args: &Args, store: &Store) -> anyhow::Result<u8> {
+pub async fn retry(args: &Args, database: &Database) -> anyhow::Result<u8> {
     let mut answers = Answers::default();
     for id in &args.ids {
-        let said = retry_one(id, store).await;
+        let said = retry_one(id, database).await;
         answers.take(id, said)?;
     }
     Ok(answers.print(args.json))
@@ -42,7 +43,8 @@ pub async fn cancel(args: &Args, store: &Store) -> anyhow::Result<u8> {
     Ok(answers.print(args.json))
 }
 
-async fn retry_one(id: &str, store: &Store) -> anyhow::Result<(MailId, String)> {
+async fn retry_one(id: &str, database: &Database) -> anyhow::Result<(MailId, String)> {
+    let store = &database.store;
     let mail = which(id, store).await?;
     let retry = RetryMail {
         mail,
@@ -63,7 +65,7 @@ async fn retry_one(id: &str, store: &Store) -> anyhow::Result<(MailId, String)> 
     if let Some(suppression) = retried.lifted {
         said = format!("{said}. What suppressed its address is lifted: {suppression}");
     }
-    Ok((mail, said + &paused(mail, store).await?))
+    Ok((mail, said + &still_held(mail, database).await?))
 }
 
 async fn cancel_one(id: &str, store: &Store) -> anyhow::Result<(MailId, String)> {
@@ -88,20 +90,13 @@ async fn which(id: &str, store: &Store) -> anyhow::Result<MailId> {
     Ok(find(view.as_mut(), id).await?.mail.id)
 }
 
-/// That a mail which may go out still does not, if a pause holds it.
-async fn paused(mail: MailId, store: &Store) -> anyhow::Result<String> {
-    let mut view = store.view().await?;
-    let pauses = view.pauses().await?;
+/// That a mail which may go out still does not.
+async fn still_held(mail: MailId, database: &Database) -> anyhow::Result<String> {
+    let holds = Holds::now(database).await?;
+    let mut view = database.store.view().await?;
     let story = find(view.as_mut(), &mail.to_string()).await?;
-    Ok(
-        held_by(&story.mail, &pauses).map_or_else(String::new, |pause| {
-            format!(
-                ". But {}. To end that: {}",
-                pause_sentence(pause),
-                resume_command(pause)
-            )
-        }),
-    )
+    let held = holds.why(&story.mail);
+    Ok(held.map_or_else(String::new, |held| format!(". But {held}")))
 }
 
 /// What is to be said of each mail.

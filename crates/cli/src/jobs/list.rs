@@ -6,14 +6,14 @@ use domain::clock::{Clock, SystemClock};
 use domain::email::EmailAddress;
 use domain::id::{MailId, UserId};
 use domain::mail::{MailKind, MailState};
-use domain::operator::Pause;
 use domain::queue::{MailFilter, MailRecord};
-use domain::store::{Store, StoreError, View};
+use domain::store::{StoreError, View};
 use jiff::{SpanRelativeTo, Timestamp};
+use runtime::database::Database;
 use serde_json::Value;
 
 use super::kinds;
-use super::shown::{self, Reveal, mail_json, moment, pause_sentence, resume_command};
+use super::shown::{self, Holds, Reveal, mail_json, moment};
 use crate::fault::Fault;
 use crate::table;
 use crate::users::Whom;
@@ -60,42 +60,38 @@ fn states() -> impl TypedValueParser<Value = MailState> {
 }
 
 /// Prints a page of mails.
-pub async fn run(args: &Args, store: &Store) -> anyhow::Result<u8> {
-    let mut view = store.view().await?;
+pub async fn run(args: &Args, database: &Database) -> anyhow::Result<u8> {
+    let mut view = database.store.view().await?;
     let filter = args.filter(view.as_mut()).await?;
     let mut mails = view.mails(&filter).await?;
-    let pauses = view.pauses().await?;
     drop(view);
+    let holds = Holds::now(database).await?;
     let more = mails.len() > args.limit as usize;
     mails.truncate(args.limit as usize);
     let reveal = Reveal(args.reveal);
     if args.json {
-        let mails = mails.iter().map(|mail| mail_json(mail, &pauses, reveal));
+        let mails = mails.iter().map(|mail| mail_json(mail, &holds, reveal));
         say!("{:#}", Value::Array(mails.collect()));
         return Ok(0);
     }
     if mails.is_empty() {
         say!("no mails");
     } else {
-        say!("{}", mail_table(&mails, &pauses, reveal));
+        say!("{}", mail_table(&mails, &holds, reveal));
     }
     if let Some(last) = mails.last().filter(|_| more) {
         say!("there are more: {}", args.next_page(last.id));
     }
-    for pause in &pauses {
-        say!(
-            "{}. To end that: {}",
-            pause_sentence(pause),
-            resume_command(pause)
-        );
+    for hold in holds.all() {
+        say!("{hold}");
     }
     Ok(0)
 }
 
 /// Mails as a table.
-pub fn mail_table(mails: &[MailRecord], pauses: &[Pause], reveal: Reveal) -> String {
+pub fn mail_table(mails: &[MailRecord], holds: &Holds, reveal: Reveal) -> String {
     let rows = mails.iter().map(|mail| {
-        let state = match shown::held_by(mail, pauses) {
+        let state = match holds.pause_of(mail) {
             Some(_) => format!("{}, paused", mail.state),
             None => mail.state.clone(),
         };

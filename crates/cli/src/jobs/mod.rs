@@ -73,9 +73,9 @@ async fn carry_out(
 ) -> anyhow::Result<u8> {
     let store = &database.store;
     match command {
-        Command::List(args) => list::run(&args, store).await,
-        Command::Show(args) => show::run(&args, store).await,
-        Command::Retry(args) => change::retry(&args, store).await,
+        Command::List(args) => list::run(&args, database).await,
+        Command::Show(args) => show::run(&args, database).await,
+        Command::Retry(args) => change::retry(&args, database).await,
         Command::Cancel(args) => change::cancel(&args, store).await,
         Command::Pause(args) => pause::pause(&args, store).await,
         Command::Resume(args) => pause::resume(&args, store).await,

@@ -8,7 +8,7 @@ use domain::store::Store;
 use serde_json::{Value, json};
 
 use super::kinds;
-use super::shown::{pause_json, pause_sentence, resume_command};
+use super::shown::{pause_json, pause_sentence, pause_told};
 use crate::users::operator;
 
 /// The longest reason, in characters.
@@ -59,8 +59,8 @@ pub async fn pause(args: &PauseArgs, store: &Store) -> anyhow::Result<u8> {
     };
     let new = store.write(pause).await?;
     let kind = args.kind.map(MailKind::as_str);
-    let pauses = store.view().await?.pauses().await?;
-    let Some(paused) = pauses.iter().find(|pause| pause.kind.as_deref() == kind) else {
+    let all = store.view().await?.pauses().await?;
+    let Some(paused) = all.iter().find(|pause| pause.kind.as_deref() == kind) else {
         anyhow::bail!("somebody has resumed it meanwhile");
     };
     if args.json {
@@ -70,11 +70,8 @@ pub async fn pause(args: &PauseArgs, store: &Store) -> anyhow::Result<u8> {
     if !new {
         say!("it was paused already; what is new is the reason:");
     }
-    say!("{}", pause_sentence(paused));
-    say!(
-        "mails that workers have in hand are finished. To go on: {}",
-        resume_command(paused)
-    );
+    say!("{}", pause_told(paused));
+    say!("mails that workers have in hand are finished");
     Ok(0)
 }
 
@@ -110,11 +107,7 @@ pub async fn resume(args: &ResumeArgs, store: &Store) -> anyhow::Result<u8> {
         say!("resumed: {}", pause_sentence(pause));
     }
     for pause in &resumed.left {
-        say!(
-            "still {}. To end that: {}",
-            pause_sentence(pause),
-            resume_command(pause)
-        );
+        say!("still, {}", pause_told(pause));
     }
     Ok(0)
 }

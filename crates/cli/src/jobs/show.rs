@@ -1,15 +1,12 @@
 //! `jobs show`: one mail's story.
 
 use domain::audit::Recorded;
-use domain::operator::Pause;
 use domain::queue::{MailRecord, MailStory, TryRecord};
-use domain::store::Store;
 use jiff::Timestamp;
+use runtime::database::Database;
 use serde_json::{Value, json};
 
-use super::shown::{
-    self, Reveal, cut_off, held_by, moment, names, pause_sentence, resume_command, story_json,
-};
+use super::shown::{self, Holds, Reveal, cut_off, moment, names, story_json};
 
 /// How many events about the address are looked through for those about the mail.
 const RECORDS: u32 = 500;
@@ -28,22 +25,22 @@ pub struct Args {
 }
 
 /// Prints a mail's story.
-pub async fn run(args: &Args, store: &Store) -> anyhow::Result<u8> {
-    let mut view = store.view().await?;
+pub async fn run(args: &Args, database: &Database) -> anyhow::Result<u8> {
+    let mut view = database.store.view().await?;
     let story = shown::find(view.as_mut(), &args.id).await?;
-    let pauses = view.pauses().await?;
     let mut records = view.records_about(&story.mail.to_key, RECORDS).await?;
     drop(view);
+    let holds = Holds::now(database).await?;
     records.retain(|record| is_about(record, &story.mail));
     records.reverse();
     let reveal = Reveal(args.reveal);
     if args.json {
-        let mut value = story_json(&story, &pauses, reveal);
+        let mut value = story_json(&story, &holds, reveal);
         value["interventions"] = records.iter().map(intervention_json).collect();
         say!("{value:#}");
         return Ok(0);
     }
-    say!("{}", told(&story, &records, &pauses, reveal));
+    say!("{}", told(&story, &records, &holds, reveal));
     Ok(0)
 }
 
@@ -58,7 +55,7 @@ fn intervention_json(record: &Recorded) -> Value {
 }
 
 /// The story, a line for each thing that happened.
-fn told(story: &MailStory, records: &[Recorded], pauses: &[Pause], reveal: Reveal) -> String {
+fn told(story: &MailStory, records: &[Recorded], holds: &Holds, reveal: Reveal) -> String {
     let mail = &story.mail;
     let asked = format!("asked for by request {}", mail.request_id);
     let mut lines = vec![(mail.created, asked)];
@@ -69,34 +66,31 @@ fn told(story: &MailStory, records: &[Recorded], pauses: &[Pause], reveal: Revea
         (record.at, format!("{by} {detail}"))
     }));
     lines.sort_by_key(|(at, _)| *at);
-    let mut told = format!(
+    let mut told = vec![format!(
         "mail {}: {} to {}",
         mail.id,
         mail.kind,
         reveal.address(&mail.to)
-    );
-    for (at, line) in lines {
-        told.push_str(&format!("\n  {}  {line}", moment(at)));
-    }
-    told.push_str(&format!("\n  {}", last_line(mail, held_by(mail, pauses))));
-    for (number, one) in cut_off(&story.tries) {
-        told.push_str(&format!(
-            "\n  try {number}, of {}, was cut off after the end of the message: the relay may have accepted it then",
-            moment(one.started)
-        ));
-    }
-    told
+    )];
+    let lines = lines.into_iter();
+    told.extend(lines.map(|(at, line)| format!("  {}  {line}", moment(at))));
+    told.push(format!("  {}", last_line(mail, holds.why(mail).as_deref())));
+    told.extend(cut_off(&story.tries).map(|(number, one)| {
+        let at = moment(one.started);
+        format!(
+            "  try {number}, of {at}, was cut off after the end of the message: the relay may have accepted it then"
+        )
+    }));
+    told.join("\n")
 }
 
 /// How things stand: since when, or when there is more to tell.
-fn last_line(mail: &MailRecord, pause: Option<&Pause>) -> String {
-    let reason = match (pause, &mail.reason) {
-        (Some(pause), _) => format!(
-            ": {}. To end that: {}",
-            pause_sentence(pause),
-            resume_command(pause)
-        ),
-        (None, Some(reason)) => format!(": {reason}"),
+fn last_line(mail: &MailRecord, held: Option<&str>) -> String {
+    let reason = match (&mail.reason, held) {
+        (Some(reason), None) => format!(": {reason}"),
+        (None, Some(held)) => format!(": {held}"),
+        // Why it waits counts more than why it waited.
+        (Some(reason), Some(held)) => format!(": {held}. Before that: {reason}"),
         (None, None) => String::new(),
     };
     let when = mail
@@ -135,8 +129,17 @@ fn second(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use domain::id::MailId;
+    use domain::operator::Pause;
+    use domain::relay::{PostedStanding, RelayStanding, RelayState};
 
     use super::*;
+
+    fn none() -> Holds {
+        Holds {
+            pauses: Vec::new(),
+            relays: Vec::new(),
+        }
+    }
 
     fn at(seconds: i64) -> Timestamp {
         "2026-11-22T19:38:00Z".parse::<Timestamp>().unwrap()
@@ -190,19 +193,58 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_the_reason_of_a_mail_that_waits() {
+    fn what_holds_a_mail_stands_before_what_its_last_try_came_to() {
         let pause = Pause {
             kind: None,
             reason: "the relay moves".to_owned(),
             since: at(1),
             by: "smart-notes/1 (ada)".to_owned(),
         };
+        let holds = Holds {
+            pauses: vec![pause],
+            relays: Vec::new(),
+        };
+        let why = holds.why(&waiting());
 
-        let line = last_line(&waiting(), Some(&pause));
+        let line = last_line(&waiting(), why.as_deref());
 
         let expected = "the queue is paused since 2026-11-22 19:38:01.000Z by smart-notes/1 (ada): \
-                        the relay moves. To end that: smart-notes jobs resume";
+                        the relay moves. To end that: smart-notes jobs resume. Before that: 451 come back";
         assert!(line.ends_with(expected), "{line}");
+    }
+
+    #[test]
+    fn relays_that_are_out_of_order_hold_mails_that_wait_and_no_others() {
+        let standing = RelayStanding {
+            relay: "mx:25".to_owned(),
+            state: RelayState::Open,
+            since: at(2),
+            reason: Some("Connection refused".to_owned()),
+            next_probe_at: Some(at(4)),
+        };
+        let posted = PostedStanding {
+            worker: "w".to_owned(),
+            position: 0,
+            standing,
+            updated: at(3),
+        };
+        let holds = Holds {
+            pauses: Vec::new(),
+            relays: vec![posted],
+        };
+        let over = MailRecord {
+            state: "delivered".to_owned(),
+            ..waiting()
+        };
+
+        let why = holds.why(&waiting()).unwrap();
+
+        assert_eq!(
+            why,
+            "no relay works: mx:25 is out of order since 2026-11-22 19:38:02.000Z: Connection refused; \
+             it is probed next at 2026-11-22 19:38:04.000Z"
+        );
+        assert_eq!(holds.why(&over), None);
     }
 
     #[test]
@@ -217,8 +259,8 @@ mod tests {
             tries: vec![attempt(0, "cut_off"), attempt(5, "delivered")],
         };
 
-        let text = told(&story, &[], &[], Reveal(false));
-        let value = story_json(&story, &[], Reveal(false));
+        let text = told(&story, &[], &none(), Reveal(false));
+        let value = story_json(&story, &none(), Reveal(false));
 
         let expected = "  try 1, of 2026-11-22 19:38:00.000Z, was cut off after the end of the message: \
                         the relay may have accepted it then";
@@ -246,7 +288,7 @@ mod tests {
         };
         assert!(is_about(&record, &story.mail) && !is_about(&record, &waiting()));
 
-        let text = told(&story, &[record], &[], Reveal(false));
+        let text = told(&story, &[record], &none(), Reveal(false));
 
         let lines: Vec<&str> = text.lines().collect();
         assert!(

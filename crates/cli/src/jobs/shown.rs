@@ -4,8 +4,10 @@ use domain::email;
 use domain::id::MailId;
 use domain::operator::Pause;
 use domain::queue::{MailRecord, MailStory, TryRecord};
-use domain::store::View;
+use domain::relay::{self, PostedStanding, RelayStanding, RelayState};
+use domain::store::{StoreError, View};
 use jiff::Timestamp;
+use runtime::database::Database;
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
@@ -42,9 +44,81 @@ pub async fn find(view: &mut dyn View, id: &str) -> anyhow::Result<MailStory> {
     }
 }
 
-/// What keeps a mail from being sent, if that is a pause.
-pub fn held_by<'a>(mail: &MailRecord, pauses: &'a [Pause]) -> Option<&'a Pause> {
-    pauses.iter().find(|pause| pause.holds(mail))
+/// What keeps mails from being sent: pauses, and relays that are out of order.
+pub struct Holds {
+    pub pauses: Vec<Pause>,
+    pub relays: Vec<PostedStanding>,
+}
+
+impl Holds {
+    /// What holds now.
+    pub async fn now(database: &Database) -> Result<Self, StoreError> {
+        Ok(Self {
+            pauses: database.store.view().await?.pauses().await?,
+            relays: database.queue.relays().await?,
+        })
+    }
+
+    /// The pause that keeps a mail from being sent.
+    pub fn pause_of(&self, mail: &MailRecord) -> Option<&Pause> {
+        self.pauses.iter().find(|pause| pause.holds(mail))
+    }
+
+    /// Why a mail that waits is not claimed, however often it is due: a sentence without its full stop.
+    pub fn why(&self, mail: &MailRecord) -> Option<String> {
+        if let Some(pause) = self.pause_of(mail) {
+            return Some(pause_told(pause));
+        }
+        let waits = matches!(mail.state.as_str(), "queued" | "waiting");
+        self.no_relay().filter(|_| waits)
+    }
+
+    /// Everything that holds, a sentence each.
+    pub fn all(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.pauses.iter().map(pause_told).collect();
+        all.extend(self.no_relay());
+        all
+    }
+
+    /// That no worker has a relay that works.
+    fn no_relay(&self) -> Option<String> {
+        let out = relay::held_by(&self.relays)?;
+        Some(format!("no relay works: {}", relay_told(&out.standing)))
+    }
+}
+
+/// How a worker stands with a relay.
+pub fn relay_told(standing: &RelayStanding) -> String {
+    let since = moment(standing.since);
+    match standing.state {
+        RelayState::Closed => format!("{} works since {since}", standing.relay),
+        RelayState::Open | RelayState::HalfOpen => {
+            let reason = standing
+                .reason
+                .as_deref()
+                .unwrap_or("no reason is on record");
+            let next = match (standing.state, standing.next_probe_at) {
+                (RelayState::HalfOpen, _) => {
+                    "; a probe went well, and one mail tries it".to_owned()
+                }
+                (_, Some(at)) => format!("; it is probed next at {}", moment(at)),
+                (_, None) => String::new(),
+            };
+            format!(
+                "{} is out of order since {since}: {reason}{next}",
+                standing.relay
+            )
+        }
+    }
+}
+
+/// A pause, with what ends it.
+pub fn pause_told(pause: &Pause) -> String {
+    format!(
+        "{}. To end that: {}",
+        pause_sentence(pause),
+        resume_command(pause)
+    )
 }
 
 /// A pause as JSON.
@@ -75,7 +149,7 @@ pub fn pause_sentence(pause: &Pause) -> String {
 }
 
 /// What ends a pause.
-pub fn resume_command(pause: &Pause) -> String {
+fn resume_command(pause: &Pause) -> String {
     match &pause.kind {
         None => "smart-notes jobs resume".to_owned(),
         Some(kind) => format!("smart-notes jobs resume --kind {kind}"),
@@ -83,12 +157,13 @@ pub fn resume_command(pause: &Pause) -> String {
 }
 
 /// A mail as JSON.
-pub fn mail_json(mail: &MailRecord, pauses: &[Pause], reveal: Reveal) -> Value {
+pub fn mail_json(mail: &MailRecord, holds: &Holds, reveal: Reveal) -> Value {
     json!({
         "id": mail.id,
         "state": mail.state,
         "reason": mail.reason,
-        "paused": held_by(mail, pauses).map(pause_json),
+        "paused": holds.pause_of(mail).map(pause_json),
+        "held": holds.why(mail),
         "kind": mail.kind,
         "to": reveal.address(&mail.to),
         "request_id": mail.request_id,
@@ -102,8 +177,8 @@ pub fn mail_json(mail: &MailRecord, pauses: &[Pause], reveal: Reveal) -> Value {
 }
 
 /// A mail with its tries as JSON; those that were cut off after the final dot are named by their number.
-pub fn story_json(story: &MailStory, pauses: &[Pause], reveal: Reveal) -> Value {
-    let mut value = mail_json(&story.mail, pauses, reveal);
+pub fn story_json(story: &MailStory, holds: &Holds, reveal: Reveal) -> Value {
+    let mut value = mail_json(&story.mail, holds, reveal);
     value["tries"] = json!(story.tries);
     let cut_off: Vec<usize> = cut_off(&story.tries).map(|(number, _)| number).collect();
     value["cut_off_tries"] = json!(cut_off);

@@ -1,14 +1,15 @@
 //! `jobs stats`: the queue in numbers.
 
 use domain::clock::{Clock, SystemClock};
-use domain::operator::{Pause, QueueCounts};
+use domain::operator::QueueCounts;
 use domain::queue::{Beat, MailRecord};
+use domain::relay::PostedStanding;
 use jiff::Timestamp;
 use runtime::database::Database;
 use runtime::settings::Settings;
 use serde_json::{Map, Value, json};
 
-use super::shown::{Reveal, mail_json, pause_json, pause_sentence, resume_command, span};
+use super::shown::{Holds, Reveal, mail_json, pause_json, pause_told, relay_told, span};
 use crate::table;
 
 /// What `stats` is told.
@@ -23,9 +24,8 @@ pub struct Args {
 pub struct Snapshot {
     pub at: Timestamp,
     pub counts: QueueCounts,
-    pub pauses: Vec<Pause>,
+    pub holds: Holds,
     pub workers: Vec<Worker>,
-    pub relays: Vec<Relay>,
 }
 
 /// A worker as it says of itself.
@@ -35,12 +35,6 @@ pub struct Worker {
     /// Whether it has said so within its lease.
     alive: bool,
     in_hand: u64,
-}
-
-/// What is known of a relay, in words.
-pub struct Relay {
-    name: String,
-    state: String,
 }
 
 /// Prints the numbers.
@@ -54,18 +48,12 @@ pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyho
     Ok(0)
 }
 
-/// How the relays are, as workers have noted it. They note nothing in this version.
-async fn relays(_database: &Database) -> anyhow::Result<Vec<Relay>> {
-    Ok(Vec::new())
-}
-
 impl Snapshot {
     /// Asks for everything.
     pub async fn take(settings: &Settings, database: &Database) -> anyhow::Result<Self> {
         let at = SystemClock.now();
         let mut view = database.store.view().await?;
         let counts = view.queue_counts(at).await?;
-        let pauses = view.pauses().await?;
         drop(view);
         let lease = i64::try_from(settings.worker.lease.as_secs()).unwrap_or(i64::MAX);
         let beats = database.queue.beats().await?;
@@ -75,9 +63,8 @@ impl Snapshot {
             .collect();
         Ok(Self {
             at,
-            relays: relays(database).await?,
+            holds: Holds::now(database).await?,
             counts,
-            pauses,
             workers,
         })
     }
@@ -106,14 +93,14 @@ impl Snapshot {
             "ended_last_minute": ended(&self.counts.last_minute),
             "ended_last_hour": ended(&self.counts.last_hour),
             "suppressed_addresses": self.counts.suppressed,
-            "pauses": self.pauses.iter().map(pause_json).collect::<Value>(),
+            "pauses": self.holds.pauses.iter().map(pause_json).collect::<Value>(),
             "workers": self.workers.iter().map(Worker::json).collect::<Value>(),
-            "relays": self.relays.iter().map(Relay::json).collect::<Value>(),
+            "relays": self.holds.relays.iter().map(relay_json).collect::<Value>(),
         })
     }
 
     fn oldest_json(&self, mail: &MailRecord) -> Value {
-        let mut value = mail_json(mail, &self.pauses, Reveal(false));
+        let mut value = mail_json(mail, &self.holds, Reveal(false));
         value["age_seconds"] = json!(self.age(mail));
         value
     }
@@ -138,27 +125,18 @@ impl Snapshot {
             addresses => format!("{addresses} addresses"),
         };
         lines.push(format!("{:<18} {suppressed}", "suppressed"));
-        lines.push(listed(
-            "paused",
-            "nothing",
-            self.pauses.iter().map(|pause| {
-                format!(
-                    "{}. To end that: {}",
-                    pause_sentence(pause),
-                    resume_command(pause)
-                )
-            }),
-        ));
+        let paused = self.holds.pauses.iter().map(pause_told);
+        lines.push(listed("paused", "nothing", paused));
         let none = "none: nothing is sent until one is started";
         let workers = self.workers.iter().map(|worker| worker.told(self.at));
         lines.push(listed("workers", none, workers));
+        let none = "none is known: no worker is alive";
         let relays = self
+            .holds
             .relays
             .iter()
-            .map(|relay| format!("{}: {}", relay.name, relay.state));
-        if !self.relays.is_empty() {
-            lines.push(listed("relays", "", relays));
-        }
+            .map(|posted| format!("{} (of {})", relay_told(&posted.standing), posted.worker));
+        lines.push(listed("relays", none, relays));
         lines.join("\n")
     }
 
@@ -252,8 +230,17 @@ impl Worker {
     }
 }
 
-impl Relay {
-    fn json(&self) -> Value {
-        json!({ "name": self.name, "state": self.state })
-    }
+/// How a worker stands with a relay: `half_open` is a relay that answered a probe and is tried with one mail.
+fn relay_json(posted: &PostedStanding) -> Value {
+    let standing = &posted.standing;
+    json!({
+        "worker": posted.worker,
+        "position": posted.position,
+        "relay": standing.relay,
+        "breaker": standing.state.as_str(),
+        "since": standing.since,
+        "reason": standing.reason,
+        "next_probe_at": standing.next_probe_at,
+        "updated_at": posted.updated,
+    })
 }

@@ -92,7 +92,7 @@ fn json(args: &Args, snapshot: &Snapshot, mails: &[MailRecord]) -> Value {
     let reveal = Reveal(args.reveal);
     let mails = mails.iter();
     value["newest"] = mails
-        .map(|mail| mail_json(mail, &snapshot.pauses, reveal))
+        .map(|mail| mail_json(mail, &snapshot.holds, reveal))
         .collect();
     value
 }
@@ -107,6 +107,10 @@ fn lasting(args: &Args, snapshot: &Snapshot, mails: &[MailRecord]) -> Value {
     for worker in value["workers"].as_array_mut().into_iter().flatten() {
         worker["seen_at"] = Value::Null;
     }
+    for relay in value["relays"].as_array_mut().into_iter().flatten() {
+        relay["updated_at"] = Value::Null;
+        relay["next_probe_at"] = Value::Null;
+    }
     value
 }
 
@@ -117,7 +121,7 @@ fn shown(args: &Args, snapshot: &Snapshot, mails: &[MailRecord]) -> String {
     let table = if mails.is_empty() {
         String::new()
     } else {
-        let table = mail_table(mails, &snapshot.pauses, Reveal(args.reveal));
+        let table = mail_table(mails, &snapshot.holds, Reveal(args.reveal));
         format!("\n\n{table}")
     };
     let at = super::shown::moment(snapshot.at);

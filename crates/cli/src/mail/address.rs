@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{Budget, Facts};
 use super::words::Told;
-use crate::jobs::shown::{pause_sentence, resume_command};
 
 /// How many reached limits are told.
 const LIMITS: usize = 3;
@@ -29,13 +28,8 @@ pub fn stands(facts: &Facts, told: Told) -> Vec<String> {
              To lift that: smart-notes mail unsuppress ADDRESS"
         ));
     }
-    sentences.extend(facts.pauses.iter().map(|pause| {
-        let sentence = pause_sentence(pause);
-        format!(
-            "Mind that {sentence}. To end that: {}",
-            resume_command(pause)
-        )
-    }));
+    let holds = facts.holds.all().into_iter();
+    sentences.extend(holds.map(|hold| format!("Mind that {hold}")));
     sentences.extend(facts.budgets.iter().filter_map(|one| spent(one, told)));
     sentences
 }
@@ -138,6 +132,8 @@ fn events<'a>(facts: &'a Facts, event: &'a str) -> impl Iterator<Item = &'a Reco
 mod tests {
     use domain::operator::Registration;
 
+    use crate::jobs::shown::Holds;
+
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -151,7 +147,10 @@ mod tests {
             user: None,
             registrations: Vec::new(),
             suppression: None,
-            pauses: Vec::new(),
+            holds: Holds {
+                pauses: Vec::new(),
+                relays: Vec::new(),
+            },
             stories: Vec::new(),
             more: false,
             records: Vec::new(),

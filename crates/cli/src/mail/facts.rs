@@ -5,13 +5,15 @@ use domain::audit::Recorded;
 use domain::clock::{Clock, SystemClock};
 use domain::email::{EmailAddress, EmailKey};
 use domain::limits;
-use domain::operator::{Pause, Registration, Suppression};
+use domain::operator::{Registration, Suppression};
 use domain::otp::KeyRing;
 use domain::queue::{MailFilter, MailStory};
 use domain::store::View;
 use jiff::Timestamp;
 use runtime::database::Database;
 use runtime::settings::Settings;
+
+use crate::jobs::shown::Holds;
 
 /// How many security events are looked at.
 const RECORDS: u32 = 200;
@@ -36,7 +38,7 @@ pub struct Facts {
     pub user: Option<User>,
     pub registrations: Vec<Registration>,
     pub suppression: Option<Suppression>,
-    pub pauses: Vec<Pause>,
+    pub holds: Holds,
     /// The mails, newest first.
     pub stories: Vec<MailStory>,
     /// Whether there are older ones.
@@ -60,6 +62,7 @@ impl Facts {
     ) -> anyhow::Result<Self> {
         let now = SystemClock.now();
         let worker_alive = is_worker_alive(settings, database, now).await?;
+        let holds = Holds::now(database).await?;
         let mut view = database.store.view().await?;
         let view = view.as_mut();
         let key = address.key();
@@ -77,7 +80,7 @@ impl Facts {
             user: view.user_by_email(key).await?,
             registrations: view.registrations_of(key, REGISTRATIONS).await?,
             suppression: view.suppression(key, now).await?,
-            pauses: view.pauses().await?,
+            holds,
             stories,
             more,
             records,

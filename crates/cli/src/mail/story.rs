@@ -1,16 +1,15 @@
 //! One mail's story, in sentences.
 
-use domain::operator::Pause;
 use domain::queue::{MailRecord, MailStory, TryRecord};
 
 use super::words::{Told, kind, ordinal, times, took};
-use crate::jobs::shown::{cut_off, held_by, pause_sentence, resume_command};
+use crate::jobs::shown::{Holds, cut_off};
 
 /// What bears on every mail alike.
 #[derive(Clone, Copy)]
 pub struct Around<'a> {
     pub told: Told,
-    pub pauses: &'a [Pause],
+    pub holds: &'a Holds,
     pub worker_alive: bool,
 }
 
@@ -148,12 +147,8 @@ fn stands(mail: &MailRecord, tries: &[TryRecord], around: Around<'_>) -> Vec<Str
 fn waits(mail: &MailRecord, around: Around<'_>) -> Vec<String> {
     let told = around.told;
     let mut sentences = Vec::new();
-    if let Some(pause) = held_by(mail, around.pauses) {
-        sentences.push(format!(
-            "It waits, since {}. To end that: {}",
-            pause_sentence(pause),
-            resume_command(pause)
-        ));
+    if let Some(held) = around.holds.why(mail) {
+        sentences.push(format!("It waits, since {held}"));
     } else if !around.worker_alive {
         sentences.push("It waits, since no worker is alive: start smart-notes-worker.".to_owned());
     } else if let Some(at) = mail.again_at.filter(|at| told.is_ahead(*at)) {
@@ -193,6 +188,7 @@ fn maybe_there(tries: &[TryRecord], told: Told) -> String {
 #[cfg(test)]
 mod tests {
     use domain::id::MailId;
+    use domain::operator::Pause;
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
@@ -239,10 +235,15 @@ mod tests {
         }
     }
 
+    static NOTHING: Holds = Holds {
+        pauses: Vec::new(),
+        relays: Vec::new(),
+    };
+
     fn around() -> Around<'static> {
         Around {
             told: Told::at(at(60)),
-            pauses: &[],
+            holds: &NOTHING,
             worker_alive: true,
         }
     }
@@ -294,8 +295,12 @@ mod tests {
             since: at(1),
             by: "ada".to_owned(),
         };
+        let holds = Holds {
+            pauses: vec![pause],
+            relays: Vec::new(),
+        };
         let paused = Around {
-            pauses: std::slice::from_ref(&pause),
+            holds: &holds,
             ..around()
         };
         let told = last(&waiting, paused);

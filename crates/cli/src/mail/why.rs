@@ -62,7 +62,7 @@ impl Answer {
         let shown = reveal.address(address.as_typed());
         let around = Around {
             told,
-            pauses: &facts.pauses,
+            holds: &facts.holds,
             worker_alive: facts.worker_alive,
         };
         let mails = facts.stories.iter();
@@ -102,7 +102,7 @@ impl Answer {
     fn json(&self, facts: &Facts) -> Value {
         let mails = facts.stories.iter().zip(&self.mails);
         let mails = mails.map(|(one, sentences)| {
-            let mut value = story_json(one, &facts.pauses, self.reveal);
+            let mut value = story_json(one, &facts.holds, self.reveal);
             value["sentences"] = json!(sentences);
             value
         });
@@ -119,7 +119,8 @@ impl Answer {
                 "enhanced": one.enhanced,
                 "text": one.text,
             })),
-            "pauses": facts.pauses.iter().map(pause_json).collect::<Value>(),
+            "pauses": facts.holds.pauses.iter().map(pause_json).collect::<Value>(),
+            "held": facts.holds.all(),
             "registrations": facts.registrations.iter().map(|one| json!({
                 "created_at": one.created,
                 "expires_at": one.expires,

@@ -20,7 +20,7 @@ async fn nothing_is_sent_while_the_queue_is_paused_and_everybody_who_asks_is_tol
 
     assert!(paused.starts_with("the queue is paused since "), "{paused}");
     assert!(
-        paused.contains("(an-operator): the relay moves\n"),
+        paused.contains("(an-operator): the relay moves. To end that: "),
         "{paused}"
     );
     assert!(again.starts_with("it was paused already"), "{again}");

@@ -108,26 +108,68 @@ async fn the_api_answers_for_a_suppressed_address_as_for_any_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_was_down_is_told_as_what_held_the_mail_up() {
     let scene = Scene::new().await;
-    scene.relay.faults().refuse_connections().await.unwrap();
+    scene.relay.faults().add(Fault::cut(Stage::Connect));
     let id = scene.mail_to("ada", "ada@example.com").await;
     while scene.mail(&id)["tries"].as_array().unwrap().is_empty() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 
     let during = why(&scene, "ada@example.com");
-    scene.relay.faults().accept_connections().await.unwrap();
+    scene.relay.faults().clear();
     scene.reaches(&id, "delivered").await;
     let after = why(&scene, "ada@example.com");
 
     for words in [
         "was out of order ",
-        "Connection refused",
+        "at the stage `greeting`",
         "costs the mail no try",
     ] {
         assert!(during.contains(words), "no `{words}` in\n{during}");
         assert!(after.contains(words), "no `{words}` in\n{after}");
     }
     assert!(after.contains("accepted it on the "), "{after}");
+    scene.finish().await;
+}
+
+/// Three failures within half a minute: from then on nothing is claimed, and whoever asks is told for what.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_no_relay_takes_says_that_it_waits_for_one() {
+    let scene = Scene::new().await;
+    scene.relay.faults().add(Fault::cut(Stage::Connect));
+    for name in ["ada", "bob", "eve"] {
+        scene.mail_to(name, &format!("{name}@example.com")).await;
+    }
+    let mut stats = scene.json(&["jobs", "stats", "--json"]);
+    while stats["relays"][0]["breaker"] != "open" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        stats = scene.json(&["jobs", "stats", "--json"]);
+    }
+    let late = scene.mail_to("fay", "fay@example.com").await;
+
+    let mail = scene.mail(&late);
+    let told = [
+        scene.prints(&["jobs", "list"]),
+        scene.prints(&["jobs", "show", &late]),
+        scene.prints(&["jobs", "stats"]),
+        why(&scene, "fay@example.com"),
+    ];
+    scene.relay.faults().clear();
+    scene.reaches(&late, "delivered").await;
+
+    let relay = scene.relay.smtp_addr().to_string();
+    assert_eq!(stats["relays"][0]["relay"], relay);
+    assert_eq!(mail["tries"], serde_json::json!([]), "nobody claims it");
+    assert!(
+        mail["held"]
+            .as_str()
+            .unwrap()
+            .starts_with("no relay works: "),
+        "{mail:#}"
+    );
+    let expected = format!("{relay} is out of order since ");
+    for text in told {
+        assert!(text.contains(&expected), "{text}");
+    }
     scene.finish().await;
 }
 
