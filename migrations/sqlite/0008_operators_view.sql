@@ -38,3 +38,7 @@ create index mails_by_state_and_kind on mails (state, kind, created_at);
 -- With the state, so that what has ended lately is counted in the index alone.
 drop index mails_by_end;
 create index mails_by_end on mails (finished_at, state) where finished_at is not null;
+
+-- Every few seconds a worker looks for mails that wait for a time which no schedule gave them: by their class, not
+-- among all that wait.
+create index mails_waiting on mails ((deadline_at is null), again_at) where state = 'waiting' and held_run_at is null;

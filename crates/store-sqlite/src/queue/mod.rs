@@ -37,6 +37,9 @@ pub(crate) use pause::release_held;
 /// The queue's name: apalis's `job_type`.
 pub const QUEUE: &str = "mail";
 
+/// The last second of the year 9999. A job put there is kept back on purpose: it waits for no time.
+const OUT_OF_REACH: i64 = 253_402_300_799;
+
 /// What the `Workers` table says of where a worker's jobs are kept.
 const STORAGE: &str = "smart-notes";
 

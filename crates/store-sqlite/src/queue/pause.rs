@@ -9,11 +9,8 @@ use domain::mail::Priority;
 use domain::store::StoreError;
 use sqlx::SqliteConnection;
 
-use super::QUEUE;
+use super::{OUT_OF_REACH, QUEUE};
 use crate::error::{store_error, unreadable};
-
-/// The last second of the year 9999.
-const OUT_OF_REACH: i64 = 253_402_300_799;
 
 /// Due jobs that one look takes in at least.
 const LOOK: i64 = 256;

@@ -13,15 +13,12 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::claim::key_list;
-use super::{QUEUE, QueueWrite};
+use super::{OUT_OF_REACH, QUEUE, QueueWrite};
 use crate::access::micros;
 use crate::error::{store_error, unreadable};
 
 /// Mails of one kind that one transaction looks after at most, so that nobody waits long for the lock.
 const BATCH: i64 = 200;
-
-/// The last second of the year 9999. A job put there is kept back on purpose: it waits for no time.
-const OUT_OF_REACH: i64 = 253_402_300_799;
 
 /// A mail that was asked for further in the future than this was not asked for in the future.
 const CLOCK_SLACK: i64 = 1_000_000;
@@ -154,11 +151,17 @@ async fn stranded(
                select mails.id from mails
                where mails.state = 'queued' and mails.created_at > ?1
                union all
-               select mails.id from mails
-               where mails.state = 'waiting' and mails.again_at > iif(mails.deadline_at is null, ?3, ?2)
+               select mails.id from mails indexed by mails_waiting
+               where state = 'waiting' and held_run_at is null
+                 and (deadline_at is null) = 0 and again_at > ?2
                union all
-               select mails.id from mails
-               where mails.state = 'waiting' and mails.again_at is null) as stranded
+               select mails.id from mails indexed by mails_waiting
+               where state = 'waiting' and held_run_at is null
+                 and (deadline_at is null) = 1 and again_at > ?3
+               union all
+               select mails.id from mails indexed by mails_waiting
+               where state = 'waiting' and held_run_at is null
+                 and (deadline_at is null) in (0, 1) and again_at is null) as stranded
            where exists (select 1 from Jobs where Jobs.id = stranded.id
                            and Jobs.run_at > ?4 and Jobs.run_at < ?6
                            and Jobs.status = 'Pending' and Jobs.lock_by is null)

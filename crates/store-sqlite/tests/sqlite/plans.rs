@@ -11,12 +11,16 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use crate::support::Database;
 
 /// What may be walked through: tables that stay small, what a limit has bounded, and no table at all.
-const MAY_BE_WALKED: [&str; 4] = ["pauses", "Workers", "due", "CONSTANT"];
+const MAY_BE_WALKED: [&str; 5] = ["pauses", "relay_standings", "Workers", "due", "CONSTANT"];
 
-/// Statements that are meant to read a whole index, each known by its beginning.
-const MEANT: [&str; 1] = [
-    // `jobs stats` counts all mails.
+/// Statements that are meant to walk, each known by its beginning.
+const MEANT: [&str; 4] = [
+    // `jobs stats` counts all mails, in an index.
     "select state, kind, count(*)",
+    // Once a minute.
+    "delete from sessions",
+    "delete from open_tries",
+    "delete from known_clients",
 ];
 
 /// The statements of a source file: every text given to one of sqlx's checked macros, or to `mail_rows!`, which
@@ -114,7 +118,8 @@ fn fault(plan: &[Step], statement: &str) -> Option<String> {
         if step.walked().is_some_and(walks) {
             return Some(format!("it walks through a table: {}", step.what));
         }
-        if step.is_value() && outer {
+        // With a path (3) it is a part of the row's own value.
+        if step.is_value() && !step.what.contains("INDEX 3") && outer {
             return Some("it reads a whole value once for each row".to_owned());
         }
         // The first of them by an index is found at once.
@@ -145,6 +150,9 @@ async fn no_statement_of_the_queue_or_of_who_looks_for_mails_takes_in_more_than_
         "queue/pause.rs",
         "queue/rescue.rs",
         "queue/settle.rs",
+        "queue/standings.rs",
+        "queue/tend.rs",
+        "sweep.rs",
     ] {
         for statement in statements(file) {
             if MEANT.iter().any(|meant| statement.starts_with(meant)) {
