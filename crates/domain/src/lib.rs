@@ -12,6 +12,7 @@
 //! | [`limits`], [`audit`] | how often something may happen, and the record of what did |
 //! | [`mail`], [`relay`] | kinds of mail, their states, when a try is repeated; how relays stand |
 //! | [`operator`] | what an operator asks of the mail queue, and does to it |
+//! | [`vitals`] | what running processes say of themselves, and what waits |
 //! | [`store`], [`queue`] | the ports a database implements |
 
 pub mod accounts;
@@ -31,3 +32,4 @@ pub mod relay;
 pub mod store;
 pub mod token;
 pub mod username;
+pub mod vitals;

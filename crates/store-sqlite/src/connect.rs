@@ -150,15 +150,20 @@ async fn must_be_new_enough(
     let version: String = sqlx::query_scalar("select sqlite_version()")
         .fetch_one(connection)
         .await?;
+    Ok(if is_too_old(&version) {
+        Err(OpenError::TooOld(version))
+    } else {
+        Ok(())
+    })
+}
+
+/// Whether this version of `SQLite` can corrupt a database that two processes share.
+pub(crate) fn is_too_old(version: &str) -> bool {
     let numbers: Vec<u32> = version
         .split('.')
         .filter_map(|part| part.parse().ok())
         .collect();
-    Ok(if numbers.as_slice() >= OLDEST_SQLITE.as_slice() {
-        Ok(())
-    } else {
-        Err(OpenError::TooOld(version))
-    })
+    numbers.as_slice() < OLDEST_SQLITE.as_slice()
 }
 
 async fn read_back(

@@ -5,6 +5,7 @@ use sqlx::Error;
 
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
+const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
 const IOERR_FSYNC: i32 = 0x040a;
 const IOERR_DIR_FSYNC: i32 = 0x050a;
@@ -18,6 +19,11 @@ pub(crate) fn code(error: &Error) -> Option<i32> {
 /// the kernel forgets the failure after reporting it once.
 pub(crate) fn is_fatal(error: &Error) -> bool {
     matches!(code(error), Some(IOERR_FSYNC | IOERR_DIR_FSYNC))
+}
+
+/// Whether the file is broken.
+pub(crate) fn is_corrupt(error: &Error) -> bool {
+    code(error).is_some_and(|code| code & 0xff == CORRUPT)
 }
 
 /// The port's word for an error.

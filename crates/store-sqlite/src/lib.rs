@@ -13,6 +13,7 @@ pub mod django;
 mod error;
 mod import;
 mod mail_rows;
+pub mod inspect;
 mod mails;
 mod mend;
 pub mod migrate;
@@ -22,6 +23,7 @@ mod records;
 mod sweep;
 mod users;
 mod view;
+mod vitals;
 pub mod writer;
 
 use std::any::Any;

@@ -118,6 +118,27 @@ pub(crate) async fn check(readers: &SqlitePool) -> Result<(), SchemaError> {
     }
 }
 
+/// The migrations that this program has and the database has not, and those of which it is the other way round.
+pub(crate) async fn compare(
+    connection: &mut SqliteConnection,
+) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
+    let missing = pending(connection).await?;
+    let known: BTreeSet<i64> = ours().iter().map(|migration| migration.version).collect();
+    let mut unknown = Vec::new();
+    if exists(connection, OURS).await? {
+        let applied: Vec<(i64, String)> = sqlx::query_as(
+            "select version, description from _sqlx_migrations where success order by version",
+        )
+        .fetch_all(connection)
+        .await?;
+        let newer = applied
+            .into_iter()
+            .filter(|(version, _)| !known.contains(version));
+        unknown.extend(newer.map(|(version, name)| format!("{version:04} {name}")));
+    }
+    Ok((missing, unknown))
+}
+
 /// The migrations that this program has and the database has not.
 async fn pending(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
     let mut missing = Vec::new();
@@ -139,19 +160,22 @@ async fn applied(
     connection: &mut SqliteConnection,
     table: &'static str,
 ) -> Result<BTreeSet<i64>, sqlx::Error> {
-    let exists: bool = sqlx::query_scalar(
-        "select exists (select 1 from sqlite_schema where type = 'table' and name = ?)",
-    )
-    .bind(table)
-    .fetch_one(&mut *connection)
-    .await?;
-    if !exists {
+    if !exists(connection, table).await? {
         return Ok(BTreeSet::new());
     }
     // The table's name is one of two constants of this file.
     let statement = sqlx::AssertSqlSafe(format!("select version from {table} where success"));
     let versions: Vec<i64> = sqlx::query_scalar(statement).fetch_all(connection).await?;
     Ok(versions.into_iter().collect())
+}
+
+async fn exists(connection: &mut SqliteConnection, table: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from sqlite_schema where type = 'table' and name = ?)",
+    )
+    .bind(table)
+    .fetch_one(connection)
+    .await
 }
 
 /// `SQLite` gives `-wal` and `-shm` the mode of the database, so this one decides for all three.

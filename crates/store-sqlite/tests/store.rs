@@ -3,12 +3,13 @@
 //! [`conformance`] holds the rules of the ports, written against
 //! [`Store`](domain::store::Store) alone so that another database can run the same suite;
 //! [`queue`] those of the mail queue; [`sqlite`] what only this database has: the writer
-//! that commits in groups, the file, the disk.
+//! that commits in groups, the file, the disk; [`vitals`] what processes say of themselves.
 
 mod conformance;
 mod queue;
 mod sqlite;
 mod support;
+mod vitals;
 
 /// Makes a test of each rule, on a database of its own.
 macro_rules! on_sqlite {

@@ -176,7 +176,7 @@ impl JobQueue for Sqlite {
 
 impl Sqlite {
     /// Hands a unit of work to the writer and gives its answer its type back.
-    async fn queue_write<U: QueueWrite>(&self, unit: U) -> Result<U::Out, StoreError> {
+    pub(crate) async fn queue_write<U: QueueWrite>(&self, unit: U) -> Result<U::Out, StoreError> {
         let deadline = Instant::now() + PATIENCE;
         let answer = self.writer.run(Box::new(Erased(unit)), deadline).await?;
         Ok(*answer

@@ -1,0 +1,98 @@
+//! What waits in the queue, and for which keys.
+
+use std::time::Duration;
+
+use domain::mail::MailState;
+use domain::queue::Settlement;
+use domain::vitals::{Depth, KeyNeed, Vitals};
+
+use crate::support::mails::{claim, claim_one, notice, settle, settlement};
+use crate::support::people::{Person, keys};
+use crate::support::{Database, at};
+
+fn depth(queued: u64, sending: u64, waiting: u64, due_since: Option<i64>) -> Depth {
+    Depth {
+        states: vec![
+            (MailState::Queued, queued),
+            (MailState::Sending, sending),
+            (MailState::Waiting, waiting),
+        ],
+        due_since: due_since.map(at),
+    }
+}
+
+#[tokio::test]
+async fn the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due() {
+    let database = Database::new().await;
+    let (store, sqlite) = (database.store(), database.sqlite());
+    let empty = sqlite.depth(at(0)).await.unwrap();
+    for second in 10..14 {
+        notice(&store, "ada@example.com", at(second)).await;
+    }
+
+    let early = sqlite.depth(at(9)).await.unwrap();
+    let all = sqlite.depth(at(20)).await.unwrap();
+    let done = claim_one_of(&sqlite, 11).await;
+    settle(&sqlite, "w", settlement(done, MailState::Delivered, at(21))).await;
+    let waits = claim_one_of(&sqlite, 12).await;
+    let later = Settlement {
+        again_at: Some(at(60)),
+        ..settlement(waits, MailState::Waiting, at(22))
+    };
+    settle(&sqlite, "w", later).await;
+    claim_one_of(&sqlite, 13).await;
+    let mixed = sqlite.depth(at(30)).await.unwrap();
+    let due_again = sqlite.depth(at(61)).await.unwrap();
+    claim(&sqlite, "w", 10, at(61)).await;
+    let in_hand = sqlite.depth(at(61)).await.unwrap();
+
+    assert_eq!(empty, depth(0, 0, 0, None));
+    assert_eq!(early, depth(4, 0, 0, None));
+    assert_eq!(all, depth(4, 0, 0, Some(10)));
+    assert_eq!(mixed, depth(1, 1, 1, Some(13)));
+    assert_eq!(due_again, depth(1, 1, 1, Some(13)));
+    assert_eq!(in_hand, depth(0, 3, 0, None));
+}
+
+/// Claims the oldest mail at a time when it is the only one due.
+async fn claim_one_of(sqlite: &store_sqlite::Sqlite, before: i64) -> domain::queue::Claim {
+    claim_one(sqlite, "w", at(before) - Duration::from_secs(1))
+        .await
+        .claim
+}
+
+#[tokio::test]
+async fn the_keys_that_waiting_codes_need_are_named_while_the_codes_live() {
+    let database = Database::new().await;
+    let (store, sqlite) = (database.store(), database.sqlite());
+    Person::new("ada").registers(&store, at(0)).await;
+    Person::new("bob").registers(&store, at(5)).await;
+    notice(&store, "eve@example.com", at(0)).await;
+
+    let needed = sqlite.keys_needed(at(10)).await.unwrap();
+    let dead = sqlite.keys_needed(at(601)).await.unwrap();
+    claim(&sqlite, "w", 10, at(10)).await;
+    let in_hand = sqlite.keys_needed(at(10)).await.unwrap();
+
+    let need = KeyNeed {
+        key: keys().current().clone(),
+        mails: 2,
+        oldest: at(0),
+    };
+    assert_eq!(needed, [need]);
+    assert_eq!(dead[0].mails, 1, "bob's lives for another few seconds");
+    assert_eq!(in_hand, []);
+}
+
+#[tokio::test]
+async fn the_newest_mail_is_the_one_asked_for_last() {
+    let database = Database::new().await;
+    let (store, sqlite) = (database.store(), database.sqlite());
+
+    let none = sqlite.newest_mail().await.unwrap();
+    notice(&store, "ada@example.com", at(1)).await;
+    notice(&store, "ada@example.com", at(2)).await;
+    let newest = sqlite.newest_mail().await.unwrap();
+
+    assert_eq!((none, newest), (None, Some(at(2))));
+}
