@@ -335,6 +335,9 @@ pub trait Backend: Send + Sync + 'static {
         write: Box<dyn AnyWrite>,
         deadline: Instant,
     ) -> Result<Box<dyn Any + Send>, StoreError>;
+    /// Returns once the part that writes has come to this call, after everything that waits already: it goes
+    /// round. An error says that it has ended. Whether it could write is another question.
+    async fn answers(&self) -> Result<(), StoreError>;
     /// A connection for reading.
     async fn view(&self) -> Result<Box<dyn View>, StoreError>;
     /// Whether the database answers, and with the schema this program needs.
@@ -391,6 +394,12 @@ impl Store {
         Ok(*answer
             .downcast()
             .expect("a write answers with its own type"))
+    }
+
+    /// Returns once the part that writes has come to this call: it goes round, whether it can write or not.
+    /// An error says that it has ended.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        self.backend.answers().await
     }
 
     /// A connection for reading; one per request is enough.

@@ -16,6 +16,7 @@ mod mail_rows;
 pub mod inspect;
 mod mails;
 mod mend;
+mod meters;
 pub mod migrate;
 mod operator;
 pub mod queue;
@@ -39,6 +40,7 @@ pub use connect::OpenError;
 
 use access::Access;
 use error::store_error;
+use meters::Meters;
 use writer::{DomainWrite, Writer};
 
 /// How a database is opened.
@@ -62,6 +64,7 @@ pub struct Sqlite {
     options: Arc<Options>,
     writer: Writer,
     readers: SqlitePool,
+    meters: Meters,
 }
 
 impl Sqlite {
@@ -72,9 +75,12 @@ impl Sqlite {
         let writer = connect::writer(&options).await?;
         let readers = connect::readers(&options).await?;
         migrate::check(&readers).await?;
+        let meters = Meters::new();
+        let on_fatal = Arc::clone(&options.on_fatal);
         Ok(Self {
-            writer: Writer::start(writer, options.pause, Arc::clone(&options.on_fatal)),
+            writer: Writer::start(writer, options.pause, meters.clone(), on_fatal),
             readers,
+            meters,
             options: Arc::new(options),
         })
     }
@@ -99,8 +105,14 @@ impl Backend for Sqlite {
     }
 
     async fn view(&self) -> Result<Box<dyn View>, StoreError> {
-        let connection = self.readers.acquire().await.map_err(store_error)?;
-        Ok(Box::new(Access(connection)))
+        let asked = Instant::now();
+        let connection = self.readers.acquire().await.map_err(store_error);
+        self.meters.reads(asked.elapsed(), &connection);
+        Ok(Box::new(Access(connection?)))
+    }
+
+    async fn answers(&self) -> Result<(), StoreError> {
+        self.writer.answers().await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

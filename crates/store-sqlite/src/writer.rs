@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::access::Access;
 use crate::error::{is_fatal, store_error};
+use crate::meters::Meters;
 
 /// The most units of work in one transaction.
 pub const GROUP: usize = 64;
@@ -35,6 +36,16 @@ pub(crate) trait Unit: Send + Sync {
     async fn run(&self, connection: &mut SqliteConnection) -> Answer;
 }
 
+/// What is never run.
+struct Nothing;
+
+#[async_trait]
+impl Unit for Nothing {
+    async fn run(&self, _: &mut SqliteConnection) -> Answer {
+        Ok(Box::new(()))
+    }
+}
+
 /// A use case of the domain as a unit of work.
 pub(crate) struct DomainWrite(pub(crate) Box<dyn AnyWrite>);
 
@@ -47,6 +58,8 @@ impl Unit for DomainWrite {
 
 struct Waiting {
     unit: Box<dyn Unit>,
+    /// When it was asked for; `None` for what only asks whether the task goes round.
+    since: Option<Instant>,
     deadline: Instant,
     answer: oneshot::Sender<Answer>,
 }
@@ -55,6 +68,7 @@ struct Waiting {
 #[derive(Clone)]
 pub(crate) struct Writer {
     line: mpsc::Sender<Waiting>,
+    meters: Meters,
     closed: tokio::sync::watch::Receiver<bool>,
     close: Arc<tokio::sync::Notify>,
 }
@@ -63,6 +77,7 @@ impl Writer {
     pub(crate) fn start(
         connection: SqliteConnection,
         pause: Duration,
+        meters: Meters,
         on_fatal: Arc<dyn Fn(String) + Send + Sync>,
     ) -> Self {
         let (line, waiting) = mpsc::channel(WAITING);
@@ -71,6 +86,7 @@ impl Writer {
         let owner = Owner {
             connection,
             pause,
+            meters: meters.clone(),
             on_fatal,
         };
         let closing = Arc::clone(&close);
@@ -80,6 +96,7 @@ impl Writer {
         });
         Self {
             line,
+            meters,
             closed,
             close,
         }
@@ -89,15 +106,33 @@ impl Writer {
         let (answer, result) = oneshot::channel();
         let waiting = Waiting {
             unit,
+            since: Some(Instant::now()),
             deadline,
             answer,
         };
         match self.line.try_send(waiting) {
             Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(StoreError::Busy),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.meters.line_full();
+                return Err(StoreError::Busy);
+            }
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone()),
         }
         result.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Waits until the task has come to what is asked now, after all that waits already: it lives. Needs no lock.
+    pub(crate) async fn answers(&self) -> Result<(), StoreError> {
+        let (answer, result) = oneshot::channel();
+        let waiting = Waiting {
+            unit: Box::new(Nothing),
+            since: None,
+            // What is late is answered at once, and not begun.
+            deadline: Instant::now(),
+            answer,
+        };
+        self.line.send(waiting).await.map_err(|_| gone())?;
+        result.await.map(drop).map_err(|_| gone())
     }
 
     /// Lets what waits be finished and closes the connection.
@@ -115,6 +150,7 @@ fn gone() -> StoreError {
 struct Owner {
     connection: SqliteConnection,
     pause: Duration,
+    meters: Meters,
     on_fatal: Arc<dyn Fn(String) + Send + Sync>,
 }
 
@@ -160,19 +196,23 @@ impl Owner {
             .into_iter()
             .partition(|waiting| waiting.deadline > now);
         for waiting in late {
-            let _ = waiting.answer.send(Err(StoreError::Busy));
+            self.too_late(waiting);
         }
         if group.is_empty() {
             return Ok(());
         }
+        for since in group.iter().filter_map(|waiting| waiting.since) {
+            self.meters.begins(now.duration_since(since));
+        }
         match self.attempt(&group).await {
             Ok(answers) => {
+                self.meters.committed(now.elapsed());
                 for (waiting, answer) in group.into_iter().zip(answers) {
                     let _ = waiting.answer.send(Ok(answer));
                 }
                 Ok(())
             }
-            Err(Failure::Refused(error)) => refuse(group, error),
+            Err(Failure::Refused(error)) => self.refuse(group, error),
             Err(Failure::Member) => self.one_by_one(group).await,
         }
     }
@@ -196,18 +236,18 @@ impl Owner {
     async fn one_by_one(&mut self, group: Vec<Waiting>) -> Result<(), String> {
         for waiting in group {
             if waiting.deadline <= Instant::now() {
-                let _ = waiting.answer.send(Err(StoreError::Busy));
+                self.too_late(waiting);
                 continue;
             }
             if let Err(error) = self.begin().await {
-                refuse(vec![waiting], error)?;
+                self.refuse(vec![waiting], error)?;
                 continue;
             }
             let answer = match run_caught(waiting.unit.as_ref(), &mut self.connection).await {
                 Ok(answer) => match self.commit_or_roll_back().await {
                     Ok(()) => Ok(answer),
                     Err(error) => {
-                        refuse(vec![waiting], error)?;
+                        self.refuse(vec![waiting], error)?;
                         continue;
                     }
                 },
@@ -219,6 +259,31 @@ impl Owner {
             let _ = waiting.answer.send(answer);
         }
         Ok(())
+    }
+
+    /// Its time was over before its turn came.
+    fn too_late(&self, waiting: Waiting) {
+        if waiting.since.is_some() {
+            self.meters.late();
+        }
+        let _ = waiting.answer.send(Err(StoreError::Busy));
+    }
+
+    /// Tells everybody in a group that nothing was changed. A disk that lost data is fatal.
+    fn refuse(&self, group: Vec<Waiting>, error: sqlx::Error) -> Result<(), String> {
+        let fatal =
+            is_fatal(&error).then(|| format!("the disk did not keep the database: {error}"));
+        let shared = Arc::new(store_error(error));
+        self.meters.refused(&shared, group.len());
+        for waiting in group {
+            let answer = match shared.as_ref() {
+                StoreError::Busy => StoreError::Busy,
+                StoreError::Full => StoreError::Full,
+                _ => StoreError::Backend(Box::new(Shared(Arc::clone(&shared)))),
+            };
+            let _ = waiting.answer.send(Err(answer));
+        }
+        fatal.map_or(Ok(()), Err)
     }
 
     /// Statements, not sqlx's `Transaction`: after an error that made `SQLite` roll back by itself (a
@@ -252,21 +317,6 @@ async fn run_caught(unit: &dyn Unit, connection: &mut SqliteConnection) -> Answe
         .catch_unwind()
         .await
         .unwrap_or_else(|_| Err(StoreError::Backend("a unit of work panicked".into())))
-}
-
-/// Tells everybody in a group that nothing was changed. A disk that lost data is fatal.
-fn refuse(group: Vec<Waiting>, error: sqlx::Error) -> Result<(), String> {
-    let fatal = is_fatal(&error).then(|| format!("the disk did not keep the database: {error}"));
-    let shared = Arc::new(store_error(error));
-    for waiting in group {
-        let answer = match shared.as_ref() {
-            StoreError::Busy => StoreError::Busy,
-            StoreError::Full => StoreError::Full,
-            _ => StoreError::Backend(Box::new(Shared(Arc::clone(&shared)))),
-        };
-        let _ = waiting.answer.send(Err(answer));
-    }
-    fatal.map_or(Ok(()), Err)
 }
 
 /// One error for many callers.

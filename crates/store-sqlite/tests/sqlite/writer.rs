@@ -189,3 +189,25 @@ async fn a_writer_with_a_pause_commits_all_the_same() {
 
     assert_eq!(database.number("select count(*) from mails").await, 5);
 }
+
+/// A watchdog asks for nothing else: a database that somebody holds is no reason to start anew.
+#[tokio::test]
+async fn a_writer_answers_for_itself_whoever_has_the_lock_unless_it_is_stuck() {
+    let database = Database::new().await;
+    let store = database.store();
+    let mut outside = database.outside().await;
+    let lock = outside.begin_with("begin immediate").await.unwrap();
+
+    let locked = store.answers().await;
+    lock.rollback().await.unwrap();
+    let held_up = HeldUp::writer_of(&store).await;
+    let mut stuck = Box::pin(store.answers());
+    let while_stuck = poll_immediate(&mut stuck).await;
+    held_up.let_go().await;
+    let afterwards = stuck.await;
+    database.sqlite().close().await;
+    let closed = store.answers().await;
+
+    assert!(locked.is_ok() && while_stuck.is_none() && afterwards.is_ok());
+    assert!(closed.is_err());
+}
