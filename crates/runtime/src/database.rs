@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use domain::queue::JobQueue;
 use domain::store::Store;
+use domain::vitals::Vitals;
 use store_sqlite::Sqlite;
 
 pub use store_sqlite::OpenError;
 pub use store_sqlite::django;
+pub use store_sqlite::inspect::Inspection;
 pub use store_sqlite::migrate::{MigrationError, Report};
 
 use crate::settings::{DatabaseUrl, Settings};
@@ -45,6 +47,8 @@ pub struct Database {
     pub store: Store,
     /// The mail queue, as a worker sees it.
     pub queue: Arc<dyn JobQueue>,
+    /// Which processes there are, and what waits.
+    pub vitals: Arc<dyn Vitals>,
     sqlite: Sqlite,
 }
 
@@ -68,6 +72,7 @@ impl Database {
         Ok(Self {
             store: Store::new(Arc::new(sqlite.clone()), PATIENCE),
             queue: Arc::new(sqlite.clone()),
+            vitals: Arc::new(sqlite.clone()),
             sqlite,
         })
     }
@@ -82,4 +87,10 @@ impl Database {
 pub async fn migrate(settings: &Settings) -> Result<Report, MigrationError> {
     let DatabaseUrl::Sqlite { path } = &settings.database.url;
     store_sqlite::migrate::run(path).await
+}
+
+/// Looks at the database of the settings, whatever its schema, and changes nothing. Reads all of it.
+pub async fn inspect(settings: &Settings) -> Result<Inspection, OpenError> {
+    let DatabaseUrl::Sqlite { path } = &settings.database.url;
+    store_sqlite::inspect::inspect(path, settings.database.busy_timeout).await
 }

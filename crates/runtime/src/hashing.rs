@@ -11,15 +11,19 @@ mod shares;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender};
 use domain::client::ClientKey;
 use domain::password::{HashCost, Hasher, InvalidCost, Password, PasswordHash};
+use metrics::{Counter, counter, describe_counter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use self::shares::{Share, Shares};
 use crate::settings::Settings;
+
+const REFUSED: &str = "smart_notes_hash_refused_total";
 
 /// A bounded pool. Cheap to clone; its threads end with the last clone.
 #[derive(Clone)]
@@ -30,6 +34,38 @@ pub struct HashPool {
     /// Whose places they are; `None` where limits are lifted.
     shares: Option<Shares>,
     line: Sender<Work>,
+    /// Threads at work.
+    busy: Arc<AtomicUsize>,
+    meters: Meters,
+}
+
+/// How busy a pool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Threads that hash a password.
+    pub busy: usize,
+    /// Passwords that wait for a thread.
+    pub waiting: usize,
+}
+
+/// Who was turned away.
+#[derive(Clone)]
+struct Meters {
+    full: Counter,
+    share: Counter,
+}
+
+impl Meters {
+    fn new() -> Self {
+        describe_counter!(
+            REFUSED,
+            "Passwords that were not hashed: too many waited (full), or too many of one client (client_share)."
+        );
+        Self {
+            full: counter!(REFUSED, "reason" => "full"),
+            share: counter!(REFUSED, "reason" => "client_share"),
+        }
+    }
 }
 
 /// What a thread does with its hasher.
@@ -79,11 +115,13 @@ impl HashPool {
             parallelism: accounts.argon2_parallelism,
         };
         let (line, waiting) = crossbeam_channel::unbounded();
+        let busy = Arc::default();
         for _ in 0..accounts.hash_threads {
             let (hasher, waiting) = (Hasher::new(cost)?, waiting.clone());
+            let busy = Arc::clone(&busy);
             thread::Builder::new()
                 .name("hash".to_owned())
-                .spawn(move || serve(hasher, &waiting))?;
+                .spawn(move || serve(hasher, &waiting, &busy))?;
         }
         let slots = accounts.hash_threads + accounts.hash_queue;
         Ok(Self {
@@ -91,13 +129,18 @@ impl HashPool {
             places: Arc::new(Semaphore::new(slots)),
             shares: settings.limits.enabled.then(|| Shares::of(slots)),
             line,
+            busy,
+            meters: Meters::new(),
         })
     }
 
     /// A slot for a client, which holds at most a quarter of them.
     pub fn slot_of(&self, client: &ClientKey) -> Result<Slot, NotHashed> {
         let share = match &self.shares {
-            Some(shares) => Some(shares.take(client).ok_or(NotHashed::ClientHasItsShare)?),
+            Some(shares) => Some(shares.take(client).ok_or_else(|| {
+                self.meters.share.increment(1);
+                NotHashed::ClientHasItsShare
+            })?),
             None => None,
         };
         self.taken(share)
@@ -110,7 +153,10 @@ impl HashPool {
 
     fn taken(&self, share: Option<Share>) -> Result<Slot, NotHashed> {
         let places = Arc::clone(&self.places);
-        let place = places.try_acquire_owned().map_err(|_| NotHashed::Full)?;
+        let place = places.try_acquire_owned().map_err(|_| {
+            self.meters.full.increment(1);
+            NotHashed::Full
+        })?;
         Ok(Slot(Arc::new(Held {
             _place: place,
             _share: share,
@@ -139,6 +185,15 @@ impl HashPool {
         self.cost
     }
 
+    /// How busy it is at this moment.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            busy: self.busy.load(Ordering::Relaxed),
+            waiting: self.line.len(),
+        }
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         slot: &Slot,
@@ -164,12 +219,14 @@ impl HashPool {
 }
 
 /// One thread of the pool: one password after the other, until the pool is gone.
-fn serve(mut hasher: Hasher, waiting: &Receiver<Work>) {
+fn serve(mut hasher: Hasher, waiting: &Receiver<Work>, busy: &AtomicUsize) {
     for work in waiting {
+        busy.fetch_add(1, Ordering::Relaxed);
         // The hasher's memory holds nothing from one hash to the next, so none can spoil another.
         if catch_unwind(AssertUnwindSafe(|| work(&mut hasher))).is_err() {
             tracing::error!("hashing a password failed");
         }
+        busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -182,12 +239,16 @@ mod tests {
         let (line, waiting) = crossbeam_channel::unbounded();
         let cost = HashCost::FLOOR;
         let hasher = Hasher::new(cost).unwrap();
-        thread::spawn(move || serve(hasher, &waiting));
+        let busy = Arc::default();
+        let thread_busy = Arc::clone(&busy);
+        thread::spawn(move || serve(hasher, &waiting, &thread_busy));
         HashPool {
             cost,
             places: Arc::new(Semaphore::new(1)),
             shares: None,
             line,
+            busy,
+            meters: Meters::new(),
         }
     }
 
@@ -289,7 +350,11 @@ mod tests {
                 pool.run(&slot, move |_| ran.send(())).await
             }
         });
-        while pool.places.available_permits() > 0 {
+        let one_of_each = Load {
+            busy: 1,
+            waiting: 1,
+        };
+        while pool.load() != one_of_each {
             tokio::task::yield_now().await;
         }
 

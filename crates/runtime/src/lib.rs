@@ -9,12 +9,18 @@
 //! 2. [`telemetry`]: where log lines go and what may never be in them;
 //! 3. [`descriptors`]: how many files and sockets may be open;
 //! 4. [`shutdown`]: the handle by which a process learns that it has to end, and why;
-//! 5. [`database`]: which database, opened for what the process does;
-//! 6. [`hashing`]: the threads that hash passwords, for those that do.
+//! 5. [`metrics`]: where figures are kept, if somebody wants them;
+//! 6. [`database`]: which database, opened for what the process does;
+//! 7. [`presence`]: its row in that database, with the fingerprints of its keys;
+//! 8. [`hashing`]: the threads that hash passwords, for those that do;
+//! 9. [`supervisor`]: what systemd is told.
 
 pub mod database;
 pub mod descriptors;
 pub mod hashing;
+pub mod metrics;
+pub mod presence;
 pub mod settings;
 pub mod shutdown;
+pub mod supervisor;
 pub mod telemetry;

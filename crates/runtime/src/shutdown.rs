@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::supervisor;
+
 /// A handle on the end of the process; clones are handles on the same end.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
@@ -129,6 +131,9 @@ impl Shutdown {
             *reason = Some(new);
         }
         drop(reason);
+        if !self.token.is_cancelled() {
+            supervisor::stopping();
+        }
         self.token.cancel();
     }
 }

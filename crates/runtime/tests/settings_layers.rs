@@ -259,3 +259,26 @@ fn password(settings: &smart_notes_runtime::settings::Settings) -> String {
         .expose_secret()
         .to_owned()
 }
+
+#[test]
+fn metrics_are_served_nowhere_or_on_this_machine_unless_an_address_says_otherwise() {
+    let place = Place::new();
+    let file = place.write("settings.toml", "[worker]\nmetrics_listen = 9465\n");
+    let variable = |at: &str| {
+        let options = place.options().with_config_file(&file);
+        load(&options.with_variable("SMART_NOTES__HTTP__METRICS_LISTEN", at))
+    };
+    let address = |written: &str| Some(written.parse::<SocketAddr>().unwrap());
+
+    let nowhere = load(&place.options());
+    let port = variable("9464");
+    let elsewhere = variable("10.0.0.7:9464");
+
+    assert_eq!(nowhere.http.metrics_listen, None);
+    assert_eq!(nowhere.worker.metrics_listen, None);
+    assert_eq!(port.http.metrics_listen, address("127.0.0.1:9464"));
+    assert_eq!(port.worker.metrics_listen, address("127.0.0.1:9465"));
+    assert_eq!(elsewhere.http.metrics_listen, address("10.0.0.7:9464"));
+    assert_eq!(row(&nowhere, "http.metrics_listen").0, "");
+    assert_eq!(row(&port, "http.metrics_listen").0, "127.0.0.1:9464");
+}

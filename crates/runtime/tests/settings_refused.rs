@@ -378,3 +378,18 @@ fn a_dollar_sign_that_would_change_a_secret_in_dotenv_is_refused() {
         format!("*** ({} bytes)", KEY.len() + 2)
     );
 }
+
+#[test]
+fn a_place_for_metrics_that_is_none_is_answered_with_how_to_write_one() {
+    let place = Place::new();
+
+    for written in ["localhost:9464", "99999", "127.0.0.1"] {
+        let refused = refused(&with(&place, "HTTP__METRICS_LISTEN", written));
+
+        assert!(refused.contains("http.metrics_listen"), "{refused}");
+        assert!(
+            refused.contains("Write 9464 for 127.0.0.1:9464"),
+            "{written}: {refused}"
+        );
+    }
+}

@@ -15,6 +15,9 @@ pub struct Http {
     /// Where to listen; port 0 takes any free one.
     #[serde(serialize_with = "units::text::serialize", deserialize_with = "listen")]
     pub listen: SocketAddr,
+    /// Where metrics are served, if anywhere: a socket apart, without a token.
+    #[serde(with = "units::optional_listen")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Proxies whose word on their client is believed (ASVS 4.1.3). A single address is the
     /// network that holds it alone.
     #[serde(

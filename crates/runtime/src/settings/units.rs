@@ -133,6 +133,50 @@ pub(super) mod optional_path {
     }
 }
 
+/// An address to listen on, where an empty text means that there is none; a port alone is on this machine's own
+/// address.
+pub(super) mod optional_listen {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub fn serialize<S: Serializer>(value: &Option<SocketAddr>, to: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(address) => to.collect_str(address),
+            None => to.serialize_str(""),
+        }
+    }
+
+    /// A port is a number where files have numbers, and text in a variable.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Port(u16),
+        Text(String),
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+        let alone = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let written = match Written::deserialize(from)? {
+            Written::Port(port) => return Ok(Some(alone(port))),
+            Written::Text(written) => written,
+        };
+        let written = written.trim();
+        if written.is_empty() {
+            return Ok(None);
+        }
+        let address = written.parse().or_else(|_| written.parse().map(alone));
+        address.map(Some).map_err(|_| {
+            serde::de::Error::custom(format!(
+                "`{}` is neither a port nor an address with one. Write 9464 for 127.0.0.1:9464, or \
+                 digits like 10.0.0.7:9464 or [::1]:9464, or nothing to serve no metrics",
+                written.escape_debug()
+            ))
+        })
+    }
+}
+
 /// A list, also written as one text with commas, as in a variable.
 pub(super) mod list {
     use std::fmt::Display;

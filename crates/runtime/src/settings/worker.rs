@@ -1,5 +1,6 @@
 //! `[worker]`: the process that sends mail. The API reads `shutdown_grace` as well.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use super::units;
 /// How much a worker does at once, and how others notice that it died.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Worker {
+    /// Where metrics are served, if anywhere: without a token.
+    #[serde(with = "units::optional_listen")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Mails in hand at once; a worker takes no more than it has connections to a relay.
     pub concurrency: usize,
     /// `heartbeat_seconds`: how often a worker says that it is alive.

@@ -1,0 +1,90 @@
+//! A process's row in the database: that it is there, and which secret keys it holds.
+//!
+//! Apart from the programs because `smart-notes doctor` compares what all of them wrote: a worker that
+//! lacks the key of the API mails no code. `main` calls [`Presence::announce`] once the database is open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::clock::Clock;
+use domain::otp::KeyRing;
+use domain::random;
+use domain::vitals::{Process, ProcessKind, Vitals};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::database::Database;
+use crate::settings::Settings;
+
+/// How often a process says that it is there.
+pub const EVERY: Duration = Duration::from_secs(15);
+
+/// After the database refused.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A row that was not seen for so long belongs to nobody any more.
+const FORGOTTEN: Duration = Duration::from_hours(24);
+
+/// How long a process that ends tries to take its row with it.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// A process that has announced itself.
+#[derive(Debug)]
+pub struct Presence {
+    id: String,
+    task: JoinHandle<()>,
+}
+
+impl Presence {
+    /// Announces this process, now and again and again until [`leave`](Self::leave). A database that
+    /// refuses keeps nobody from starting.
+    #[must_use]
+    pub fn announce(
+        database: &Database,
+        kind: ProcessKind,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let keys = &settings.secret_keys;
+        let process = Process {
+            id: name(kind),
+            kind,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            keys: KeyRing::new(&keys.current, &keys.fallbacks).ids(),
+            started: clock.now(),
+        };
+        let id = process.id.clone();
+        let task = tokio::spawn(keep_saying(Arc::clone(&database.vitals), process, clock));
+        Self { id, task }
+    }
+
+    /// Takes the row away. To be called before the database is closed.
+    pub async fn leave(self, database: &Database) {
+        // First no more words, then the farewell: the other way round the last one would stay.
+        self.task.abort();
+        let _ = self.task.await;
+        let gone = timeout(LEAVE, database.vitals.depart(&self.id)).await;
+        if !matches!(gone, Ok(Ok(()))) {
+            tracing::warn!("the row of this process stays in the database until it is forgotten");
+        }
+    }
+}
+
+/// A name that no other start has.
+fn name(kind: ProcessKind) -> String {
+    let unique = u32::from_be_bytes(random::bytes());
+    format!("{}-{}-{unique:08x}", kind.as_str(), std::process::id())
+}
+
+async fn keep_saying(vitals: Arc<dyn Vitals>, process: Process, clock: Arc<dyn Clock>) {
+    loop {
+        let now = clock.now();
+        match vitals.announce(&process, now, now - FORGOTTEN).await {
+            Ok(()) => sleep(EVERY).await,
+            Err(error) => {
+                tracing::debug!(%error, "the process could not announce itself");
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
