@@ -31,6 +31,7 @@ pub mod flood;
 mod forwarded;
 pub mod headers;
 pub mod health;
+pub mod meters;
 pub mod openapi;
 pub mod request;
 pub mod route;
@@ -47,6 +48,7 @@ use domain::clock::Clock;
 use domain::store::Store;
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
+use runtime::supervisor::{self, Pulse};
 use tokio::net::{TcpListener, TcpSocket};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -74,6 +76,9 @@ pub enum StartError {
     /// The pool of hashing threads is unusable.
     #[error(transparent)]
     Hashing(#[from] runtime::hashing::NotHashed),
+    /// Metrics can't be served where the settings say.
+    #[error(transparent)]
+    Metrics(#[from] runtime::metrics::BindError),
 }
 
 /// Connections that the system keeps waiting until they are accepted; the usual 128 are gone in a burst,
@@ -104,12 +109,27 @@ pub async fn serve(
     shutdown: &Shutdown,
 ) -> Result<(), StartError> {
     let state = AppState::new(settings, store.clone(), clock).await?;
+    let _metrics = meters::serve(settings, &state).await?;
+    let [accepting, writing] = ["the listener", "the database's writer"].map(Pulse::of);
+    let _watched = supervisor::watch_over(vec![accepting.clone(), writing.clone()], shutdown);
     if let Ok(address) = listener.local_addr() {
         tracing::info!(http.listen = %address, "the API listens");
+        supervisor::ready(&format!("serving on {address}"));
     }
-    server::run(listener, router(state), settings, shutdown).await;
+    tokio::select! {
+        () = server::run(listener, router(state), settings, shutdown, &accepting) => {}
+        () = answer_for_the_writer(store, &writing) => {}
+    }
     tracing::info!("the API has stopped");
     Ok(())
+}
+
+/// Passes on what the database's writer answers. Never returns.
+async fn answer_for_the_writer(store: &Store, writing: &Pulse) {
+    while let ((), Ok(())) = (writing.asked().await, store.answers().await) {
+        writing.beat();
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Every route of the API, with its description; `otp_login`: whether one can log in with a mailed code.

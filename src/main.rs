@@ -8,8 +8,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use domain::clock::SystemClock;
+use domain::vitals::ProcessKind;
 use runtime::database::{Database, Role};
 use runtime::descriptors;
+use runtime::metrics;
+use runtime::presence::Presence;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
@@ -55,12 +58,19 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(&args.load_options())?;
     telemetry::init(&settings.log)?;
+    if settings.http.metrics_listen.is_some() {
+        metrics::install()?;
+    }
     descriptors::raise_limit(settings.http.max_connections);
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Api, &shutdown).await?;
     let listener = smart_notes_api::bind(settings.http.listen)?;
     let clock = Arc::new(SystemClock);
-    smart_notes_api::serve(&settings, &database.store, clock, listener, &shutdown).await?;
+    let presence = Presence::announce(&database, ProcessKind::Api, &settings, clock.clone());
+    let served =
+        smart_notes_api::serve(&settings, &database.store, clock, listener, &shutdown).await;
+    presence.leave(&database).await;
     database.close().await;
+    served?;
     Ok(shutdown.exit_code())
 }

@@ -61,12 +61,14 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    let (status, took) = (response.status(), started.elapsed());
+    state.meters.answered(&method, &route, status, took);
     // Outside the span, with the id as its own field: where the worker's lines have it, too.
     tracing::info!(
         http.method = %method,
         http.route = route,
-        http.status = response.status().as_u16(),
-        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        http.status = status.as_u16(),
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         request.id = id,
         "answered"
     );

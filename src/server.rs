@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
+use runtime::supervisor::Pulse;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -34,8 +35,14 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a failed accept, when file descriptors have run out for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Serves until `shutdown`, then finishes the requests in hand.
-pub async fn run(listener: TcpListener, router: Router, settings: &Settings, shutdown: &Shutdown) {
+/// Serves until `shutdown`, then finishes the requests in hand. `accepting`: that connections are accepted.
+pub async fn run(
+    listener: TcpListener,
+    router: Router,
+    settings: &Settings,
+    shutdown: &Shutdown,
+    accepting: &Pulse,
+) {
     let graceful = GracefulShutdown::new();
     let free = Arc::new(Semaphore::new(settings.http.max_connections));
     let mut http = http1::Builder::new();
@@ -50,6 +57,10 @@ pub async fn run(listener: TcpListener, router: Router, settings: &Settings, shu
         };
         let (permit, accepted) = tokio::select! {
             accepted = accept => accepted,
+            () = accepting.asked() => {
+                accepting.beat();
+                continue;
+            }
             () = shutdown.cancelled() => break,
         };
         match accepted {

@@ -21,6 +21,7 @@ use runtime::settings::{Http, Settings};
 use crate::StartError;
 use crate::dummies::CurrentDummies;
 use crate::flood::Flood;
+use crate::meters::Meters;
 use crate::request::Origin;
 
 /// The state of the API.
@@ -44,6 +45,8 @@ pub struct AppState {
     pub flood: Flood,
     /// How requests are read.
     pub http: Arc<Http>,
+    /// What is measured of requests.
+    pub meters: Meters,
 }
 
 /// The rules of the settings, in the domain's words.
@@ -88,6 +91,7 @@ impl AppState {
                 .saturating_sub(settings.database.busy_timeout),
             flood: Flood::new(&settings.limits),
             http: Arc::new(settings.http.clone()),
+            meters: Meters::new(settings),
         })
     }
 }

@@ -57,3 +57,27 @@ async fn the_real_programs_live_and_are_ready() {
     assert_eq!((live.status, ready.status), (200, 200));
     app.finish().await;
 }
+
+/// What readiness rests on is the database and its schema: never the relay.
+#[tokio::test]
+async fn the_real_api_is_ready_on_its_own_schema_alone_whatever_the_relay_does() {
+    let app = Processes::start().await;
+    app.faults().refuse_connections().await.unwrap();
+    let mut rows = app.rows().await;
+    let newest = "select max(version) from _sqlx_migrations";
+    let newest = rows.number(newest).await;
+
+    let without_relay = app.client().get("/health/ready").await;
+    let missing = format!("update _sqlx_migrations set success = false where version = {newest}");
+    rows.run(&missing).await;
+    let older = app.client().get("/health/ready").await;
+    let alive = app.client().get("/health/live").await;
+    let applied = format!("update _sqlx_migrations set success = true where version = {newest}");
+    rows.run(&applied).await;
+    let again = app.client().get("/health/ready").await;
+
+    assert_eq!((without_relay.status, older.status), (200, 503));
+    assert_eq!((alive.status, again.status), (200, 200));
+    rows.close().await;
+    app.finish().await;
+}

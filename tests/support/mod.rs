@@ -16,6 +16,7 @@ mod process;
 mod processes;
 mod raw;
 mod request;
+mod scrape;
 mod throttled;
 
 use std::time::{Duration, Instant};
@@ -28,9 +29,10 @@ pub use database::Rows;
 pub use people::{PASSWORD, Person, wrong};
 pub use place::Place;
 pub use process::Process;
-pub use processes::{Api, Processes};
+pub use processes::{Api, Processes, address};
 pub use raw::Raw;
 pub use request::Request;
+pub use scrape::Scrape;
 pub use throttled::{assert_lifted_after, assert_throttled};
 
 /// How long a test waits for something that must happen. Nothing is measured by it.

@@ -85,7 +85,7 @@ impl Api {
 }
 
 /// The address in a line of the log, as text or as JSON.
-fn address(line: &str) -> SocketAddr {
+pub fn address(line: &str) -> SocketAddr {
     let (_, rest) = line.split_once("127.0.0.1:").expect("an address");
     let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
     SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap()))
@@ -118,6 +118,11 @@ impl Processes {
     /// The same, to change what programs started later are told.
     pub fn place_mut(&mut self) -> &mut Place {
         &mut self.place
+    }
+
+    /// The relay, as the worker names it.
+    pub fn relay(&self) -> String {
+        self.catcher.smtp_addr().to_string()
     }
 
     /// Waits for the next mail to come to a stage of its way into the relay.

@@ -13,6 +13,7 @@
 pub mod deliver;
 mod jitter;
 pub mod mail;
+pub mod meters;
 pub mod outcome;
 pub mod queue;
 pub mod smtp;
@@ -31,13 +32,16 @@ use domain::queue::{Claimed, Keep, Keys};
 use lettre::Address;
 use lettre::message::Mailbox;
 use runtime::database::Database;
+use runtime::metrics::{self, Listening};
 use runtime::settings::{Settings, Smtp};
 use runtime::shutdown::Shutdown;
+use runtime::supervisor::{self, Pulse};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
 use deliver::Delivery;
+use meters::Lookup;
 use queue::gate::Gate;
 use queue::hands::HandsLayer;
 use queue::heartbeat::{self, Lease};
@@ -57,6 +61,9 @@ pub enum WorkerError {
     /// The sender's address is none that a mail can be from.
     #[error("the setting smtp.from is no sender: {0}")]
     Sender(lettre::address::AddressError),
+    /// Metrics can't be served where the settings say.
+    #[error(transparent)]
+    Metrics(#[from] runtime::metrics::BindError),
     /// apalis ended the worker.
     #[error("the queue's worker ended")]
     Apalis(#[source] apalis_core::error::WorkerError),
@@ -72,6 +79,7 @@ pub async fn run(
     let delivery = Arc::new(delivery(settings, Arc::clone(&clock))?);
     let relays = delivery.relays.clone();
     let keys = Keys::Only(delivery.keys.ids().into());
+    let _metrics = serve_metrics(settings, database, &relays, &clock).await?;
     let name = worker_name(&settings.smtp.hello_name);
     let abandon = abandon_after_grace(settings, shutdown);
     let (ledger, handle, mails) = Ledger::new(
@@ -87,6 +95,7 @@ pub async fn run(
         shutdown.clone(),
         abandon.clone(),
     );
+    let parts = vec![ledger.pulse(), Pulse::of("the heartbeat")];
     let beating = tokio::spawn(heartbeat::run(
         Arc::clone(&database.queue),
         Arc::clone(&clock),
@@ -96,6 +105,7 @@ pub async fn run(
             lease: settings.worker.lease,
         },
         keys,
+        parts[1].clone(),
     ));
     let probing = tokio::spawn(relays.clone().probe());
     let posting = tokio::spawn(standings::run(
@@ -115,12 +125,14 @@ pub async fn run(
         tokio::spawn(ledger.run()),
         HandsLayer::new(handle.clone(), abandon.clone()),
     );
+    let _watched = supervisor::watch_over(parts.clone(), shutdown);
     let names: Vec<String> = settings
         .smtp
         .relays
         .iter()
         .map(ToString::to_string)
         .collect();
+    let starting = tokio::spawn(say_ready(parts, names.join(" ")));
     tracing::info!(
         worker = name,
         smtp.relays = names.join(" "),
@@ -140,6 +152,7 @@ pub async fn run(
         })
         .await;
 
+    starting.abort();
     sweeping.abort();
     probing.abort();
     // First no more signs of life, then the farewell: the other way round the last one would stay.
@@ -164,6 +177,29 @@ async fn handle_mail(
 ) -> Result<Ending, Infallible> {
     let mail = &task.args;
     Ok(delivery.deliver(mail, ledger.mark(mail.claim)).await)
+}
+
+/// Tells the supervisor that mails are delivered, once every part goes round.
+async fn say_ready(parts: Vec<Pulse>, relays: String) {
+    for part in &parts {
+        part.answered().await;
+    }
+    supervisor::ready(&format!("delivering through {relays}"));
+}
+
+async fn serve_metrics(
+    settings: &Settings,
+    database: &Database,
+    relays: &Relays,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Listening>, WorkerError> {
+    let Some(address) = settings.worker.metrics_listen else {
+        return Ok(None);
+    };
+    let vitals = Arc::clone(&database.vitals);
+    let lookup = Lookup::new(vitals, relays.clone(), Arc::clone(clock));
+    let listening = metrics::serve(address, "worker.metrics_listen", Arc::new(lookup)).await?;
+    Ok(Some(listening))
 }
 
 fn keep(settings: &Settings) -> Keep {

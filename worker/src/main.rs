@@ -8,8 +8,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use domain::clock::SystemClock;
+use domain::vitals::ProcessKind;
 use runtime::database::{Database, Role};
 use runtime::descriptors;
+use runtime::metrics;
+use runtime::presence::Presence;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
@@ -43,11 +46,17 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     options.config_file = args.config;
     let settings = Settings::load(&options)?;
     telemetry::init(&settings.log)?;
+    if settings.worker.metrics_listen.is_some() {
+        metrics::install()?;
+    }
     descriptors::raise_limit(settings.smtp.max_connections * settings.smtp.relays.len());
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Worker, &shutdown).await?;
     let clock = Arc::new(SystemClock);
-    smart_notes_worker::run(&settings, &database, clock, &shutdown).await?;
+    let presence = Presence::announce(&database, ProcessKind::Worker, &settings, clock.clone());
+    let ran = smart_notes_worker::run(&settings, &database, clock, &shutdown).await;
+    presence.leave(&database).await;
     database.close().await;
+    ran?;
     Ok(shutdown.exit_code())
 }

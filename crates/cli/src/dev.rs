@@ -9,8 +9,11 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use devmail::{Catcher, Config};
 use domain::clock::SystemClock;
+use domain::vitals::ProcessKind;
 use runtime::database::{self, Database, Role};
 use runtime::descriptors;
+use runtime::metrics;
+use runtime::presence::Presence;
 use runtime::settings::{Env, LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
@@ -47,6 +50,9 @@ impl Default for Args {
 pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     let settings = settings(&args, options)?;
     telemetry::init(&settings.log)?;
+    if settings.http.metrics_listen.is_some() || settings.worker.metrics_listen.is_some() {
+        metrics::install()?;
+    }
     descriptors::raise_limit(settings.http.max_connections);
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     ports_must_be_free(&args, settings.http.listen).await?;
@@ -63,6 +69,9 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     let worker = Database::open(&settings, Role::Worker, &shutdown).await?;
     welcome(address, &args);
     let clock = Arc::new(SystemClock);
+    let announce = |database, kind| Presence::announce(database, kind, &settings, clock.clone());
+    let api_presence = announce(&api, ProcessKind::Api);
+    let worker_presence = announce(&worker, ProcessKind::Worker);
     let (api_end, worker_end) = tokio::join!(
         ending(
             &shutdown,
@@ -70,9 +79,11 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
         ),
         ending(
             &shutdown,
-            smart_notes_worker::run(&settings, &worker, clock, &shutdown),
+            smart_notes_worker::run(&settings, &worker, clock.clone(), &shutdown),
         ),
     );
+    api_presence.leave(&api).await;
+    worker_presence.leave(&worker).await;
     api.close().await;
     worker.close().await;
     catcher.shutdown().await;

@@ -14,7 +14,10 @@ use std::time::{Duration, Instant};
 use domain::clock::Clock;
 use domain::queue::{Beat, JobQueue, Keys, Tended};
 use jiff::Timestamp;
+use runtime::supervisor::Pulse;
 use tokio::time::{MissedTickBehavior, interval};
+
+use crate::meters;
 
 /// How often mails that nobody claims are looked after in one go, some at a time: the next sign of life must
 /// not wait.
@@ -29,20 +32,26 @@ pub struct Lease {
     pub lease: Duration,
 }
 
-/// Beats, rescues and tends until it is dropped. `keys` are the worker's.
+/// Beats, rescues and tends until it is dropped. `keys` are the worker's; `pulse`: that it goes round.
 pub async fn run(
     queue: Arc<dyn JobQueue>,
     clock: Arc<dyn Clock>,
     worker: String,
     lease: Lease,
     keys: Keys,
+    pulse: Pulse,
 ) {
     let mut observer = Observer::new(worker.clone(), lease);
     let mut ticks = interval(lease.heartbeat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
-        if let Err(error) = queue.beat(&worker, clock.now()).await {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = pulse.asked() => {}
+        }
+        let beat = queue.beat(&worker, clock.now()).await;
+        pulse.beat();
+        if let Err(error) = beat {
             tracing::warn!(%error, "no sign of life could be written");
             // What kept this worker from writing kept the others too: their silence proves nothing.
             observer = Observer::new(worker.clone(), lease);
@@ -78,6 +87,7 @@ async fn tend(queue: &dyn JobQueue, keys: &Keys, now: Timestamp) {
 }
 
 fn tell(tended: Tended) {
+    meters::expired_unclaimed(tended.expired.len());
     for mail in tended.expired {
         tracing::info!(mail.id = %mail, mail.state = "expired", "a mail's time was over before it was sent");
     }
@@ -99,6 +109,7 @@ fn tell(tended: Tended) {
 async fn rescue(queue: &dyn JobQueue, dead: &[String], now: Timestamp) {
     match queue.rescue(dead, now).await {
         Ok(rescued) => {
+            meters::rescued(&rescued);
             tracing::warn!(workers = ?dead, mails = rescued.len(), "workers died; their mails were taken back");
             for mail in rescued {
                 tracing::info!(mail.id = %mail.mail, mail.state = mail.state.as_str(), "a mail was taken back");

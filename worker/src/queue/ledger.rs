@@ -10,15 +10,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::clock::Clock;
+use domain::mail::MailKind;
 use domain::queue::{Claim, Claimed, JobQueue, Keys, Marked, Settlement, Turn, TurnReport, Watch};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use runtime::shutdown::{Reason, Shutdown};
+use runtime::supervisor::Pulse;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
+use crate::meters;
 use crate::outcome::Outcome;
 
 /// The most messages that go into one turn.
@@ -91,6 +94,9 @@ impl LedgerHandle {
 
 /// What is known of a mail in hand.
 struct InHand {
+    kind: MailKind,
+    /// When the mail was asked for.
+    created: Timestamp,
     /// Whether its handler was told that it may write the final dot.
     marked: bool,
     /// Tries cut off before this one.
@@ -122,6 +128,7 @@ pub struct Ledger {
     inbox: mpsc::UnboundedReceiver<Message>,
     claimed: mpsc::UnboundedSender<Claimed>,
     in_hand: HashMap<Claim, InHand>,
+    pulse: Pulse,
     /// A hand came free without anything to settle.
     freed: bool,
     closing: bool,
@@ -149,10 +156,17 @@ impl Ledger {
             inbox,
             claimed,
             in_hand: HashMap::new(),
+            pulse: Pulse::of("the ledger"),
             freed: false,
             closing: false,
         };
         (ledger, LedgerHandle(sender), mails)
+    }
+
+    /// That the ledger goes round: it answers between two turns, and between two tries of one.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Takes turns until it is closed and everything is settled.
@@ -162,6 +176,7 @@ impl Ledger {
         let mut messages = Vec::with_capacity(BATCH);
         while !(self.closing && self.in_hand.is_empty()) {
             let look = self.wait(&mut messages, watch.as_mut(), due).await;
+            self.pulse.beat();
             let (turn, waiting) = self.prepare(messages.drain(..));
             let freed = std::mem::take(&mut self.freed);
             if is_empty(&turn) && !((look || freed) && turn.claim > 0) {
@@ -204,6 +219,7 @@ impl Ledger {
         tokio::select! {
             biased;
             _ = self.inbox.recv_many(messages, BATCH) => false,
+            () = self.pulse.asked() => false,
             () = self.shutdown.cancelled(), if !stopping => false,
             () = self.gate.changed(), if free > 0 => {
                 self.gate.allows(free, trials) > 0 && self.anything_due().await
@@ -309,6 +325,7 @@ impl Ledger {
                 now,
             ),
         };
+        meters::settled(hand.kind, outcome.state, hand.created, now);
         turn.settlements.push(Settlement {
             claim,
             state: outcome.state,
@@ -353,6 +370,8 @@ impl Ledger {
                     return Err(error);
                 }
             }
+            // It goes round: starting anew would mend no database.
+            self.pulse.beat();
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_RETRY);
         }
@@ -381,6 +400,8 @@ impl Ledger {
         }
         for mail in report.claimed {
             let hand = InHand {
+                kind: mail.kind,
+                created: mail.created,
                 marked: false,
                 cut_offs: mail.cut_offs,
                 trial: self.gate.is_held(),

@@ -77,6 +77,11 @@ impl Pool {
         }
     }
 
+    /// How many connections wait for a mail.
+    pub(super) fn idle(&self) -> usize {
+        self.lock().idle.len()
+    }
+
     /// Says goodbye to all idle connections; none is kept from now on.
     pub(super) async fn close(&self) {
         let idle = {

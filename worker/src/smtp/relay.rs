@@ -19,6 +19,7 @@ use super::{
     tls,
     trail::{Trail, no_answer},
 };
+use crate::meters;
 
 /// Why a relay cannot even be set up. Each is the operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +52,21 @@ struct Inner {
     target: Target,
     pool: Arc<Pool>,
     free: Arc<Semaphore>,
+    max_connections: usize,
 }
 
 /// The right to one of a relay's connections, for as long as it is kept.
 pub struct Slot {
     _kept: Option<OwnedSemaphorePermit>,
+}
+
+/// How many connections to a relay are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// With a mail in hand, or being opened for one.
+    pub in_use: usize,
+    /// Kept for the next mail.
+    pub idle: usize,
 }
 
 impl Relay {
@@ -91,6 +102,7 @@ impl Relay {
             target,
             pool: Pool::new(options.max_idle, options.max_mails, options.max_age),
             free: Arc::new(Semaphore::new(options.max_connections.max(1))),
+            max_connections: options.max_connections.max(1),
         })))
     }
 
@@ -143,7 +155,19 @@ impl Relay {
             Ok(Err(end)) => end,
             Err(_) => End::Failed(format!("the try as a whole took longer than {limit:?}")),
         };
-        self.0.tell(&trail, end, begun)
+        let attempt = self.0.tell(&trail, end, begun);
+        meters::tried(&attempt);
+        attempt
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        let free = self.0.free.available_permits();
+        Connections {
+            in_use: self.0.max_connections.saturating_sub(free),
+            idle: self.0.pool.idle(),
+        }
     }
 
     /// Connects, starts TLS, says hello and authenticates, but sends no mail. On a connection of

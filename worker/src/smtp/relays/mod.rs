@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::breaker::{Breaker, Change, Health, Pace, Pass};
-use super::{Relay, Try, classify};
+use super::{Connections, Relay, Try, classify};
 use crate::jitter::jitter;
 
 use admitted::Admitted;
@@ -86,6 +86,17 @@ impl Relays {
                 .map(|at| wall + at.saturating_duration_since(steady)),
         };
         self.0.relays.iter().zip(&*watched).map(standing).collect()
+    }
+
+    /// How many connections are open, for each relay.
+    #[must_use]
+    pub fn connections(&self) -> Vec<(&str, Connections)> {
+        let of = |relay: &Relay| relay.connections();
+        self.0
+            .relays
+            .iter()
+            .map(|relay| (relay.name(), of(relay)))
+            .collect()
     }
 
     /// Takes leave of all idle connections.

@@ -1,0 +1,179 @@
+//! What is measured of mails, tries and the queue, if somebody wants it (`worker.metrics_listen`).
+//!
+//! By the `metrics` facade, which does nothing without a recorder. Labels are few by design: kinds,
+//! states, stages, verdicts, and the relays of the settings; never an id or an address of a person.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use domain::clock::Clock;
+use domain::mail::{MailKind, MailState};
+use domain::queue::Rescued;
+use domain::relay::RelayState;
+use domain::vitals::Vitals;
+use jiff::Timestamp;
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use runtime::metrics::{ACCEPTANCE, Collect};
+
+use crate::smtp::{Relays, Try, classify};
+
+const SETTLED: &str = "smart_notes_mails_settled_total";
+const RESCUED: &str = "smart_notes_mails_rescued_total";
+const TRIES: &str = "smart_notes_smtp_tries_total";
+const TRY_DURATION: &str = "smart_notes_smtp_try_duration_seconds";
+const QUEUE: &str = "smart_notes_queue_mails";
+const OLDEST_DUE: &str = "smart_notes_queue_oldest_due_seconds";
+const CONNECTIONS: &str = "smart_notes_relay_connections";
+const STATE: &str = "smart_notes_relay_state";
+const EXPIRED: &str = "smart_notes_mails_expired_unclaimed_total";
+
+/// What was read from the database counts for so long, however often somebody asks.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A mail that a worker had in hand came to a state: a final one, or it waits again.
+pub fn settled(kind: MailKind, state: MailState, asked: Timestamp, now: Timestamp) {
+    counter!(SETTLED, "kind" => kind.as_str(), "state" => state.as_str()).increment(1);
+    if state == MailState::Delivered {
+        let waited = Duration::try_from(now.duration_since(asked)).unwrap_or_default();
+        histogram!(ACCEPTANCE, "kind" => kind.as_str()).record(waited);
+    }
+}
+
+/// Mails were taken back from dead workers.
+pub fn rescued(mails: &[Rescued]) {
+    for mail in mails {
+        counter!(RESCUED, "state" => mail.state.as_str()).increment(1);
+    }
+}
+
+/// So many mails ended as expired while nobody had them in hand.
+pub fn expired_unclaimed(mails: usize) {
+    counter!(EXPIRED).increment(u64::try_from(mails).unwrap_or(u64::MAX));
+}
+
+/// A relay was tried.
+pub fn tried(attempt: &Try) {
+    let relay = attempt.relay.clone();
+    counter!(
+        TRIES,
+        "relay" => relay.clone(),
+        "stage" => attempt.stage.as_str(),
+        "verdict" => classify(attempt).as_str()
+    )
+    .increment(1);
+    histogram!(TRY_DURATION, "relay" => relay).record(attempt.duration);
+}
+
+/// What must be looked up when somebody asks: the queue's depth, and the relays' connections.
+pub struct Lookup {
+    vitals: Arc<dyn Vitals>,
+    relays: Relays,
+    clock: Arc<dyn Clock>,
+    read: Mutex<Option<Instant>>,
+}
+
+impl Lookup {
+    /// A look at this queue and these relays.
+    #[must_use]
+    pub fn new(vitals: Arc<dyn Vitals>, relays: Relays, clock: Arc<dyn Clock>) -> Self {
+        describe();
+        Self {
+            vitals,
+            relays,
+            clock,
+            read: Mutex::default(),
+        }
+    }
+
+    /// Whether it is time to read the database again. Who comes while another reads gets what was there.
+    fn is_stale(&self) -> bool {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let stale = read.is_none_or(|at| at.elapsed() >= FRESH);
+        if stale {
+            *read = Some(Instant::now());
+        }
+        stale
+    }
+
+    async fn queue(&self) {
+        let now = self.clock.now();
+        match self.vitals.depth(now).await {
+            Ok(depth) => {
+                for (state, mails) in depth.states {
+                    gauge!(QUEUE, "state" => state.as_str()).set(number(mails));
+                }
+                let due = depth.due_since.map(|since| now.duration_since(since));
+                let due = due.and_then(|due| Duration::try_from(due).ok());
+                gauge!(OLDEST_DUE).set(due.unwrap_or_default().as_secs_f64());
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the queue could not be counted for the metrics");
+                // What was true a while ago would look like news.
+                for state in MailState::ALL.into_iter().filter(|state| !state.is_final()) {
+                    gauge!(QUEUE, "state" => state.as_str()).set(f64::NAN);
+                }
+                gauge!(OLDEST_DUE).set(f64::NAN);
+            }
+        }
+    }
+
+    fn relays(&self) {
+        for (relay, connections) in self.relays.connections() {
+            for (state, open) in [("in_use", connections.in_use), ("idle", connections.idle)] {
+                let open = number(u64::try_from(open).unwrap_or(u64::MAX));
+                gauge!(CONNECTIONS, "relay" => relay.to_owned(), "state" => state).set(open);
+            }
+        }
+        for standing in self.relays.standings() {
+            for state in RelayState::ALL {
+                let holds = f64::from(u8::from(standing.state == state));
+                let relay = standing.relay.clone();
+                gauge!(STATE, "relay" => relay, "state" => state.as_str()).set(holds);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Collect for Lookup {
+    async fn collect(&self) {
+        self.relays();
+        if self.is_stale() {
+            self.queue().await;
+        }
+    }
+}
+
+fn number(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn describe() {
+    describe_counter!(
+        SETTLED,
+        "Mails that this worker had in hand, by the state they came to; one that waits again counts each time."
+    );
+    describe_histogram!(ACCEPTANCE, "From a mail's request to the relay's 250.");
+    describe_counter!(
+        RESCUED,
+        "Mails that this worker took back from dead workers, by the state they got."
+    );
+    describe_counter!(
+        TRIES,
+        "Tries to hand a mail to a relay, by the stage at which they ended and what that means."
+    );
+    describe_histogram!(TRY_DURATION, "A try, from a free connection to its end.");
+    describe_gauge!(
+        QUEUE,
+        "Mails that are not over, by state. The same from every worker."
+    );
+    describe_gauge!(
+        OLDEST_DUE,
+        "For how long the mail has been due that has waited longest for a worker; 0: none waits."
+    );
+    describe_gauge!(
+        CONNECTIONS,
+        "Open connections to a relay: with a mail, and idle."
+    );
+}
