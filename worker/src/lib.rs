@@ -47,7 +47,7 @@ use queue::hands::HandsLayer;
 use queue::heartbeat::{self, Lease};
 use queue::ledger::{Claimant, Ledger, LedgerHandle};
 use queue::{Ending, MailBackend, standings, worker_name};
-use smtp::{Relay, RelayError, RelayOptions, Relays};
+use smtp::{Relay, RelayError, RelayOptions, RelayUrl, Relays};
 
 /// What has ended is kept for a day, so that it can still be explained.
 const KEEP_ENDED: Duration = Duration::from_hours(24);
@@ -214,7 +214,7 @@ fn keep(settings: &Settings) -> Keep {
 fn delivery(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Delivery, WorkerError> {
     let keys = &settings.secret_keys;
     let relays = (settings.smtp.relays.iter())
-        .map(|url| Relay::new(url.clone(), relay_options(&settings.smtp)))
+        .map(|url| relay(url, &settings.smtp))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Delivery {
         relays: Relays::new(relays, Arc::clone(&clock)),
@@ -223,6 +223,11 @@ fn delivery(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Delivery, Work
         suppress: settings.worker.suppress_refused,
         clock,
     })
+}
+
+/// A relay of the settings, as mails are handed to it. Connects to nobody yet.
+pub fn relay(url: &RelayUrl, smtp: &Smtp) -> Result<Relay, RelayError> {
+    Relay::new(url.clone(), relay_options(smtp))
 }
 
 fn relay_options(smtp: &Smtp) -> RelayOptions {

@@ -14,6 +14,7 @@ use smart_notes_worker::smtp::{
     Verdict, classify,
 };
 use tempfile::NamedTempFile;
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 /// A server that does TLS this way, and the file to trust it by.
 async fn tls_server(script: Script, security: RelaySecurity) -> (Scripted, NamedTempFile) {
@@ -358,4 +359,33 @@ async fn set_up_names_what_is_wrong() {
         new(host, RelayOptions::default()),
         RelayError::Host(_)
     ));
+}
+
+#[tokio::test]
+async fn an_inspection_tells_the_certificate_the_address_and_the_login() {
+    for security in BOTH {
+        let (server, ca_file) = tls_server(good(), security).await;
+        let url = with_password(server.url(security));
+        let relay = Relay::new(url, trusting(&ca_file)).unwrap();
+
+        let found = relay.inspect().await.unwrap();
+
+        let shown = CertificateDer::from_pem_file(ca_file.path()).unwrap();
+        assert_eq!(found.certificate, Some(shown.to_vec()));
+        assert!(found.logged_in);
+        assert!(found.address.ip().is_loopback());
+        assert_eq!(server.heard().count("MAIL"), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_inspection_in_the_clear_has_no_certificate_to_tell() {
+    let (server, _) = tls_server(good(), RelaySecurity::Plaintext).await;
+    let url = server.url(RelaySecurity::Plaintext);
+    let relay = Relay::new(url, RelayOptions::default()).unwrap();
+
+    let found = relay.inspect().await.unwrap();
+
+    assert_eq!(found.certificate, None);
+    assert!(!found.logged_in);
 }

@@ -15,6 +15,7 @@ mod output;
 mod bench;
 mod config;
 mod dev;
+mod doctor;
 mod fault;
 mod import_django;
 mod jobs;
@@ -53,6 +54,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Show the settings in force and where each came from; secrets are masked
     Config(config::Args),
+    /// Look at everything that must fit together, and say how what does not is mended
+    Doctor(doctor::Args),
     /// Print the description of the API (OpenAPI 3.1, JSON)
     Openapi,
     /// Look at the mail queue: list, show, retry, cancel, pause, resume, stats, watch
@@ -102,6 +105,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => dev::run(args, options).await,
         Command::Migrate(args) => migrate::run(&args, &Settings::load(&options)?).await,
         Command::Config(args) => config::run(&args, &Settings::load(&options.keyless())?),
+        Command::Doctor(args) => Ok(doctor::run(&args, options).await),
         Command::Openapi => openapi::run(&Settings::load(&options.keyless())?),
         Command::Jobs(command) => jobs::run(command, &Settings::load(&options.keyless())?).await,
         Command::Mail(command) => mail::run(command, &Settings::load(&options.keyless())?).await,

@@ -5,8 +5,8 @@
 //! a program knows is fine: the order of an upgrade is migrate, then worker, then API.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -192,14 +192,16 @@ fn create(path: &Path) -> Result<(), MigrationError> {
         })
 }
 
-/// Locks the database's folder, made if need be, against another migration; sqlx takes no lock on `SQLite`.
+/// Locks the database's folder, made for its owner alone if need be, against another migration; sqlx takes no lock on `SQLite`.
 fn take_turn(path: &Path) -> Result<File, MigrationError> {
     let folder = mend::folder(path);
     let failed = |source| MigrationError::File {
         path: folder.to_owned(),
         source,
     };
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut make = DirBuilder::new();
+    make.recursive(true).mode(0o700);
+    make.create(folder).map_err(failed)?;
     let folder_handle = File::open(folder).map_err(failed)?;
     folder_handle.lock().map_err(failed)?;
     Ok(folder_handle)

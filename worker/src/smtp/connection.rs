@@ -5,6 +5,7 @@
 //! dropped half-way drops it too, and with it the socket, so no later mail can read an answer
 //! meant for this one.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use lettre::transport::smtp::{
@@ -175,6 +176,16 @@ impl Connection {
     /// Takes leave, waiting for the relay's goodbye at most this long.
     pub(super) async fn quit(mut self, limit: Duration) {
         let _ = self.command(limit, Quit).await;
+    }
+
+    /// The address at the other end.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.wire.peer()
+    }
+
+    /// The relay's own certificate (DER), if the connection is encrypted.
+    pub(super) fn certificate(&self) -> Option<Vec<u8>> {
+        self.wire.certificate()
     }
 
     /// When it was opened.

@@ -1,6 +1,11 @@
 //! A relay as the delivery sees it: send a mail, probe, close.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
 
 use lettre::transport::smtp::{authentication, extension::ClientId};
 use secrecy::ExposeSecret as _;
@@ -67,6 +72,17 @@ pub struct Connections {
     pub in_use: usize,
     /// Kept for the next mail.
     pub idle: usize,
+}
+
+/// What was found at a relay that would take mail.
+#[derive(Clone, Debug)]
+pub struct Inspected {
+    /// The address that answered.
+    pub address: SocketAddr,
+    /// The relay's own certificate (DER), if the connection is encrypted.
+    pub certificate: Option<Vec<u8>>,
+    /// Whether it took a user and a password.
+    pub logged_in: bool,
 }
 
 impl Relay {
@@ -175,14 +191,24 @@ impl Relay {
     ///
     /// The error is the try that failed, to be classified like any other.
     pub async fn probe(&self) -> Result<(), Box<Try>> {
+        self.inspect().await.map(drop)
+    }
+
+    /// The same, and tells what was found on the way.
+    pub async fn inspect(&self) -> Result<Inspected, Box<Try>> {
         let begun = Instant::now();
         let mut trail = Trail::new();
         let limit = self.0.target.timeouts.whole_try;
         let opened = timeout(limit, Connection::open(&self.0.target, &mut trail)).await;
         match opened.unwrap_or_else(|_| Err(no_answer(limit))) {
             Ok(connection) => {
+                let found = Inspected {
+                    address: connection.peer(),
+                    certificate: connection.certificate(),
+                    logged_in: self.0.target.credentials.is_some(),
+                };
                 connection.quit(GOODBYE).await;
-                Ok(())
+                Ok(found)
             }
             Err(end) => Err(Box::new(self.0.tell(&trail, end, begun))),
         }

@@ -108,6 +108,17 @@ impl Wire {
         matches!(self.lock().stream, Some(Stream::Tls(_)))
     }
 
+    /// The certificate that the other side showed for itself.
+    pub(super) fn certificate(&self) -> Option<Vec<u8>> {
+        match &self.lock().stream {
+            Some(Stream::Tls(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates()?;
+                Some(shown.first()?.to_vec())
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
     }

@@ -94,6 +94,16 @@ pub struct Settings {
     missing: Vec<error::Missing>,
 }
 
+impl Settings {
+    /// What a process that serves needs and was not told, each key with the reason that follows "is not set, and";
+    /// empty unless it was loaded keyless.
+    pub fn missing(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.missing
+            .iter()
+            .map(|missing| (missing.key, &*missing.why))
+    }
+}
+
 /// `env`: what the process is for. It changes what is accepted at start, never an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

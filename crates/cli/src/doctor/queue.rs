@@ -1,0 +1,127 @@
+//! Whether mails flow: what is due and not taken, and what waits for a key that nobody has.
+
+use domain::relay::{self, RelayState};
+use domain::store::StoreError;
+use domain::vitals::{Present, ProcessKind};
+use jiff::Timestamp;
+use runtime::database::Database;
+
+use super::finding::{Report, span};
+
+/// Seconds for which a mail may be due while a worker lives: below, it is worth no word.
+const LATE: i64 = 60;
+
+/// Half of a code's usual life.
+const TOO_LATE: i64 = 300;
+
+/// Looks at what waits.
+pub async fn check(database: &Database, present: &[Present], report: &mut Report) {
+    if let Err(error) = waiting(database, present, report).await {
+        let message = format!("the queue can't be read: {:#}", anyhow::Error::new(error));
+        report.problem("queue", message, "");
+    }
+}
+
+async fn waiting(
+    database: &Database,
+    present: &[Present],
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    let depth = database.vitals.depth(now).await?;
+    let states = depth.states.iter().filter(|(_, mails)| *mails > 0);
+    let states: Vec<String> = states
+        .map(|(state, mails)| format!("{mails} {}", state.as_str()))
+        .collect();
+    let shown = if states.is_empty() {
+        "no mail is under way".to_owned()
+    } else {
+        format!("under way: {}", states.join(", "))
+    };
+    let age = depth
+        .due_since
+        .map_or(0, |since| now.as_second() - since.as_second());
+    let worker = present
+        .iter()
+        .any(|one| one.process.kind == ProcessKind::Worker);
+    due(&shown, age, worker, report);
+    held(database, report).await?;
+    keys(database, present, now, report).await
+}
+
+fn due(shown: &str, age: i64, worker: bool, report: &mut Report) {
+    let ago = span(age.max(0).unsigned_abs());
+    let message = format!("{shown}; the oldest has been due for {ago}");
+    match (age, worker) {
+        (..=0, _) => report.ok("due", shown),
+        (_, false) => report.problem("due", message, "no worker takes it: start smart-notes-worker"),
+        (..=LATE, true) => report.ok("due", message),
+        (..=TOO_LATE, true) => report.warning(
+            "due",
+            message,
+            "see `smart-notes jobs list`: a relay may be out of order, or the worker has too much to do",
+        ),
+        (_, true) => report.problem(
+            "due",
+            message,
+            "see `smart-notes jobs list` and the relays below: no worker gets to it",
+        ),
+    }
+}
+
+/// What workers think of their relays.
+async fn held(database: &Database, report: &mut Report) -> Result<(), StoreError> {
+    let posted = database.queue.relays().await?;
+    let open = posted
+        .iter()
+        .filter(|one| one.standing.state != RelayState::Closed);
+    for one in open {
+        let why = one
+            .standing
+            .reason
+            .as_deref()
+            .unwrap_or("it is out of order");
+        let message = format!(
+            "{} sends nothing to {}: {why}",
+            one.worker, one.standing.relay
+        );
+        let mend = "mails flow again by themselves once it answers; the reason says who must act";
+        if relay::held_by(&posted).is_some() {
+            report.problem("held", message, mend);
+        } else {
+            report.warning("held", message, mend);
+        }
+    }
+    Ok(())
+}
+
+async fn keys(
+    database: &Database,
+    present: &[Present],
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let workers = present
+        .iter()
+        .filter(|one| one.process.kind == ProcessKind::Worker);
+    let held: Vec<_> = workers.flat_map(|one| &one.process.keys).collect();
+    for need in database.vitals.keys_needed(now).await? {
+        if held.is_empty() || held.contains(&&need.key) {
+            continue;
+        }
+        let ago = span(
+            (now.as_second() - need.oldest.as_second())
+                .max(0)
+                .unsigned_abs(),
+        );
+        report.problem(
+            "keys",
+            format!(
+                "{} mails wait for the key {}, which no worker has; the oldest was asked for {ago} ago",
+                need.mails, need.key
+            ),
+            "put that key into SECRET_KEY_FALLBACKS of the worker, and restart it",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Whether each relay would take mail: its name, each of its addresses, TLS and its certificate, AUTH. No mail is sent.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::finding::{Report, span};
+use jiff::Timestamp;
+use runtime::settings::{Env, RelayUrl, Settings, Source};
+use smart_notes_worker::smtp::{Inspected, Relay, Stage, Try};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// For a name, and for each of its addresses.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Days that a certificate should still be good: whoever renews it by a machine does so earlier.
+const DAYS: i64 = 14;
+
+/// Asks every relay.
+pub async fn check(settings: &Settings, report: &mut Report) {
+    let missing = settings.missing().any(|(key, _)| key == "smtp.relays");
+    if missing {
+        report.skipped(
+            "relays",
+            "smtp.relays is not set for this command: no relay was asked",
+        );
+        return;
+    }
+    for url in &settings.smtp.relays {
+        match smart_notes_worker::relay(url, &settings.smtp) {
+            Ok(relay) => ask(settings, url, &relay, report).await,
+            Err(error) => {
+                let message = format!("{:#}", anyhow::Error::new(error));
+                report.problem(
+                    "setup",
+                    message,
+                    "mend smtp.relays, smtp.ca_file or smtp.hello_name",
+                );
+            }
+        }
+    }
+}
+
+async fn ask(settings: &Settings, url: &RelayUrl, relay: &Relay, report: &mut Report) {
+    let name = relay.name().to_owned();
+    report.working_on(format!("{name}: looking up its addresses"));
+    addresses(url, &name, report).await;
+    report.working_on(format!("{name}: connecting, TLS, EHLO, AUTH"));
+    match relay.inspect().await {
+        Ok(found) => {
+            report.ok(
+                "answers",
+                format!("{url} would take mail: {}", proven(&found)),
+            );
+            certificate(&name, &found, report);
+        }
+        Err(attempt) if is_the_catcher(settings) => report.warning(
+            "answers",
+            format!("{attempt}"),
+            "this is the mail catcher, which runs while `cargo run` does",
+        ),
+        Err(attempt) => report.problem("answers", format!("{attempt}"), mend(&attempt)),
+    }
+}
+
+/// Each address by itself: a relay that has several may be half gone, which only costs time at first.
+async fn addresses(url: &RelayUrl, name: &str, report: &mut Report) {
+    let found = timeout(PATIENCE, lookup_host((url.host.as_str(), url.port))).await;
+    // What is wrong with the name, or with all addresses, the inspection says as well.
+    let Ok(Ok(found)) = found else { return };
+    let mut found: Vec<SocketAddr> = found.collect();
+    found.sort();
+    found.dedup();
+    let mut silent = Vec::new();
+    for address in &found {
+        report.working_on(format!("{name}: connecting to {address}"));
+        match timeout(PATIENCE, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => silent.push(format!("{address}: {error}")),
+            Err(_) => silent.push(format!("{address}: no answer within {PATIENCE:?}")),
+        }
+    }
+    let shown: Vec<String> = found.iter().map(|at| at.ip().to_string()).collect();
+    if silent.is_empty() {
+        report.ok(
+            "addresses",
+            format!("{name} is at {}, which answers", shown.join(" and ")),
+        );
+    } else if silent.len() < found.len() {
+        report.warning(
+            "addresses",
+            format!("{name}: {} of {} addresses do not answer: {}", silent.len(), found.len(), silent.join("; ")),
+            "mails go to the one that answers; a firewall, or missing IPv6, may keep the others away",
+        );
+    }
+}
+
+/// What the answer of the relay is worth.
+fn proven(found: &Inspected) -> String {
+    let tls = if found.certificate.is_some() {
+        "TLS with a certificate that is trusted"
+    } else {
+        "in clear text"
+    };
+    let login = if found.logged_in {
+        "user and password accepted"
+    } else {
+        "without a login"
+    };
+    format!("{tls}, {login}")
+}
+
+fn certificate(name: &str, found: &Inspected, report: &mut Report) {
+    let Some(der) = &found.certificate else {
+        return;
+    };
+    let Ok((_, shown)) = X509Certificate::from_der(der) else {
+        report.warning(
+            "certificate",
+            format!("the certificate of {name} can't be read"),
+            "",
+        );
+        return;
+    };
+    let until = shown.validity().not_after.timestamp();
+    let left = until - Timestamp::now().as_second();
+    let date = Timestamp::from_second(until).map_or_else(
+        |_| "far off".to_owned(),
+        |at| at.strftime("%Y-%m-%d").to_string(),
+    );
+    let said = span(left.max(0).unsigned_abs());
+    if left < DAYS * 86_400 {
+        report.warning(
+            "certificate",
+            format!("the certificate of {name} is good until {date} only, {said} from now"),
+            "whoever runs that relay must renew it",
+        );
+    } else {
+        report.ok(
+            "certificate",
+            format!("its certificate is good until {date}"),
+        );
+    }
+}
+
+/// Whether nobody has named a relay, in development: mails go to the catcher, if it runs.
+fn is_the_catcher(settings: &Settings) -> bool {
+    let relays = settings
+        .explain()
+        .into_iter()
+        .find(|row| row.key == "smtp.relays");
+    settings.env == Env::Development && relays.is_some_and(|row| row.source == Source::Default)
+}
+
+fn mend(attempt: &Try) -> &'static str {
+    match attempt.stage {
+        Stage::Resolve => "check the relay's name in smtp.relays, and this machine's DNS",
+        Stage::Connect => {
+            "see whether the relay runs and a firewall lets this machine out to that port; many providers block 25"
+        }
+        Stage::Tls => {
+            "check the port (587: smtp://, 465: smtps://) and the relay's certificate; smtp.ca_file trusts an authority of your own"
+        }
+        Stage::Greeting => {
+            "check the port, and whether the relay knows this machine or its name (smtp.hello_name)"
+        }
+        Stage::Auth => {
+            "check user and password in smtp.relays; percent-encode what a URL gives a meaning"
+        }
+        Stage::Mail | Stage::Rcpt | Stage::Data | Stage::Dot => "ask whoever runs the relay",
+    }
+}

@@ -1,0 +1,93 @@
+//! Whether the settings load and fit together, as the services would load them.
+
+use std::path::{Path, PathBuf};
+
+use runtime::settings::{Env, LoadOptions, Settings};
+
+use super::files;
+use super::finding::Report;
+
+/// Loads the settings; `None` if they can't be used, which the report says then.
+pub fn check(
+    env_file: Option<&PathBuf>,
+    mut options: LoadOptions,
+    report: &mut Report,
+) -> Option<Settings> {
+    if let Some(file) = env_file {
+        if !file.is_file() {
+            let message = format!("{} is no file that can be read", file.display());
+            report.problem(
+                "env_file",
+                message,
+                "name another one with --env-file, or none",
+            );
+            return None;
+        }
+        options.dotenv = Some(file.clone());
+    }
+    // Keyless, so that looking makes no key, and goes on without one.
+    let settings = match Settings::load(&options.keyless()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            for problem in error.problems {
+                report.problem("load", problem.to_string(), "");
+            }
+            return None;
+        }
+    };
+    let env = match settings.env {
+        Env::Development => "development",
+        Env::Production => "production",
+    };
+    report.ok("load", format!("they fit together ({env})"));
+    for (key, why) in settings.missing() {
+        match settings.env {
+            Env::Development => report.skipped("missing", format!("{key} is not set: {why}")),
+            Env::Production => report.warning(
+                "missing",
+                format!("{key} is not set for this command; a service without it does not start"),
+                "give this command what the services are given: see `smart-notes doctor --help`",
+            ),
+        }
+    }
+    key_file(settings.secret_keys.file.as_deref(), report);
+    metrics(&settings, report);
+    Some(settings)
+}
+
+fn key_file(file: Option<&Path>, report: &mut Report) {
+    let Some(file) = file else { return };
+    match files::mode(file) {
+        Some(mode) if files::is_owners_alone(mode) => {
+            let message = format!("{} is its owner's alone", file.display());
+            report.ok("key_file", message);
+        }
+        Some(mode) => report.problem(
+            "key_file",
+            format!("{} can be read by others (mode {mode:04o})", file.display()),
+            format!(
+                "chmod 600 {}; then change the key, if others use this machine",
+                file.display()
+            ),
+        ),
+        None => {}
+    }
+}
+
+fn metrics(settings: &Settings, report: &mut Report) {
+    let places = [
+        ("http.metrics_listen", settings.http.metrics_listen),
+        ("worker.metrics_listen", settings.worker.metrics_listen),
+    ];
+    for (key, address) in places {
+        if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
+            report.warning(
+                "metrics",
+                format!(
+                    "{key} is {address}: whoever reaches it reads the metrics, without a token"
+                ),
+                "let a firewall see to who does, or listen on 127.0.0.1",
+            );
+        }
+    }
+}
