@@ -2,6 +2,7 @@
 //! none.
 
 use domain::audit::Recorded;
+use domain::queue::MailStory;
 use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{Budget, Facts};
@@ -28,8 +29,12 @@ pub fn stands(facts: &Facts, told: Told) -> Vec<String> {
              To lift that: smart-notes mail unsuppress ADDRESS"
         ));
     }
-    let holds = facts.holds.all().into_iter();
-    sentences.extend(holds.map(|hold| format!("Mind that {hold}")));
+    // A mail that waits says so itself.
+    let waits = |story: &MailStory| story.mail.finished.is_none();
+    if !facts.stories.iter().any(waits) {
+        let holds = facts.holds.all().into_iter();
+        sentences.extend(holds.map(|hold| format!("Mind that {hold}")));
+    }
     sentences.extend(facts.budgets.iter().filter_map(|one| spent(one, told)));
     sentences
 }

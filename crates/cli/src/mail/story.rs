@@ -23,10 +23,15 @@ pub fn of(story: &MailStory, around: Around<'_>) -> Vec<String> {
         mail.request_id,
         mail.id
     )];
-    let mut number = 0;
+    let mut counted = 0;
     for group in tries.chunk_by(alike) {
-        number += group.len();
-        sentences.push(tried(group, number, mail, around.told));
+        sentences.push(tried(group, counted, mail, around.told));
+        if !matches!(
+            group[0].outcome.as_str(),
+            "relay_trouble" | "relay_refuses_us"
+        ) {
+            counted += group.len();
+        }
     }
     sentences.extend(stands(mail, tries, around));
     if mail.cut_offs > 0 {
@@ -49,8 +54,8 @@ fn alike(one: &TryRecord, next: &TryRecord) -> bool {
     what(one) == what(next)
 }
 
-/// What some tries in a row came to; `number` is the last one's.
-fn tried(group: &[TryRecord], number: usize, mail: &MailRecord, told: Told) -> String {
+/// What some tries in a row came to, after so many that counted.
+fn tried(group: &[TryRecord], counted: usize, mail: &MailRecord, told: Told) -> String {
     let one = &group[group.len() - 1];
     let relay = match one.relay.as_str() {
         "" => "The relay".to_owned(),
@@ -75,9 +80,12 @@ fn tried(group: &[TryRecord], number: usize, mail: &MailRecord, told: Told) -> S
         ),
         "delivered" => {
             let at = one.started + std::time::Duration::from_millis(one.duration_ms);
+            let which = match counted {
+                0 => String::new(),
+                earlier => format!("on the {} try ", ordinal(earlier + 1)),
+            };
             format!(
-                "{relay} accepted it on the {} try at {}, {} after the request: `{said}`.",
-                ordinal(number),
+                "{relay} accepted it {which}at {}, {} after the request: `{said}`.",
                 told.time(at),
                 took(at.duration_since(mail.created))
             )
@@ -272,6 +280,23 @@ mod tests {
                     .to_owned(),
                 "Whether it reached the inbox can't be seen from here: bounces that come later are not shown."
                     .to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_relay_in_trouble_costs_is_no_try() {
+        let mut down = attempt(0, "relay_trouble", None, "Connection refused");
+        down.stage = "connect".to_owned();
+        let tries = vec![down, attempt(9, "delivered", Some(250), "2.0.0 queued")];
+
+        let told = of(&story("delivered", tries), around());
+
+        assert_eq!(
+            told[1..3],
+            [
+                "The relay mx:25 was out of order once, at 12:03:04, at the stage `connect`: `Connection refused`. That costs the mail no try.",
+                "The relay mx:25 accepted it at 12:03:13, 9 s after the request: `250 2.0.0 queued`.",
             ]
         );
     }

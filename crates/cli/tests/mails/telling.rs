@@ -127,7 +127,7 @@ async fn a_relay_that_was_down_is_told_as_what_held_the_mail_up() {
         assert!(during.contains(words), "no `{words}` in\n{during}");
         assert!(after.contains(words), "no `{words}` in\n{after}");
     }
-    assert!(after.contains("accepted it on the "), "{after}");
+    assert!(after.contains("accepted it at "), "{after}");
     scene.finish().await;
 }
 
