@@ -19,6 +19,10 @@ const MIGRATE: &str =
 /// Looks at the file, and opens it as a service does if that can be.
 pub async fn check(settings: &Settings, report: &mut Report) -> Option<Database> {
     let DatabaseUrl::Sqlite { path } = &settings.database.url;
+    // First, because SQLite sets the mode of an empty -wal right when it opens it.
+    if path.exists() {
+        permissions(settings, path, report);
+    }
     report.working_on(format!("reading all of {}", path.display()));
     let inspection = match database::inspect(settings).await {
         Ok(inspection) => inspection,
@@ -34,7 +38,6 @@ pub async fn check(settings: &Settings, report: &mut Report) -> Option<Database>
     };
     content(path, &inspection, report);
     schema(&inspection, report);
-    permissions(settings, path, report);
     room(path, report);
     open(settings, &inspection, report).await
 }

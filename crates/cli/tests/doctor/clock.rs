@@ -1,0 +1,37 @@
+//! A clock that shows less than it has shown before.
+
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
+use domain::vitals::ProcessKind;
+use jiff::Timestamp;
+
+use crate::place::{KEY, Place};
+
+/// Half a minute more than is told, which the test may take.
+const AHEAD: Duration = Duration::from_secs(90 * 60 + 30);
+
+#[tokio::test]
+async fn files_heartbeats_and_mails_from_the_future_must_be_mended() {
+    let (files, beats, mails) = (Place::new().await, Place::new().await, Place::new().await);
+    let file = File::options()
+        .write(true)
+        .open(files.path("notes.db"))
+        .unwrap();
+    file.set_modified(SystemTime::now() + AHEAD).unwrap();
+    drop(file);
+    beats
+        .announces(ProcessKind::Worker, &[KEY], Timestamp::now() + AHEAD)
+        .await;
+    mails.register(Timestamp::now() + AHEAD).await;
+
+    for (place, words) in [
+        (files, "the database's files were changed 90 min from now"),
+        (beats, "a worker was last seen 90 min from now"),
+        (mails, "the newest mail was asked for 90 min from now"),
+    ] {
+        let said = place.doctor("").await;
+
+        said.must_be_mended(words, "timedatectl set-ntp true");
+    }
+}

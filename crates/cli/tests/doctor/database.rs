@@ -1,0 +1,139 @@
+//! A database that is missing, old, new, damaged, or open to others.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use crate::place::Place;
+
+/// A connection from outside, as some other program has.
+async fn outside(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .connect()
+        .await
+        .unwrap()
+}
+
+async fn execute(place: &Place, statement: &'static str) {
+    let mut outside = outside(&place.path("notes.db")).await;
+    sqlx::query(statement).execute(&mut outside).await.unwrap();
+    outside.close().await.unwrap();
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[tokio::test]
+async fn a_missing_database_is_told_with_how_to_make_it_and_none_is_made() {
+    let place = Place::empty().await;
+
+    let said = place.doctor("").await;
+
+    said.must_be_mended("there is no database at", "smart-notes migrate");
+    said.is_well("would take mail");
+    assert_eq!(place.files(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_older_schema_must_be_migrated_and_a_newer_one_is_worth_a_look() {
+    let (old, new) = (Place::new().await, Place::new().await);
+    execute(
+        &old,
+        "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)",
+    )
+    .await;
+    execute(
+        &new,
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values (9999, 'from the future', true, x'00', 0)",
+    )
+    .await;
+
+    let older = old.doctor("").await;
+    let newer = new.doctor("").await;
+
+    older.must_be_mended(
+        "its schema is older than this program: 1 missing",
+        "smart-notes migrate",
+    );
+    newer.is_worth_a_look(
+        "newer than this program, by 9999 from the future",
+        "restart worker and API",
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_found() {
+    let place = Place::new().await;
+    let mut outside = outside(&place.path("notes.db")).await;
+    let root: i64 = sqlx::query_scalar("select rootpage from sqlite_schema where name = 'mails'")
+        .fetch_one(&mut outside)
+        .await
+        .unwrap();
+    outside.close().await.unwrap();
+    let file = fs::File::options()
+        .write(true)
+        .open(place.path("notes.db"))
+        .unwrap();
+    let page = u64::try_from(root - 1).unwrap() * 4096;
+    file.write_all_at(&[0xff; 64], page).unwrap();
+    drop(file);
+
+    let said = place.doctor("").await;
+
+    said.must_be_mended("notes.db is damaged", "put a backup in their place");
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_said_to_be_none() {
+    let place = Place::empty().await;
+    fs::write(place.path("notes.db"), "no database ".repeat(1000)).unwrap();
+
+    let said = place.doctor("").await;
+
+    said.must_be_mended("not a database", "a backup in its place");
+}
+
+#[tokio::test]
+async fn files_that_others_can_read_must_be_mended() {
+    let place = Place::new().await;
+    let keeps_the_wal = place.database().await;
+    let files = ["notes.db", "notes.db-wal", "notes.db-shm"].map(|name| place.path(name));
+
+    for file in &files {
+        set_mode(file, 0o640);
+        let said = place.doctor("").await;
+        set_mode(file, 0o600);
+
+        let words = format!(
+            "{} is open to others than its owner (mode 0640)",
+            file.display()
+        );
+        said.must_be_mended(&words, &format!("chmod 600 {}", file.display()));
+    }
+    let mended = place.doctor("").await;
+    mended.is_well("its files are their owner's alone");
+    keeps_the_wal.close().await;
+}
+
+#[tokio::test]
+async fn a_folder_that_others_can_change_must_be_mended() {
+    let place = Place::new().await;
+    let folder = place.path("");
+    set_mode(&folder, 0o777);
+
+    let open = place.doctor("").await;
+    set_mode(&folder, 0o755);
+    let readable = place.doctor("").await;
+    let in_production = place.in_production().doctor("").await;
+
+    open.must_be_mended("others may put files into", "chmod 700");
+    readable.is_well("its files are their owner's alone");
+    let line = in_production.about("others may look into");
+    assert!(line.contains('!') && line.contains("chmod 700"), "{line}");
+}

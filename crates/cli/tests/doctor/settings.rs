@@ -1,0 +1,95 @@
+//! Settings that can't be used, and those that this command was not told.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::place::{KEY, Place};
+
+#[tokio::test]
+async fn settings_that_cannot_be_used_are_all_named_and_nothing_else_is_looked_at() {
+    let place = Place::new()
+        .await
+        .with("SMART_NOTES__HTTP__LISTN", "x")
+        .with("SMART_NOTES__WORKER__LEASE_SECONDS", "1");
+
+    let said = place.doctor("").await;
+
+    said.must_be_mended("http.listn", "Did you mean `SMART_NOTES__HTTP__LISTEN`?");
+    said.must_be_mended("worker.lease_seconds", "Raise it, or lower the other");
+    assert!(said.out.starts_with("settings\n"), "{}", said.out);
+    assert!(!said.out.contains("database\n"), "{}", said.out);
+}
+
+#[tokio::test]
+async fn what_production_refuses_must_be_mended() {
+    let place = Place::new().await.in_production();
+
+    let said = place
+        .with("SMART_NOTES__LIMITS__ENABLED", "false")
+        .doctor("")
+        .await;
+
+    said.must_be_mended("limits.enabled", "production never runs without limits");
+}
+
+/// An operator's shell has neither the unit's key nor its relay.
+#[tokio::test]
+async fn what_services_are_told_and_this_command_is_not_is_said_and_read_from_their_file() {
+    let place = Place::new().await.in_production().without("SECRET_KEY");
+    let relay = place.catcher.smtp_addr();
+    let place = place.without("SMART_NOTES__SMTP__RELAYS");
+    let told = format!(
+        "# the relay\nSMART_NOTES__SMTP__RELAYS=smtp://{relay}?tls=none\nSECRET_KEY='{KEY}'\n"
+    );
+    fs::write(place.path("environment"), told).unwrap();
+
+    let alone = place.doctor("").await;
+    let with_file = place.doctor("--env-file environment").await;
+    let with_none = place.doctor("--env-file missing").await;
+
+    for key in ["secret_key", "smtp.relays"] {
+        let line = alone.about(&format!("{key} is not set for this command"));
+        assert!(
+            line.contains('!') && line.contains("doctor --help"),
+            "{line}"
+        );
+        assert!(!with_file.out.contains(&format!("{key} is not set")));
+    }
+    assert!(alone.about("no relay was asked").contains('–'));
+    with_file.is_well("would take mail");
+    with_none.must_be_mended("missing is no file that can be read", "--env-file");
+}
+
+#[tokio::test]
+async fn a_key_file_that_others_can_read_must_be_mended() {
+    let place = Place::new().await.without("SECRET_KEY");
+    let file = place.path("key");
+    fs::write(&file, KEY).unwrap();
+    let place = place.with("SMART_NOTES__SECRET_KEY_FILE", file.to_str().unwrap());
+    let with_mode = async |mode| {
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        place.doctor("").await
+    };
+
+    let open = with_mode(0o640).await;
+    let closed = with_mode(0o600).await;
+
+    open.must_be_mended("can be read by others (mode 0640)", "chmod 600");
+    closed.is_well("key is its owner's alone");
+    assert_eq!(closed.code, 0);
+}
+
+#[tokio::test]
+async fn metrics_for_everybody_are_worth_a_look() {
+    let place = Place::new().await;
+
+    let open = place.with("SMART_NOTES__WORKER__METRICS_LISTEN", "0.0.0.0:9465");
+    let said = open.doctor("").await;
+    let closed = open
+        .with("SMART_NOTES__WORKER__METRICS_LISTEN", "9465")
+        .doctor("")
+        .await;
+
+    said.is_worth_a_look("worker.metrics_listen is 0.0.0.0:9465", "firewall");
+    assert!(!closed.out.contains("metrics"), "{}", closed.out);
+}
