@@ -64,6 +64,21 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
+/// Binds the port of a listener that was just closed. A process that another thread is about to start has a copy
+/// of it until it runs its own program, and nothing tells when that is.
+async fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
+    const TRIES: u32 = 1000;
+    for _ in 1..TRIES {
+        match bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            result => return result,
+        }
+    }
+    bind(address)
+}
+
 /// Takes connections until dropped; dropping it ends them too.
 pub(crate) async fn run(
     listener: TcpListener,
@@ -86,7 +101,7 @@ pub(crate) async fn run(
                 }
             },
             Some(order) = orders.recv() => match order {
-                Order::Refuse(done) => { let _ = done.send(door.shut(address)); }
+                Order::Refuse(done) => { let _ = done.send(door.shut(address).await); }
                 Order::Accept(done) => { let _ = done.send(door.open(address)); }
                 Order::Cut(done) => {
                     connections.shutdown().await;
@@ -106,11 +121,11 @@ impl Door {
         }
     }
 
-    fn shut(&mut self, address: SocketAddr) -> io::Result<()> {
+    async fn shut(&mut self, address: SocketAddr) -> io::Result<()> {
         if let Self::Open(_) = self {
             // The listener must be gone before its port can be reserved.
             *self = Self::Shut(None);
-            *self = Self::Shut(Some(bind(address)?));
+            *self = Self::Shut(Some(reserve(address).await?));
         }
         Ok(())
     }
