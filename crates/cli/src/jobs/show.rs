@@ -86,16 +86,22 @@ fn told(story: &MailStory, records: &[Recorded], holds: &Holds, reveal: Reveal) 
 
 /// How things stand: since when, or when there is more to tell.
 fn last_line(mail: &MailRecord, held: Option<&str>) -> String {
-    let reason = match (&mail.reason, held) {
-        (Some(reason), None) => format!(": {reason}"),
-        (None, Some(held)) => format!(": {held}"),
-        // Why it waits counts more than why it waited.
-        (Some(reason), Some(held)) => format!(": {held}. Before that: {reason}"),
-        (None, None) => String::new(),
-    };
     let when = mail
         .finished
         .map_or_else(|| format!("{:24}", "now"), moment);
+    if let Some(held) = held {
+        // Why it waits counts more than why it waited, and it will not be tried when it is due.
+        let before = mail
+            .reason
+            .as_ref()
+            .filter(|reason| !held.contains(*reason));
+        let before = before.map_or_else(String::new, |reason| format!(". Before that: {reason}"));
+        return format!("{when}  {}: {held}{before}", mail.state);
+    }
+    let reason = mail
+        .reason
+        .as_ref()
+        .map_or_else(String::new, |reason| format!(": {reason}"));
     let next = match (mail.finished, mail.again_at) {
         (None, Some(at)) => format!(", the next try is at {}", moment(at)),
         _ => String::new(),

@@ -234,6 +234,38 @@ async fn an_account_and_whoever_registers_it_again_are_told_apart() {
     scene.finish().await;
 }
 
+/// Whoever has the secret key can still be told of what is kept under the pseudonym alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mails_of_a_deleted_account_are_found_by_its_address() {
+    let scene = Scene::new().await;
+    let code = scene.mail_to("ada", "ada@example.com").await;
+    scene.reaches(&code, "delivered").await;
+    scene.prints(&["users", "verify", "ada@example.com"]);
+    scene.prints(&["users", "delete", "ada", "--yes"]);
+    let mails = scene.json(&["jobs", "list", "--kind", "account_deleted", "--json"]);
+    scene
+        .reaches(mails[0]["id"].as_str().unwrap(), "delivered")
+        .await;
+
+    let told = why(&scene, "ada@example.com");
+    let shown = scene.prints(&["jobs", "show", &code]);
+
+    assert!(
+        told.contains("The farewell of a deleted account was asked for at"),
+        "{told}"
+    );
+    assert!(
+        told.contains("A verification code was asked for at"),
+        "{told}"
+    );
+    assert!(!told.contains("has an account"), "{told}");
+    assert!(
+        shown.starts_with(&format!("mail {code}: verify_email to (forgotten)")),
+        "{shown}"
+    );
+    scene.finish().await;
+}
+
 /// No code is in the database, so none can be told; the story must not contain one by another way either.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_tells_a_code() {

@@ -189,3 +189,26 @@ async fn a_held_mail_can_be_cancelled_and_one_retried_is_held_again() {
     assert_eq!(claimed(&queue, 10, 6).await, [back]);
     assert_eq!(story(&store, gone).await.mail.state, "cancelled");
 }
+
+#[tokio::test]
+async fn who_paused_and_resumed_what_is_on_record() {
+    let database = Database::new().await;
+    let store = database.store();
+    pause(&store, VERIFY, "new texts", at(1)).await;
+    pause(&store, None, "", at(2)).await;
+    resume(&store, None, at(3)).await;
+    resume(&store, None, at(4)).await;
+
+    let recorded =
+        "select group_concat(detail || ' by ' || user_agent, '; ' order by id) from audit
+                    where event = 'admin'";
+
+    let by = "by smart-notes (an operator)";
+    let expected = [
+        format!("paused verify_email mails: new texts {by}"),
+        format!("paused the queue {by}"),
+        format!("resumed the queue {by}"),
+        format!("resumed verify_email mails {by}"),
+    ];
+    assert_eq!(database.text(recorded).await, expected.join("; "));
+}
