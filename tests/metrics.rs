@@ -219,6 +219,29 @@ async fn a_relay_that_is_out_of_order_is_shown_as_such_until_it_works_again() {
     app.finish().await;
 }
 
+/// Whoever meets a figure for the first time reads what it is beside it.
+#[tokio::test]
+async fn every_series_is_described() {
+    let mut app = measured().await;
+    let ada = Person::new("ada");
+    app.client().registered(&ada).await;
+    app.code(&ada, 1).await;
+    app.settled().await;
+
+    for text in [
+        Scrape::of(&mut app.apis[0].process).await.text,
+        Scrape::of(&mut app.worker).await.text,
+    ] {
+        let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let names: Vec<&str> = names.map(|line| line.split(' ').next().unwrap()).collect();
+        assert!(names.len() > 10, "{text}");
+        for name in names {
+            assert!(text.contains(&format!("# HELP {name} ")), "{name}");
+        }
+    }
+    app.finish().await;
+}
+
 /// OWASP ASVS 5.0 16.2.5, by analogy: figures name nobody.
 #[tokio::test]
 async fn metrics_hold_no_name_no_address_and_no_id() {

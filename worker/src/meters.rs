@@ -151,6 +151,14 @@ fn number(count: u64) -> f64 {
 
 fn describe() {
     describe_counter!(
+        EXPIRED,
+        "Mails that this worker ended as expired while they waited for a relay or a key."
+    );
+    describe_gauge!(
+        STATE,
+        "1 for the state of this worker's breaker: closed (mails go there), open, or half_open."
+    );
+    describe_counter!(
         SETTLED,
         "Mails that this worker had in hand, by the state they came to; one that waits again counts each time."
     );

@@ -24,11 +24,10 @@ use finding::{Level, Report};
 /// What `doctor` is told.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Changes nothing and sends no mail. To see what the services see, give it what they are given: their settings, the \
-variables of their unit, and their key:
+Changes nothing and sends no mail. To see what the services see, give it what they are given: their settings, and \
+the variables of their unit:
 
-  sudo SMART_NOTES__SECRET_KEY_FILE=/etc/smart-notes/secret_key smart-notes \\
-      --config /etc/smart-notes/production.toml doctor --env-file /etc/smart-notes/environment
+  sudo smart-notes --config /etc/smart-notes/production.toml doctor --env-file /etc/smart-notes/environment
 
 Exit codes: 0 nothing must be mended (warnings don't count); 1 something must be; 2 wrong use.")]
 pub struct Args {

@@ -116,10 +116,16 @@ async fn keys(
         );
         report.problem(
             "keys",
-            format!(
-                "{} mails wait for the key {}, which no worker has; the oldest was asked for {ago} ago",
-                need.mails, need.key
-            ),
+            match need.mails {
+                1 => format!(
+                    "1 mail waits for the key {}, which no worker has, for {ago}",
+                    need.key
+                ),
+                n => format!(
+                    "{n} mails wait for the key {}, which no worker has, the oldest for {ago}",
+                    need.key
+                ),
+            },
             "put that key into SECRET_KEY_FALLBACKS of the worker, and restart it",
         );
     }

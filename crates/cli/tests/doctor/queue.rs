@@ -56,10 +56,10 @@ async fn mails_that_wait_for_a_key_nobody_has_are_counted_with_the_key() {
     let held = place.doctor("").await;
 
     lacking.must_be_mended(
-        "1 mails wait for the key",
+        "1 mail waits for the key",
         "SECRET_KEY_FALLBACKS of the worker",
     );
-    assert!(!held.out.contains("wait for the key"), "{}", held.out);
+    assert!(!held.out.contains("for the key"), "{}", held.out);
 }
 
 /// What a worker has learnt of its relay holds back mails long before they are late.
