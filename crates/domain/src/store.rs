@@ -268,7 +268,8 @@ pub trait Mails: Send {
     /// Puts a mail into the queue, as part of this transaction.
     async fn enqueue(&mut self, mail: &NewMail) -> Result<(), StoreError>;
     /// Withdraws every mail about the user or to the address that is not over, also one that a worker
-    /// has in hand, and puts `forget_as` in the place of the address in all of them.
+    /// has in hand, and puts `forget_as` in the place of the address in all of them. A mail whose final dot may
+    /// have been written is not withdrawn: it ends as its worker says, and forgets the address then.
     async fn forget_mails(
         &mut self,
         user: UserId,

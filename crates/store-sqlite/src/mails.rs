@@ -66,11 +66,13 @@ impl<C: Connected> Mails for Access<C> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (to, seconds, now) = (to.as_str(), now.as_second(), micros(now));
-        // A claim in hand is fenced off by a newer number: its worker may no longer write the final dot.
+        // A claim in hand is fenced off by a newer number: its worker may no longer write the final dot. Where it
+        // may have written that already, only its result says what became of the mail.
         sqlx::query!(
             "update mails set state = 'cancelled', reason = 'the account was deleted', finished_at = ?1,
                  again_at = null, held_run_at = null, claim_no = claim_no + 1
-             where (recipient_key = ?2 or user_id = ?3) and finished_at is null",
+             where (recipient_key = ?2 or user_id = ?3) and finished_at is null
+               and not (state = 'sending' and dot_claim_no is claim_no)",
             now,
             to,
             user.0
@@ -90,8 +92,12 @@ impl<C: Connected> Mails for Access<C> {
         .execute(&mut *self.0)
         .await
         .map_err(store_error)?;
+        // What is not over now forgets the address when it is.
         sqlx::query!(
-            "update mails set recipient = '', recipient_key = ?1
+            "update mails set
+                 recipient = iif(finished_at is null, recipient, ''),
+                 recipient_key = iif(finished_at is null, recipient_key, ?1),
+                 forget_as = iif(finished_at is null, ?1, forget_as)
              where recipient_key = ?2 or user_id = ?3",
             forget_as,
             to,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use domain::accounts::Owner;
+use domain::id::UserId;
+use domain::mail::MailState;
 use domain::otp::Purpose;
 use domain::queue::{ChallengeLife, Claim, Claimed, JobQueue, Marked, Turn};
 use jiff::Timestamp;
 use store_sqlite::Sqlite;
 
-use crate::support::mails::{claim_one, notice};
+use crate::support::mails::{claim, claim_one, mails_to, notice, settle, settlement, story};
 use crate::support::people::{Person, address, attempts, newest_code};
 use crate::support::units::unit;
 use crate::support::{Database, at};
@@ -127,4 +129,46 @@ async fn a_code_whose_attempt_ended_meanwhile_is_not_marked() {
     let answer = mark(&database.sqlite(), "w", claimed.claim, at(2)).await;
 
     assert_eq!(answer, Marked::Dead(ChallengeLife::Ended));
+}
+
+/// Otherwise a mail that the relay took would be shown as withdrawn, without a try.
+#[tokio::test]
+async fn a_mail_whose_dot_may_be_written_is_not_withdrawn_with_its_account() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let marked = notice(&store, "ada@example.com", at(0)).await;
+    let unmarked = notice(&store, "ada@example.com", at(0)).await;
+    let claimed = claim(&queue, "w", 2, at(0)).await;
+    let of = |id| {
+        claimed
+            .iter()
+            .find(|one| one.claim.mail == id)
+            .unwrap()
+            .claim
+    };
+    assert_eq!(mark(&queue, "w", of(marked), at(1)).await, Marked::Go);
+
+    let forget = unit(|tx| {
+        let key = address("ada@example.com").key().clone();
+        Box::pin(async move { tx.forget_mails(UserId(0), &key, "pseudonym", at(2)).await })
+    });
+    store.write(forget).await.unwrap();
+    let refused = mark(&queue, "w", of(unmarked), at(3)).await;
+    let lost = settle(
+        &queue,
+        "w",
+        settlement(of(marked), MailState::Delivered, at(3)),
+    )
+    .await;
+
+    assert_eq!(refused, Marked::Lost);
+    assert!(lost.is_empty());
+    let (marked, unmarked) = (story(&store, marked).await, story(&store, unmarked).await);
+    assert_eq!(marked.mail.state, "delivered");
+    assert_eq!(unmarked.mail.state, "cancelled");
+    assert!(mails_to(&store, "ada@example.com").await.is_empty());
+    assert_eq!(
+        (marked.mail.to.as_str(), unmarked.mail.to.as_str()),
+        ("", "")
+    );
 }
