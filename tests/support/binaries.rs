@@ -1,9 +1,9 @@
-//! Where the programs are that [`super::Processes`] runs.
+//! Where the programs are that tests run.
 //!
-//! Cargo builds the API's program for these tests. The worker's is the sibling in the same
-//! folder: plain `cargo test` builds it for the worker's own tests, but `cargo test -p
-//! smart-notes-api` does not, and then it is missing, or older than its sources. In both cases it
-//! is built here, once.
+//! Cargo builds the API's program for these tests. The others are its siblings in the same
+//! folder: plain `cargo test` builds them for their own tests, but `cargo test -p
+//! smart-notes-api` does not, and then they are missing, or older than their sources. In both cases they
+//! are built here, once.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,13 +16,16 @@ pub const API: &str = env!("CARGO_BIN_EXE_smart-notes-api");
 /// The worker's program.
 pub fn worker() -> &'static Path {
     static WORKER: OnceLock<PathBuf> = OnceLock::new();
-    WORKER.get_or_init(|| {
-        let program = Path::new(API).with_file_name("smart-notes-worker");
-        if !is_fresh(&program) {
-            build(&program);
-        }
-        program
-    })
+    WORKER.get_or_init(|| fresh("smart-notes-worker", "smart-notes-worker"))
+}
+
+/// A sibling of the API's program, built from its package if need be.
+pub fn fresh(name: &str, package: &str) -> PathBuf {
+    let program = Path::new(API).with_file_name(name);
+    if !is_fresh(&program) {
+        build(&program, package);
+    }
+    program
 }
 
 /// Whether the program is newer than every source that cargo has noted for it.
@@ -47,11 +50,11 @@ fn changed(path: &Path) -> std::io::Result<SystemTime> {
     path.metadata()?.modified()
 }
 
-fn build(program: &Path) {
+fn build(program: &Path, package: &str) {
     let folder = program.parent().expect("a program is in a folder");
     let mut cargo = Command::new(env!("CARGO"));
     cargo
-        .args(["build", "--quiet", "--package", "smart-notes-worker"])
+        .args(["build", "--quiet", "--package", package])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
     if folder.ends_with("release") {
         cargo.arg("--release");
@@ -62,6 +65,6 @@ fn build(program: &Path) {
     let status = cargo.status().expect("cargo runs");
     assert!(
         status.success() && program.exists(),
-        "the worker can't be built"
+        "{package} can't be built"
     );
 }

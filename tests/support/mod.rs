@@ -7,7 +7,7 @@
 mod account;
 mod answer;
 mod app;
-mod binaries;
+pub mod binaries;
 mod client;
 mod database;
 mod people;

@@ -59,7 +59,10 @@ impl Place {
 
     /// The database's file.
     pub fn database(&self) -> PathBuf {
-        self.path().join("notes.db")
+        let mut variables = self.variables.iter();
+        let url = variables.find(|(name, _)| name == "DATABASE_URL");
+        let (_, url) = url.expect("set from the beginning");
+        PathBuf::from(url.trim_start_matches("sqlite://"))
     }
 }
 

@@ -19,10 +19,15 @@ pub struct Process {
 impl Process {
     /// Starts a program in that place, with its variables and nothing else of the environment.
     pub fn start(program: &Path, name: &str, place: &Place) -> Self {
+        Self::start_command(Command::new(program), name, place)
+    }
+
+    /// The same for a command that starts a program in its own way.
+    pub fn start_command(mut command: Command, name: &str, place: &Place) -> Self {
         let log = place.path().join(format!("{name}.log"));
         let errors = File::options().create(true).append(true).open(&log);
         let variables = place.variables().iter().map(|(name, value)| (name, value));
-        let child = Command::new(program)
+        let child = command
             .env_clear()
             .envs(variables)
             .current_dir(place.path())
@@ -31,7 +36,7 @@ impl Process {
             .stderr(errors.unwrap())
             .kill_on_drop(true)
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         Self { child, log }
     }
 
@@ -53,11 +58,20 @@ impl Process {
         .await
     }
 
+    /// Its number in the system.
+    pub fn pid(&self) -> Pid {
+        let id = self.child.id().expect("it has not been waited for");
+        Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
     /// Asks it to end, as a supervisor does.
     pub fn terminate(&self) {
-        let id = self.child.id().expect("it has not been waited for");
-        let pid = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
     }
 
     /// Ends it as a crash does, and waits until it is gone.

@@ -1,10 +1,10 @@
 //! The real programs on one database: as many APIs as asked for, and a worker.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use devmail::{Catcher, Config, Faults, Inbox, Mail, Stage};
+use tokio::process::Command;
 
 use super::{API, Client, PATIENCE, Person, Place, Process, Rows, until, worker};
 
@@ -75,7 +75,12 @@ impl Builder {
 impl Api {
     /// Starts an API and waits until it is ready.
     pub async fn start(place: &Place, name: &str) -> Self {
-        let mut process = Process::start(Path::new(API), name, place);
+        Self::start_command(Command::new(API), place, name).await
+    }
+
+    /// The same for a command that starts the API in its own way.
+    pub async fn start_command(command: Command, place: &Place, name: &str) -> Self {
+        let mut process = Process::start_command(command, name, place);
         let line = process.logged("the API listens").await;
         let client = Client::new(address(&line));
         let ready = client.get("/health/ready").await;
