@@ -26,7 +26,7 @@ const WAITS: &[f64] = &[
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3600.0, 86400.0,
 ];
 
-/// From a mail's request to the relay's 250, the one figure that is measured in [`WAITS`].
+/// From a mail's request to the relay's 250: up to a day, where the others take moments.
 pub const ACCEPTANCE: &str = "smart_notes_mail_acceptance_seconds";
 
 /// Values are kept one by one until they are sorted into their buckets, so that recording one takes no lock.
