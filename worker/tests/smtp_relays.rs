@@ -9,7 +9,7 @@ use domain::clock::SystemClock;
 use domain::id::MailId;
 use domain::relay::RelayState;
 use jiff::Timestamp;
-use scripted::{Act, MESSAGE, Scripted, close, envelope, good, on, say};
+use scripted::{Act, MESSAGE, Scripted, close, envelope, good, hasty, on, say};
 use smart_notes_worker::smtp::{
     Credentials, Mark, Permits, Reach, Relay, RelayOptions, RelaySecurity, Relays, Verdict,
     classify,
@@ -213,4 +213,20 @@ async fn once_the_mark_is_asked_for_no_other_relay_is_reached_for() {
     assert_eq!(verdicts(&reaches), [Verdict::RelayTrouble]);
     assert!(!reaches[0].attempt.dot_written);
     assert_eq!(second.heard().connections, 0);
+}
+
+#[tokio::test]
+async fn a_mail_that_finds_no_connection_for_long_goes_back_untried() {
+    let server = Scripted::start([]).await;
+    let relay = server.relay(RelayOptions {
+        max_connections: 1,
+        ..hasty()
+    });
+    let hanging = relay.slot().await;
+
+    let reaches = hand_over(&relays([relay])).await;
+
+    assert!(hanging.is_some());
+    assert!(reaches.is_empty(), "{reaches:?}");
+    assert_eq!(server.heard().connections, 0);
 }

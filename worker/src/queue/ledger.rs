@@ -27,6 +27,10 @@ use crate::outcome::Outcome;
 /// The most messages that go into one turn.
 const BATCH: usize = 256;
 
+/// How long messages are gathered after a turn. The database's writer rests as long anyway; a turn that was made
+/// up meanwhile would only wait there, and leave behind what comes in while it waits.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// How long to wait after a turn that the database refused: doubled each time, up to the second.
 const RETRY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(1);
@@ -131,6 +135,8 @@ pub struct Ledger {
     pulse: Pulse,
     /// A hand came free without anything to settle.
     freed: bool,
+    /// Until when messages are gathered for the next turn.
+    gather: tokio::time::Instant,
     closing: bool,
 }
 
@@ -158,6 +164,7 @@ impl Ledger {
             in_hand: HashMap::new(),
             pulse: Pulse::of("the ledger"),
             freed: false,
+            gather: tokio::time::Instant::now(),
             closing: false,
         };
         (ledger, LedgerHandle(sender), mails)
@@ -188,6 +195,7 @@ impl Ledger {
             }
             let asked = turn.claim as usize;
             let report = self.take(turn).await?;
+            self.gather = tokio::time::Instant::now() + GATHER;
             let all_claimed = report.claimed.len() < asked;
             self.account(report, waiting);
             // With free hands left nothing more is due now; otherwise a settlement will bring the next turn.
@@ -216,6 +224,7 @@ impl Ledger {
             None => LONGEST_SLEEP,
         };
         let stopping = self.shutdown.is_cancelled();
+        tokio::time::sleep_until(self.gather).await;
         tokio::select! {
             biased;
             _ = self.inbox.recv_many(messages, BATCH) => false,
@@ -261,12 +270,21 @@ impl Ledger {
         self.in_hand.values().filter(|hand| hand.trial).count()
     }
 
+    /// How many hands are free.
     fn free(&self) -> usize {
+        self.room(0)
+    }
+
+    /// How many mails to claim when so many have ended since the last turn: for each free hand one, and as many
+    /// ahead as have ended, since about as many will have ended by the next turn. Then a connection that comes free
+    /// finds a mail at once instead of waiting for a commit. Where mails take long few end at a time, and few wait here
+    /// that another worker could have taken.
+    fn room(&self, ended: usize) -> usize {
         if self.closing || self.shutdown.is_cancelled() {
-            0
-        } else {
-            self.claimant.hands.saturating_sub(self.in_hand.len())
+            return 0;
         }
+        let hands = self.claimant.hands;
+        (hands + ended.min(hands)).saturating_sub(self.in_hand.len())
     }
 
     /// Turns messages into a turn, and remembers who waits for a mark.
@@ -295,7 +313,8 @@ impl Ledger {
                 }
             }
         }
-        let claim = self.gate.allows(self.free(), self.trials());
+        let room = self.room(turn.settlements.len());
+        let claim = self.gate.allows(room, self.trials());
         turn.keys = self.claimant.keys.clone();
         turn.claim = u32::try_from(claim).unwrap_or(u32::MAX);
         (turn, waiting)

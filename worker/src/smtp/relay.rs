@@ -128,8 +128,13 @@ impl Relay {
         &self.0.name
     }
 
-    /// Waits for one of the relay's connections to be free.
-    pub async fn slot(&self) -> Slot {
+    /// Waits for one of the relay's connections to be free, but no longer than the options say.
+    pub async fn slot(&self) -> Option<Slot> {
+        let limit = self.0.target.timeouts.slot;
+        timeout(limit, self.free()).await.ok()
+    }
+
+    async fn free(&self) -> Slot {
         // The semaphore is never closed, so this always is a permit.
         let kept = Arc::clone(&self.0.free).acquire_owned().await.ok();
         Slot { _kept: kept }
@@ -150,7 +155,7 @@ impl Relay {
         message: &[u8],
         mark: impl Future<Output = Mark> + Send,
     ) -> Try {
-        let slot = self.slot().await;
+        let slot = self.free().await;
         self.send_in(&slot, envelope, message, mark).await
     }
 

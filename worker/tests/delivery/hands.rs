@@ -15,10 +15,11 @@ use smart_notes_worker::queue::gate::Gate;
 use smart_notes_worker::queue::hands::HandsLayer;
 use smart_notes_worker::queue::ledger::{Claimant, Ledger};
 use smart_notes_worker::queue::{Ending, LedgerHandle, MailBackend};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
-use crate::rig::{PATIENCE, Rig, outcomes};
+use crate::rig::{PATIENCE, Rig, outcomes, until};
 
 const ADA: &str = "ada@example.com";
 
@@ -166,4 +167,53 @@ async fn a_handler_that_panics_after_its_mark_counts_as_cut_off_and_twice_is_the
     assert_eq!(outcomes(&story), ["cut_off", "cut_off"]);
     let reason = story.mail.reason.unwrap();
     assert!(reason.contains("may have been delivered"), "{reason}");
+}
+
+#[tokio::test]
+async fn while_mails_flow_as_many_are_claimed_ahead_as_have_ended_and_no_more() {
+    let rig = Rig::new().await;
+    for n in 0..20 {
+        rig.register(&format!("ada{n}@example.com")).await;
+    }
+    let (begun, mut begins) = mpsc::unbounded_channel();
+    let ends = Arc::new(Semaphore::new(0));
+    let handler = {
+        let ends = Arc::clone(&ends);
+        move |_: Claimed, _: LedgerHandle| {
+            let (begun, ends) = (begun.clone(), Arc::clone(&ends));
+            async move {
+                begun.send(()).unwrap();
+                ends.acquire().await.unwrap().forget();
+                delivered()
+            }
+        }
+    };
+
+    let (before, after) = with_handler(&rig, handler, async {
+        for _ in 0..4 {
+            begins.recv().await.unwrap();
+        }
+        let before = begins.len();
+        ends.add_permits(4);
+        // Four for the hands that came free, and at least one ahead.
+        for _ in 0..5 {
+            begins.recv().await.unwrap();
+        }
+        until("four are delivered", async || {
+            let mails = rig.mails().await;
+            mails
+                .iter()
+                .filter(|mail| mail.state == "delivered")
+                .count()
+                == 4
+        })
+        .await;
+        let after = begins.len();
+        ends.close();
+        (before, after)
+    })
+    .await;
+
+    assert_eq!(before, 0, "there are four hands");
+    assert!(after <= 3, "{after} more than as many ahead as have ended");
 }

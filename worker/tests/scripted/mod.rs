@@ -214,6 +214,7 @@ pub fn hasty() -> RelayOptions {
             tls_and_auth: stage,
             command: stage,
             final_dot: stage,
+            slot: stage,
             whole_try: Duration::from_secs(20),
         },
         ..RelayOptions::default()

@@ -53,8 +53,9 @@ pub(super) async fn claim(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    let asked = ids.len() as u64;
     let ids = serde_json::to_string(&ids).map_err(unreadable)?;
-    sqlx::query!(
+    let ours = sqlx::query!(
         "update mails set claim_no = claim_no + 1, state = 'sending', again_at = null
          where id in (select value from json_each(?)) and finished_at is null",
         ids
@@ -62,7 +63,9 @@ pub(super) async fn claim(
     .execute(&mut *connection)
     .await
     .map_err(store_error)?;
-    set_strangers_aside(connection, &ids, now).await?;
+    if ours.rows_affected() < asked {
+        set_strangers_aside(connection, &ids, now).await?;
+    }
     load(connection, &ids, now).await
 }
 
@@ -88,15 +91,16 @@ async fn lock_jobs(
 ) -> Result<Vec<String>, StoreError> {
     let rank = i64::from(priority.rank());
     let (seconds, at) = (now.as_second(), micros(now));
-    let due = sqlx::query_scalar!(
-        "select id from Jobs indexed by idx_jobs_pending
-         where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
-           and (?5 is null or not exists (
-                   select 1 from mails join challenges on challenges.id = mails.challenge_id
-                   where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
-                     and challenges.superseded_at is null and challenges.expires_at > ?6
-                     and challenges.key_id not in (select value from json_each(?5))))
-         order by run_at, id limit ?4",
+    let ids = sqlx::query_scalar!(
+        r#"select json_group_array(due.id) as "ids!: String" from (
+               select id from Jobs indexed by idx_jobs_pending
+               where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
+                 and (?5 is null or not exists (
+                         select 1 from mails join challenges on challenges.id = mails.challenge_id
+                         where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
+                           and challenges.superseded_at is null and challenges.expires_at > ?6
+                           and challenges.key_id not in (select value from json_each(?5))))
+               order by run_at, id limit ?4) as due"#,
         QUEUE,
         rank,
         seconds,
@@ -104,14 +108,14 @@ async fn lock_jobs(
         keys,
         at
     )
-    .fetch_all(&mut *connection)
+    .fetch_one(&mut *connection)
     .await
     .map_err(store_error)?;
+    let due: Vec<String> = serde_json::from_str(&ids).map_err(unreadable)?;
     if due.is_empty() {
         return Ok(due);
     }
     sign_of_life(connection, worker, now).await?;
-    let ids = serde_json::to_string(&due).map_err(unreadable)?;
     sqlx::query!(
         "update Jobs set status = 'Running', lock_by = ?1, lock_at = ?2, attempts = attempts + 1
          where id in (select value from json_each(?3))",

@@ -3,9 +3,10 @@
 //! apalis brings the tables, their indexes and the statement that adds a job. Claiming,
 //! settling and rescuing are statements of our own, since the stock ones lose wake-ups,
 //! retry at once and let two workers run one job. Each is set-wise: one statement for a
-//! group, over `json_each`.
+//! group, over `json_each` or `jsonb_each` (which spares reading each element's text again for each of its fields).
 
 mod claim;
+mod fence;
 mod pause;
 mod rescue;
 mod settle;
@@ -30,6 +31,8 @@ use crate::access::micros;
 use crate::error::store_error;
 use crate::sweep::Sweep;
 use crate::writer::Unit;
+
+use fence::Fence;
 
 pub(crate) use claim::life;
 pub(crate) use pause::release_held;
@@ -218,13 +221,17 @@ impl QueueWrite for TakeTurn {
 
     async fn apply(&self, connection: &mut SqliteConnection) -> Result<TurnReport, StoreError> {
         let Self { worker, turn, now } = self;
+        let fence = Fence::look(connection, turn, *now).await?;
+        let (settling, late): (Vec<_>, Vec<_>) =
+            (turn.settlements.iter()).partition(|settlement| fence.lets_settle(settlement));
+        settle::settle(connection, worker, &settling).await?;
+        let marks = settle::mark(connection, &turn.marks, &fence, *now).await?;
+        settle::release(connection, worker, &turn.releases).await?;
+        let claimed = claim::claim(connection, worker, turn.claim, &turn.keys, *now).await?;
         Ok(TurnReport {
-            lost: settle::settle(connection, worker, &turn.settlements).await?,
-            marks: settle::mark(connection, &turn.marks, *now).await?,
-            claimed: {
-                settle::release(connection, worker, &turn.releases).await?;
-                claim::claim(connection, worker, turn.claim, &turn.keys, *now).await?
-            },
+            claimed,
+            marks,
+            lost: late.iter().map(|settlement| settlement.claim).collect(),
         })
     }
 }

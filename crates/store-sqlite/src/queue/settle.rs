@@ -1,10 +1,9 @@
-//! Settling, marking and releasing claims. Each statement is fenced by the claim's number: a claim
-//! that is no longer the newest changes nothing.
+//! Settling, marking and releasing claims that the [`Fence`] lets through.
 //!
 //! A `+` before a column keeps `SQLite` from its index: many rows may share a state or a worker, and each would be
 //! compared with each of the group. By the id, each of the group finds its row at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use domain::mail::MailState;
 use domain::queue::{ChallengeLife, Claim, Marked, Settlement, TryRecord};
@@ -14,6 +13,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::claim::life;
+use super::fence::{Fence, claim_rows};
 use super::whole_second;
 use crate::access::micros;
 use crate::error::{store_error, unreadable};
@@ -110,18 +110,18 @@ fn job_result(settlement: &Settlement) -> String {
     serde_json::json!({ word: settlement.reason }).to_string()
 }
 
-/// Settles claims and answers with those that came too late.
+/// Settles claims that [`Fence`] has let through.
 pub(super) async fn settle(
     connection: &mut SqliteConnection,
     worker: &str,
-    settlements: &[Settlement],
-) -> Result<Vec<Claim>, StoreError> {
+    settlements: &[&Settlement],
+) -> Result<(), StoreError> {
     if settlements.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let rows: Vec<Row<'_>> = settlements.iter().map(Row::of).collect();
+    let rows: Vec<Row<'_>> = settlements.iter().copied().map(Row::of).collect();
     let rows = serde_json::to_string(&rows).map_err(unreadable)?;
-    let settled: HashSet<String> = sqlx::query_scalar!(
+    sqlx::query!(
         "update mails set
              state = j.value ->> 'state', reason = j.value ->> 'reason',
              again_at = j.value ->> 'again_at', finished_at = j.value ->> 'finished_at',
@@ -131,24 +131,19 @@ pub(super) async fn settle(
              recipient_key = iif(j.value ->> 'finished_at' is not null and mails.forget_as is not null,
                  mails.forget_as, mails.recipient_key),
              cut_offs = mails.cut_offs + (j.value ->> 'cut_off')
-         from json_each(?) as j
-         where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'
-           and +mails.state = 'sending'
-         returning mails.id",
+         from jsonb_each(?) as j
+         where mails.id = j.value ->> 'mail'",
         rows
     )
-    .fetch_all(&mut *connection)
+    .execute(&mut *connection)
     .await
-    .map_err(store_error)?
-    .into_iter()
-    .collect();
-    let accepted = serde_json::to_string(&settled).map_err(unreadable)?;
-    record_tries(connection, worker, &rows, &accepted).await?;
+    .map_err(store_error)?;
+    record_tries(connection, worker, &rows).await?;
     if settlements
         .iter()
         .any(|settlement| settlement.suppress_until.is_some())
     {
-        suppress(connection, &rows, &accepted).await?;
+        suppress(connection, &rows).await?;
     }
     sqlx::query!(
         "update Jobs set
@@ -156,28 +151,21 @@ pub(super) async fn settle(
              lock_by = null, lock_at = null, done_at = j.value ->> 'done_at',
              attempts = Jobs.attempts - 1 + (j.value ->> 'counted'),
              last_result = j.value ->> 'result'
-         from json_each(?1) as j
-         where Jobs.id = j.value ->> 'mail' and +Jobs.lock_by = ?2
-           and j.value ->> 'mail' in (select value from json_each(?3))",
+         from jsonb_each(?1) as j
+         where Jobs.id = j.value ->> 'mail' and +Jobs.lock_by = ?2",
         rows,
-        worker,
-        accepted
+        worker
     )
     .execute(&mut *connection)
     .await
     .map_err(store_error)?;
-    Ok(settlements
-        .iter()
-        .map(|settlement| settlement.claim)
-        .filter(|claim| !settled.contains(&claim.mail.to_string()))
-        .collect())
+    Ok(())
 }
 
 async fn record_tries(
     connection: &mut SqliteConnection,
     worker: &str,
     rows: &str,
-    accepted: &str,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "insert or replace into mail_tries
@@ -188,11 +176,9 @@ async fn record_tries(
                 t.value ->> 'reused', t.value ->> 'stage', t.value ->> 'code',
                 t.value ->> 'enhanced', t.value ->> 'text', t.value ->> 'outcome',
                 iif(t.key + 1 = json_array_length(j.value, '$.reaches'), j.value ->> 'again_at', null)
-         from json_each(?2) as j, json_each(j.value, '$.reaches') as t
-         where j.value ->> 'mail' in (select value from json_each(?3))",
+         from jsonb_each(?2) as j, jsonb_each(j.value, '$.reaches') as t",
         worker,
-        rows,
-        accepted
+        rows
     )
     .execute(connection)
     .await
@@ -201,23 +187,17 @@ async fn record_tries(
 }
 
 /// Keeps addresses that a relay has refused for good, but none that is to be forgotten.
-async fn suppress(
-    connection: &mut SqliteConnection,
-    rows: &str,
-    accepted: &str,
-) -> Result<(), StoreError> {
+async fn suppress(connection: &mut SqliteConnection, rows: &str) -> Result<(), StoreError> {
     sqlx::query!(
         "insert or replace into suppressions
              (recipient_key, since_at, until_at, mail_id, relay, code, enhanced, text)
          select mails.recipient_key, j.value ->> 'finished_at', j.value ->> 'suppress_until', mails.id,
                 j.value ->> '$.reaches[#-1].relay', j.value ->> '$.reaches[#-1].code',
                 j.value ->> '$.reaches[#-1].enhanced', j.value ->> '$.reaches[#-1].text'
-         from json_each(?1) as j cross join mails on mails.id = j.value ->> 'mail'
+         from jsonb_each(?1) as j cross join mails on mails.id = j.value ->> 'mail'
          where j.value ->> 'suppress_until' is not null and j.value ->> '$.reaches[#-1]' is not null
-           and j.value ->> 'finished_at' is not null and mails.forget_as is null
-           and mails.id in (select value from json_each(?2))",
-        rows,
-        accepted
+           and j.value ->> 'finished_at' is not null and mails.forget_as is null",
+        rows
     )
     .execute(connection)
     .await
@@ -225,62 +205,32 @@ async fn suppress(
     Ok(())
 }
 
-/// A claim as the statements read it.
-#[derive(Serialize)]
-struct ClaimRow {
-    mail: String,
-    claim: u32,
-}
-
-fn claim_rows(claims: &[Claim]) -> Result<String, StoreError> {
-    let rows: Vec<ClaimRow> = claims
-        .iter()
-        .map(|claim| ClaimRow {
-            mail: claim.mail.to_string(),
-            claim: claim.number,
-        })
-        .collect();
-    serde_json::to_string(&rows).map_err(unreadable)
-}
-
-/// Puts on record that the final dot is about to be written, for claims that are the newest and whose code lives.
+/// Puts on record that the final dot is about to be written, for claims that `fence` lets through.
 pub(super) async fn mark(
     connection: &mut SqliteConnection,
     marks: &[Claim],
+    fence: &Fence,
     now: Timestamp,
 ) -> Result<HashMap<Claim, Marked>, StoreError> {
-    if marks.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows = claim_rows(marks)?;
-    let at = micros(now);
-    let marked: HashSet<String> = sqlx::query_scalar!(
-        "update mails set dot_claim_no = mails.claim_no from json_each(?1) as j
-         where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'
-           and +mails.state = 'sending'
-           and (mails.challenge_id is null or exists (
-                   select 1 from challenges
-                   where challenges.id = mails.challenge_id and challenges.used_at is null
-                     and challenges.ended_at is null and challenges.superseded_at is null
-                     and challenges.expires_at > ?2))
-         returning mails.id",
-        rows,
-        at
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(store_error)?
-    .into_iter()
-    .collect();
+    let (go, refused): (Vec<Claim>, Vec<Claim>) =
+        marks.iter().partition(|claim| fence.lets_mark(**claim));
     let mut answers = HashMap::with_capacity(marks.len());
-    for claim in marks {
-        let answer = if marked.contains(&claim.mail.to_string()) {
-            Marked::Go
-        } else {
-            refusal(connection, *claim, now).await?
-        };
-        answers.insert(*claim, answer);
+    for claim in refused {
+        answers.insert(claim, refusal(connection, claim, now).await?);
     }
+    if go.is_empty() {
+        return Ok(answers);
+    }
+    let ids: Vec<String> = go.iter().map(|claim| claim.mail.to_string()).collect();
+    let ids = serde_json::to_string(&ids).map_err(unreadable)?;
+    sqlx::query!(
+        "update mails set dot_claim_no = claim_no where id in (select value from json_each(?))",
+        ids
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    answers.extend(go.into_iter().map(|claim| (claim, Marked::Go)));
     Ok(answers)
 }
 
@@ -324,10 +274,10 @@ pub(super) async fn release(
     if releases.is_empty() {
         return Ok(());
     }
-    let rows = claim_rows(releases)?;
+    let rows = claim_rows(releases.iter().copied())?;
     let given_back = sqlx::query_scalar!(
         "update mails set state = case when reason is not null then 'waiting' else 'queued' end
-         from json_each(?) as j
+         from jsonb_each(?) as j
          where mails.id = j.value ->> 'mail' and mails.claim_no = j.value ->> 'claim'
            and +mails.state = 'sending'
          returning mails.id",

@@ -30,7 +30,7 @@ impl Relays {
     /// Hands a mail to the first relay whose breaker lets it, and on to the next ones while they fail or
     /// refuse us before `mark` was asked for. Never after: from then on the dot may be written.
     ///
-    /// Returns each reach in its order; none, if no relay takes mails now. `mark` as for
+    /// Returns each reach in its order; none, if no relay takes mails now or its connections all hang. `mark` as for
     /// [`Relay::send`](crate::smtp::Relay::send).
     pub async fn hand_over(
         &self,

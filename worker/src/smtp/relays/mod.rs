@@ -115,6 +115,7 @@ impl Relays {
             let index = self.first_open_to(tried)?;
             tokio::select! {
                 slot = self.0.relays[index].slot() => {
+                    let slot = slot?;
                     let pass = self.change(index, |breaker| (breaker.admit(), None, None));
                     if let Some(pass) = pass {
                         return Some(Admitted::new(self.clone(), index, slot, pass));
