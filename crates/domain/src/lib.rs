@@ -9,6 +9,7 @@
 //! | [`accounts`] | the use cases: register, verify, resend, log in |
 //! | [`email`], [`username`], [`password`] | values parsed at the door |
 //! | [`otp`], [`token`] | one-time codes and session tokens: how they are made and checked |
+//! | [`plans`] | who may hold how many notes, and until when |
 //! | [`limits`], [`audit`] | how often something may happen, and the record of what did |
 //! | [`mail`], [`relay`] | kinds of mail, their states, when a try is repeated; how relays stand |
 //! | [`operator`] | what an operator asks of the mail queue, and does to it |
@@ -26,6 +27,7 @@ pub mod mail;
 pub mod operator;
 pub mod otp;
 pub mod password;
+pub mod plans;
 pub mod queue;
 pub mod random;
 pub mod relay;
