@@ -9,6 +9,7 @@
 //! | [`accounts`] | the use cases: register, verify, resend, log in |
 //! | [`email`], [`username`], [`password`] | values parsed at the door |
 //! | [`otp`], [`token`] | one-time codes and session tokens: how they are made and checked |
+//! | [`notes`] | notes, their trash, lists, changes, and edits made offline |
 //! | [`plans`] | who may hold how many notes, and until when |
 //! | [`limits`], [`audit`] | how often something may happen, and the record of what did |
 //! | [`mail`], [`relay`] | kinds of mail, their states, when a try is repeated; how relays stand |
@@ -24,6 +25,7 @@ pub mod email;
 pub mod id;
 pub mod limits;
 pub mod mail;
+pub mod notes;
 pub mod operator;
 pub mod otp;
 pub mod password;

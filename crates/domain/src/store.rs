@@ -28,9 +28,11 @@ use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::{ChallengeId, RegistrationId, SessionId, UserId};
 use crate::mail::NewMail;
+use crate::notes::port::{ReadNotes, WriteNotes};
 use crate::operator::{Inquiries, Interventions};
 use crate::otp::Purpose;
 use crate::password::PasswordHash;
+use crate::plans::Standing;
 use crate::queue::{MailFilter, MailRecord, MailStory};
 use crate::token::SecretHash;
 use crate::username::{NameKey, Username};
@@ -64,7 +66,7 @@ pub trait Write: Send + Sync + 'static {
 
 /// What can be read, inside a unit of work as well as outside.
 #[async_trait]
-pub trait View: Inquiries + Send {
+pub trait View: Inquiries + ReadNotes + Send {
     /// The user with that address.
     async fn user_by_email(&mut self, email: &EmailKey) -> Result<Option<User>, StoreError>;
     /// The account that a login means, by address or by name; see [`crate::accounts::login`].
@@ -87,6 +89,9 @@ pub trait View: Inquiries + Send {
         now: Timestamp,
         idle_since: Timestamp,
     ) -> Result<Vec<Session>, StoreError>;
+    /// Where a user stands: the plan, until when, and how many live notes there are.
+    async fn plan_standing(&mut self, user: UserId, now: Timestamp)
+    -> Result<Standing, StoreError>;
     /// The security events of a user, newest first.
     async fn records(&mut self, user: UserId, limit: u32) -> Result<Vec<Recorded>, StoreError>;
     /// Users, in the order of their numbers.
@@ -318,11 +323,29 @@ pub trait Records: Send {
 
 /// Everything a use case can do.
 pub trait Tx:
-    View + Users + Attempts + Challenges + Sessions + Mails + Records + Imports + Interventions
+    View
+    + Users
+    + Attempts
+    + Challenges
+    + Sessions
+    + Mails
+    + Records
+    + Imports
+    + Interventions
+    + WriteNotes
 {
 }
 impl<T> Tx for T where
-    T: View + Users + Attempts + Challenges + Sessions + Mails + Records + Imports + Interventions
+    T: View
+        + Users
+        + Attempts
+        + Challenges
+        + Sessions
+        + Mails
+        + Records
+        + Imports
+        + Interventions
+        + WriteNotes
 {
 }
 

@@ -18,6 +18,7 @@ mod mails;
 mod mend;
 mod meters;
 pub mod migrate;
+mod notes;
 mod operator;
 pub mod queue;
 mod records;

@@ -10,6 +10,7 @@ use domain::audit::Recorded;
 use domain::email::EmailKey;
 use domain::id::UserId;
 use domain::password::PasswordHash;
+use domain::plans::{Plan, Standing};
 use domain::queue::{MailFilter, MailRecord, MailStory};
 use domain::store::{StoreError, View};
 use domain::token::SecretHash;
@@ -48,6 +49,35 @@ impl<C: Connected> View for Access<C> {
         .await
         .map_err(store_error)?;
         Ok(row.map(UserRow::read))
+    }
+
+    async fn plan_standing(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Standing, StoreError> {
+        let now = micros(now);
+        let row = sqlx::query!(
+            r#"select
+                 coalesce((select live from note_books where note_books.user_id = ?1), 0) as "used!: i64",
+                 count(*) as "grants!: i64", max(until_at is null) as "endless: bool", max(until_at) as "until: i64"
+               from plan_grants where user_id = ?1 and (until_at is null or until_at > ?2)"#,
+            user.0,
+            now
+        )
+        .fetch_one(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        let endless = row.endless.unwrap_or(false);
+        Ok(Standing {
+            plan: if row.grants > 0 {
+                Plan::Premium
+            } else {
+                Plan::Free
+            },
+            premium_until: row.until.filter(|_| !endless).map(time),
+            used: u64::try_from(row.used).unwrap_or(0),
+        })
     }
 
     async fn session(&mut self, token: &SecretHash) -> Result<Option<SessionUser>, StoreError> {

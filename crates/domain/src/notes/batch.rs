@@ -1,0 +1,217 @@
+//! Edits that were made offline. Each is a transaction of its own, and says of which version it is an edit: its base.
+//!
+//! What was changed on both sides is kept on both: the note as others have it, and the edit as a copy of its own. The
+//! copy's identifier is made of the edit, so that the same edit sent again makes no second one.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::condition::Condition;
+use super::create::{new_note, no_room, with_version};
+use super::edit::Replace;
+use super::{Draft, Note, NoteId, Refused, TITLE_LENGTH, Written};
+use crate::id::UserId;
+use crate::plans::NoteLimits;
+use crate::store::{StoreError, Tx, Write};
+
+/// The most edits of a batch.
+pub const EDITS: usize = 100;
+
+/// What is added to the title of a copy.
+const MARK: &str = " (conflict)";
+
+/// Writes a note that was written offline.
+#[derive(Debug)]
+pub struct Upsert {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub id: NoteId,
+    /// What it says.
+    pub draft: Draft,
+    /// The version that was edited; none if the client made the note.
+    pub base: Option<i64>,
+    /// How many notes each plan allows.
+    pub limits: NoteLimits,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What came of an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Merged {
+    /// It was written, or said nothing new.
+    Written(Written),
+    /// Somebody else had changed the note meanwhile.
+    Conflict {
+        /// The note as it is, untouched.
+        theirs: Note,
+        /// The edit as a note of its own. None of a deletion.
+        copy: Option<Note>,
+    },
+    /// The note is in the trash now.
+    Deleted,
+    /// There was no such live note to delete.
+    Absent,
+}
+
+#[async_trait]
+impl Write for Upsert {
+    type Out = Result<Merged, Refused>;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
+        let stored = tx.note(self.user, self.id).await?;
+        match stored {
+            Some(theirs) if theirs.is_live() && self.conflicts_with(&theirs) => {
+                let copied = self.copy(tx).await?;
+                Ok(copied.map(|copy| Merged::Conflict {
+                    theirs,
+                    copy: Some(copy),
+                }))
+            }
+            // What was deleted meanwhile lives on: an edit says more than a deletion.
+            stored => {
+                let replace = Replace {
+                    user: self.user,
+                    id: self.id,
+                    draft: self.draft.clone(),
+                    condition: Condition::default(),
+                    limits: self.limits,
+                    now: self.now,
+                };
+                Ok(replace
+                    .put(tx, stored)
+                    .await?
+                    .map(Merged::Written)
+                    .map_err(|refused| match refused {
+                        Refused::NotFound => Refused::Taken,
+                        refused => refused,
+                    }))
+            }
+        }
+    }
+}
+
+impl Upsert {
+    fn conflicts_with(&self, theirs: &Note) -> bool {
+        self.base != Some(theirs.version) && self.draft != theirs.draft
+    }
+
+    /// Keeps the edit beside the note.
+    async fn copy(&self, tx: &mut dyn Tx) -> Result<Result<Note, Refused>, StoreError> {
+        let draft = Draft {
+            title: marked(&self.draft.title),
+            ..self.draft.clone()
+        };
+        let mut new = new_note(self.user, self.copy_id(), draft, self.limits, self.now);
+        new.note.conflict_of = Some(self.id);
+        if let Some(version) = tx.insert_note(&new).await? {
+            return Ok(Ok(with_version(&new, version)));
+        }
+        Ok(match tx.note(self.user, new.note.id).await? {
+            Some(copied) => Ok(copied),
+            None => Err(no_room(tx, &new).await?),
+        })
+    }
+
+    /// An identifier (UUID version 8, RFC 9562) for the copy of exactly this edit.
+    fn copy_id(&self) -> NoteId {
+        let Draft {
+            title,
+            content,
+            tags,
+            pinned,
+            archived,
+        } = &self.draft;
+        let mut hash = Sha256::new();
+        hash.update(self.user.0.to_be_bytes());
+        hash.update(self.id.0.as_bytes());
+        hash.update(self.base.unwrap_or(0).to_be_bytes());
+        for text in [title, content].into_iter().chain(tags) {
+            hash.update(text.len().to_be_bytes());
+            hash.update(text);
+        }
+        hash.update([u8::from(*pinned), u8::from(*archived)]);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        NoteId(uuid::Uuid::new_v8(bytes))
+    }
+}
+
+/// A title that says that it is a copy's, cut so that it fits.
+fn marked(title: &str) -> String {
+    let room = TITLE_LENGTH - MARK.chars().count();
+    let kept: String = title.chars().take(room).collect();
+    format!("{kept}{MARK}").trim_start().to_owned()
+}
+
+/// Puts a note into the trash that was deleted offline; never one that somebody has changed since.
+#[derive(Debug)]
+pub struct Delete {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub id: NoteId,
+    /// The version that was deleted. Without one, whatever there is.
+    pub base: Option<i64>,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for Delete {
+    type Out = Merged;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
+        let stored = tx.note(self.user, self.id).await?.filter(Note::is_live);
+        let Some(theirs) = stored else {
+            return Ok(Merged::Absent);
+        };
+        if self.base.is_some_and(|base| base != theirs.version) {
+            return Ok(Merged::Conflict { theirs, copy: None });
+        }
+        tx.trash_note(self.user, self.id, self.now).await?;
+        Ok(Merged::Deleted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upsert(draft: Draft) -> Upsert {
+        Upsert {
+            user: UserId(1),
+            id: "0190a0b0-c0d0-7e00-8f00-abcdefabcdef".parse().unwrap(),
+            draft,
+            base: Some(1),
+            limits: NoteLimits {
+                free: 20,
+                premium: None,
+            },
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_copy_of_an_edit_has_always_the_same_identifier_and_that_of_another_another() {
+        let tags = |tags: &[&str]| Draft {
+            tags: tags.iter().map(ToString::to_string).collect(),
+            ..Draft::default()
+        };
+        let of = |draft| upsert(draft).copy_id();
+
+        assert_eq!(of(tags(&["a", "b"])), of(tags(&["a", "b"])));
+        assert_ne!(of(tags(&["a", "b"])), of(tags(&["ab"])));
+        assert_ne!(of(tags(&[])), of(tags(&[""])));
+        assert_eq!(of(tags(&[])).to_string().as_bytes()[14], b'8');
+    }
+
+    #[test]
+    fn the_title_of_a_copy_fits() {
+        assert_eq!(marked("Milk"), "Milk (conflict)");
+        assert_eq!(marked(""), "(conflict)");
+        assert_eq!(marked(&"é".repeat(200)).chars().count(), TITLE_LENGTH);
+    }
+}

@@ -1,0 +1,82 @@
+//! Adding a note. The plan's limit is checked by the statement that adds it, so that of many at once none slips by.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::port::NewNote;
+use super::{Draft, Full, Note, NoteId, Refused, Written, words};
+use crate::id::UserId;
+use crate::plans::NoteLimits;
+use crate::store::{StoreError, Tx, Write};
+
+/// Adds a note. The same once more changes nothing, also on a full plan.
+#[derive(Debug)]
+pub struct Create(NewNote);
+
+impl Create {
+    /// A note of a user that is to be added.
+    #[must_use]
+    pub fn new(user: UserId, id: NoteId, draft: Draft, limits: NoteLimits, now: Timestamp) -> Self {
+        Self(new_note(user, id, draft, limits, now))
+    }
+}
+
+#[async_trait]
+impl Write for Create {
+    type Out = Result<Written, Refused>;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
+        let Self(new) = self;
+        if let Some(version) = tx.insert_note(new).await? {
+            return Ok(Ok(Written::Created(with_version(new, version))));
+        }
+        Ok(match tx.note(new.user, new.note.id).await? {
+            Some(note) if note.is_live() && note.draft == new.note.draft => {
+                Ok(Written::Unchanged(note))
+            }
+            Some(_) => Err(Refused::Taken),
+            None => Err(no_room(tx, new).await?),
+        })
+    }
+}
+
+/// A note at its beginning.
+pub(super) fn new_note(
+    user: UserId,
+    id: NoteId,
+    draft: Draft,
+    limits: NoteLimits,
+    now: Timestamp,
+) -> NewNote {
+    NewNote {
+        user,
+        words: words::of_note(&draft),
+        note: Note {
+            id,
+            draft,
+            created: now,
+            updated: now,
+            version: 1,
+            conflict_of: None,
+            trashed: None,
+        },
+        limits,
+    }
+}
+
+/// The note as it was added.
+pub(super) fn with_version(new: &NewNote, version: i64) -> Note {
+    Note {
+        version,
+        ..new.note.clone()
+    }
+}
+
+/// Why a note was not added that the user does not have.
+pub(super) async fn no_room(tx: &mut dyn Tx, new: &NewNote) -> Result<Refused, StoreError> {
+    if tx.note_id_is_taken(new.note.id).await? {
+        return Ok(Refused::Taken);
+    }
+    let standing = tx.plan_standing(new.user, new.note.created).await?;
+    Ok(Refused::Full(Full::of(standing, new.limits)))
+}

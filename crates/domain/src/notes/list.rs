@@ -1,0 +1,107 @@
+//! Lists of notes: filters, orders, and places to go on from.
+
+use super::words::folded;
+use super::{Note, NoteId};
+use crate::id::UserId;
+
+/// What a list is ordered by; the identifier decides between equals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// When a note was changed last.
+    Updated,
+    /// When a note was made.
+    Created,
+    /// The title, without case and accents.
+    Title,
+    /// How well a note fits what is searched for, then when it was changed last. Best and newest first alone.
+    Rank,
+}
+
+/// An order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// By what.
+    pub key: Key,
+    /// The highest first.
+    pub descending: bool,
+}
+
+/// A place in a list: right after a note, or right before it, whether that note is still there or not. What the
+/// list is not ordered by is 0 or empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The note's rank.
+    pub rank: i64,
+    /// The note's time, in microseconds since 1970-01-01 UTC.
+    pub number: i64,
+    /// The note's folded title.
+    pub title: String,
+    /// The note.
+    pub id: NoteId,
+    /// Whether the page ends before the place, instead of beginning after it.
+    pub before: bool,
+}
+
+/// What is asked of a list.
+#[derive(Debug, Clone)]
+pub struct NoteQuery {
+    /// Whose notes.
+    pub user: UserId,
+    /// Those in the trash, instead of the live ones.
+    pub trashed: bool,
+    /// Those with exactly this tag.
+    pub tag: Option<String>,
+    /// Those that are pinned, or those that are not.
+    pub pinned: Option<bool>,
+    /// Those that are archived, or those that are not.
+    pub archived: Option<bool>,
+    /// Folded words; see [`super::words::of_search`].
+    pub words: Vec<String>,
+    /// In which order.
+    pub order: Order,
+    /// From where; from the beginning if `None`.
+    pub place: Option<Place>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A note in a list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The note.
+    pub note: Note,
+    /// How well it fits what is searched for.
+    pub rank: i64,
+}
+
+impl Listed {
+    /// The place right after the note, or right before it.
+    #[must_use]
+    pub fn place(&self, key: Key, before: bool) -> Place {
+        let Self { note, rank } = self;
+        let (rank, number, title) = match key {
+            Key::Updated => (0, note.updated.as_microsecond(), String::new()),
+            Key::Created => (0, note.created.as_microsecond(), String::new()),
+            Key::Title => (0, 0, folded(&note.draft.title)),
+            Key::Rank => (*rank, note.updated.as_microsecond(), String::new()),
+        };
+        Place {
+            rank,
+            number,
+            title,
+            id: note.id,
+            before,
+        }
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, Default)]
+pub struct NotePage {
+    /// The notes, in their order.
+    pub notes: Vec<Listed>,
+    /// Whether there are more in the direction that was asked for.
+    pub more: bool,
+    /// How many the whole list has.
+    pub count: u64,
+}

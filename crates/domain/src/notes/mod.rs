@@ -1,0 +1,231 @@
+//! Notes: what one is, and what may happen to it.
+//!
+//! | Room | What lives there |
+//! |---|---|
+//! | [`words`] | a note's text as search sees it, and the piece of it that is shown |
+//! | [`condition`] | what a client expects of a note before it changes it |
+//! | [`create`], [`edit`], [`remove`] | the use cases: add, replace and change, trash, restore, delete |
+//! | [`batch`] | edits that were made offline |
+//! | [`list`], [`changes`] | what can be asked |
+//! | [`port`] | what a database implements |
+//!
+//! A note is live or in the trash. Only live ones count against the plan, and only they are listed, shown and changed;
+//! to a device that follows the changes a trashed note is as deleted as one that is gone.
+
+pub mod batch;
+pub mod changes;
+pub mod condition;
+pub mod create;
+pub mod edit;
+pub mod list;
+pub mod port;
+pub mod remove;
+pub mod words;
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use crate::plans::{NoteLimits, Plan, Standing};
+
+/// The most characters of a title.
+pub const TITLE_LENGTH: usize = 200;
+
+/// The most characters of a content.
+pub const CONTENT_LENGTH: usize = 100_000;
+
+/// The most tags of a note.
+pub const TAGS: usize = 20;
+
+/// The most characters of a tag.
+pub const TAG_LENGTH: usize = 50;
+
+/// A note's identifier: a UUID (RFC 9562), chosen by the client or by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NoteId(uuid::Uuid);
+
+/// Why a text is no identifier of a note.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no UUID: 32 hexadecimal digits in groups of 8-4-4-4-12 are expected")]
+pub struct NoUuid(String);
+
+impl NoteId {
+    /// A new identifier: a UUID of version 7, which begins with the current millisecond.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for NoteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for NoteId {
+    type Err = NoUuid;
+
+    /// Reads the usual form alone, in any case.
+    fn from_str(text: &str) -> Result<Self, NoUuid> {
+        let usual = text.len() == uuid::fmt::Hyphenated::LENGTH;
+        match uuid::Uuid::try_parse(text) {
+            Ok(uuid) if usual => Ok(Self(uuid)),
+            _ => Err(NoUuid(text.to_owned())),
+        }
+    }
+}
+
+/// What a client writes into a note. Texts are kept byte for byte.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// The title.
+    pub title: String,
+    /// The content.
+    pub content: String,
+    /// The tags, in their order.
+    pub tags: Vec<String>,
+    /// Whether it is to stand above others.
+    pub pinned: bool,
+    /// Whether it is put away.
+    pub archived: bool,
+}
+
+impl Draft {
+    /// Whether neither title nor content says anything. Such a note is refused.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.title.trim().is_empty() && self.content.trim().is_empty()
+    }
+}
+
+/// A note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Which.
+    pub id: NoteId,
+    /// What it says.
+    pub draft: Draft,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was changed last.
+    pub updated: Timestamp,
+    /// From 1, higher with every change.
+    pub version: i64,
+    /// The note whose newer version this is an older edit of.
+    pub conflict_of: Option<NoteId>,
+    /// When it was put into the trash.
+    pub trashed: Option<Timestamp>,
+}
+
+impl Note {
+    /// Whether it is not in the trash.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.trashed.is_none()
+    }
+
+    /// The same note after another change.
+    #[must_use]
+    pub fn changed(&self, draft: Draft, now: Timestamp) -> Self {
+        Self {
+            draft,
+            // Clocks are set back at times; a change is never older than what it changed.
+            updated: now.max(self.updated),
+            version: self.version + 1,
+            trashed: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// What came of writing a note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// There was none.
+    Created(Note),
+    /// It is another than before.
+    Changed(Note),
+    /// It said the same already; nothing was written.
+    Unchanged(Note),
+}
+
+impl Written {
+    /// The note as it is now.
+    #[must_use]
+    pub fn note(&self) -> &Note {
+        match self {
+            Self::Created(note) | Self::Changed(note) | Self::Unchanged(note) => note,
+        }
+    }
+}
+
+/// Why a note was not written, or not shown. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// The user has no such live note.
+    NotFound,
+    /// Another note has the identifier: somebody else's, or one's own that says something else.
+    Taken,
+    /// The note is another than the client expects: as it is now, if there is one.
+    Mismatch(Option<Box<Note>>),
+    /// Neither title nor content would say anything.
+    Blank,
+    /// The plan allows no more live notes.
+    Full(Full),
+}
+
+/// A plan allows no more live notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full {
+    /// The plan.
+    pub plan: Plan,
+    /// How many it allows.
+    pub limit: u32,
+    /// How many there are. More than `limit` after a downgrade, which takes nothing away.
+    pub used: u64,
+}
+
+impl Full {
+    /// What is said when a note found no room.
+    #[must_use]
+    pub fn of(standing: Standing, limits: NoteLimits) -> Self {
+        Self {
+            plan: standing.plan,
+            limit: limits.of(standing.plan).unwrap_or(u32::MAX),
+            used: standing.used,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_read_in_any_case_and_shown_in_lower() {
+        let id: NoteId = "0190A0B0-C0D0-7E00-8F00-ABCDEFABCDEF".parse().unwrap();
+
+        assert_eq!(id.to_string(), "0190a0b0-c0d0-7e00-8f00-abcdefabcdef");
+    }
+
+    #[test]
+    fn other_forms_of_a_uuid_are_no_identifiers() {
+        for text in [
+            "",
+            "0190a0b0c0d07e008f00abcdefabcdef",
+            "{0190a0b0-c0d0-7e00-8f00-abcdefabcdef}",
+            "urn:uuid:0190a0b0-c0d0-7e00-8f00-abcdefabcdef",
+            "0190a0b0-c0d0-7e00-8f00-abcdefabcdeg",
+            " 190a0b0-c0d0-7e00-8f00-abcdefabcdef",
+        ] {
+            assert!(text.parse::<NoteId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ours_are_of_version_7() {
+        assert_eq!(NoteId::generate().to_string().as_bytes()[14], b'7');
+    }
+}

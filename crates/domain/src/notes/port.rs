@@ -1,0 +1,79 @@
+//! What a database implements for notes.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::changes::ChangePage;
+use super::list::{NotePage, NoteQuery};
+use super::{Note, NoteId};
+use crate::id::UserId;
+use crate::plans::NoteLimits;
+use crate::store::StoreError;
+
+/// A note that is to be added.
+#[derive(Debug, Clone)]
+pub struct NewNote {
+    /// Whose.
+    pub user: UserId,
+    /// What; its version counts on from the note that was deleted under this identifier, if one was.
+    pub note: Note,
+    /// Its words, as search sees them.
+    pub words: String,
+    /// How many notes each plan allows.
+    pub limits: NoteLimits,
+}
+
+/// Reading notes.
+#[async_trait]
+pub trait ReadNotes: Send {
+    /// A note of the user, live or in the trash.
+    async fn note(&mut self, user: UserId, id: NoteId) -> Result<Option<Note>, StoreError>;
+    /// A page of the user's notes.
+    async fn notes(&mut self, query: &NoteQuery) -> Result<NotePage, StoreError>;
+    /// What became of the user's notes since a change, in the order of their commits; `limit` of them at most.
+    async fn note_changes(
+        &mut self,
+        user: UserId,
+        after: i64,
+        limit: u32,
+    ) -> Result<ChangePage, StoreError>;
+}
+
+/// Writing notes. Each of them is a change, under the next number of its owner's book.
+#[async_trait]
+pub trait WriteNotes: Send {
+    /// Adds a live note and answers with its version, unless the identifier is taken or the plan allows no more.
+    async fn insert_note(&mut self, new: &NewNote) -> Result<Option<i64>, StoreError>;
+    /// Whether anybody has a note of that identifier.
+    async fn note_id_is_taken(&mut self, id: NoteId) -> Result<bool, StoreError>;
+    /// Writes a live note of the user over that of its identifier, which is live.
+    async fn update_note(
+        &mut self,
+        user: UserId,
+        note: &Note,
+        words: &str,
+    ) -> Result<(), StoreError>;
+    /// The same for one that is in the trash; unless the plan allows no more. Says whether it was written.
+    async fn revive_note(
+        &mut self,
+        user: UserId,
+        note: &Note,
+        words: &str,
+        limits: NoteLimits,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Puts a live note of the user into the trash.
+    async fn trash_note(
+        &mut self,
+        user: UserId,
+        id: NoteId,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// Deletes a note of the user for good, and remembers that there was one.
+    async fn delete_note(
+        &mut self,
+        user: UserId,
+        id: NoteId,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}

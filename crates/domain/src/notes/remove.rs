@@ -1,0 +1,99 @@
+//! The trash: into it, out of it, and gone for good.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::condition::Condition;
+use super::{Full, Note, NoteId, Refused, Written};
+use crate::id::UserId;
+use crate::plans::NoteLimits;
+use crate::store::{StoreError, Tx, Write};
+
+/// Puts a live note into the trash; deletes one for good that is there, or that is to be gone at once.
+#[derive(Debug)]
+pub struct Remove {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub id: NoteId,
+    /// Whether it is to be gone at once.
+    pub permanent: bool,
+    /// What the client expects to be there.
+    pub condition: Condition,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for Remove {
+    type Out = Result<(), Refused>;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
+        let stored = tx.note(self.user, self.id).await?;
+        if !self
+            .condition
+            .holds(stored.as_ref().map(|note| note.version))
+        {
+            return Ok(Err(Refused::Mismatch(stored.map(Box::new))));
+        }
+        let Some(stored) = stored else {
+            return Ok(Err(Refused::NotFound));
+        };
+        if stored.is_live() && !self.permanent {
+            tx.trash_note(self.user, self.id, self.now).await?;
+        } else {
+            tx.delete_note(self.user, self.id, self.now).await?;
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Takes a note out of the trash, as it was. A live one stays as it is.
+#[derive(Debug)]
+pub struct Restore {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub id: NoteId,
+    /// What the client expects to be there.
+    pub condition: Condition,
+    /// How many notes each plan allows.
+    pub limits: NoteLimits,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for Restore {
+    type Out = Result<Written, Refused>;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
+        let Self {
+            user, limits, now, ..
+        } = *self;
+        let stored = tx.note(user, self.id).await?;
+        if !self
+            .condition
+            .holds(stored.as_ref().map(|note| note.version))
+        {
+            return Ok(Err(Refused::Mismatch(stored.map(Box::new))));
+        }
+        let Some(stored) = stored else {
+            return Ok(Err(Refused::NotFound));
+        };
+        if stored.is_live() {
+            return Ok(Ok(Written::Unchanged(stored)));
+        }
+        let note = Note {
+            version: stored.version + 1,
+            trashed: None,
+            ..stored
+        };
+        let words = super::words::of_note(&note.draft);
+        if tx.revive_note(user, &note, &words, limits, now).await? {
+            return Ok(Ok(Written::Changed(note)));
+        }
+        let standing = tx.plan_standing(user, now).await?;
+        Ok(Err(Refused::Full(Full::of(standing, limits))))
+    }
+}

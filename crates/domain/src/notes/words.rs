@@ -1,0 +1,144 @@
+//! A note's text as search sees it: its words, folded.
+//!
+//! Case and accents don't count: a word is decomposed (NFKD, Unicode Standard Annex 15), loses its marks, and is
+//! case-folded. Where words begin is Unicode Standard Annex 29's business, which also knows scripts without spaces.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use caseless::Caseless;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::Draft;
+
+/// Between the words of the title and those of the content.
+const BREAK: char = '\n';
+
+/// The most characters of a snippet, with room for the dots at its ends.
+const SNIPPET_LENGTH: usize = 240;
+
+/// How many characters of a snippet stand before the word that was found.
+const LEAD: usize = 60;
+
+/// A text without case and accents, for comparing.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    text.nfkd()
+        .filter(|c| !is_combining_mark(*c))
+        .default_case_fold()
+        .collect()
+}
+
+/// The words of a search: a note is found if each of them is the beginning of one of its words.
+#[must_use]
+pub fn of_search(text: &str) -> Vec<String> {
+    let mut seen = HashSet::new();
+    text.unicode_words()
+        .map(folded)
+        .filter(|word| !word.is_empty() && seen.insert(word.clone()))
+        .collect()
+}
+
+/// What search looks at: each word of the title once, a line break, each word of the content once; a space before
+/// and after each.
+#[must_use]
+pub fn of_note(draft: &Draft) -> String {
+    let mut words = String::with_capacity(draft.content.len() / 2);
+    for text in [&draft.title, &draft.content] {
+        if !words.is_empty() {
+            words.push(BREAK);
+        }
+        words.push(' ');
+        for word in of_search(text) {
+            let _ = write!(words, "{word} ");
+        }
+    }
+    words
+}
+
+/// A piece of the content around the first word that was searched for; its beginning, if only the title has any.
+#[must_use]
+pub fn snippet(content: &str, search: &[String]) -> String {
+    let found = content.unicode_word_indices().find(|(_, word)| {
+        let word = folded(word);
+        search.iter().any(|searched| word.starts_with(searched))
+    });
+    let at = found.map_or(0, |(at, _)| at);
+    let lead = content[..at].chars().rev().take(LEAD).collect::<Vec<_>>();
+    let from = at - lead.iter().map(|c| c.len_utf8()).sum::<usize>();
+    let piece: String = content[from..].chars().take(SNIPPET_LENGTH).collect();
+    let cut_before = if from > 0 { "…" } else { "" };
+    let cut_after = if from + piece.len() < content.len() {
+        "…"
+    } else {
+        ""
+    };
+    format!("{cut_before}{}{cut_after}", piece.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(title: &str, content: &str) -> String {
+        of_note(&Draft {
+            title: title.to_owned(),
+            content: content.to_owned(),
+            ..Draft::default()
+        })
+    }
+
+    #[test]
+    fn each_word_stands_once_without_case_and_accents() {
+        assert_eq!(
+            note("Crème Brûlée", "Straße, STRASSE; naïve! 3.5 e\u{301}té"),
+            " creme brulee \n strasse naive 3.5 ete "
+        );
+    }
+
+    #[test]
+    fn an_empty_title_leaves_its_place() {
+        assert_eq!(note("", "two words"), " \n two words ");
+        assert_eq!(note("two words", ""), " two words \n ");
+    }
+
+    #[test]
+    fn other_scripts_are_folded_as_well() {
+        assert_eq!(
+            of_search("ΑΘΉΝΑ Ёлка ﬁne ＡＢＣ"),
+            ["αθηνα", "елка", "fine", "abc"]
+        );
+    }
+
+    #[test]
+    fn a_script_without_spaces_is_searched_sign_by_sign() {
+        assert_eq!(of_search("東京タワー"), ["東", "京", "タワー"]);
+    }
+
+    #[test]
+    fn what_has_no_words_searches_for_nothing() {
+        assert!(of_search(" -- \"* !").is_empty());
+    }
+
+    #[test]
+    fn a_snippet_is_cut_around_what_was_found() {
+        let content = format!("{}the Résumé of it{}", "x ".repeat(200), " y".repeat(300));
+
+        let snippet = snippet(&content, &of_search("resu"));
+
+        assert!(
+            snippet.starts_with('…') && snippet.ends_with('…'),
+            "{snippet}"
+        );
+        assert!(snippet.contains("the Résumé of it"), "{snippet}");
+        assert!(snippet.chars().count() < 600);
+    }
+
+    #[test]
+    fn a_short_content_is_its_own_snippet() {
+        assert_eq!(snippet("all of it", &of_search("it")), "all of it");
+        assert_eq!(snippet("all of it", &of_search("title")), "all of it");
+    }
+}

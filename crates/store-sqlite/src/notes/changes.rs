@@ -1,0 +1,73 @@
+//! The feed of changes: notes and tombstones by the numbers of their newest changes.
+//!
+//! Numbers are given out under the lock of the one writer, so they are committed in their order: a reader that has
+//! seen a number has seen all below it.
+
+use domain::id::UserId;
+use domain::notes::changes::{Change, ChangePage};
+use domain::store::StoreError;
+use serde::Deserialize;
+use sqlx::SqliteConnection;
+
+use super::NoteRow;
+use crate::error::{store_error, unreadable};
+
+/// A change: its number, the identifier and version, and the note unless it is deleted.
+#[derive(Deserialize)]
+struct ChangeRow(i64, String, i64, Option<NoteRow>);
+
+pub(super) async fn page(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    after: i64,
+    limit: u32,
+) -> Result<ChangePage, StoreError> {
+    // One more than asked for tells whether there are more.
+    let looked_for = i64::from(limit) + 1;
+    let row = sqlx::query!(
+        r#"select note_books.last_change, note_books.forgotten_change,
+               (select json_group_array(json_array(number, id, version, json(note))) from (
+                   select number, id, version, note from (
+                       select change as number, id, version,
+                              iif(trashed_at is not null, null,
+                                  json_array(id, title, content, json(tags), is_pinned, is_archived, created_at,
+                                      updated_at, version, trashed_at, conflict_of)) as note
+                       from notes where notes.user_id = ?1 and change > ?2 order by change limit ?3)
+                   union all
+                   select number, id, version, null from (
+                       select change as number, id, version
+                       from note_tombstones where note_tombstones.user_id = ?1 and change > ?2
+                       order by change limit ?3)
+                   order by number limit ?3)) as "changes!: String"
+           from note_books where note_books.user_id = ?1"#,
+        user.0,
+        after,
+        looked_for
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(store_error)?;
+    let Some(row) = row else {
+        return Ok(ChangePage::default());
+    };
+    let mut found: Vec<ChangeRow> = serde_json::from_str(&row.changes).map_err(unreadable)?;
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let upto = found.last().map_or(after, |ChangeRow(number, ..)| *number);
+    let changes = found.into_iter().map(|ChangeRow(_, id, version, note)| {
+        Ok(match note {
+            Some(note) => Change::Written(Box::new(note.read()?)),
+            None => Change::Deleted {
+                id: id.parse().map_err(unreadable)?,
+                version,
+            },
+        })
+    });
+    Ok(ChangePage {
+        changes: changes.collect::<Result<_, StoreError>>()?,
+        upto,
+        more,
+        newest: row.last_change,
+        forgotten: row.forgotten_change,
+    })
+}

@@ -1,0 +1,267 @@
+//! Lists of notes: the plain one over an index in its order, every other over all of the owner's notes once.
+//!
+//! Either way only the owner's rows are read, which lie together. There is no index of words: one that all owners
+//! share would make each search pay for everybody's notes, and a search through thousands of one's own takes
+//! milliseconds.
+
+use domain::id::UserId;
+use domain::notes::list::{Key, Listed, NotePage, NoteQuery, Place};
+use domain::store::StoreError;
+use serde::Deserialize;
+use sqlx::SqliteConnection;
+
+use super::NoteRow;
+use crate::error::{store_error, unreadable};
+
+/// Words that a statement compares one by one; further ones come as a list.
+const SLOTS: usize = 4;
+
+/// Greater than every text that begins with a Unicode character.
+const LAST_TEXT: &str = "\u{10ffff}\u{10ffff}";
+
+/// A note with its rank.
+#[derive(Deserialize)]
+struct ListedRow(i64, NoteRow);
+
+/// What a statement answers.
+struct Found {
+    notes: String,
+    count: i64,
+}
+
+/// The plain list: live notes without any filter, by the time of their last change.
+macro_rules! plain {
+    ($beyond:literal, $order:literal, $user:expr, $at:expr, $limit:expr) => {
+        sqlx::query_as!(
+            Found,
+            r#"select
+                 (select json_group_array(json_array(0, json_array(id, title, content, json(tags), is_pinned,
+                             is_archived, created_at, updated_at, version, trashed_at, conflict_of)))
+                  from (select * from notes
+                        where notes.user_id = ?1 and trashed_at is null and (updated_at, id) "#
+                + $beyond
+                + " (?2, ?3) order by updated_at "
+                + $order
+                + ", id "
+                + $order
+                + r#" limit ?4)) as "notes!: String",
+                 (select live from note_books where note_books.user_id = ?1) as "count!: i64""#,
+            $user,
+            $at.number,
+            $at.id,
+            $limit
+        )
+    };
+}
+
+/// Any other list: what fits the filters is found in one go, then counted, ordered and cut. What does not count in the
+/// order is the same for all.
+macro_rules! matched {
+    ($beyond:literal, $order:literal, $filter:expr, $at:expr, $limit:expr) => {
+        sqlx::query_as!(
+            Found,
+            r#"with matched as materialized (
+                 select id,
+                   iif(?11 = 'rank',
+                       iif(?6 is null, 0, 2 * (instr(words, ?6) < instr(words, char(10))) + (instr(words, ?6 || ' ') > 0))
+                       + iif(?7 is null, 0, 2 * (instr(words, ?7) < instr(words, char(10))) + (instr(words, ?7 || ' ') > 0))
+                       + iif(?8 is null, 0, 2 * (instr(words, ?8) < instr(words, char(10))) + (instr(words, ?8 || ' ') > 0))
+                       + iif(?9 is null, 0, 2 * (instr(words, ?9) < instr(words, char(10))) + (instr(words, ?9 || ' ') > 0)),
+                       0) as rank,
+                   case ?11 when 'created' then created_at when 'title' then 0 else updated_at end as number,
+                   iif(?11 = 'title', title_key, '') as title_key
+                 from notes
+                 where notes.user_id = ?1 and (trashed_at is not null) = ?2
+                   and (?3 is null or is_pinned = ?3) and (?4 is null or is_archived = ?4)
+                   and (?5 is null or exists (select 1 from json_each(notes.tags) where value = ?5))
+                   and (?6 is null or instr(words, ?6) > 0) and (?7 is null or instr(words, ?7) > 0)
+                   and (?8 is null or instr(words, ?8) > 0) and (?9 is null or instr(words, ?9) > 0)
+                   and (?10 is null or not exists (
+                           select 1 from json_each(?10) as further where instr(notes.words, further.value) = 0)))
+             select
+                 (select json_group_array(json_array(rank, json_array(notes.id, title, content, json(tags), is_pinned,
+                             is_archived, created_at, updated_at, version, trashed_at, conflict_of)))
+                  from (select id as found, rank from matched
+                        where (rank, number, title_key, id) "#
+                + $beyond
+                + " (?12, ?13, ?14, ?15) order by "
+                + $order
+                + r#" limit ?16) cross join notes on notes.user_id = ?1 and notes.id = found) as "notes!: String",
+                 (select count(*) from matched) as "count!: i64""#,
+            $filter.user,
+            $filter.trashed,
+            $filter.pinned,
+            $filter.archived,
+            $filter.tag,
+            $filter.words[0],
+            $filter.words[1],
+            $filter.words[2],
+            $filter.words[3],
+            $filter.further,
+            $filter.key,
+            $at.rank,
+            $at.number,
+            $at.title,
+            $at.id,
+            $limit
+        )
+    };
+}
+
+pub(super) async fn page(
+    connection: &mut SqliteConnection,
+    query: &NoteQuery,
+) -> Result<NotePage, StoreError> {
+    let backwards = query.place.as_ref().is_some_and(|place| place.before);
+    let descending = query.order.descending != backwards;
+    let at = Beyond::of(query.place.as_ref(), descending);
+    // One more than asked for tells whether there are more.
+    let limit = i64::from(query.limit) + 1;
+    let found = if is_plain(query) {
+        plain(connection, query.user, &at, descending, limit).await?
+    } else {
+        matched(connection, query, &at, descending, limit).await?
+    };
+    let rows: Vec<ListedRow> = serde_json::from_str(&found.notes).map_err(unreadable)?;
+    let mut notes = rows
+        .into_iter()
+        .map(|ListedRow(rank, row)| {
+            Ok(Listed {
+                note: row.read()?,
+                rank,
+            })
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    let more = notes.len() > query.limit as usize;
+    notes.truncate(query.limit as usize);
+    if backwards {
+        notes.reverse();
+    }
+    Ok(NotePage {
+        notes,
+        more,
+        count: u64::try_from(found.count).unwrap_or(0),
+    })
+}
+
+fn is_plain(query: &NoteQuery) -> bool {
+    let unfiltered = query.tag.is_none() && query.pinned.is_none() && query.archived.is_none();
+    query.order.key == Key::Updated && unfiltered && !query.trashed && query.words.is_empty()
+}
+
+/// The place that a page lies beyond. From the beginning, it lies beyond everything in the other direction.
+struct Beyond {
+    rank: i64,
+    number: i64,
+    title: String,
+    id: String,
+}
+
+impl Beyond {
+    fn of(place: Option<&Place>, descending: bool) -> Self {
+        let (number, text) = if descending {
+            (i64::MAX, LAST_TEXT)
+        } else {
+            (i64::MIN, "")
+        };
+        place.map_or_else(
+            || Self {
+                rank: number,
+                number,
+                title: text.to_owned(),
+                id: text.to_owned(),
+            },
+            |place| Self {
+                rank: place.rank,
+                number: place.number,
+                title: place.title.clone(),
+                id: place.id.to_string(),
+            },
+        )
+    }
+}
+
+async fn plain(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    at: &Beyond,
+    descending: bool,
+    limit: i64,
+) -> Result<Found, StoreError> {
+    if descending {
+        plain!("<", "desc", user.0, at, limit)
+            .fetch_one(connection)
+            .await
+    } else {
+        plain!(">", "asc", user.0, at, limit)
+            .fetch_one(connection)
+            .await
+    }
+    .map_err(store_error)
+}
+
+/// The filters as the statements take them.
+struct Filter<'a> {
+    user: i64,
+    trashed: bool,
+    pinned: Option<bool>,
+    archived: Option<bool>,
+    tag: Option<&'a str>,
+    /// Each with the space before it.
+    words: [Option<String>; SLOTS],
+    further: Option<String>,
+    key: &'static str,
+}
+
+impl<'a> Filter<'a> {
+    fn of(query: &'a NoteQuery) -> Result<Self, StoreError> {
+        let mut patterns = query.words.iter().map(|word| format!(" {word}"));
+        let words = std::array::from_fn(|_| patterns.next());
+        let further: Vec<String> = patterns.collect();
+        let further = (!further.is_empty())
+            .then(|| serde_json::to_string(&further))
+            .transpose()
+            .map_err(unreadable)?;
+        Ok(Self {
+            user: query.user.0,
+            trashed: query.trashed,
+            pinned: query.pinned,
+            archived: query.archived,
+            tag: query.tag.as_deref(),
+            words,
+            further,
+            key: match query.order.key {
+                Key::Updated => "updated",
+                Key::Created => "created",
+                Key::Title => "title",
+                Key::Rank => "rank",
+            },
+        })
+    }
+}
+
+async fn matched(
+    connection: &mut SqliteConnection,
+    query: &NoteQuery,
+    at: &Beyond,
+    descending: bool,
+    limit: i64,
+) -> Result<Found, StoreError> {
+    let filter = Filter::of(query)?;
+    if descending {
+        matched!(
+            "<",
+            "rank desc, number desc, title_key desc, id desc",
+            filter,
+            at,
+            limit
+        )
+        .fetch_one(connection)
+        .await
+    } else {
+        matched!(">", "rank, number, title_key, id", filter, at, limit)
+            .fetch_one(connection)
+            .await
+    }
+    .map_err(store_error)
+}

@@ -1,0 +1,105 @@
+//! Making a note live: adding one, and taking one out of the trash. The plan's limit holds here and nowhere else: as
+//! a condition of the statement that writes, so that it counts what is committed.
+
+use domain::id::UserId;
+use domain::notes::Note;
+use domain::notes::port::NewNote;
+use domain::plans::NoteLimits;
+use domain::store::StoreError;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::Columns;
+use crate::access::micros;
+use crate::error::store_error;
+
+/// The limits as the statements compare them: any number is as high as there are numbers.
+fn limits(limits: NoteLimits) -> [i64; 2] {
+    let premium = limits.premium.map_or(i64::MAX, i64::from);
+    [i64::from(limits.free), premium]
+}
+
+/// One statement; what follows from it, triggers do.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    new: &NewNote,
+) -> Result<Option<i64>, StoreError> {
+    let NewNote { user, note, .. } = new;
+    let row = Columns::of(note)?;
+    let [free, premium] = limits(new.limits);
+    let (created, conflict_of) = (
+        micros(note.created),
+        note.conflict_of.map(|id| id.to_string()),
+    );
+    sqlx::query_scalar!(
+        r#"insert into notes (user_id, id, title, title_key, tags, is_pinned, is_archived, created_at, updated_at,
+               version, change, conflict_of, words, content)
+           select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8,
+               coalesce((select version + 1 from note_tombstones where user_id = ?1 and id = ?2), 1),
+               note_books.last_change + 1, ?9, ?10, ?11
+           from note_books
+           where note_books.user_id = ?1
+             and note_books.live < iif(exists (
+                     select 1 from plan_grants
+                     where plan_grants.user_id = ?1 and (until_at is null or until_at > ?8)), ?13, ?12)
+           on conflict do nothing
+           returning version as "version!""#,
+        user.0,
+        row.id,
+        note.draft.title,
+        row.title_key,
+        row.tags,
+        note.draft.pinned,
+        note.draft.archived,
+        created,
+        conflict_of,
+        new.words,
+        note.draft.content,
+        free,
+        premium
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(store_error)
+}
+
+pub(super) async fn revive(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    note: &Note,
+    words: &str,
+    allowed: NoteLimits,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let row = Columns::of(note)?;
+    let [free, premium] = limits(allowed);
+    let now = micros(now);
+    let revived = sqlx::query!(
+        "update notes set title = ?3, title_key = ?4, content = ?5, tags = ?6, is_pinned = ?7, is_archived = ?8,
+             updated_at = ?9, version = ?10, words = ?11, trashed_at = null,
+             change = note_books.last_change + 1
+         from note_books
+         where notes.user_id = ?1 and notes.id = ?2 and note_books.user_id = ?1
+           and note_books.live < iif(exists (
+                   select 1 from plan_grants
+                   where plan_grants.user_id = ?1 and (until_at is null or until_at > ?14)), ?13, ?12)",
+        user.0,
+        row.id,
+        note.draft.title,
+        row.title_key,
+        note.draft.content,
+        row.tags,
+        note.draft.pinned,
+        note.draft.archived,
+        row.updated,
+        note.version,
+        words,
+        free,
+        premium,
+        now
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(revived.rows_affected() == 1)
+}

@@ -1,0 +1,258 @@
+//! Notes' rows. What makes a note live stands in [`live`], with the plan's limit; lists in [`list`], the feed in
+//! [`changes`].
+//!
+//! A statement answers with all its notes as one row of JSON. Each row that a statement returns is handed from
+//! `SQLite`'s thread to another, which costs more than what stands in it.
+
+mod changes;
+mod list;
+mod live;
+
+use async_trait::async_trait;
+use domain::id::UserId;
+use domain::notes::changes::ChangePage;
+use domain::notes::list::{NotePage, NoteQuery};
+use domain::notes::port::{NewNote, ReadNotes, WriteNotes};
+use domain::notes::{Draft, Note, NoteId, words};
+use domain::plans::NoteLimits;
+use domain::store::StoreError;
+use jiff::Timestamp;
+use serde::Deserialize;
+use sqlx::SqliteConnection;
+
+use crate::access::{Access, Connected, micros, time};
+use crate::error::{store_error, unreadable};
+
+/// A note as the statements give it, its columns in their order.
+#[derive(Deserialize)]
+struct NoteRow(
+    String,
+    String,
+    String,
+    Vec<String>,
+    u8,
+    u8,
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+    Option<String>,
+);
+
+impl NoteRow {
+    fn read(self) -> Result<Note, StoreError> {
+        let Self(
+            id,
+            title,
+            content,
+            tags,
+            pinned,
+            archived,
+            created,
+            updated,
+            version,
+            trashed,
+            conflict_of,
+        ) = self;
+        Ok(Note {
+            id: id.parse().map_err(unreadable)?,
+            draft: Draft {
+                title,
+                content,
+                tags,
+                pinned: pinned == 1,
+                archived: archived == 1,
+            },
+            created: time(created),
+            updated: time(updated),
+            version,
+            trashed: trashed.map(time),
+            conflict_of: conflict_of
+                .map(|id| id.parse())
+                .transpose()
+                .map_err(unreadable)?,
+        })
+    }
+}
+
+#[async_trait]
+impl<C: Connected> ReadNotes for Access<C> {
+    async fn note(&mut self, user: UserId, id: NoteId) -> Result<Option<Note>, StoreError> {
+        let id = id.to_string();
+        let row = sqlx::query_scalar!(
+            r#"select json_array(id, title, content, json(tags), is_pinned, is_archived, created_at, updated_at,
+                      version, trashed_at, conflict_of) as "note!: String"
+               from notes where user_id = ? and id = ?"#,
+            user.0,
+            id
+        )
+        .fetch_optional(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        row.map(|row| {
+            serde_json::from_str::<NoteRow>(&row)
+                .map_err(unreadable)?
+                .read()
+        })
+        .transpose()
+    }
+
+    async fn notes(&mut self, query: &NoteQuery) -> Result<NotePage, StoreError> {
+        list::page(&mut self.0, query).await
+    }
+
+    async fn note_changes(
+        &mut self,
+        user: UserId,
+        after: i64,
+        limit: u32,
+    ) -> Result<ChangePage, StoreError> {
+        changes::page(&mut self.0, user, after, limit).await
+    }
+}
+
+#[async_trait]
+impl<C: Connected> WriteNotes for Access<C> {
+    async fn insert_note(&mut self, new: &NewNote) -> Result<Option<i64>, StoreError> {
+        live::insert(&mut self.0, new).await
+    }
+
+    async fn note_id_is_taken(&mut self, id: NoteId) -> Result<bool, StoreError> {
+        let id = id.to_string();
+        sqlx::query_scalar!(
+            r#"select exists (select 1 from notes where id = ?) as "taken!: bool""#,
+            id
+        )
+        .fetch_one(&mut *self.0)
+        .await
+        .map_err(store_error)
+    }
+
+    async fn update_note(
+        &mut self,
+        user: UserId,
+        note: &Note,
+        words: &str,
+    ) -> Result<(), StoreError> {
+        let row = Columns::of(note)?;
+        sqlx::query!(
+            "update notes set title = ?3, title_key = ?4, content = ?5, tags = ?6, is_pinned = ?7, is_archived = ?8,
+                 updated_at = ?9, version = ?10, words = ?11,
+                 change = (select last_change + 1 from note_books where note_books.user_id = ?1)
+             where user_id = ?1 and id = ?2",
+            user.0,
+            row.id,
+            note.draft.title,
+            row.title_key,
+            note.draft.content,
+            row.tags,
+            note.draft.pinned,
+            note.draft.archived,
+            row.updated,
+            note.version,
+            words
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn revive_note(
+        &mut self,
+        user: UserId,
+        note: &Note,
+        words: &str,
+        limits: NoteLimits,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        live::revive(&mut self.0, user, note, words, limits, now).await
+    }
+
+    async fn trash_note(
+        &mut self,
+        user: UserId,
+        id: NoteId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (id, now) = (id.to_string(), micros(now));
+        sqlx::query!(
+            "update notes set trashed_at = ?3, version = version + 1,
+                 change = (select last_change + 1 from note_books where note_books.user_id = ?1)
+             where user_id = ?1 and id = ?2",
+            user.0,
+            id,
+            now
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn delete_note(
+        &mut self,
+        user: UserId,
+        id: NoteId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (id, now) = (id.to_string(), micros(now));
+        bury(&mut self.0, user.0, &id, now).await
+    }
+}
+
+/// Deletes a note for good and puts a tombstone in its place.
+pub(crate) async fn bury(
+    connection: &mut SqliteConnection,
+    user: i64,
+    id: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update note_books
+         set last_change = last_change + 1,
+             live = live - (select trashed_at is null from notes where notes.user_id = ?1 and notes.id = ?2)
+         where user_id = ?1 and exists (select 1 from notes where notes.user_id = ?1 and notes.id = ?2)",
+        user,
+        id
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    sqlx::query!(
+        "insert or replace into note_tombstones (user_id, id, version, change, deleted_at)
+         select notes.user_id, notes.id, notes.version + 1, note_books.last_change, ?3
+         from notes join note_books on note_books.user_id = notes.user_id
+         where notes.user_id = ?1 and notes.id = ?2",
+        user,
+        id,
+        now
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    sqlx::query!("delete from notes where user_id = ? and id = ?", user, id)
+        .execute(connection)
+        .await
+        .map_err(store_error)?;
+    Ok(())
+}
+
+/// What of a note is stored in another form than the domain's.
+struct Columns {
+    id: String,
+    title_key: String,
+    tags: String,
+    updated: i64,
+}
+
+impl Columns {
+    fn of(note: &Note) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: note.id.to_string(),
+            title_key: words::folded(&note.draft.title),
+            tags: serde_json::to_string(&note.draft.tags).map_err(unreadable)?,
+            updated: micros(note.updated),
+        })
+    }
+}
