@@ -241,6 +241,8 @@ fn each_bad_value_is_refused_by_its_key() {
             "15552001",
             "accounts.session_idle_seconds",
         ),
+        ("NOTES__FREE_LIMIT", "-1", "notes.free_limit"),
+        ("NOTES__PREMIUM_LIMIT", "19", "notes.premium_limit"),
         ("WORKER__LEASE_SECONDS", "5", "worker.lease_seconds"),
         (
             "WORKER__SHUTDOWN_GRACE_SECONDS",

@@ -251,7 +251,9 @@ fn no_secret_is_ever_shown() {
         .with_variable(
             "SMART_NOTES__SMTP__RELAYS",
             "smtp://user:hunter2@mail.example.com",
-        );
+        )
+        .with_variable("SMART_NOTES__PAYMENTS__STRIPE_SECRET", "whsec_hunter2")
+        .with_variable("SMART_NOTES__PAYMENTS__REVENUECAT_SECRET", "hunter2-cat");
 
     let settings = load(&options);
 
@@ -274,6 +276,25 @@ fn no_secret_is_ever_shown() {
         row(&settings, "smtp.relays").0,
         "smtp://user:***@mail.example.com:587"
     );
+    assert_eq!(
+        row(&settings, "payments.stripe_secret").0,
+        "*** (13 bytes)"
+    );
+}
+
+#[test]
+fn a_blank_secret_of_a_payment_service_is_not_set() {
+    let place = Place::new();
+    let options = place
+        .options()
+        .with_variable("SMART_NOTES__PAYMENTS__STRIPE_SECRET", " ")
+        .with_variable("SMART_NOTES__PAYMENTS__REVENUECAT_SECRET", " padded\n");
+
+    let payments = load(&options).payments;
+
+    assert!(payments.stripe_secret.is_none());
+    let other = payments.revenuecat_secret.unwrap();
+    assert_eq!(other.expose_secret(), "padded");
 }
 
 #[test]

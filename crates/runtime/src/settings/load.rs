@@ -89,6 +89,7 @@ impl Settings {
         self.smtp.check(checks);
         self.otp.check(checks);
         self.accounts.check(checks);
+        self.notes.check(checks);
         self.limits.check(checks);
         self.worker.check(checks);
         self.log.check(checks);
@@ -108,6 +109,7 @@ fn assemble(env: Env, layers: &mut Layers, problems: &mut Vec<Problem>) -> Optio
         section.read("accounts"),
         section.read("limits"),
     );
+    let (notes, payments) = (section.read("notes"), section.read("payments"));
     let (worker, log) = (section.read("worker"), section.read("log"));
     Some(Settings {
         env,
@@ -117,6 +119,8 @@ fn assemble(env: Env, layers: &mut Layers, problems: &mut Vec<Problem>) -> Optio
         smtp: smtp?,
         otp: otp?,
         accounts: accounts?,
+        notes: notes?,
+        payments: payments?,
         limits: limits?,
         worker: worker?,
         log: log?,

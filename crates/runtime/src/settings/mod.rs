@@ -28,8 +28,10 @@ mod layers;
 mod limits;
 mod load;
 mod log;
+mod notes;
 mod options;
 mod otp;
+mod payments;
 mod production;
 mod reader;
 mod relay_url;
@@ -51,8 +53,10 @@ pub use self::explain::Row;
 pub use self::http::{ForwardedHeader, Http};
 pub use self::limits::Limits;
 pub use self::log::{Log, LogFormat};
+pub use self::notes::Notes;
 pub use self::options::LoadOptions;
 pub use self::otp::Otp;
+pub use self::payments::Payments;
 pub use self::relay_url::{Credentials, RelaySecurity, RelayUrl};
 pub use self::secret_keys::SecretKeys;
 pub use self::sender::Sender;
@@ -80,6 +84,10 @@ pub struct Settings {
     pub otp: Otp,
     /// `[accounts]`: registrations, passwords and sessions.
     pub accounts: Accounts,
+    /// `[notes]`: how many there may be.
+    pub notes: Notes,
+    /// `[payments]`: what payment services prove themselves with.
+    pub payments: Payments,
     /// `[limits]`: rates and budgets.
     pub limits: Limits,
     /// `[worker]`: the process that sends mail.

@@ -12,7 +12,13 @@ use super::explain::whole;
 use super::layers::Layers;
 
 /// Keys whose values never appear in a message: they are, or may hold, secrets.
-const SECRET: [&str; 3] = ["secret_key", "secret_key_fallbacks", "smtp.relays"];
+const SECRET: [&str; 5] = [
+    "secret_key",
+    "secret_key_fallbacks",
+    "smtp.relays",
+    "payments.stripe_secret",
+    "payments.revenuecat_secret",
+];
 
 /// Reads one section, or one key at the top. `None` only if not even the defaults fit.
 pub(super) fn read<T: DeserializeOwned>(

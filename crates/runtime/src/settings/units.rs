@@ -133,6 +133,35 @@ pub(super) mod optional_path {
     }
 }
 
+/// A secret, where a blank text means that there is none. Shows that it is there and how long it is.
+pub(super) mod optional_secret {
+    use secrecy::{ExposeSecret as _, SecretString};
+
+    use super::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub fn serialize<S: Serializer>(
+        value: &Option<SecretString>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(secret) => {
+                let bytes = secret.expose_secret().len();
+                to.collect_str(&format_args!("*** ({bytes} bytes)"))
+            }
+            None => to.serialize_str(""),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<SecretString>, D::Error> {
+        let written = String::deserialize(from)?;
+        let secret = written.trim();
+        Ok((!secret.is_empty()).then(|| SecretString::from(secret)))
+    }
+}
+
 /// An address to listen on, where an empty text means that there is none; a port alone is on this machine's own
 /// address.
 pub(super) mod optional_listen {
