@@ -11,6 +11,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::limits::Refusal;
+use domain::notes::Full;
 use domain::store::StoreError;
 use jiff::Timestamp;
 use runtime::hashing::NotHashed;
@@ -41,6 +42,14 @@ pub enum ApiError {
     },
     /// 400: what came is no HTTP request.
     NoHttp,
+    /// 403: the plan holds no more notes.
+    NotesFull(Full),
+    /// 409: another note has the identifier.
+    NoteTaken,
+    /// 410: what was deleted since the cursor was given may be forgotten.
+    CursorExpired,
+    /// 412: the note is another than the client expects; as it is now, if there is one.
+    NoteChanged(Option<Value>),
     /// 404.
     NotFound,
     /// 405: the route has no such method.
@@ -94,7 +103,10 @@ impl ApiError {
                 StatusCode::BAD_REQUEST
             }
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Unverified => StatusCode::FORBIDDEN,
+            Self::Unverified | Self::NotesFull(_) => StatusCode::FORBIDDEN,
+            Self::NoteTaken => StatusCode::CONFLICT,
+            Self::CursorExpired => StatusCode::GONE,
+            Self::NoteChanged(_) => StatusCode::PRECONDITION_FAILED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -122,6 +134,20 @@ impl ApiError {
             Self::NoHttp => json!({
                 "detail": "This is no request in HTTP/1.1.",
                 "code": "no_http",
+            }),
+            Self::NotesFull(full) => notes_full(*full),
+            Self::NoteTaken => json!({
+                "error": "Another note has this id.",
+                "code": "taken",
+            }),
+            Self::CursorExpired => json!({
+                "error": "The cursor is too old: what was deleted since may be forgotten. Start over without a cursor.",
+                "code": "cursor_expired",
+            }),
+            Self::NoteChanged(note) => json!({
+                "error": "The note is not the version that was expected.",
+                "code": "note_changed",
+                "note": note,
             }),
             Self::NotFound => json!({"detail": "Not found.", "code": "not_found"}),
             Self::MethodNotAllowed(method) => json!({
@@ -182,6 +208,34 @@ impl ApiError {
             _ => {}
         }
     }
+}
+
+impl ApiError {
+    /// What is said to the client and the stable word for it, where a refusal is a part of an answer.
+    #[must_use]
+    pub fn words(&self) -> (String, String) {
+        self.log();
+        let body = self.body();
+        let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+        let error = text("error").or_else(|| text("detail"));
+        (error.unwrap_or_default(), text("code").unwrap_or_default())
+    }
+}
+
+/// A plan's limit, told with the true number of notes.
+fn notes_full(full: Full) -> Value {
+    let Full { plan, limit, used } = full;
+    let plan = plan.as_str();
+    let notes = if limit == 1 { "note" } else { "notes" };
+    json!({
+        "error": format!(
+            "The {plan} plan holds {limit} {notes}. Delete some, or change to a plan that holds more."
+        ),
+        "code": "note_limit_reached",
+        "limit": limit,
+        "used": used,
+        "plan": plan,
+    })
 }
 
 impl IntoResponse for ApiError {

@@ -26,10 +26,11 @@ use crate::sent::{Members, Sent};
 pub async fn buffer(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let http = &state.http;
     let (mut head, body) = request.into_parts();
-    let read = Limited::new(body, http.body_limit_bytes).collect();
+    let limit = limit_of(head.uri.path(), http.body_limit_bytes);
+    let read = Limited::new(body, limit).collect();
     let body = match timeout(http.body_timeout, read).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) => Err(unreadable(error.as_ref(), http.body_limit_bytes)),
+        Ok(Err(error)) => Err(unreadable(error.as_ref(), limit)),
         Err(_) => Err(ApiError::BodyTimeout),
     };
     if let Some(origin) = head.extensions.get_mut::<Origin>() {
@@ -47,6 +48,17 @@ pub async fn buffer(State(state): State<AppState>, request: Request, next: Next)
         response.headers_mut().insert(header::CONNECTION, close);
     }
     response
+}
+
+/// The most bytes of a body where notes are sent: the longest content, each of its characters written as `\uXXXX\uXXXX`.
+const NOTES_LIMIT: usize = 2 * 1024 * 1024;
+
+/// The most bytes that are read of a body on a path; `limit`: where nothing else holds.
+fn limit_of(path: &str, limit: usize) -> usize {
+    match path.strip_prefix("/api/notes") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => limit.max(NOTES_LIMIT),
+        _ => limit,
+    }
 }
 
 /// What [`buffer`] read, to be taken once.

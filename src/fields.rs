@@ -18,7 +18,8 @@ const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
 const BLANK: &str = "This field may not be blank.";
 const NOT_TEXT: &str = "Not a valid string.";
-const NUL_CHARACTER: &str = "Null characters are not allowed.";
+/// What is said of a text with a NUL character.
+pub const NUL_CHARACTER: &str = "Null characters are not allowed.";
 const BAD_EMAIL: &str = "Enter a valid email address.";
 const BAD_USERNAME: &str = "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
 
@@ -281,10 +282,12 @@ fn padded(number: &Number) -> String {
     format!("{whole:0>DIGITS$}")
 }
 
-fn lone_surrogate(half: u16) -> String {
+/// What is said of a text with half of a surrogate pair.
+pub fn lone_surrogate(half: u16) -> String {
     format!("Surrogate characters are not allowed: U+{half:X}.")
 }
 
-fn at_most(characters: usize) -> String {
+/// What is said of a text that is too long.
+pub fn at_most(characters: usize) -> String {
     format!("Ensure this field has no more than {characters} characters.")
 }

@@ -16,7 +16,7 @@
 //!
 //! One request: [`server`] accepts the connection, [`request`] gives the request an id and a
 //! client, [`extract`] reads the body into values as they were [`sent`], [`fields`] turns them into
-//! values of the domain, a handler in [`auth`] runs a use case of `domain::accounts` on the store,
+//! values of the domain, a handler in [`auth`] or [`notes`] runs a use case of `domain::accounts` or `domain::notes` on the store,
 //! and [`error`] knows which status a refusal has.
 
 pub mod auth;
@@ -32,6 +32,7 @@ mod forwarded;
 pub mod headers;
 pub mod health;
 pub mod meters;
+pub mod notes;
 pub mod openapi;
 pub mod request;
 pub mod route;
@@ -136,6 +137,7 @@ async fn answer_for_the_writer(store: &Store, writing: &Pulse) {
 #[must_use]
 pub fn routes(otp_login: bool) -> Routes {
     auth::router(otp_login)
+        .merge(notes::router())
         .merge(health::router())
         .merge(docs::routes())
 }

@@ -13,6 +13,7 @@ use domain::clock::Clock;
 use domain::limits::{Limits, Rate};
 use domain::otp::KeyRing;
 use domain::password::{LengthRule, Password, PasswordHash};
+use domain::plans::NoteLimits;
 use domain::store::Store;
 use domain::token::SessionToken;
 use runtime::hashing::{HashPool, NotHashed};
@@ -62,6 +63,8 @@ pub struct Rules {
     pub session: SessionPolicy,
     /// Whether one can log in with a mailed code.
     pub otp_login: bool,
+    /// How many notes each plan allows.
+    pub notes: NoteLimits,
 }
 
 impl AppState {
@@ -114,6 +117,10 @@ impl Rules {
                 reveal_registered: settings.accounts.reveal_registered_emails,
             },
             otp_login: settings.accounts.otp_login,
+            notes: NoteLimits {
+                free: settings.notes.free_limit,
+                premium: (settings.notes.premium_limit > 0).then_some(settings.notes.premium_limit),
+            },
             password: LengthRule {
                 min: settings.accounts.password_min_length,
                 max: settings.accounts.password_max_length,

@@ -26,6 +26,7 @@ mod limits_tries;
 mod login;
 mod me;
 mod metrics;
+mod notes;
 mod openapi;
 mod otp_login;
 mod password_change;

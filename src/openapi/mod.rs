@@ -6,6 +6,7 @@
 //! `smart-notes openapi` prints it.
 
 pub mod answers;
+pub mod notes;
 pub mod requests;
 pub mod values;
 
@@ -50,7 +51,7 @@ methods than those described with 405.
 A body with `error` or `detail` carries a stable `code` beside it. `X-Request-Id` names the request in the \
 server's records. Answers under `/api/auth/` may not be stored.";
 
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     (
         "Registration",
         "An account for a mail address, confirmed by a code.",
@@ -59,6 +60,10 @@ const TAGS: [(&str, &str); 5] = [
     (
         "Account",
         "What one is logged in with, and what is held about one.",
+    ),
+    (
+        "Notes",
+        "Notes, their trash, and what devices need that keep notes themselves.",
     ),
     ("Health", "Whether the server can work."),
     ("Description", "This description."),

@@ -276,10 +276,7 @@ fn no_secret_is_ever_shown() {
         row(&settings, "smtp.relays").0,
         "smtp://user:***@mail.example.com:587"
     );
-    assert_eq!(
-        row(&settings, "payments.stripe_secret").0,
-        "*** (13 bytes)"
-    );
+    assert_eq!(row(&settings, "payments.stripe_secret").0, "*** (13 bytes)");
 }
 
 #[test]

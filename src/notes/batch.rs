@@ -1,0 +1,240 @@
+//! `POST /api/notes/batch/`: edits that were made offline.
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use domain::id::UserId;
+use domain::notes::batch::{Delete, EDITS, Merged, Upsert};
+use domain::notes::{NoteId, Written};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::body::NoteBody;
+use super::form::{NO_UUID, NoteForm, nothing};
+use crate::AppState;
+use crate::auth::session::Authenticated;
+use crate::error::ApiError;
+use crate::extract::Fields;
+use crate::fields::Form;
+use crate::openapi::notes::BatchRequest;
+use crate::request::Origin;
+use crate::sent::{Members, Sent};
+
+/// What came of a batch.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BatchResults {
+    /// One for each edit, in their order.
+    results: Vec<EditResult>,
+}
+
+/// What came of an edit.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EditResult {
+    /// The note that it is about, as it was named; `null` if the edit names none.
+    #[schema(pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
+    id: Option<String>,
+    /// `created`, `updated`, `deleted`, `unchanged`, `conflict` or `error`.
+    #[schema(pattern = "^(created|updated|deleted|unchanged|conflict|error)$")]
+    status: &'static str,
+    /// The note as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    note: Option<NoteBody>,
+    /// In a conflict, the edit as a note of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    copy: Option<NoteBody>,
+    /// Why it was refused, for a person to read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    error: Option<String>,
+    /// Why it was refused, for a program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    code: Option<String>,
+    /// What is wrong with which field of the edit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<std::collections::HashMap<String, Vec<String>>>)]
+    fields: Option<Map<String, Value>>,
+}
+
+/// An edit as a value.
+enum Edit {
+    Upsert(Upsert),
+    Delete(Delete),
+}
+
+/// Merge edits
+///
+/// Applies edits that were made offline, each on its own and in their order. An edit names the version that it is an
+/// edit of; where the note has another by now and says something else, both are kept: the note as it is, and the edit
+/// as a copy, linked by `conflict_of`. The same batch sent again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/notes/batch/",
+    operation_id = "mergeEdits",
+    tag = "Notes",
+    request_body = BatchRequest,
+    responses(
+        (status = 200, description = "What came of each edit.", body = BatchResults),
+        (status = 400, description = "There are no edits, or more than 100: `Fields`. Nothing was changed."),
+    ),
+)]
+pub(super) async fn batch(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    Fields(fields): Fields,
+) -> Result<Json<BatchResults>, ApiError> {
+    let edits = match fields.get("edits") {
+        None => return Err(Form::wrong("edits", "This field is required.")),
+        Some(Sent::List(edits)) if edits.len() <= EDITS => edits,
+        Some(Sent::List(_)) => {
+            let message = format!("Ensure this field has no more than {EDITS} elements.");
+            return Err(Form::wrong("edits", &message));
+        }
+        Some(_) => return Err(Form::wrong("edits", "Expected a list of items.")),
+    };
+    let mut results = Vec::with_capacity(edits.len());
+    for edit in edits {
+        results.push(merge(&state, &origin, session.user.id, edit).await);
+    }
+    Ok(Json(BatchResults { results }))
+}
+
+/// Applies an edit. What fails here fails for it alone; what came before it is done.
+async fn merge(state: &AppState, origin: &Origin, user: UserId, sent: &Sent) -> EditResult {
+    let id = match sent {
+        Sent::Object(members) => members.get("id").and_then(Sent::as_str).map(str::to_owned),
+        _ => None,
+    };
+    let mut result = match read(state, user, sent) {
+        Ok(edit) => apply(state, origin, edit).await,
+        Err(fields) => EditResult {
+            status: "error",
+            error: Some("The edit can't be read.".to_owned()),
+            code: Some("invalid".to_owned()),
+            fields: Some(fields),
+            ..EditResult::default()
+        },
+    };
+    result.id = id.map(|id| id.parse::<NoteId>().map_or(id, |id| id.to_string()));
+    result
+}
+
+async fn apply(state: &AppState, origin: &Origin, edit: Edit) -> EditResult {
+    let merged = match edit {
+        Edit::Upsert(upsert) => state.store.write_by(origin.write_by, upsert).await,
+        Edit::Delete(delete) => (state.store.write_by(origin.write_by, delete).await).map(Ok),
+    };
+    match merged {
+        Ok(Ok(merged)) => done(merged),
+        Ok(Err(refused)) => error(&super::refused(refused)),
+        Err(busy) => error(&busy.into()),
+    }
+}
+
+fn done(merged: Merged) -> EditResult {
+    let (status, note, copy) = match merged {
+        Merged::Written(Written::Created(note)) => ("created", Some(note), None),
+        Merged::Written(Written::Changed(note)) => ("updated", Some(note), None),
+        Merged::Written(Written::Unchanged(note)) => ("unchanged", Some(note), None),
+        Merged::Conflict { theirs, copy } => ("conflict", Some(theirs), copy),
+        Merged::Deleted => ("deleted", None, None),
+        Merged::Absent => ("unchanged", None, None),
+    };
+    EditResult {
+        status,
+        note: note.map(Into::into),
+        copy: copy.map(Into::into),
+        ..EditResult::default()
+    }
+}
+
+fn error(why: &ApiError) -> EditResult {
+    let (error, code) = why.words();
+    EditResult {
+        status: "error",
+        error: Some(error),
+        code: Some(code),
+        ..EditResult::default()
+    }
+}
+
+fn read(state: &AppState, user: UserId, sent: &Sent) -> Result<Edit, Map<String, Value>> {
+    let Sent::Object(members) = sent else {
+        return Err(wrong("non_field_errors", "Expected an object."));
+    };
+    let id = match members.get("id") {
+        None => return Err(wrong("id", "This field is required.")),
+        Some(id) => id.as_str().and_then(|id| id.parse().ok()),
+    };
+    let id = id.ok_or_else(|| wrong("id", NO_UUID))?;
+    let base = base(members)?;
+    let now = state.clock.now();
+    match members.get("op").and_then(Sent::as_str) {
+        Some("upsert") => {
+            let empty = nothing();
+            let note = match members.get("note") {
+                Some(Sent::Object(note)) => note,
+                Some(_) => return Err(wrong("note", "Expected an object.")),
+                None => &empty,
+            };
+            let mut form = NoteForm::new(note);
+            let draft = form.draft();
+            form.finish()?;
+            Ok(Edit::Upsert(Upsert {
+                user,
+                id,
+                draft,
+                base,
+                limits: state.rules.notes,
+                now,
+            }))
+        }
+        Some("delete") => Ok(Edit::Delete(Delete {
+            user,
+            id,
+            base,
+            now,
+        })),
+        _ => Err(wrong("op", "Must be upsert or delete.")),
+    }
+}
+
+/// The version that was edited, if the edit names one.
+fn base(members: &Members) -> Result<Option<i64>, Map<String, Value>> {
+    match members.get("base_version") {
+        None | Some(Sent::Null) => Ok(None),
+        Some(Sent::Number(number)) if number.as_i64().is_some_and(|version| version >= 0) => {
+            Ok(number.as_i64())
+        }
+        Some(_) => Err(wrong("base_version", "A valid integer is required.")),
+    }
+}
+
+fn wrong(field: &str, message: &str) -> Map<String, Value> {
+    Map::from_iter([(field.to_owned(), Value::from(vec![message]))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_is_a_number_that_is_not_negative() {
+        let members = |json: &str| match Sent::parse(json.as_bytes()).unwrap() {
+            Sent::Object(members) => members,
+            _ => unreachable!(),
+        };
+
+        assert_eq!(base(&members(r#"{"base_version":3}"#)), Ok(Some(3)));
+        assert_eq!(base(&members(r#"{"base_version":null}"#)), Ok(None));
+        for wrong in [r#""3""#, "-1", "1.5", "true", "[]", "9223372036854775808"] {
+            let json = format!(r#"{{"base_version":{wrong}}}"#);
+            assert!(base(&members(&json)).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A note as it is answered.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::notes::Note;
+use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+/// A note.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Note)]
+pub struct NoteBody {
+    /// Which: a UUID in lower case.
+    #[schema(
+        pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+        example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"
+    )]
+    id: String,
+    /// The title.
+    title: String,
+    /// The content.
+    content: String,
+    /// The tags, in their order.
+    tags: Vec<String>,
+    /// Whether it stands above others.
+    is_pinned: bool,
+    /// Whether it is put away.
+    is_archived: bool,
+    /// When it was made, in UTC, to the microsecond.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "microseconds")]
+    created_at: Timestamp,
+    /// When it was changed last, in UTC, to the microsecond.
+    #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "microseconds")]
+    updated_at: Timestamp,
+    /// From 1, higher with every change.
+    #[schema(minimum = 1)]
+    version: i64,
+    /// The note whose newer version this is an older edit of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+        nullable = false
+    )]
+    conflict_of: Option<String>,
+    /// When it was put into the trash.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "maybe_microseconds"
+    )]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    trashed_at: Option<Timestamp>,
+}
+
+/// Six digits after the second, whatever they are, so that texts have the order of times.
+const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+
+fn microseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&PRINTER.timestamp_to_string(time))
+}
+
+fn maybe_microseconds<S: Serializer>(
+    time: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => microseconds(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl From<Note> for NoteBody {
+    fn from(note: Note) -> Self {
+        let draft = note.draft;
+        Self {
+            id: note.id.to_string(),
+            title: draft.title,
+            content: draft.content,
+            tags: draft.tags,
+            is_pinned: draft.pinned,
+            is_archived: draft.archived,
+            created_at: note.created,
+            updated_at: note.updated,
+            version: note.version,
+            conflict_of: note.conflict_of.map(|id| id.to_string()),
+            trashed_at: note.trashed,
+        }
+    }
+}
+
+/// The tag of a version, as `ETag` has it.
+pub fn etag(version: i64) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{version}\"")).expect("a number in quotes is plain")
+}
+
+/// May be kept by the client, to be asked about again; by nobody between.
+pub const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// A note with its tag; with its place, if it is new.
+pub fn answer(status: StatusCode, note: Note) -> Response {
+    let tag = etag(note.version);
+    let place = HeaderValue::try_from(format!("/api/notes/{}/", note.id)).ok();
+    let mut response = (status, Json(NoteBody::from(note))).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, tag);
+    if let Some(place) = place.filter(|_| status == StatusCode::CREATED) {
+        headers.insert(header::LOCATION, place);
+    }
+    response
+}

@@ -1,0 +1,100 @@
+//! Cursors: places in a list or in the feed, as texts that clients hand back unread.
+//!
+//! A cursor names its user and its kind. Nothing hangs on its being genuine: whoever makes one up reads their own
+//! notes from another place.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::id::UserId;
+use domain::notes::list::{Key, Order, Place};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What is said of a text that is no cursor of this user and this list.
+pub const INVALID: &str = "Invalid cursor.";
+
+/// A place in a list.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InList {
+    user: i64,
+    order: String,
+    rank: i64,
+    number: i64,
+    title: String,
+    id: String,
+    before: bool,
+}
+
+/// A place in the feed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InFeed {
+    user: i64,
+    change: i64,
+}
+
+/// The cursor of a place in a list of that order.
+pub fn of_list(user: UserId, order: Order, place: Place) -> String {
+    encode(&InList {
+        user: user.0,
+        order: word(order).to_owned(),
+        rank: place.rank,
+        number: place.number,
+        title: place.title,
+        id: place.id.to_string(),
+        before: place.before,
+    })
+}
+
+/// The place of a cursor, if it is one of this user's lists of this order.
+pub fn in_list(user: UserId, order: Order, cursor: &str) -> Option<Place> {
+    let read: InList = decode(cursor)?;
+    if read.user != user.0 || read.order != word(order) {
+        return None;
+    }
+    Some(Place {
+        rank: read.rank,
+        number: read.number,
+        title: read.title,
+        id: read.id.parse().ok()?,
+        before: read.before,
+    })
+}
+
+/// The cursor of a place in a user's feed.
+pub fn of_feed(user: UserId, change: i64) -> String {
+    encode(&InFeed {
+        user: user.0,
+        change,
+    })
+}
+
+/// The place of a cursor, if it is one of this user's feed.
+pub fn in_feed(user: UserId, cursor: &str) -> Option<i64> {
+    let read: InFeed = decode(cursor)?;
+    (read.user == user.0 && read.change >= 0).then_some(read.change)
+}
+
+/// The word of an order, as the query has it.
+pub fn word(order: Order) -> &'static str {
+    match (order.key, order.descending) {
+        (Key::Updated, true) => "-updated_at",
+        (Key::Updated, false) => "updated_at",
+        (Key::Created, true) => "-created_at",
+        (Key::Created, false) => "created_at",
+        (Key::Title, true) => "-title",
+        (Key::Title, false) => "title",
+        (Key::Rank, _) => "rank",
+    }
+}
+
+fn encode(place: &impl Serialize) -> String {
+    let json = serde_json::to_vec(place).expect("a place is plain data");
+    URL_SAFE_NO_PAD.encode(json)
+}
+
+fn decode<T: DeserializeOwned>(cursor: &str) -> Option<T> {
+    let json = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    serde_json::from_slice(&json).ok()
+}

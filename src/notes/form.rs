@@ -1,0 +1,140 @@
+//! A note as it is sent: fields of a body as a draft, with a message for each that is wrong.
+
+use std::collections::HashMap;
+
+use domain::notes::edit::Patch;
+use domain::notes::{CONTENT_LENGTH, Draft, NoteId, TAG_LENGTH, TAGS, TITLE_LENGTH};
+use serde_json::{Map, Value};
+
+use crate::fields;
+use crate::sent::{Members, Sent};
+
+/// What is said of an identifier that is none.
+pub const NO_UUID: &str = "Must be a valid UUID.";
+
+/// What is said of a note without a word.
+pub const BLANK: &str = "A note needs a title or a content.";
+
+const NOT_TEXT: &str = "Not a valid string.";
+const NOT_BOOL: &str = "Must be a valid boolean.";
+const NOT_LIST: &str = "Expected a list of items.";
+
+/// The fields of a note being read, and what was found wrong with them so far.
+pub struct NoteForm<'a> {
+    fields: &'a Members,
+    errors: Map<String, Value>,
+}
+
+impl<'a> NoteForm<'a> {
+    /// Reads these.
+    pub fn new(fields: &'a Members) -> Self {
+        Self {
+            fields,
+            errors: Map::new(),
+        }
+    }
+
+    /// The identifier, if the client has chosen one.
+    pub fn id(&mut self) -> Option<NoteId> {
+        let id = match self.fields.get("id")? {
+            Sent::Null => return None,
+            Sent::Text(text) => text.parse().map_err(|_| NO_UUID.to_owned()),
+            _ => Err(NO_UUID.to_owned()),
+        };
+        self.noted("id", id)
+    }
+
+    /// A whole note: what is not named is as in an empty one.
+    pub fn draft(&mut self) -> Draft {
+        let patch = self.patch();
+        let draft = Draft {
+            title: patch.title.unwrap_or_default(),
+            content: patch.content.unwrap_or_default(),
+            tags: patch.tags.unwrap_or_default(),
+            pinned: patch.pinned.unwrap_or(false),
+            archived: patch.archived.unwrap_or(false),
+        };
+        if self.errors.is_empty() && draft.is_blank() {
+            self.wrong("content", BLANK.to_owned());
+        }
+        draft
+    }
+
+    /// Parts of a note: what is named.
+    pub fn patch(&mut self) -> Patch {
+        Patch {
+            title: self.text("title", TITLE_LENGTH),
+            content: self.text("content", CONTENT_LENGTH),
+            tags: self.tags(),
+            pinned: self.flag("is_pinned"),
+            archived: self.flag("is_archived"),
+        }
+    }
+
+    /// What was found wrong, if anything was.
+    pub fn finish(self) -> Result<(), Map<String, Value>> {
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(self.errors)
+        }
+    }
+
+    fn text(&mut self, field: &'static str, most: usize) -> Option<String> {
+        let text = text(self.fields.get(field)?, most);
+        self.noted(field, text)
+    }
+
+    fn flag(&mut self, field: &'static str) -> Option<bool> {
+        let flag = match self.fields.get(field)? {
+            Sent::Bool(flag) => Ok(*flag),
+            // A form knows texts alone.
+            Sent::Text(text) if text == "true" => Ok(true),
+            Sent::Text(text) if text == "false" => Ok(false),
+            _ => Err(NOT_BOOL.to_owned()),
+        };
+        self.noted(field, flag)
+    }
+
+    fn tags(&mut self) -> Option<Vec<String>> {
+        let tags = match self.fields.get("tags")? {
+            Sent::List(items) if items.len() > TAGS => Err(format!(
+                "Ensure this field has no more than {TAGS} elements."
+            )),
+            Sent::List(items) => items
+                .iter()
+                .map(|item| match text(item, TAG_LENGTH)? {
+                    tag if tag.trim().is_empty() => Err("A tag may not be blank.".to_owned()),
+                    tag => Ok(tag),
+                })
+                .collect(),
+            _ => Err(NOT_LIST.to_owned()),
+        };
+        self.noted("tags", tags)
+    }
+
+    fn noted<T>(&mut self, field: &'static str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.wrong(field, message)).ok()
+    }
+
+    fn wrong(&mut self, field: &'static str, message: String) {
+        self.errors
+            .insert(field.to_owned(), Value::from(vec![message]));
+    }
+}
+
+/// A text, byte for byte.
+pub fn text(sent: &Sent, most: usize) -> Result<String, String> {
+    match sent {
+        Sent::LoneSurrogate(half) => Err(fields::lone_surrogate(*half)),
+        Sent::Text(text) if text.contains('\0') => Err(fields::NUL_CHARACTER.to_owned()),
+        Sent::Text(text) if text.chars().count() > most => Err(fields::at_most(most)),
+        Sent::Text(text) => Ok(text.clone()),
+        _ => Err(NOT_TEXT.to_owned()),
+    }
+}
+
+/// No fields at all, for what should have been an object and is none.
+pub fn nothing() -> Members {
+    HashMap::new()
+}

@@ -1,0 +1,181 @@
+//! `GET /api/notes/`: many notes, page by page.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use domain::id::UserId;
+use domain::notes::list::{Key, NotePage, NoteQuery, Order, Place};
+use domain::notes::{TAG_LENGTH, words};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::body::NoteBody;
+use super::cursor;
+use super::links::Base;
+use super::query::{Query, SEARCH_LENGTH};
+use crate::AppState;
+use crate::auth::session::Authenticated;
+use crate::error::ApiError;
+
+const PATH: &str = "/api/notes/";
+
+/// The orders, as the query names them.
+const ORDERS: [&str; 6] = [
+    "-updated_at",
+    "updated_at",
+    "-created_at",
+    "created_at",
+    "-title",
+    "title",
+];
+
+/// A page of notes.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoteList {
+    /// How many notes the whole list has.
+    count: u64,
+    /// Where the next page is.
+    next: Option<String>,
+    /// Where the page before is.
+    previous: Option<String>,
+    /// The notes.
+    results: Vec<ListEntry>,
+}
+
+/// A note in a list.
+#[derive(Serialize, ToSchema)]
+struct ListEntry {
+    /// The note.
+    #[serde(flatten)]
+    note: NoteBody,
+    /// A piece of the content around what was searched for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    snippet: Option<String>,
+}
+
+/// List notes
+///
+/// The user's notes, those changed last first. `next` and `previous` lead to the other pages; notes that come or go
+/// meanwhile make none appear twice or get lost. `search` finds notes that have, for each of its words, one that begins
+/// with it, in the title or the content, whatever the case and the accents; those that fit best come first, each with a
+/// `snippet`.
+#[utoipa::path(
+    get,
+    path = "/api/notes/",
+    operation_id = "listNotes",
+    tag = "Notes",
+    params(
+        ("cursor" = Option<String>, Query, description = "The place of the page, as `next` and `previous` name it."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Notes of a page; 20 unless given."),
+        ("ordering" = Option<String>, Query, description = "By what; `-` puts the highest first.", example = "-updated_at"),
+        ("tag" = Option<String>, Query, description = "Notes with exactly this tag."),
+        ("is_pinned" = Option<bool>, Query, description = "Pinned notes, or the others."),
+        ("is_archived" = Option<bool>, Query, description = "Archived notes, or the others."),
+        ("trashed" = Option<bool>, Query, description = "Notes in the trash instead of live ones."),
+        ("search" = Option<String>, Query, max_length = 200, description = "Words, or the beginnings of words."),
+    ),
+    responses(
+        (status = 200, description = "A page of notes.", body = NoteList),
+        (status = 400, description = "Something in the query is wrong: `Fields`."),
+    ),
+)]
+pub(super) async fn list(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    base: Base,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<NoteList>, ApiError> {
+    let mut query = Query::new(raw.as_deref());
+    let asked = read(session.user.id, &mut query);
+    query.check()?;
+    let (asked, searching) = asked;
+    let page = if searching && asked.words.is_empty() {
+        NotePage::default()
+    } else {
+        let mut view = state.store.view().await?;
+        view.notes(&asked).await?
+    };
+    let [next, previous] = neighbours(&asked, &page).map(|place| {
+        let cursor = cursor::of_list(asked.user, asked.order, place?);
+        Some(base.page(PATH, query.without_cursor(), &cursor))
+    });
+    let results = page.notes.into_iter().map(|listed| ListEntry {
+        snippet: searching.then(|| words::snippet(&listed.note.draft.content, &asked.words)),
+        note: listed.note.into(),
+    });
+    Ok(Json(NoteList {
+        count: page.count,
+        next,
+        previous,
+        results: results.collect(),
+    }))
+}
+
+/// What is asked, and whether it is a search.
+fn read(user: UserId, query: &mut Query) -> (NoteQuery, bool) {
+    let search = query.text("search", SEARCH_LENGTH);
+    let order = order(query, search.is_some());
+    let asked = NoteQuery {
+        user,
+        trashed: query.flag("trashed").unwrap_or(false),
+        tag: query.text("tag", TAG_LENGTH),
+        pinned: query.flag("is_pinned"),
+        archived: query.flag("is_archived"),
+        words: search.as_deref().map(words::of_search).unwrap_or_default(),
+        order,
+        place: query.cursor(|given| cursor::in_list(user, order, given)),
+        limit: query.page_size(),
+    };
+    (asked, search.is_some())
+}
+
+/// The order that is asked for; without one a search is ordered by how well a note fits.
+fn order(query: &mut Query, searching: bool) -> Order {
+    let named = query.text("ordering", 20);
+    let word = named.as_deref().unwrap_or("-updated_at");
+    let (bare, descending) = match word.strip_prefix('-') {
+        Some(bare) => (bare, true),
+        None => (word, false),
+    };
+    let key = match bare {
+        _ if searching && named.is_none() => Key::Rank,
+        "updated_at" => Key::Updated,
+        "created_at" => Key::Created,
+        "title" => Key::Title,
+        _ => {
+            query.wrong(
+                "ordering",
+                &format!("Must be one of {}.", ORDERS.join(", ")),
+            );
+            Key::Updated
+        }
+    };
+    Order { key, descending }
+}
+
+/// The places of the next page and of the one before.
+fn neighbours(asked: &NoteQuery, page: &NotePage) -> [Option<Place>; 2] {
+    let (came_from_start, backwards) = match &asked.place {
+        None => (true, false),
+        Some(place) => (false, place.before),
+    };
+    let (beyond_last, beyond_first) = if backwards {
+        (true, page.more)
+    } else {
+        (page.more, !came_from_start)
+    };
+    let key = asked.order.key;
+    let place = |listed: Option<&domain::notes::list::Listed>, before, there: bool| {
+        listed
+            .filter(|_| there)
+            .map(|listed| listed.place(key, before))
+    };
+    match (page.notes.first(), page.notes.last()) {
+        (None, _) => [None, None],
+        (first, last) => [
+            place(last, false, beyond_last),
+            place(first, true, beyond_first),
+        ],
+    }
+}

@@ -1,0 +1,64 @@
+//! `/api/notes/`: one file for each thing a client does, and what they share.
+//!
+//! | Room | What lives there |
+//! |---|---|
+//! | [`create`], [`one`], [`list`] | a new note, one note, many |
+//! | [`changes`], [`batch`] | what devices need that keep the notes themselves |
+//! | [`body`], [`form`] | a note as it is answered, and as it is sent |
+//! | [`conditions`], [`cursor`], [`query`] | headers, cursors and the query as values |
+
+mod batch;
+mod body;
+mod changes;
+mod conditions;
+mod create;
+mod cursor;
+mod form;
+mod links;
+mod list;
+mod one;
+mod query;
+
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use domain::notes::{NoteId, Refused};
+
+use crate::error::ApiError;
+use crate::fields::Form;
+use crate::route::{Routes, protected};
+pub use body::NoteBody;
+
+use utoipa_axum::routes;
+
+/// The routes of this folder.
+#[must_use]
+pub fn router() -> Routes {
+    let routes = protected(Routes::new(), routes!(list::list, create::create));
+    let routes = protected(routes, routes!(changes::changes));
+    let routes = protected(routes, routes!(batch::batch));
+    let routes = protected(
+        routes,
+        routes!(one::show, one::replace, one::change, one::remove),
+    );
+    protected(routes, routes!(one::restore))
+}
+
+/// The note of the path.
+fn id_of(path: Result<Path<String>, PathRejection>) -> Result<NoteId, ApiError> {
+    let Path(id) = path.map_err(|_| ApiError::NotFound)?;
+    id.parse().map_err(|_| Form::wrong("id", form::NO_UUID))
+}
+
+/// The answer to a note that was not written.
+fn refused(why: Refused) -> ApiError {
+    match why {
+        Refused::NotFound => ApiError::NotFound,
+        Refused::Taken => ApiError::NoteTaken,
+        Refused::Blank => Form::wrong("content", form::BLANK),
+        Refused::Full(full) => ApiError::NotesFull(full),
+        Refused::Mismatch(note) => {
+            let note = note.map(|note| NoteBody::from(*note));
+            ApiError::NoteChanged(note.and_then(|note| serde_json::to_value(note).ok()))
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! `/api/notes/{id}/`: one note.
+
+use axum::Extension;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::notes::edit::{Change, Replace};
+use domain::notes::remove::{Remove, Restore};
+use domain::notes::{Note, Written};
+
+use super::body::{NoteBody, REVALIDATE, answer, etag};
+use super::conditions::condition;
+use super::form::NoteForm;
+use super::query::Query;
+use super::{id_of, refused};
+use crate::AppState;
+use crate::auth::session::Authenticated;
+use crate::error::ApiError;
+use crate::extract::Fields;
+use crate::openapi::notes::{NoteChanged, NoteLimitReached, NoteRequest, PatchRequest};
+use crate::request::Origin;
+
+type Id = Result<Path<String>, PathRejection>;
+
+/// Show a note
+///
+/// `ETag` is its version; with `If-None-Match` it is sent only if it has another. A note in the trash is shown in the
+/// list of the trash alone.
+#[utoipa::path(
+    get,
+    path = "/api/notes/{id}/",
+    operation_id = "showNote",
+    tag = "Notes",
+    params(
+        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("If-None-Match" = Option<String>, Header, description = "Versions that the client has.", example = "\"3\""),
+    ),
+    responses(
+        (status = 200, description = "The note.", body = NoteBody),
+        (status = 304, description = "The client has this version."),
+        (status = 400, description = "The `id` is no UUID: `Fields`."),
+        (status = 404, description = "`not_found`: the user has no such note."),
+    ),
+)]
+pub(super) async fn show(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    id: Id,
+) -> Result<Response, ApiError> {
+    let id = id_of(id)?;
+    let mut view = state.store.view().await?;
+    let note = view.note(session.user.id, id).await?;
+    drop(view);
+    let note = note.filter(Note::is_live).ok_or(ApiError::NotFound)?;
+    let condition = condition(&headers);
+    let known = condition
+        .none_of
+        .is_some_and(|known| known.name(Some(note.version)));
+    let mut response = if known {
+        let tag = [(header::ETAG, etag(note.version))];
+        (StatusCode::NOT_MODIFIED, tag).into_response()
+    } else {
+        answer(StatusCode::OK, note)
+    };
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, REVALIDATE);
+    Ok(response)
+}
+
+/// Put a note
+///
+/// Replaces the note, or makes one with this `id`; also over one that is in the trash. What is not named is as in an
+/// empty note. With `If-Match` only if the note has that version, with `If-None-Match: *` only if there is none.
+#[utoipa::path(
+    put,
+    path = "/api/notes/{id}/",
+    operation_id = "putNote",
+    tag = "Notes",
+    params(
+        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("If-Match" = Option<String>, Header, description = "Versions that may be replaced.", example = "\"3\""),
+        ("If-None-Match" = Option<String>, Header, description = "Versions that may not, or `*`.", example = "*"),
+    ),
+    request_body = NoteRequest,
+    responses(
+        (status = 200, description = "The note as it is now.", body = NoteBody),
+        (status = 201, description = "The note, which is new.", body = NoteBody),
+        (status = 400, description = "A field is wrong: `Fields`."),
+        (status = 403, description = "`note_limit_reached`: the plan holds no more notes.", body = NoteLimitReached),
+        (status = 404, description = "`not_found`: the `id` is that of no note this user could have."),
+        (status = 412, description = "`note_changed`: the note is another than expected.", body = NoteChanged),
+    ),
+)]
+pub(super) async fn replace(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+    id: Id,
+    Fields(fields): Fields,
+) -> Result<Response, ApiError> {
+    let id = id_of(id)?;
+    let mut form = NoteForm::new(&fields);
+    let draft = form.draft();
+    form.finish().map_err(ApiError::Fields)?;
+    let replace = Replace {
+        user: session.user.id,
+        id,
+        draft,
+        condition: condition(&headers),
+        limits: state.rules.notes,
+        now: state.clock.now(),
+    };
+    let written = state.store.write_by(origin.write_by, replace).await?;
+    Ok(written_answer(written.map_err(refused)?))
+}
+
+fn written_answer(written: Written) -> Response {
+    match written {
+        Written::Created(note) => answer(StatusCode::CREATED, note),
+        Written::Changed(note) | Written::Unchanged(note) => answer(StatusCode::OK, note),
+    }
+}
+
+/// Change a note
+///
+/// What is named is changed, the rest stays. With `If-Match` only if the note has that version.
+#[utoipa::path(
+    patch,
+    path = "/api/notes/{id}/",
+    operation_id = "changeNote",
+    tag = "Notes",
+    params(
+        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("If-Match" = Option<String>, Header, description = "Versions that may be changed.", example = "\"3\""),
+    ),
+    request_body = PatchRequest,
+    responses(
+        (status = 200, description = "The note as it is now.", body = NoteBody),
+        (status = 400, description = "A field is wrong, or nothing would be left of the note: `Fields`."),
+        (status = 404, description = "`not_found`: the user has no such note."),
+        (status = 412, description = "`note_changed`: the note is another than expected.", body = NoteChanged),
+    ),
+)]
+pub(super) async fn change(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+    id: Id,
+    Fields(fields): Fields,
+) -> Result<Response, ApiError> {
+    let id = id_of(id)?;
+    let mut form = NoteForm::new(&fields);
+    let patch = form.patch();
+    form.finish().map_err(ApiError::Fields)?;
+    let change = Change {
+        user: session.user.id,
+        id,
+        patch,
+        condition: condition(&headers),
+        now: state.clock.now(),
+    };
+    let written = state.store.write_by(origin.write_by, change).await?;
+    Ok(written_answer(written.map_err(refused)?))
+}
+
+/// Delete a note
+///
+/// A live note goes into the trash, where it stays for 30 days unless the server says otherwise; one that is there is
+/// gone for good. `permanent=true` skips the trash.
+#[utoipa::path(
+    delete,
+    path = "/api/notes/{id}/",
+    operation_id = "deleteNote",
+    tag = "Notes",
+    params(
+        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("permanent" = Option<bool>, Query, description = "Whether it is gone at once."),
+        ("If-Match" = Option<String>, Header, description = "Versions that may be deleted.", example = "\"3\""),
+    ),
+    responses(
+        (status = 204, description = "It is in the trash, or gone."),
+        (status = 400, description = "The `id` is no UUID, or `permanent` no boolean: `Fields`."),
+        (status = 404, description = "`not_found`: the user has no such note."),
+        (status = 412, description = "`note_changed`: the note is another than expected.", body = NoteChanged),
+    ),
+)]
+pub(super) async fn remove(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    id: Id,
+) -> Result<StatusCode, ApiError> {
+    let id = id_of(id)?;
+    let mut query = Query::new(query.as_deref());
+    let permanent = query.flag("permanent").unwrap_or(false);
+    query.check()?;
+    let remove = Remove {
+        user: session.user.id,
+        id,
+        permanent,
+        condition: condition(&headers),
+        now: state.clock.now(),
+    };
+    let removed = state.store.write_by(origin.write_by, remove).await?;
+    removed.map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Restore a note
+///
+/// Takes it out of the trash. A live note stays as it is.
+#[utoipa::path(
+    post,
+    path = "/api/notes/{id}/restore/",
+    operation_id = "restoreNote",
+    tag = "Notes",
+    params(
+        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("If-Match" = Option<String>, Header, description = "Versions that may be restored.", example = "\"3\""),
+    ),
+    responses(
+        (status = 200, description = "The note as it is now.", body = NoteBody),
+        (status = 400, description = "The `id` is no UUID: `Fields`."),
+        (status = 403, description = "`note_limit_reached`: the plan holds no more notes.", body = NoteLimitReached),
+        (status = 404, description = "`not_found`: the user has no such note."),
+        (status = 412, description = "`note_changed`: the note is another than expected.", body = NoteChanged),
+    ),
+)]
+pub(super) async fn restore(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+    id: Id,
+) -> Result<Response, ApiError> {
+    let restore = Restore {
+        user: session.user.id,
+        id: id_of(id)?,
+        condition: condition(&headers),
+        limits: state.rules.notes,
+        now: state.clock.now(),
+    };
+    let written = state.store.write_by(origin.write_by, restore).await?;
+    Ok(written_answer(written.map_err(refused)?))
+}

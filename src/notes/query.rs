@@ -1,0 +1,113 @@
+//! The query of a list or of the feed as values, with a message for each that is wrong.
+
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use super::cursor;
+use crate::error::ApiError;
+use crate::fields;
+
+/// Entries of a page, unless the query says otherwise.
+const PAGE: u32 = 20;
+
+/// The most entries of a page.
+const LARGEST_PAGE: u32 = 100;
+
+/// The most characters of what is searched for.
+pub const SEARCH_LENGTH: usize = 200;
+
+/// A query being read, and what was found wrong with it so far. The last of several values of one name counts.
+pub struct Query {
+    pairs: Vec<(String, String)>,
+    errors: Map<String, Value>,
+}
+
+impl Query {
+    /// Reads the part of a URL after the question mark.
+    pub fn new(query: Option<&str>) -> Self {
+        let query = query.unwrap_or_default();
+        Self {
+            pairs: form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+            errors: Map::new(),
+        }
+    }
+
+    /// Everything but the cursor, for links to other pages.
+    pub fn without_cursor(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs
+            .iter()
+            .filter(|(name, _)| name != "cursor")
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// How many entries a page has.
+    pub fn page_size(&mut self) -> u32 {
+        let Some(text) = self.text("page_size", 20) else {
+            return PAGE;
+        };
+        match text.parse() {
+            Ok(size) if (1..=LARGEST_PAGE).contains(&size) => size,
+            _ => {
+                self.wrong(
+                    "page_size",
+                    &format!("Must be a number from 1 to {LARGEST_PAGE}."),
+                );
+                PAGE
+            }
+        }
+    }
+
+    /// A filter that is on or off, if it is given.
+    pub fn flag(&mut self, name: &'static str) -> Option<bool> {
+        match self.text(name, 20)?.to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => {
+                self.wrong(name, "Must be true or false.");
+                None
+            }
+        }
+    }
+
+    /// A text that is given and not empty.
+    pub fn text(&mut self, name: &'static str, most: usize) -> Option<String> {
+        let value = self.pairs.iter().rev().find(|(key, _)| key == name)?;
+        let value = value.1.clone();
+        if value.contains('\0') {
+            self.wrong(name, fields::NUL_CHARACTER);
+            return None;
+        }
+        if value.chars().count() > most {
+            self.wrong(name, &fields::at_most(most));
+            return None;
+        }
+        Some(value).filter(|value| !value.is_empty())
+    }
+
+    /// The place of the cursor, if one is given; `read` knows whose and of what it must be. An empty one is none.
+    pub fn cursor<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let given = self.text("cursor", 4000)?;
+        let place = read(&given);
+        if place.is_none() {
+            self.wrong("cursor", cursor::INVALID);
+        }
+        place
+    }
+
+    /// Says what is wrong with a value.
+    pub fn wrong(&mut self, name: &'static str, message: &str) {
+        self.errors
+            .insert(name.to_owned(), Value::from(vec![message]));
+    }
+
+    /// An error that names everything that was found wrong.
+    pub fn check(&self) -> Result<(), ApiError> {
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::Fields(self.errors.clone()))
+        }
+    }
+}

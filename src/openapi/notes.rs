@@ -1,0 +1,136 @@
+//! Notes in the bodies of requests and refusals as they are described: what `crate::notes` takes and gives.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::notes::NoteBody;
+
+/// A new note: a title or a content at least.
+#[derive(ToSchema)]
+pub struct NewNoteRequest {
+    /// Which it is to be; without one the server chooses.
+    #[schema(
+        pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+        example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"
+    )]
+    pub id: Option<String>,
+    /// The title.
+    #[schema(max_length = 200, pattern = r"^[^\u0000]*$", nullable = false)]
+    pub title: Option<String>,
+    /// The content.
+    #[schema(max_length = 100_000, pattern = r"^[^\u0000]*$", nullable = false)]
+    pub content: Option<String>,
+    /// The tags, in their order.
+    #[schema(max_items = 20, nullable = false)]
+    pub tags: Option<Vec<Tag>>,
+    /// Whether it is to stand above others.
+    #[schema(nullable = false)]
+    pub is_pinned: Option<bool>,
+    /// Whether it is put away.
+    #[schema(nullable = false)]
+    pub is_archived: Option<bool>,
+}
+
+/// A whole note: a title or a content at least. What is not named is as in an empty note.
+#[derive(ToSchema)]
+pub struct NoteRequest {
+    /// The title.
+    #[schema(max_length = 200, pattern = r"^[^\u0000]*$", nullable = false)]
+    pub title: Option<String>,
+    /// The content.
+    #[schema(max_length = 100_000, pattern = r"^[^\u0000]*$", nullable = false)]
+    pub content: Option<String>,
+    /// The tags, in their order.
+    #[schema(max_items = 20, nullable = false)]
+    pub tags: Option<Vec<Tag>>,
+    /// Whether it is to stand above others.
+    #[schema(nullable = false)]
+    pub is_pinned: Option<bool>,
+    /// Whether it is put away.
+    #[schema(nullable = false)]
+    pub is_archived: Option<bool>,
+}
+
+/// Parts of a note. What is not named stays.
+#[derive(ToSchema)]
+pub struct PatchRequest {
+    /// The title.
+    #[schema(max_length = 200, pattern = r"^[^\u0000]*$", nullable = false)]
+    pub title: Option<String>,
+    /// The content.
+    #[schema(max_length = 100_000, pattern = r"^[^\u0000]*$", nullable = false)]
+    pub content: Option<String>,
+    /// The tags, all of them.
+    #[schema(max_items = 20, nullable = false)]
+    pub tags: Option<Vec<Tag>>,
+    /// Whether it is to stand above others.
+    #[schema(nullable = false)]
+    pub is_pinned: Option<bool>,
+    /// Whether it is put away.
+    #[schema(nullable = false)]
+    pub is_archived: Option<bool>,
+}
+
+/// A word that notes are found by.
+#[derive(ToSchema)]
+#[schema(max_length = 50, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$")]
+pub struct Tag(pub String);
+
+/// Edits that were made offline.
+#[derive(ToSchema)]
+pub struct BatchRequest {
+    /// The edits, in their order.
+    #[schema(max_items = 100)]
+    pub edits: Vec<EditRequest>,
+}
+
+/// An edit that was made offline.
+#[derive(ToSchema)]
+pub struct EditRequest {
+    /// `upsert` writes the note, `delete` puts it into the trash.
+    #[schema(pattern = "^(upsert|delete)$")]
+    pub op: String,
+    /// Which note.
+    #[schema(
+        pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+        example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"
+    )]
+    pub id: String,
+    /// The version that was edited; none if the client made the note.
+    #[schema(minimum = 0)]
+    pub base_version: Option<i64>,
+    /// What an `upsert` writes.
+    #[schema(nullable = false)]
+    pub note: Option<NoteRequest>,
+}
+
+/// The plan holds no more notes.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoteLimitReached {
+    /// For a person to read.
+    pub error: String,
+    /// For a program: stable.
+    #[schema(pattern = "^note_limit_reached$")]
+    pub code: String,
+    /// How many live notes the plan holds.
+    pub limit: u32,
+    /// How many there are.
+    pub used: u64,
+    /// The plan.
+    #[schema(pattern = "^(free|premium)$")]
+    pub plan: String,
+}
+
+/// The note is another than the client expects.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoteChanged {
+    /// For a person to read.
+    pub error: String,
+    /// For a program: stable.
+    #[schema(pattern = "^note_changed$")]
+    pub code: String,
+    /// The note as it is now; `null` if there is none.
+    pub note: Option<NoteBody>,
+}

@@ -1,0 +1,335 @@
+//! One note: made, shown, replaced, changed, deleted and restored.
+
+use serde_json::{Value, json};
+
+use crate::support::{NOTES, Person, TestApp, path_of};
+
+const ID: &str = "0190a0b0-c0d0-7e00-8f00-abcdefabcdef";
+
+fn without_times(mut note: Value) -> Value {
+    for time in ["created_at", "updated_at"] {
+        let text = note[time].as_str().unwrap();
+        assert_eq!(text.len(), "2026-01-01T00:00:00.000000Z".len(), "{text}");
+        note[time] = Value::from("…");
+    }
+    note
+}
+
+#[tokio::test]
+async fn a_note_is_made_with_what_is_named_and_the_rest_is_empty() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+
+    let answer = ada
+        .post(
+            NOTES,
+            &json!({"id": ID.to_uppercase(), "title": "Milk", "owner": 7}),
+        )
+        .await;
+
+    assert_eq!(answer.status, 201, "{}", answer.shown());
+    assert_eq!(answer.header("location"), format!("{NOTES}{ID}/"));
+    assert_eq!(answer.header("etag"), "\"1\"");
+    assert_eq!(
+        without_times(answer.json()),
+        json!({
+            "id": ID, "title": "Milk", "content": "", "tags": [], "is_pinned": false,
+            "is_archived": false, "created_at": "…", "updated_at": "…", "version": 1,
+        })
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_note_comes_back_byte_for_byte() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let note = json!({
+        "title": " e\u{301} \u{200b}", "content": "\r\n\t\u{1}\u{7f}\u{2028}\u{feff}🦀\"\\ ",
+        "tags": ["a b", "É", "a b"], "is_pinned": true, "is_archived": true,
+    });
+
+    let made = ada.note(&note).await;
+    let shown = ada.get(&path_of(&made)).await;
+    let listed = ada.get(NOTES).await.json();
+
+    for key in ["title", "content", "tags", "is_pinned", "is_archived"] {
+        assert_eq!(made[key], note[key], "{key}");
+    }
+    assert_eq!(shown.json(), made);
+    assert_eq!(listed["results"], json!([made]));
+    assert_eq!(made["id"].as_str().unwrap().as_bytes()[14], b'7');
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_same_note_again_is_no_second_one_and_another_under_its_id_is_refused() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let note = json!({"id": ID, "title": "Milk", "tags": ["shop"]});
+    let first = ada.note(&note).await;
+
+    let same = ada.post(NOTES, &note).await;
+    let other = ada.post(NOTES, &json!({"id": ID, "title": "Bread"})).await;
+
+    assert_eq!((same.status, same.json()), (200, first.clone()));
+    assert_eq!(
+        other.shown(),
+        r#"409 {"error":"Another note has this id.","code":"taken"}"#
+    );
+    assert_eq!(ada.get(&path_of(&first)).await.json(), first);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_put_replaces_the_whole_note_and_a_patch_parts_of_it() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let made = ada
+        .note(&json!({"title": "Milk", "content": "two", "tags": ["shop"], "is_pinned": true}))
+        .await;
+    let path = path_of(&made);
+    app.clock.advance(std::time::Duration::from_secs(1));
+
+    let patched = ada
+        .send("PATCH", &path, &json!({"content": "three", "unknown": 1}))
+        .await;
+    let put = ada
+        .send("PUT", &path, &json!({"title": "Bread", "id": "not read"}))
+        .await;
+
+    assert_eq!(patched.status, 200, "{}", patched.shown());
+    assert_eq!(patched.header("etag"), "\"2\"");
+    let patched = patched.json();
+    assert_eq!(
+        (&patched["title"], &patched["content"]),
+        (&json!("Milk"), &json!("three"))
+    );
+    assert_eq!(
+        (&patched["tags"], &patched["is_pinned"]),
+        (&json!(["shop"]), &json!(true))
+    );
+    assert_eq!(patched["created_at"], made["created_at"]);
+    assert!(patched["updated_at"].as_str() > made["updated_at"].as_str());
+    assert_eq!(put.status, 200, "{}", put.shown());
+    let put = put.json();
+    assert_eq!(
+        (&put["title"], &put["content"], &put["tags"]),
+        (&json!("Bread"), &json!(""), &json!([]))
+    );
+    assert_eq!(
+        (&put["is_pinned"], &put["version"], &put["id"]),
+        (&json!(false), &json!(3), &made["id"])
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_put_makes_a_note_where_there_is_none() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let path = format!("{NOTES}{ID}/");
+
+    let made = ada.send("PUT", &path, &json!({"content": "new"})).await;
+    let again = ada.send("PUT", &path, &json!({"content": "new"})).await;
+
+    assert_eq!((made.status, made.header("location")), (201, path.as_str()));
+    assert_eq!(
+        (again.status, again.json()),
+        (200, made.json()),
+        "it says the same: no change"
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_patch_may_not_leave_a_note_blank() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let made = ada.note(&json!({"title": "Milk"})).await;
+
+    let answer = ada
+        .send("PATCH", &path_of(&made), &json!({"title": " \t"}))
+        .await;
+
+    answer.assert_refused("content", "A note needs a title or a content.");
+    assert_eq!(ada.get(&path_of(&made)).await.json(), made);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_deleted_note_is_in_the_trash_and_comes_back_as_it_was() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let made = ada.note(&json!({"title": "Milk", "tags": ["shop"]})).await;
+    let path = path_of(&made);
+
+    let deleted = ada.request("DELETE", &path).send().await;
+    let shown = ada.get(&path).await;
+    let patched = ada.send("PATCH", &path, &json!({"title": "x"})).await;
+    let live = ada.get(NOTES).await.json();
+    let trash = ada.get("/api/notes/?trashed=true").await.json();
+    let restored = ada.post_empty(&format!("{path}restore/")).await;
+    let again = ada.post_empty(&format!("{path}restore/")).await;
+
+    assert_eq!((deleted.status, deleted.text()), (204, ""));
+    assert_eq!((shown.status, patched.status), (404, 404));
+    assert_eq!((&live["count"], &trash["count"]), (&json!(0), &json!(1)));
+    assert!(trash["results"][0]["trashed_at"].is_string(), "{trash}");
+    assert_eq!(restored.status, 200, "{}", restored.shown());
+    let restored = restored.json();
+    assert_eq!(restored["version"], 3);
+    for key in ["id", "title", "tags", "created_at", "updated_at"] {
+        assert_eq!(restored[key], made[key], "{key}");
+    }
+    assert_eq!((again.status, again.json()), (200, restored));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_note_deleted_twice_or_for_good_is_gone() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let twice = ada.note_path("twice").await;
+    let at_once = ada.note_path("at once").await;
+
+    let delete = async |path: &str| ada.request("DELETE", path).send().await.status;
+    let answers = [
+        delete(&twice).await,
+        delete(&twice).await,
+        delete(&twice).await,
+        delete(&format!("{at_once}?permanent=true")).await,
+        delete(&at_once).await,
+    ];
+
+    assert_eq!(answers, [204, 204, 404, 204, 404]);
+    assert_eq!(ada.get("/api/notes/?trashed=true").await.json()["count"], 0);
+    assert_eq!(
+        ada.post_empty(&format!("{twice}restore/")).await.status,
+        404
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_note_made_again_after_it_was_deleted_for_good_counts_its_versions_on() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let note = json!({"id": ID, "title": "Milk"});
+    let path = path_of(&ada.note(&note).await);
+    ada.request("DELETE", &path).send().await;
+    ada.request("DELETE", &path).send().await;
+
+    let again = ada.note(&note).await;
+
+    // 1 made, 2 in the trash, 3 gone.
+    assert_eq!(again["version"], 4);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_put_over_a_note_in_the_trash_brings_it_back_as_it_says() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let path = ada.note_path("Milk").await;
+    ada.request("DELETE", &path).send().await;
+
+    let put = ada.send("PUT", &path, &json!({"title": "Bread"})).await;
+
+    assert_eq!(put.status, 200, "{}", put.shown());
+    assert_eq!(
+        (&put.json()["title"], &put.json()["version"]),
+        (&json!("Bread"), &json!(3))
+    );
+    assert_eq!(ada.titles(NOTES).await, ["Bread"]);
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 8.2.2, 8.2.3.
+#[tokio::test]
+async fn another_users_note_is_not_there_and_its_id_is_taken() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let eve = app.member(&Person::new("eve")).await;
+    let made = ada.note(&json!({"id": ID, "title": "Milk"})).await;
+    let path = path_of(&made);
+
+    let mut answers = Vec::new();
+    for (method, path) in [
+        ("GET", path.clone()),
+        ("PUT", path.clone()),
+        ("PATCH", path.clone()),
+        ("DELETE", path.clone()),
+        ("DELETE", format!("{path}?permanent=true")),
+        ("POST", format!("{path}restore/")),
+    ] {
+        let answer = eve.send(method, &path, &json!({"title": "Mine"})).await;
+        answers.push((method, answer.status));
+    }
+    let taken = eve.post(NOTES, &json!({"id": ID, "title": "Milk"})).await;
+
+    let missing = ["GET", "PUT", "PATCH", "DELETE", "DELETE", "POST"].map(|method| (method, 404));
+    assert_eq!(answers, missing);
+    assert_eq!(
+        taken.shown(),
+        r#"409 {"error":"Another note has this id.","code":"taken"}"#
+    );
+    assert_eq!(ada.get(&path).await.json(), made);
+    assert_eq!(eve.get(NOTES).await.json()["count"], 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn every_route_needs_a_token_before_anything_else() {
+    let app = TestApp::start().await;
+
+    for (method, path) in [
+        ("GET", NOTES),
+        ("POST", NOTES),
+        ("GET", "/api/notes/x/"),
+        ("PUT", "/api/notes/x/"),
+        ("PATCH", "/api/notes/x/"),
+        ("DELETE", "/api/notes/x/"),
+        ("POST", "/api/notes/x/restore/"),
+        ("GET", "/api/notes/changes/?cursor=x"),
+        ("POST", "/api/notes/batch/"),
+        ("DELETE", NOTES),
+    ] {
+        let answer = app.client.request(method, path).body("{").send().await;
+        assert_eq!(answer.status, 401, "{method} {path}");
+    }
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 14.2.8 and api.md: an account that goes takes its notes along, and frees their ids at once.
+#[tokio::test]
+async fn the_notes_of_a_deleted_account_are_gone_and_their_ids_free() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let client = app.member(&ada).await;
+    client.note(&json!({"id": ID, "title": "live"})).await;
+    let trashed = client.note_path("trashed").await;
+    client.request("DELETE", &trashed).send().await;
+    let buried = client.note_path("buried").await;
+    client
+        .request("DELETE", &format!("{buried}?permanent=true"))
+        .send()
+        .await;
+
+    client.request_deletion().await;
+    let code = app.newest_code(&ada.email).await;
+    assert_eq!(client.delete_account(&code).await.status, 204);
+
+    let mut rows = app.rows().await;
+    for table in ["notes", "note_tombstones", "note_books"] {
+        let left = rows.number(&format!("select count(*) from {table}")).await;
+        assert_eq!(left, 0, "{table}");
+    }
+    rows.close().await;
+    let bob = app.member(&Person::new("bob")).await;
+    assert_eq!(
+        bob.note(&json!({"id": ID, "title": "mine now"})).await["version"],
+        1
+    );
+    app.finish().await;
+}
