@@ -28,6 +28,7 @@ pub mod error;
 pub mod extract;
 pub mod fields;
 pub mod flood;
+pub mod floor;
 mod forwarded;
 pub mod headers;
 pub mod health;

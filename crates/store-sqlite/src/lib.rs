@@ -11,6 +11,7 @@ mod challenges;
 mod connect;
 pub mod django;
 mod error;
+pub mod floor;
 mod import;
 pub mod inspect;
 mod mail_rows;

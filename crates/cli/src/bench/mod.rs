@@ -3,8 +3,12 @@
 mod claim;
 mod drain;
 mod figures;
+mod floor;
 mod http;
+mod load;
 mod login;
+mod notes;
+mod others;
 mod probe;
 mod rig;
 mod wakeup;
@@ -22,6 +26,13 @@ pub enum Command {
     Login(login::Args),
     /// How fast a backlog is delivered to a local sink, beside a bare SMTP loop
     Drain(drain::Args),
+    /// How many lists and new notes a second, beside bare handlers that do nothing else; and how soon at a steady pace
+    Notes(notes::Args),
+    /// What listing, searching and following one's own notes costs beside a million of others'
+    Others(others::Args),
+    /// What the bare handlers of `notes` run in
+    #[command(hide = true)]
+    Floor(floor::Args),
     /// What a claim costs beside a million mails that are over, as many times what it costs beside none
     Claim(claim::Args),
 }
@@ -32,6 +43,9 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wakeup(args) => wakeup::run(&args).await?,
         Command::Login(args) => login::run(&args).await?,
         Command::Drain(args) => drain::run(&args).await?,
+        Command::Notes(args) => notes::run(&args).await?,
+        Command::Others(args) => others::run(&args).await?,
+        Command::Floor(args) => floor::run(&args).await?,
         Command::Claim(args) => claim::run(&args).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -15,6 +15,7 @@ use domain::audit::Actor;
 use domain::client::ClientKey;
 use domain::clock::{Clock, SystemClock};
 use domain::email::EmailAddress;
+use domain::id::UserId;
 use domain::otp::KeyRing;
 use domain::password::PasswordHash;
 use domain::store::{StoreError, Tx, Write};
@@ -76,9 +77,7 @@ impl Rig {
 
     /// Starts the API's binary on a free port and waits until it is ready. It is killed when dropped.
     pub async fn start_api(&self) -> anyhow::Result<Api> {
-        let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = free.local_addr()?;
-        drop(free);
+        let address = free_address()?;
         let process = self.start("smart-notes-api", &["--listen", &address.to_string()])?;
         let client = Client::new(address);
         for _ in 0..200 {
@@ -110,8 +109,19 @@ impl Rig {
 
     /// Adds the one user there is, whose [`PASSWORD`] has that hash, and logs in: the token.
     pub async fn logged_in(&self, api: &Api, hash: &PasswordHash) -> anyhow::Result<String> {
-        let username = Username::parse(USERNAME)?;
-        let email = EmailAddress::parse("bench@example.com")?;
+        self.user(USERNAME, hash).await?;
+        log_in(&Client::new(api.address)).await
+    }
+
+    /// The folder of the database.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Adds a user whose [`PASSWORD`] has that hash.
+    pub async fn user(&self, name: &str, hash: &PasswordHash) -> anyhow::Result<UserId> {
+        let username = Username::parse(name)?;
+        let email = EmailAddress::parse(&format!("{name}@example.com"))?;
         let user = NewUser {
             username: username.as_str().to_owned(),
             username_key: username.key().clone(),
@@ -120,8 +130,7 @@ impl Rig {
             password: hash.clone(),
             now: SystemClock.now(),
         };
-        self.database.store.write(AddUser(user)).await?;
-        log_in(&Client::new(api.address)).await
+        Ok(self.database.store.write(AddUser(user)).await?)
     }
 
     /// Registers the `n`-th address, but for the password's hash, which would be most of the time.
@@ -146,7 +155,12 @@ impl Rig {
 
 /// Logs in as the one user there is: the token.
 pub async fn log_in(client: &Client) -> anyhow::Result<String> {
-    let body = serde_json::json!({"login": USERNAME, "password": PASSWORD});
+    log_in_as(client, USERNAME).await
+}
+
+/// Logs in: the token.
+pub async fn log_in_as(client: &Client, name: &str) -> anyhow::Result<String> {
+    let body = serde_json::json!({"login": name, "password": PASSWORD});
     let (status, answer) = client.post("/api/auth/login/", &body).await?;
     anyhow::ensure!(status == 200, "a login was answered {status}: {answer}");
     let token = answer["token"]
@@ -162,14 +176,25 @@ pub struct Api {
     _process: Child,
 }
 
+/// A program of this rig that is another process of this one.
+pub fn own_program() -> anyhow::Result<Command> {
+    let own = std::env::current_exe().context("this program's own path is unknown")?;
+    Ok(Command::new(own))
+}
+
+/// An address of this machine that nobody listens on.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
 struct AddUser(NewUser);
 
 #[async_trait]
 impl Write for AddUser {
-    type Out = ();
+    type Out = UserId;
 
-    async fn apply(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        tx.insert_user(&self.0).await.map(drop)
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<UserId, StoreError> {
+        tx.insert_user(&self.0).await
     }
 }
 
@@ -186,7 +211,7 @@ fn policy(settings: &Settings) -> RegisterPolicy {
     }
 }
 
-fn variables(folder: &TempDir, catcher: &Catcher) -> [(String, String); 5] {
+fn variables(folder: &TempDir, catcher: &Catcher) -> [(String, String); 6] {
     let database = folder.path().join("bench.db");
     [
         (
@@ -198,6 +223,7 @@ fn variables(folder: &TempDir, catcher: &Catcher) -> [(String, String); 5] {
             format!("smtp://{}?tls=none", catcher.smtp_addr()),
         ),
         ("SMART_NOTES__LIMITS__ENABLED", "false".to_owned()),
+        ("SMART_NOTES__NOTES__FREE_LIMIT", "1000000000".to_owned()),
         ("SMART_NOTES__LOG__LEVEL", "warn".to_owned()),
         (
             "SECRET_KEY",

@@ -1,0 +1,232 @@
+//! What listing, searching and following one's own few notes costs beside a million of others', as many times what it
+//! costs beside a thousand; and how long a search through thousands of one's own takes.
+//!
+//! Requests to the two servers take turns, so that whatever else the machine does falls on both.
+
+use std::time::Instant;
+
+use anyhow::ensure;
+use async_trait::async_trait;
+use domain::clock::{Clock, SystemClock};
+use domain::id::UserId;
+use domain::notes::port::NewNote;
+use domain::notes::{Draft, Note, NoteId, words};
+use domain::password::{HashCost, Hasher, Password, PasswordHash};
+use domain::plans::NoteLimits;
+use domain::store::{StoreError, Tx, Write};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::figures::percentile;
+use super::http::Client;
+use super::rig::{Api, PASSWORD, Rig, log_in_as};
+
+/// What `bench others` is told.
+#[derive(clap::Args)]
+pub struct Args {
+    /// How many notes others have in the one database
+    #[arg(long, default_value_t = 1_000)]
+    few: u32,
+    /// How many notes others have in the other database
+    #[arg(long, default_value_t = 1_000_000)]
+    many: u32,
+    /// How many notes the one user has who searches through many
+    #[arg(long, default_value_t = 5_000)]
+    own: u32,
+    /// How many requests of each kind
+    #[arg(long, default_value_t = 500)]
+    rounds: u32,
+}
+
+/// Notes of the user whose costs are compared.
+const OWN_FEW: u32 = 20;
+
+/// Notes of each of the others.
+const EACH: u32 = 1_000;
+
+/// Notes in one transaction.
+const BATCH: u32 = 500;
+
+/// Words that notes are made of.
+const WORDS: [&str; 24] = [
+    "milk", "bread", "yellow", "pears", "market", "Saturday", "letter", "Crème", "garden", "train",
+    "ticket", "mother", "winter", "harbour", "number", "paper", "window", "river", "engine",
+    "copper", "Zürich", "lantern", "music", "salt",
+];
+
+/// What is asked, by whoever has few notes and by whoever has many.
+const PATHS: [(&str, &str); 3] = [
+    ("list", "/api/notes/"),
+    ("search", "/api/notes/?search=yell"),
+    ("changes", "/api/notes/changes/"),
+];
+
+/// Searches through many notes of one's own: a word that each has, one that a tenth has, one that none has.
+const SEARCHES: [(&str, &str); 3] = [
+    ("a word of all notes", "/api/notes/?search=milk"),
+    ("of a tenth", "/api/notes/?search=tenth"),
+    ("two words, of none", "/api/notes/?search=milk+nowhere"),
+];
+
+/// Measures and prints.
+pub async fn run(args: &Args) -> anyhow::Result<()> {
+    let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
+    let beside_few = Place::new(args.few, args.own, &hash).await?;
+    let beside_many = Place::new(args.many, args.own, &hash).await?;
+    say!("medians of {} requests, in milliseconds:", args.rounds);
+    say!(
+        "  with {OWN_FEW} notes of one's own   beside {:>9}   beside {:>9}   times as much",
+        args.few,
+        args.many
+    );
+    for (name, path) in PATHS {
+        let [few, many] = compare(args.rounds, path, &beside_few, &beside_many).await?;
+        say!("  {name:<28} {few:>12.3} {many:>18.3} {:>15.2}", many / few);
+    }
+    say!(
+        "  searching through {} of one's own, beside {}:",
+        args.own,
+        args.many
+    );
+    for (name, path) in SEARCHES {
+        let mut times = Vec::new();
+        for _ in 0..args.rounds.min(200) {
+            times.push(beside_many.time(path, &beside_many.rich).await?);
+        }
+        times.sort_by(f64::total_cmp);
+        say!(
+            "  {name:<28} p50 {:.1}   p99 {:.1}",
+            percentile(&times, 0.5),
+            percentile(&times, 0.99)
+        );
+    }
+    Ok(())
+}
+
+/// A database with a server.
+struct Place {
+    /// Its files.
+    _rig: Rig,
+    client: Client,
+    /// The token of the user with few notes.
+    poor: String,
+    /// The token of the user with many.
+    rich: String,
+    _api: Api,
+}
+
+impl Place {
+    async fn new(others: u32, own: u32, hash: &PasswordHash) -> anyhow::Result<Self> {
+        let rig = Rig::new().await?;
+        let poor = rig.user("poor", hash).await?;
+        let rich = rig.user("rich", hash).await?;
+        // Half of the own notes lie before the others', half after them.
+        fill(&rig, poor, OWN_FEW / 2, 10).await?;
+        fill(&rig, rich, own / 2, 300).await?;
+        let bar = ProgressBar::new(others.into()).with_style(ProgressStyle::with_template(
+            "{msg} {wide_bar} {pos}/{len} {eta}",
+        )?);
+        bar.set_message("others' notes");
+        let mut left = others;
+        while left > 0 {
+            let some = left.min(EACH);
+            let user = rig.user(&format!("other{left}"), hash).await?;
+            fill(&rig, user, some, 10).await?;
+            left -= some;
+            bar.inc(some.into());
+        }
+        bar.finish_and_clear();
+        fill(&rig, poor, OWN_FEW - OWN_FEW / 2, 10).await?;
+        fill(&rig, rich, own - own / 2, 300).await?;
+        let api = rig.start_api().await?;
+        let client = Client::new(api.address);
+        Ok(Self {
+            poor: log_in_as(&client, "poor").await?,
+            rich: log_in_as(&client, "rich").await?,
+            client,
+            _rig: rig,
+            _api: api,
+        })
+    }
+
+    async fn time(&self, path: &str, token: &str) -> anyhow::Result<f64> {
+        let begun = Instant::now();
+        let (status, answer) = self.client.get(path, Some(token)).await?;
+        ensure!(status == 200, "{path} was answered {status}: {answer}");
+        Ok(begun.elapsed().as_secs_f64() * 1000.0)
+    }
+}
+
+/// The medians of a request to both.
+async fn compare(rounds: u32, path: &str, few: &Place, many: &Place) -> anyhow::Result<[f64; 2]> {
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..rounds {
+        for (times, place) in times.iter_mut().zip([few, many]) {
+            times.push(place.time(path, &place.poor).await?);
+        }
+    }
+    Ok(times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        percentile(&times, 0.5)
+    }))
+}
+
+/// Adds notes of so many words.
+async fn fill(rig: &Rig, user: UserId, notes: u32, words: u32) -> anyhow::Result<()> {
+    let mut from = 0;
+    while from < notes {
+        let upto = notes.min(from + BATCH);
+        let batch = (from..upto).map(|n| new_note(user, n, words)).collect();
+        let added = rig.database.store.write(AddNotes(batch)).await?;
+        ensure!(added == upto - from, "not all notes were added");
+        from = upto;
+    }
+    Ok(())
+}
+
+fn new_note(user: UserId, n: u32, length: u32) -> NewNote {
+    let word = |i: u32| WORDS[((n * 7 + i * (n % 5 + 1)) % 24) as usize];
+    let mut content: Vec<&str> = (0..length).map(word).collect();
+    content.push("milk yellow");
+    if n.is_multiple_of(10) {
+        content.push("tenth");
+    }
+    let draft = Draft {
+        title: format!("Note {n} {}", word(3)),
+        content: content.join(" "),
+        ..Draft::default()
+    };
+    let now = SystemClock.now();
+    NewNote {
+        user,
+        words: words::of_note(&draft),
+        note: Note {
+            id: NoteId::generate(),
+            draft,
+            created: now,
+            updated: now,
+            version: 1,
+            conflict_of: None,
+            trashed: None,
+        },
+        limits: NoteLimits {
+            free: u32::MAX,
+            premium: None,
+        },
+    }
+}
+
+struct AddNotes(Vec<NewNote>);
+
+#[async_trait]
+impl Write for AddNotes {
+    /// How many were added.
+    type Out = u32;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<u32, StoreError> {
+        let mut added = 0;
+        for note in &self.0 {
+            added += u32::from(tx.insert_note(note).await?.is_some());
+        }
+        Ok(added)
+    }
+}
