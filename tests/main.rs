@@ -27,6 +27,7 @@ mod login;
 mod me;
 mod metrics;
 mod notes;
+mod notes_trash;
 mod openapi;
 mod otp_login;
 mod password_change;

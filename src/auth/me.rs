@@ -16,6 +16,7 @@ use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
 use crate::fields::Form;
+use crate::notes::{self, NoteBody};
 use crate::openapi::requests::ProfileRequest;
 use crate::request::Origin;
 use crate::route::{Routes, protected};
@@ -124,6 +125,8 @@ struct Export {
     profile: Profile,
     /// The sessions that have not ended.
     sessions: Vec<SessionEntry>,
+    /// The notes, those in the trash last.
+    notes: Vec<NoteBody>,
     /// What happened to the account, newest first, as far back as it is kept.
     security_events: Vec<SecurityEvent>,
 }
@@ -173,8 +176,10 @@ async fn export(
 ) -> Result<Json<Export>, ApiError> {
     let mut view = state.store.view().await?;
     let events = view.records(session.user.id, MOST_EVENTS).await?;
+    let notes = notes::everything(view.as_mut(), session.user.id).await?;
     drop(view);
     Ok(Json(Export {
+        notes,
         security_events: events.into_iter().map(Into::into).collect(),
         exported_at: state.clock.now(),
         sessions: sessions::live(&state, &session).await?,

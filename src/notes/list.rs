@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use domain::id::UserId;
 use domain::notes::list::{Key, NotePage, NoteQuery, Order, Place};
 use domain::notes::{TAG_LENGTH, words};
+use domain::store::{StoreError, View};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +18,9 @@ use crate::auth::session::Authenticated;
 use crate::error::ApiError;
 
 const PATH: &str = "/api/notes/";
+
+/// Notes that are read at once where all are.
+const AT_ONCE: u32 = 100;
 
 /// The orders, as the query names them.
 const ORDERS: [&str; 6] = [
@@ -110,6 +114,39 @@ pub(super) async fn list(
         previous,
         results: results.collect(),
     }))
+}
+
+/// Every note of a user in the order in which they were made, those in the trash last.
+pub async fn everything(view: &mut dyn View, user: UserId) -> Result<Vec<NoteBody>, StoreError> {
+    let mut notes = Vec::new();
+    for trashed in [false, true] {
+        let mut query = NoteQuery {
+            user,
+            trashed,
+            tag: None,
+            pinned: None,
+            archived: None,
+            words: Vec::new(),
+            order: Order {
+                key: Key::Created,
+                descending: false,
+            },
+            place: None,
+            limit: AT_ONCE,
+        };
+        loop {
+            let page = view.notes(&query).await?;
+            query.place = page
+                .notes
+                .last()
+                .map(|last| last.place(Key::Created, false));
+            notes.extend(page.notes.into_iter().map(|listed| listed.note.into()));
+            if !page.more {
+                break;
+            }
+        }
+    }
+    Ok(notes)
 }
 
 /// What is asked, and whether it is a search.

@@ -27,6 +27,7 @@ use crate::error::ApiError;
 use crate::fields::Form;
 use crate::route::{Routes, protected};
 pub use body::NoteBody;
+pub use list::everything;
 
 use utoipa_axum::routes;
 

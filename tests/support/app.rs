@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use devmail::{Catcher, Config, Faults, Inbox, Mail};
-use domain::clock::ManualClock;
-use domain::queue::MailFilter;
+use domain::clock::{Clock, ManualClock};
+use domain::queue::{Keep, MailFilter};
 use jiff::Timestamp;
 use runtime::database::{Database, Role};
 use runtime::settings::LogFormat;
@@ -190,6 +190,22 @@ impl TestApp {
         let code = self.code(person, 1).await;
         let answer = self.client.verify(person, &code).await;
         assert_eq!(answer.status, 200, "{}", answer.shown());
+    }
+
+    /// Sweeps at the time of the test's clock, as the worker does every minute of the machine's, until nothing is left
+    /// to be removed.
+    pub async fn swept(&self) {
+        let days = |days: u64| Duration::from_hours(24 * days);
+        let keep = Keep {
+            ended: days(1),
+            mails: days(30),
+            audit: days(365),
+            session_idle: days(30),
+            trash: days(30),
+            tombstones: days(90),
+        };
+        let queue = &self.databases[1].queue;
+        while queue.sweep(keep, self.clock.now()).await.unwrap() > 0 {}
     }
 
     /// Every row.

@@ -208,6 +208,8 @@ fn keep(settings: &Settings) -> Keep {
         mails: settings.worker.keep_mails,
         audit: settings.accounts.keep_audit,
         session_idle: settings.accounts.session_idle,
+        trash: settings.notes.trash,
+        tombstones: settings.notes.tombstones,
     }
 }
 

@@ -271,6 +271,10 @@ pub struct Keep {
     pub audit: Duration,
     /// A session that is not used for so long has ended.
     pub session_idle: Duration,
+    /// Notes in the trash.
+    pub trash: Duration,
+    /// That a note was deleted, for devices that still have it.
+    pub tombstones: Duration,
 }
 
 /// Which mails to list.

@@ -8,6 +8,7 @@ use sqlx::SqliteConnection;
 
 use crate::access::micros;
 use crate::error::store_error;
+use crate::notes;
 use crate::queue::{QueueWrite, release_held};
 
 /// Rows of one kind that one transaction removes at most.
@@ -46,6 +47,8 @@ impl QueueWrite for Sweep {
         removed += suppressions(connection, micros(now)).await?;
         // Not removed, but given back: what an operator who resumed a kind of mail did not come to.
         removed += release_held(connection).await?;
+        removed += notes::sweep::trash(connection, micros(now - keep.trash), micros(now)).await?;
+        removed += notes::sweep::tombstones(connection, micros(now - keep.tombstones)).await?;
         removed += records(connection, now, micros(now - keep.audit)).await?;
         Ok(removed)
     }

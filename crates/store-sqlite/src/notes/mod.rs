@@ -7,6 +7,7 @@
 mod changes;
 mod list;
 mod live;
+pub(crate) mod sweep;
 
 use async_trait::async_trait;
 use domain::id::UserId;
@@ -202,7 +203,7 @@ impl<C: Connected> WriteNotes for Access<C> {
 }
 
 /// Deletes a note for good and puts a tombstone in its place.
-pub(crate) async fn bury(
+async fn bury(
     connection: &mut SqliteConnection,
     user: i64,
     id: &str,

@@ -174,6 +174,8 @@ async fn suppressions_are_swept_when_their_time_is_over() {
         mails: 1000 * hour,
         audit: 1000 * hour,
         session_idle: 1000 * hour,
+        trash: Duration::from_hours(24 * 30),
+        tombstones: Duration::from_hours(24 * 90),
     };
 
     let early = database.sqlite().sweep(keep, at(DAY)).await.unwrap();

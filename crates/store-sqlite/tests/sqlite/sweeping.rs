@@ -17,6 +17,8 @@ const KEEP: Keep = Keep {
     mails: Duration::from_hours(30 * 24),
     audit: Duration::from_hours(365 * 24),
     session_idle: Duration::from_hours(30 * 24),
+    trash: Duration::from_hours(24 * 30),
+    tombstones: Duration::from_hours(24 * 90),
 };
 
 /// Sweeps once; returns how many rows it said it removed.
