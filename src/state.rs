@@ -1,5 +1,6 @@
 //! What handlers share: made once at start, cheap to clone.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +26,20 @@ use crate::flood::Flood;
 use crate::meters::Meters;
 use crate::request::Origin;
 
-/// The state of the API.
+/// The state of the API. Each request takes it several times over, so that it is shared as one.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Parts>);
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What the state of the API is made of.
+pub struct Parts {
     /// The database.
     pub store: Store,
     /// The threads that hash passwords.
@@ -81,7 +93,7 @@ impl AppState {
             &keys.current,
             hashing.hash(&hashing.slot()?, nobodys).await?,
         );
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             store,
             hashing,
             keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
@@ -95,7 +107,7 @@ impl AppState {
             flood: Flood::new(&settings.limits),
             http: Arc::new(settings.http.clone()),
             meters: Meters::new(settings),
-        })
+        })))
     }
 }
 

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
 use domain::accounts::SessionUser;
 use domain::accounts::sessions::TouchSession;
 use domain::token::SecretHash;
@@ -17,7 +17,7 @@ use crate::error::{ApiError, Unauthorized};
 use crate::request::Origin;
 
 /// `last_used_at` is written at most this often.
-const TOUCH_EVERY: Duration = Duration::from_mins(5);
+pub const TOUCH_EVERY: Duration = Duration::from_mins(5);
 
 /// A request with a token that is good.
 #[derive(Clone, Debug)]
@@ -40,14 +40,10 @@ impl FromRequestParts<AppState> for Authenticated {
 
 impl Authenticated {
     async fn find(parts: &Parts, state: &AppState) -> Result<Self, ApiError> {
-        let header = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .map_or(&b""[..], axum::http::HeaderValue::as_bytes);
-        let token = token(header)?;
+        let token = presented(&parts.headers)?;
         let now = state.clock.now();
         let mut view = state.store.view().await?;
-        let found = view.session(&SecretHash::of(token)).await?;
+        let found = view.session(&token).await?;
         drop(view);
         let session = found.ok_or(Unauthorized::InvalidToken)?;
         if session.expires <= now || session.last_used + state.rules.session.idle <= now {
@@ -66,6 +62,14 @@ impl Authenticated {
         }
         Ok(Self(session))
     }
+}
+
+/// The hash of the token that a request presents, good or not.
+pub fn presented(headers: &HeaderMap) -> Result<SecretHash, Unauthorized> {
+    let header = headers
+        .get(header::AUTHORIZATION)
+        .map_or(&b""[..], HeaderValue::as_bytes);
+    token(header).map(SecretHash::of)
 }
 
 /// The token of the header: `Token x` or `Bearer x`, the scheme in any case.

@@ -9,8 +9,8 @@ use anyhow::ensure;
 use async_trait::async_trait;
 use domain::clock::{Clock, SystemClock};
 use domain::id::UserId;
-use domain::notes::port::NewNote;
-use domain::notes::{Draft, Note, NoteId, words};
+use domain::notes::port::{NewNote, Owner};
+use domain::notes::{Draft, NoteId, create};
 use domain::password::{HashCost, Hasher, Password, PasswordHash};
 use domain::plans::NoteLimits;
 use domain::store::{StoreError, Tx, Write};
@@ -195,24 +195,12 @@ fn new_note(user: UserId, n: u32, length: u32) -> NewNote {
         content: content.join(" "),
         ..Draft::default()
     };
-    let now = SystemClock.now();
-    NewNote {
-        user,
-        words: words::of_note(&draft),
-        note: Note {
-            id: NoteId::generate(),
-            draft,
-            created: now,
-            updated: now,
-            version: 1,
-            conflict_of: None,
-            trashed: None,
-        },
-        limits: NoteLimits {
-            free: u32::MAX,
-            premium: None,
-        },
-    }
+    let limits = NoteLimits {
+        free: u32::MAX,
+        premium: None,
+    };
+    let id = NoteId::generate();
+    create::new_note(Owner::User(user), id, draft, limits, SystemClock.now())
 }
 
 struct AddNotes(Vec<NewNote>);

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::condition::Condition;
 use super::create::{new_note, no_room, with_version};
 use super::edit::Replace;
+use super::port::Owner;
 use super::{Draft, Note, NoteId, Refused, TITLE_LENGTH, Written};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
@@ -104,14 +105,20 @@ impl Upsert {
             title: marked(&self.draft.title),
             ..self.draft.clone()
         };
-        let mut new = new_note(self.user, self.copy_id(), draft, self.limits, self.now);
+        let mut new = new_note(
+            Owner::User(self.user),
+            self.copy_id(),
+            draft,
+            self.limits,
+            self.now,
+        );
         new.note.conflict_of = Some(self.id);
         if let Some(version) = tx.insert_note(&new).await? {
             return Ok(Ok(with_version(&new, version)));
         }
         Ok(match tx.note(self.user, new.note.id).await? {
             Some(copied) => Ok(copied),
-            None => Err(no_room(tx, &new).await?),
+            None => Err(no_room(tx, self.user, &new).await?),
         })
     }
 

@@ -3,21 +3,27 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::port::NewNote;
+use super::port::{NewNote, Owner};
 use super::{Draft, Full, Note, NoteId, Refused, Written, words};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::{StoreError, Tx, Write};
 
-/// Adds a note. The same once more changes nothing, also on a full plan.
+/// Adds a note of a user. The same once more changes nothing, also on a full plan.
 #[derive(Debug)]
-pub struct Create(NewNote);
+pub struct Create {
+    user: UserId,
+    new: NewNote,
+}
 
 impl Create {
     /// A note of a user that is to be added.
     #[must_use]
     pub fn new(user: UserId, id: NoteId, draft: Draft, limits: NoteLimits, now: Timestamp) -> Self {
-        Self(new_note(user, id, draft, limits, now))
+        Self {
+            user,
+            new: new_note(Owner::User(user), id, draft, limits, now),
+        }
     }
 }
 
@@ -26,30 +32,48 @@ impl Write for Create {
     type Out = Result<Written, Refused>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
-        let Self(new) = self;
+        let Self { user, new } = self;
         if let Some(version) = tx.insert_note(new).await? {
             return Ok(Ok(Written::Created(with_version(new, version))));
         }
-        Ok(match tx.note(new.user, new.note.id).await? {
+        Ok(match tx.note(*user, new.note.id).await? {
             Some(note) if note.is_live() && note.draft == new.note.draft => {
                 Ok(Written::Unchanged(note))
             }
             Some(_) => Err(Refused::Taken),
-            None => Err(no_room(tx, new).await?),
+            None => Err(no_room(tx, *user, new).await?),
         })
     }
 }
 
+/// Adds a note, if nothing at all stands against it: a single statement, which looks the token up as well where the
+/// owner is its bearer. `None`: something does, and nothing was changed; who wants to know what, asks for the user
+/// and uses [`Create`].
+#[derive(Debug)]
+pub struct CreateAtOnce(pub NewNote);
+
+#[async_trait]
+impl Write for CreateAtOnce {
+    type Out = Option<Note>;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
+        let Self(new) = self;
+        let version = tx.insert_note(new).await?;
+        Ok(version.map(|version| with_version(new, version)))
+    }
+}
+
 /// A note at its beginning.
-pub(super) fn new_note(
-    user: UserId,
+#[must_use]
+pub fn new_note(
+    owner: Owner,
     id: NoteId,
     draft: Draft,
     limits: NoteLimits,
     now: Timestamp,
 ) -> NewNote {
     NewNote {
-        user,
+        owner,
         words: words::of_note(&draft),
         note: Note {
             id,
@@ -73,10 +97,14 @@ pub(super) fn with_version(new: &NewNote, version: i64) -> Note {
 }
 
 /// Why a note was not added that the user does not have.
-pub(super) async fn no_room(tx: &mut dyn Tx, new: &NewNote) -> Result<Refused, StoreError> {
+pub(super) async fn no_room(
+    tx: &mut dyn Tx,
+    user: UserId,
+    new: &NewNote,
+) -> Result<Refused, StoreError> {
     if tx.note_id_is_taken(new.note.id).await? {
         return Ok(Refused::Taken);
     }
-    let standing = tx.plan_standing(new.user, new.note.created).await?;
+    let standing = tx.plan_standing(user, new.note.created).await?;
     Ok(Refused::Full(Full::of(standing, new.limits)))
 }

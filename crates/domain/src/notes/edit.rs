@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::condition::Condition;
 use super::create::{new_note, no_room, with_version};
+use super::port::Owner;
 use super::{Draft, Full, Note, NoteId, Refused, Written, words};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
@@ -58,10 +59,10 @@ impl Replace {
             ..
         } = self;
         let Some(stored) = stored else {
-            let new = new_note(*user, *id, draft.clone(), *limits, *now);
+            let new = new_note(Owner::User(*user), *id, draft.clone(), *limits, *now);
             return Ok(match tx.insert_note(&new).await? {
                 Some(version) => Ok(Written::Created(with_version(&new, version))),
-                None => Err(match no_room(tx, &new).await? {
+                None => Err(match no_room(tx, *user, &new).await? {
                     // Somebody else's: to this user there is none.
                     Refused::Taken => Refused::NotFound,
                     refused => refused,

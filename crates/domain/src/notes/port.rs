@@ -9,12 +9,27 @@ use super::{Note, NoteId};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::StoreError;
+use crate::token::SecretHash;
+
+/// Whose a new note is.
+#[derive(Debug, Clone)]
+pub enum Owner {
+    /// A user's.
+    User(UserId),
+    /// That of the user who has this token, if its session is good and was used since then.
+    Bearer {
+        /// The token's hash.
+        token: SecretHash,
+        /// When the session must have been used last, or later.
+        used_since: Timestamp,
+    },
+}
 
 /// A note that is to be added.
 #[derive(Debug, Clone)]
 pub struct NewNote {
     /// Whose.
-    pub user: UserId,
+    pub owner: Owner,
     /// What; its version counts on from the note that was deleted under this identifier, if one was.
     pub note: Note,
     /// Its words, as search sees them.
@@ -42,7 +57,8 @@ pub trait ReadNotes: Send {
 /// Writing notes. Each of them is a change, under the next number of its owner's book.
 #[async_trait]
 pub trait WriteNotes: Send {
-    /// Adds a live note and answers with its version, unless the identifier is taken or the plan allows no more.
+    /// Adds a live note and answers with its version, unless the identifier is taken, the plan allows no more, or the
+    /// token is not good.
     async fn insert_note(&mut self, new: &NewNote) -> Result<Option<i64>, StoreError>;
     /// Whether anybody has a note of that identifier.
     async fn note_id_is_taken(&mut self, id: NoteId) -> Result<bool, StoreError>;

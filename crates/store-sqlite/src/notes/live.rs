@@ -3,7 +3,7 @@
 
 use domain::id::UserId;
 use domain::notes::Note;
-use domain::notes::port::NewNote;
+use domain::notes::port::{NewNote, Owner};
 use domain::plans::NoteLimits;
 use domain::store::StoreError;
 use jiff::Timestamp;
@@ -24,27 +24,36 @@ pub(super) async fn insert(
     connection: &mut SqliteConnection,
     new: &NewNote,
 ) -> Result<Option<i64>, StoreError> {
-    let NewNote { user, note, .. } = new;
+    let note = &new.note;
     let row = Columns::of(note)?;
     let [free, premium] = limits(new.limits);
     let (created, conflict_of) = (
         micros(note.created),
         note.conflict_of.map(|id| id.to_string()),
     );
+    let (user, token, used_since) = match &new.owner {
+        Owner::User(user) => (Some(user.0), None, None),
+        Owner::Bearer { token, used_since } => {
+            (None, Some(token.as_bytes()), Some(micros(*used_since)))
+        }
+    };
     sqlx::query_scalar!(
         r#"insert into notes (user_id, id, title, title_key, tags, is_pinned, is_archived, created_at, updated_at,
                version, change, conflict_of, words, content)
-           select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8,
-               coalesce((select version + 1 from note_tombstones where user_id = ?1 and id = ?2), 1),
-               note_books.last_change + 1, ?9, ?10, ?11
-           from note_books
-           where note_books.user_id = ?1
-             and note_books.live < iif(exists (
+           select book.user_id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8,
+               coalesce((select version + 1 from note_tombstones as old
+                         where old.user_id = book.user_id and old.id = ?2), 1),
+               book.last_change + 1, ?9, ?10, ?11
+           from note_books as book
+           where book.user_id = coalesce(?1, (
+                     select sessions.user_id from sessions join users on users.id = sessions.user_id
+                     where token_hash = ?14 and expires_at > ?8 and last_used_at >= ?15 and is_active = 1))
+             and book.live < iif(exists (
                      select 1 from plan_grants
-                     where plan_grants.user_id = ?1 and (until_at is null or until_at > ?8)), ?13, ?12)
+                     where plan_grants.user_id = book.user_id and (until_at is null or until_at > ?8)), ?13, ?12)
            on conflict do nothing
            returning version as "version!""#,
-        user.0,
+        user,
         row.id,
         note.draft.title,
         row.title_key,
@@ -56,7 +65,9 @@ pub(super) async fn insert(
         new.words,
         note.draft.content,
         free,
-        premium
+        premium,
+        token,
+        used_since
     )
     .fetch_optional(connection)
     .await
