@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
@@ -80,12 +80,19 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let body = request.extensions().get::<Body>().and_then(Body::take);
+        Self::of(request.extensions(), request.headers()).await
+    }
+}
+
+impl Fields {
+    /// The fields of a request with this head, whose body is taken.
+    pub async fn of(extensions: &Extensions, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let body = extensions.get::<Body>().and_then(Body::take);
         let body = body.unwrap_or_else(|| Ok(Bytes::new()))?;
         if body.is_empty() {
             return Ok(Self(Members::new()));
         }
-        let sent = content_type(request.headers());
+        let sent = content_type(headers);
         match sent
             .split(';')
             .next()

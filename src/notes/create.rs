@@ -4,7 +4,7 @@
 //! written all the time. Only when nothing was added is asked why.
 
 use axum::Extension;
-use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -44,8 +44,8 @@ pub(super) async fn create(
     Extension(origin): Extension<Origin>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (mut head, body) = request.into_parts();
-    let sent = Fields::from_request(Request::from_parts(head.clone(), body), &state).await;
+    let (mut head, _) = request.into_parts();
+    let sent = Fields::of(&head.extensions, &head.headers).await;
     let sent = sent.and_then(|fields| read(&fields));
     let (limits, now) = (state.rules.notes, state.clock.now());
     if let (Ok((id, draft)), Some(owner)) = (&sent, bearer(&head, &state)) {

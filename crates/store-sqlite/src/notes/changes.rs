@@ -32,13 +32,13 @@ pub(super) async fn page(
                               iif(trashed_at is not null, null,
                                   json_array(id, title, content, json(tags), is_pinned, is_archived, created_at,
                                       updated_at, version, trashed_at, conflict_of)) as note
-                       from notes where notes.user_id = ?1 and change > ?2 order by change limit ?3)
+                       from notes where notes.user_id = ?1 and change > ?2 order by change limit ?3 + 0)
                    union all
                    select number, id, version, null from (
                        select change as number, id, version
                        from note_tombstones where note_tombstones.user_id = ?1 and change > ?2
-                       order by change limit ?3)
-                   order by number limit ?3)) as "changes!: String"
+                       order by change limit ?3 + 0)
+                   order by number limit ?3 + 0)) as "changes!: String"
            from note_books where note_books.user_id = ?1"#,
         user.0,
         after,

@@ -44,7 +44,7 @@ macro_rules! plain {
                 + $order
                 + ", id "
                 + $order
-                + r#" limit ?4)) as "notes!: String",
+                + r#" limit ?4 + 0)) as "notes!: String",
                  (select live from note_books where note_books.user_id = ?1) as "count!: i64""#,
             $user,
             $at.number,
@@ -86,7 +86,7 @@ macro_rules! matched {
                 + $beyond
                 + " (?12, ?13, ?14, ?15) order by "
                 + $order
-                + r#" limit ?16) cross join notes on notes.user_id = ?1 and notes.id = found) as "notes!: String",
+                + r#" limit ?16 + 0) cross join notes on notes.user_id = ?1 and notes.id = found) as "notes!: String",
                  (select count(*) from matched) as "count!: i64""#,
             $filter.user,
             $filter.trashed,

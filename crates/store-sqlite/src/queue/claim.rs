@@ -100,7 +100,7 @@ async fn lock_jobs(
                          where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
                            and challenges.superseded_at is null and challenges.expires_at > ?6
                            and challenges.key_id not in (select value from json_each(?5))))
-               order by run_at, id limit ?4) as due"#,
+               order by run_at, id limit ?4 + 0) as due"#,
         QUEUE,
         rank,
         seconds,

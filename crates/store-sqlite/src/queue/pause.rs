@@ -61,7 +61,7 @@ pub(super) async fn hold(
             "select due.id from
                  (select id from Jobs indexed by idx_jobs_pending
                   where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
-                  order by run_at, id limit ?4) as due
+                  order by run_at, id limit ?4 + 0) as due
              cross join mails on mails.id = due.id
              where mails.kind in (select value from json_each(?5))",
             QUEUE,
