@@ -49,7 +49,7 @@ pub enum Source {
     Operator,
     /// Stripe, by the events of [`crate::payments`].
     Stripe,
-    /// `RevenueCat`, by the same.
+    /// RevenueCat, by the same.
     RevenueCat,
 }
 

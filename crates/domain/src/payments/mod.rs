@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use crate::id::UserId;
 use crate::plans::Source;
@@ -39,6 +40,24 @@ pub struct Event {
     pub says: Says,
     /// All of it, as it came.
     pub body: String,
+}
+
+impl Event {
+    /// An event of which nothing can be read. Its name is a hash of its body, so that a repeat is known as one.
+    #[must_use]
+    pub fn unreadable(source: Source, body: &[u8]) -> Self {
+        Self {
+            source,
+            id: format!("sha256:{}", hex::encode(Sha256::digest(body))),
+            kind: String::new(),
+            made: None,
+            user: None,
+            customer: None,
+            subscription: None,
+            says: Says::Nothing,
+            body: String::from_utf8_lossy(body).into_owned(),
+        }
+    }
 }
 
 /// What an event says about premium.
@@ -199,6 +218,11 @@ impl TakeEvent {
         users.extend(event.user);
         users.sort_unstable();
         users.dedup();
+        // Only Stripe says in one event whose another is.
+        let owned = match event.source {
+            Source::Stripe => !users.is_empty(),
+            _ => event.user.is_some(),
+        };
         let mut changes = Vec::new();
         for user in &users {
             if let Some(change) = self.settle(tx, *user).await? {
@@ -209,7 +233,7 @@ impl TakeEvent {
             _ if !changes.is_empty() => changes.join(", "),
             Says::Nothing => "nothing".to_owned(),
             Says::Owner => "whose it is was noted".to_owned(),
-            _ if users.is_empty() => "nothing yet: whose it is has not been said".to_owned(),
+            _ if !owned => "nothing: whose it is has not been said".to_owned(),
             _ => "nothing new".to_owned(),
         })
     }

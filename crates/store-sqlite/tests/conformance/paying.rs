@@ -152,7 +152,7 @@ pub async fn a_subscription_belongs_to_whom_its_own_checkout_names_else_to_the_c
 
     assert_eq!(
         early,
-        Taken::New("nothing yet: whose it is has not been said".to_owned())
+        Taken::New("nothing: whose it is has not been said".to_owned())
     );
     let until = async |user| standing(&store, user, at(0)).await.premium_until;
     assert_eq!(until(ada).await, Some(at(100)));
