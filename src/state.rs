@@ -132,10 +132,7 @@ impl Rules {
                 limits,
                 reveal_registered: settings.accounts.reveal_registered_emails,
             },
-            notes: NoteLimits {
-                free: settings.notes.free_limit,
-                premium: (settings.notes.premium_limit > 0).then_some(settings.notes.premium_limit),
-            },
+            notes: settings.notes.limits(),
             switches: Switches {
                 otp_login: settings.accounts.otp_login,
                 stripe: settings.payments.stripe_secret.is_some(),

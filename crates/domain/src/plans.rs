@@ -109,6 +109,14 @@ pub trait Plans: Send {
     async fn withdraw_premium(&mut self, user: UserId, source: Source) -> Result<bool, StoreError>;
 }
 
+impl Grant {
+    /// Whether it has not ended at that time.
+    #[must_use]
+    pub fn lasts(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until > now)
+    }
+}
+
 /// How many live notes each plan allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoteLimits {
