@@ -120,7 +120,7 @@ pub struct StripeEvent {
     #[schema(examples("customer.subscription.updated"))]
     pub r#type: String,
     /// When it was made, in seconds since 1970.
-    #[schema(examples(1_800_000_000))]
+    #[schema(minimum = 0, maximum = 253_402_207_200_i64, examples(1_800_000_000))]
     pub created: i64,
     /// What it is about.
     pub data: StripeData,
@@ -154,10 +154,18 @@ pub struct RevenueCatFacts {
     #[schema(examples("1"))]
     pub app_user_id: Option<String>,
     /// When it was made, in milliseconds since 1970.
-    #[schema(examples(1_800_000_000_000_i64))]
+    #[schema(
+        minimum = 0,
+        maximum = 253_402_207_200_000_i64,
+        examples(1_800_000_000_000_i64)
+    )]
     pub event_timestamp_ms: Option<i64>,
     /// Until when it was paid, in milliseconds since 1970.
-    #[schema(examples(1_802_592_000_000_i64))]
+    #[schema(
+        minimum = 0,
+        maximum = 253_402_207_200_000_i64,
+        examples(1_802_592_000_000_i64)
+    )]
     pub expiration_at_ms: Option<i64>,
     /// Which subscription it is about.
     pub original_transaction_id: Option<String>,
