@@ -1,5 +1,6 @@
 //! A request's body as fields: JSON, urlencoded or multipart, within limits of size and time.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -53,10 +54,16 @@ pub async fn buffer(State(state): State<AppState>, request: Request, next: Next)
 /// The most bytes of a body where notes are sent: the longest content, each of its characters written as `\uXXXX\uXXXX`.
 const NOTES_LIMIT: usize = 2 * 1024 * 1024;
 
+/// The same where Stripe sends events, which hold the whole object that they are about.
+const STRIPE_LIMIT: usize = 256 * 1024;
+
 /// The most bytes that are read of a body on a path; `limit`: where nothing else holds.
 fn limit_of(path: &str, limit: usize) -> usize {
-    match path.strip_prefix("/api/notes") {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => limit.max(NOTES_LIMIT),
+    let path = path.strip_suffix('/').unwrap_or(path);
+    match path {
+        "/api/notes" => limit.max(NOTES_LIMIT),
+        path if path.starts_with("/api/notes/") => limit.max(NOTES_LIMIT),
+        "/api/webhooks/stripe" => limit.max(STRIPE_LIMIT),
         _ => limit,
     }
 }
@@ -106,6 +113,20 @@ impl Fields {
             "multipart/form-data" => multipart(&sent, body).await,
             _ => Err(ApiError::UnsupportedMediaType(sent)),
         }
+    }
+}
+
+/// A body byte for byte, whatever its type: for what is signed. What goes wrong is left to the handler, so that it can
+/// see to the signature first.
+#[derive(Debug)]
+pub struct Exact(pub Result<Bytes, ApiError>);
+
+impl<S: Send + Sync> FromRequest<S> for Exact {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        let body = request.extensions().get::<Body>().and_then(Body::take);
+        Ok(Self(body.unwrap_or_else(|| Ok(Bytes::new()))))
     }
 }
 

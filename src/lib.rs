@@ -40,7 +40,9 @@ pub mod route;
 pub mod sent;
 pub mod server;
 pub mod state;
+pub mod subscription;
 pub mod unreadable;
+pub mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,7 +59,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use state::AppState;
 
 use docs::Document;
-use route::Routes;
+use route::{Routes, Switches};
 
 /// Why the API could not start.
 #[derive(Debug, thiserror::Error)]
@@ -134,18 +136,20 @@ async fn answer_for_the_writer(store: &Store, writing: &Pulse) {
     std::future::pending::<()>().await;
 }
 
-/// Every route of the API, with its description; `otp_login`: whether one can log in with a mailed code.
+/// Every route of the API, with its description.
 #[must_use]
-pub fn routes(otp_login: bool) -> Routes {
-    auth::router(otp_login)
+pub fn routes(switches: Switches) -> Routes {
+    auth::router(switches.otp_login)
         .merge(notes::router())
+        .merge(subscription::router())
+        .merge(webhooks::router(switches))
         .merge(health::router())
         .merge(docs::routes())
 }
 
 /// Every route, and what all of them share.
 pub fn router(state: AppState) -> Router {
-    let (routes, described) = routes(state.rules.otp_login).split_for_parts();
+    let (routes, described) = routes(state.rules.switches).split_for_parts();
     let document = Document::new(&openapi::finished(described, state.rules.password));
     let inner = routes
         .merge(docs::files())

@@ -26,6 +26,17 @@ pub type Routes = OpenApiRouter<AppState>;
 /// One path with its methods and their description, as `utoipa_axum::routes!` makes it.
 pub type Route = UtoipaMethodRouter<AppState>;
 
+/// Which routes are there that the settings may leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switches {
+    /// Logging in with a mailed code.
+    pub otp_login: bool,
+    /// Events of Stripe.
+    pub stripe: bool,
+    /// Events of RevenueCat.
+    pub revenuecat: bool,
+}
+
 /// Adds a route for everybody: each request counts against the client's flood limit.
 ///
 /// The route is answered without its final slash too, if it has one, and every answer names the methods
@@ -45,6 +56,29 @@ pub fn unlimited(routes: Routes, route: Route) -> Routes {
     let open =
         |handler: MethodRouter<AppState>| handler.options(options).fallback(method_not_allowed);
     add(routes, route, open)
+}
+
+/// Adds a route for who proves to be somebody by what is sent: no limit holds for them, since a throttled service
+/// comes back late. The handler itself counts who fails to; other methods need no proof and always count.
+#[must_use]
+pub fn proven(routes: Routes, route: Route) -> Routes {
+    type Sender = (Extension<Flood>, Extension<Origin>);
+    let proven = |handler: MethodRouter<AppState>| {
+        handler
+            .options(async |(Extension(flood), Extension(origin)): Sender| {
+                flood.count(&origin.actor.client)?;
+                Ok::<_, ApiError>(options().await)
+            })
+            .fallback(
+                async |(Extension(flood), Extension(origin)): Sender, method: Method| match flood
+                    .count(&origin.actor.client)
+                {
+                    Ok(()) => method_not_allowed(method).await,
+                    Err(refused) => refused,
+                },
+            )
+    };
+    add(routes, route, proven)
 }
 
 /// Adds a route that needs a token, for every method: 401 comes before 405.

@@ -18,13 +18,14 @@ use domain::plans::NoteLimits;
 use domain::store::Store;
 use domain::token::SessionToken;
 use runtime::hashing::{HashPool, NotHashed};
-use runtime::settings::{Http, Settings};
+use runtime::settings::{Http, Payments, Settings};
 
 use crate::StartError;
 use crate::dummies::CurrentDummies;
 use crate::flood::Flood;
 use crate::meters::Meters;
 use crate::request::Origin;
+use crate::route::Switches;
 
 /// The state of the API. Each request takes it several times over, so that it is shared as one.
 #[derive(Clone)]
@@ -58,6 +59,8 @@ pub struct Parts {
     pub flood: Flood,
     /// How requests are read.
     pub http: Arc<Http>,
+    /// What payment services prove themselves with.
+    pub payments: Arc<Payments>,
     /// What is measured of requests.
     pub meters: Meters,
 }
@@ -73,10 +76,10 @@ pub struct Rules {
     pub password: LengthRule,
     /// How long sessions last.
     pub session: SessionPolicy,
-    /// Whether one can log in with a mailed code.
-    pub otp_login: bool,
-    /// How many notes each plan allows.
+    /// How many notes a user may have.
     pub notes: NoteLimits,
+    /// Which routes are there that may be missing.
+    pub switches: Switches,
 }
 
 impl AppState {
@@ -106,6 +109,7 @@ impl AppState {
                 .saturating_sub(settings.database.busy_timeout),
             flood: Flood::new(&settings.limits),
             http: Arc::new(settings.http.clone()),
+            payments: Arc::new(settings.payments.clone()),
             meters: Meters::new(settings),
         })))
     }
@@ -128,10 +132,11 @@ impl Rules {
                 limits,
                 reveal_registered: settings.accounts.reveal_registered_emails,
             },
-            otp_login: settings.accounts.otp_login,
-            notes: NoteLimits {
-                free: settings.notes.free_limit,
-                premium: (settings.notes.premium_limit > 0).then_some(settings.notes.premium_limit),
+            notes: settings.notes.limits(),
+            switches: Switches {
+                otp_login: settings.accounts.otp_login,
+                stripe: settings.payments.stripe_secret.is_some(),
+                revenuecat: settings.payments.revenuecat_secret.is_some(),
             },
             password: LengthRule {
                 min: settings.accounts.password_min_length,

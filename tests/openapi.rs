@@ -16,6 +16,7 @@ async fn described(app: &TestApp) -> Value {
 async fn each_path_has_the_described_methods_and_no_others() {
     let app = TestApp::with()
         .set("SMART_NOTES__ACCOUNTS__OTP_LOGIN", "true")
+        .paid()
         .start()
         .await;
     let document = described(&app).await;

@@ -5,6 +5,7 @@ use axum::{Extension, Json};
 use domain::accounts::User;
 use domain::accounts::profile::Rename;
 use domain::audit::Recorded;
+use domain::plans::{Plan, Standing};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +21,7 @@ use crate::notes::{self, NoteBody};
 use crate::openapi::requests::ProfileRequest;
 use crate::request::Origin;
 use crate::route::{Routes, protected};
+use crate::subscription::{self, Subscription};
 
 pub(super) fn router() -> Routes {
     let routes = protected(Routes::new(), routes!(show, rename));
@@ -39,21 +41,22 @@ struct Profile {
     /// Whether a code confirmed the address.
     is_email_verified: bool,
     /// What may be used.
+    #[schema(pattern = "^(free|premium)$")]
     plan: &'static str,
     /// When the account was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 
-impl From<User> for Profile {
-    fn from(user: User) -> Self {
+impl Profile {
+    fn new(user: User, plan: Plan) -> Self {
         Self {
             user_id: user.id.0,
             username: user.username,
             email: user.email,
             // A user's row is made by the verification of its address.
             is_email_verified: true,
-            plan: "free",
+            plan: plan.as_str(),
             created_at: user.created,
         }
     }
@@ -69,8 +72,12 @@ impl From<User> for Profile {
     tag = "Account",
     responses((status = 200, description = "The profile.", body = Profile)),
 )]
-async fn show(Authenticated(session): Authenticated) -> Json<Profile> {
-    Json(session.user.into())
+async fn show(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+) -> Result<Json<Profile>, ApiError> {
+    let Standing { plan, .. } = subscription::standing(&state, session.user.id).await?;
+    Ok(Json(Profile::new(session.user, plan)))
 }
 
 /// Change the profile
@@ -111,7 +118,8 @@ async fn rename(
         }
         user.username = shown;
     }
-    Ok(Json(user.into()))
+    let Standing { plan, .. } = subscription::standing(&state, user.id).await?;
+    Ok(Json(Profile::new(user, plan)))
 }
 
 /// Everything held about the user: no token, no hash, no code.
@@ -123,6 +131,8 @@ struct Export {
     exported_at: Timestamp,
     /// Who one is.
     profile: Profile,
+    /// What one may use, and does.
+    subscription: Subscription,
     /// The sessions that have not ended.
     sessions: Vec<SessionEntry>,
     /// The notes, those in the trash last.
@@ -178,11 +188,13 @@ async fn export(
     let events = view.records(session.user.id, MOST_EVENTS).await?;
     let notes = notes::everything(view.as_mut(), session.user.id).await?;
     drop(view);
+    let standing = subscription::standing(&state, session.user.id).await?;
     Ok(Json(Export {
         notes,
         security_events: events.into_iter().map(Into::into).collect(),
         exported_at: state.clock.now(),
         sessions: sessions::live(&state, &session).await?,
-        profile: session.user.into(),
+        profile: Profile::new(session.user, standing.plan),
+        subscription: Subscription::new(standing, state.rules.notes),
     }))
 }

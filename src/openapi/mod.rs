@@ -41,6 +41,9 @@ pub const SCHEMES: [&str; 2] = ["Token", "Bearer"];
 /// Operations that never touch the database.
 const WITHOUT_DATABASE: [&str; 3] = ["getLiveness", "getDescription", "getPage"];
 
+/// Operations whose body is signed as it is: JSON alone, and whatever its media type says.
+const SIGNED: [&str; 2] = ["takeStripeEvent", "takeRevenueCatEvent"];
+
 const ABOUT: &str = "Accounts confirmed by one-time codes in mail, and notes.
 
 Every path under `/api/` that ends in a slash is answered without it as well. Bodies are JSON, urlencoded \
@@ -51,7 +54,7 @@ methods than those described with 405.
 A body with `error` or `detail` carries a stable `code` beside it. `X-Request-Id` names the request in the \
 server's records. Answers under `/api/auth/` may not be stored.";
 
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     (
         "Registration",
         "An account for a mail address, confirmed by a code.",
@@ -64,6 +67,10 @@ const TAGS: [(&str, &str); 6] = [
     (
         "Notes",
         "Notes, their trash, and what devices need that keep notes themselves.",
+    ),
+    (
+        "Payments",
+        "What payment services tell. They prove themselves by a secret.",
     ),
     ("Health", "Whether the server can work."),
     ("Description", "This description."),
@@ -88,7 +95,7 @@ pub fn finished(mut openapi: OpenApi, passwords: LengthRule) -> Value {
 #[must_use]
 pub fn document(settings: &Settings) -> Value {
     let rules = Rules::of(settings);
-    let routes: Routes = crate::routes(rules.otp_login);
+    let routes: Routes = crate::routes(rules.switches);
     finished(routes.into_openapi(), rules.password)
 }
 
@@ -108,14 +115,17 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 /// Adds to an operation what it does not say itself.
 fn finish(operation: &mut Operation) {
     let mut shared = vec!["405", "414", "429", "431", "500"];
+    let id = operation.operation_id.as_deref().unwrap_or_default();
     if let Some(RefOr::T(body)) = &mut operation.request_body {
-        in_every_form(body);
-        shared.extend(["400", "408", "413", "415"]);
+        shared.extend(["400", "408", "413"]);
+        if !SIGNED.contains(&id) {
+            in_every_form(body);
+            shared.push("415");
+        }
     }
     if operation.security.is_some() {
         shared.push("401");
     }
-    let id = operation.operation_id.as_deref().unwrap_or_default();
     if !WITHOUT_DATABASE.contains(&id) {
         shared.extend(["503", "507"]);
     }
@@ -203,10 +213,20 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::route::Switches;
 
-    fn document(otp_login: bool) -> Value {
+    /// Every route there is, or the least.
+    fn switched(on: bool) -> Switches {
+        Switches {
+            otp_login: on,
+            stripe: on,
+            revenuecat: on,
+        }
+    }
+
+    fn document(on: bool) -> Value {
         finished(
-            crate::routes(otp_login).into_openapi(),
+            crate::routes(switched(on)).into_openapi(),
             LengthRule::default(),
         )
     }
@@ -233,8 +253,8 @@ mod tests {
 
     #[test]
     fn what_is_served_is_described_and_what_is_described_is_served() {
-        for otp_login in [false, true] {
-            let (routes, openapi) = crate::routes(otp_login).split_for_parts();
+        for on in [false, true] {
+            let (routes, openapi) = crate::routes(switched(on)).split_for_parts();
 
             let served = served(&routes);
 
@@ -244,11 +264,27 @@ mod tests {
     }
 
     #[test]
-    fn logging_in_by_code_is_described_only_where_it_is_switched_on() {
-        let path = "/api/auth/otp-login-request/";
+    fn what_can_be_switched_off_is_described_only_where_it_is_on() {
+        for path in [
+            "/api/auth/otp-login-request/",
+            "/api/webhooks/stripe/",
+            "/api/webhooks/revenuecat/",
+        ] {
+            assert!(document(false)["paths"].get(path).is_none(), "{path}");
+            assert!(document(true)["paths"].get(path).is_some(), "{path}");
+        }
+    }
 
-        assert!(document(false)["paths"].get(path).is_none());
-        assert!(document(true)["paths"].get(path).is_some());
+    /// Forms could not be signed: nobody sends events as one.
+    #[test]
+    fn an_event_is_described_as_json_alone() {
+        let document = document(true);
+
+        let event = &document["paths"]["/api/webhooks/stripe/"]["post"];
+
+        let forms = event["requestBody"]["content"].as_object().unwrap();
+        assert_eq!(forms.keys().collect::<Vec<_>>(), ["application/json"]);
+        assert!(event["responses"].get("415").is_none());
     }
 
     /// Every operation has words, a name of its own and a tag that the description knows.

@@ -109,3 +109,64 @@ pub struct EmailRequest {
     /// The password.
     pub password: Password,
 }
+
+/// An event of Stripe. Fields that are not named here are kept with it.
+#[derive(ToSchema)]
+pub struct StripeEvent {
+    /// Stripe's name for it. What comes under a name that is known does nothing more.
+    #[schema(examples("evt_1QxY2z"))]
+    pub id: String,
+    /// What kind of event it is.
+    #[schema(examples("customer.subscription.updated"))]
+    pub r#type: String,
+    /// When it was made, in seconds since 1970.
+    #[schema(minimum = 0, maximum = 253_402_207_200_i64, examples(1_800_000_000))]
+    pub created: i64,
+    /// What it is about.
+    pub data: StripeData,
+}
+
+/// What an event of Stripe is about.
+#[derive(ToSchema)]
+pub struct StripeData {
+    /// A checkout session, a subscription, or anything else.
+    #[schema(value_type = Object)]
+    pub object: serde_json::Map<String, serde_json::Value>,
+}
+
+/// An event of RevenueCat, in its envelope. Fields that are not named here are kept with it.
+#[derive(ToSchema)]
+pub struct RevenueCatEvent {
+    /// The event.
+    pub event: RevenueCatFacts,
+}
+
+/// An event of RevenueCat.
+#[derive(ToSchema)]
+pub struct RevenueCatFacts {
+    /// The service's name for it. What comes under a name that is known does nothing more.
+    #[schema(examples("12345678-1234-1234-1234-123456789012"))]
+    pub id: String,
+    /// What kind of event it is.
+    #[schema(examples("RENEWAL"))]
+    pub r#type: String,
+    /// Whom it is about: the user's number.
+    #[schema(examples("1"))]
+    pub app_user_id: Option<String>,
+    /// When it was made, in milliseconds since 1970.
+    #[schema(
+        minimum = 0,
+        maximum = 253_402_207_200_000_i64,
+        examples(1_800_000_000_000_i64)
+    )]
+    pub event_timestamp_ms: Option<i64>,
+    /// Until when it was paid, in milliseconds since 1970.
+    #[schema(
+        minimum = 0,
+        maximum = 253_402_207_200_000_i64,
+        examples(1_802_592_000_000_i64)
+    )]
+    pub expiration_at_ms: Option<i64>,
+    /// Which subscription it is about.
+    pub original_transaction_id: Option<String>,
+}

@@ -11,6 +11,7 @@ pub mod binaries;
 mod client;
 mod database;
 mod notes;
+pub mod payments;
 mod people;
 mod place;
 mod process;

@@ -11,6 +11,7 @@
 //! | [`otp`], [`token`] | one-time codes and session tokens: how they are made and checked |
 //! | [`notes`] | notes, their trash, lists, changes, and edits made offline |
 //! | [`plans`] | who may hold how many notes, and until when |
+//! | [`payments`] | what payment services say, and the premium that follows from it |
 //! | [`limits`], [`audit`] | how often something may happen, and the record of what did |
 //! | [`mail`], [`relay`] | kinds of mail, their states, when a try is repeated; how relays stand |
 //! | [`operator`] | what an operator asks of the mail queue, and does to it |
@@ -29,6 +30,7 @@ pub mod notes;
 pub mod operator;
 pub mod otp;
 pub mod password;
+pub mod payments;
 pub mod plans;
 pub mod queue;
 pub mod random;

@@ -32,7 +32,8 @@ use crate::notes::port::{ReadNotes, WriteNotes};
 use crate::operator::{Inquiries, Interventions};
 use crate::otp::Purpose;
 use crate::password::PasswordHash;
-use crate::plans::Standing;
+use crate::payments::Payments;
+use crate::plans::{Grant, Plans, Standing};
 use crate::queue::{MailFilter, MailRecord, MailStory};
 use crate::token::SecretHash;
 use crate::username::{NameKey, Username};
@@ -89,9 +90,11 @@ pub trait View: Inquiries + ReadNotes + Send {
         now: Timestamp,
         idle_since: Timestamp,
     ) -> Result<Vec<Session>, StoreError>;
-    /// Where a user stands: the plan, until when, and how many live notes there are.
+    /// Where a user stands: the plan at that time, and how many notes are used. Of nobody: free, and none.
     async fn plan_standing(&mut self, user: UserId, now: Timestamp)
     -> Result<Standing, StoreError>;
+    /// Who granted premium to a user, also what is over, by the names of the sources.
+    async fn grants(&mut self, user: UserId) -> Result<Vec<Grant>, StoreError>;
     /// The security events of a user, newest first.
     async fn records(&mut self, user: UserId, limit: u32) -> Result<Vec<Recorded>, StoreError>;
     /// Users, in the order of their numbers.
@@ -333,6 +336,8 @@ pub trait Tx:
     + Imports
     + Interventions
     + WriteNotes
+    + Plans
+    + Payments
 {
 }
 impl<T> Tx for T where
@@ -346,6 +351,8 @@ impl<T> Tx for T where
         + Imports
         + Interventions
         + WriteNotes
+        + Plans
+        + Payments
 {
 }
 

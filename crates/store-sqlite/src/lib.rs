@@ -25,6 +25,8 @@ mod meters;
 pub mod migrate;
 mod notes;
 mod operator;
+mod payments;
+mod plans;
 pub mod queue;
 mod records;
 mod sweep;

@@ -17,6 +17,9 @@ const BATCH: i64 = 200;
 /// The longest window of a limit, with some room.
 const HITS_KEPT_HOURS: i64 = 25;
 
+/// How long the body of a payment service's event is kept that belongs to no account: it may name somebody.
+const BODIES_KEPT_HOURS: i64 = 24 * 30;
+
 /// How long a row of wrong guesses is remembered that nobody goes on with.
 const RUNS_KEPT_HOURS: i64 = 24 * 365;
 
@@ -50,6 +53,7 @@ impl QueueWrite for Sweep {
         removed += notes::sweep::trash(connection, micros(now - keep.trash), micros(now)).await?;
         removed += notes::sweep::tombstones(connection, micros(now - keep.tombstones)).await?;
         removed += records(connection, now, micros(now - keep.audit)).await?;
+        removed += payments(connection, now).await?;
         Ok(removed)
     }
 }
@@ -187,4 +191,20 @@ async fn records(
         + runs.rows_affected()
         + clients.rows_affected()
         + events.rows_affected())
+}
+
+/// What payment services said about nobody here. The event's row stays, so that a repeat is known as one.
+async fn payments(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
+    let before = micros(now) - BODIES_KEPT_HOURS * 3_600_000_000;
+    let emptied = sqlx::query!(
+        "update payment_events set body = '' where rowid in
+             (select rowid from payment_events indexed by payment_bodies_of_nobody
+              where user_id is null and body <> '' and received_at < ? order by received_at limit ?)",
+        before,
+        BATCH
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(emptied.rows_affected())
 }

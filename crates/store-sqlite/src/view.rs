@@ -10,7 +10,7 @@ use domain::audit::Recorded;
 use domain::email::EmailKey;
 use domain::id::UserId;
 use domain::password::PasswordHash;
-use domain::plans::{Plan, Standing};
+use domain::plans::{Grant, Standing};
 use domain::queue::{MailFilter, MailRecord, MailStory};
 use domain::store::{StoreError, View};
 use domain::token::SecretHash;
@@ -20,7 +20,7 @@ use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
-use crate::{import, mail_rows, users};
+use crate::{import, mail_rows, plans, users};
 
 #[async_trait]
 impl<C: Connected> View for Access<C> {
@@ -49,35 +49,6 @@ impl<C: Connected> View for Access<C> {
         .await
         .map_err(store_error)?;
         Ok(row.map(UserRow::read))
-    }
-
-    async fn plan_standing(
-        &mut self,
-        user: UserId,
-        now: Timestamp,
-    ) -> Result<Standing, StoreError> {
-        let now = micros(now);
-        let row = sqlx::query!(
-            r#"select
-                 coalesce((select live from note_books where note_books.user_id = ?1), 0) as "used!: i64",
-                 count(*) as "grants!: i64", max(until_at is null) as "endless: bool", max(until_at) as "until: i64"
-               from plan_grants where user_id = ?1 and (until_at is null or until_at > ?2)"#,
-            user.0,
-            now
-        )
-        .fetch_one(&mut *self.0)
-        .await
-        .map_err(store_error)?;
-        let endless = row.endless.unwrap_or(false);
-        Ok(Standing {
-            plan: if row.grants > 0 {
-                Plan::Premium
-            } else {
-                Plan::Free
-            },
-            premium_until: row.until.filter(|_| !endless).map(time),
-            used: u64::try_from(row.used).unwrap_or(0),
-        })
     }
 
     async fn session(&mut self, token: &SecretHash) -> Result<Option<SessionUser>, StoreError> {
@@ -198,6 +169,18 @@ impl<C: Connected> View for Access<C> {
                 })
             })
             .collect()
+    }
+
+    async fn plan_standing(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Standing, StoreError> {
+        plans::standing(&mut self.0, user, now).await
+    }
+
+    async fn grants(&mut self, user: UserId) -> Result<Vec<Grant>, StoreError> {
+        plans::grants(&mut self.0, user).await
     }
 
     async fn records(&mut self, user: UserId, limit: u32) -> Result<Vec<Recorded>, StoreError> {

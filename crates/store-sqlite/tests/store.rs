@@ -90,6 +90,17 @@ on_sqlite! {
         the_queue_is_counted_by_state_and_kind_with_its_oldest_mail,
         attempts_of_an_address_are_told_until_one_is_verified,
         lifting_what_is_not_suppressed_changes_and_records_nothing;
+    paying:
+        a_user_is_on_premium_while_any_grant_has_not_ended,
+        of_nobody_the_plan_is_free_and_nothing_is_used,
+        an_event_is_taken_once_whatever_else_comes_under_its_id,
+        a_subscription_belongs_to_whom_its_own_checkout_names_else_to_the_customers,
+        an_event_that_names_nobody_here_is_kept_and_does_nothing,
+        grants_and_events_go_with_their_user,
+        every_order_of_the_same_events_ends_in_the_same_state,
+        every_order_of_the_events_of_a_subscription_that_is_over_ends_without_premium,
+        every_order_of_the_events_of_two_subscriptions_ends_with_the_longer_one,
+        every_order_of_events_that_name_their_user_ends_in_the_same_state;
     statements:
         conflicts_are_named,
         a_challenge_is_used_once,

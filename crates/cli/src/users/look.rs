@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use runtime::settings::Settings;
 use serde_json::{Value, json};
 
-use super::{ListArgs, ShowArgs};
+use super::{ListArgs, ShowArgs, plan};
 use crate::table;
 
 /// Prints a page of users.
@@ -77,10 +77,17 @@ pub async fn show(args: &ShowArgs, settings: &Settings, store: &Store) -> anyhow
     let idle_since = now - settings.accounts.session_idle;
     let sessions = view.sessions(user.id, now, idle_since).await?;
     let records = view.records(user.id, args.records).await?;
+    let standing = view.plan_standing(user.id, now).await?;
+    let grants = view.grants(user.id).await?;
     drop(view);
+    let limits = settings.notes.limits();
     if args.json {
         let mut value = user_json(&user, args.reveal);
         value["password"] = json!(kind(&user.password));
+        value["plan"] = json!(standing.plan.as_str());
+        value["premium_until"] = json!(standing.premium_until);
+        value["grants"] = grants.iter().map(plan::grant_json).collect();
+        value["notes"] = json!({ "used": standing.used, "limit": limits.of(standing.plan) });
         value["sessions"] = sessions.iter().map(session_json).collect();
         value["records"] = json!(records);
         say!("{value:#}");
@@ -93,9 +100,14 @@ pub async fn show(args: &ShowArgs, settings: &Settings, store: &Store) -> anyhow
         ("state", state(&user).to_owned()),
         ("since", moment(user.created)),
         ("password", kind(&user.password).to_owned()),
+        ("plan", plan::told(&standing)),
+        ("notes", plan::used(&standing, limits)),
         ("sessions", sessions.len().to_string()),
     ] {
         say!("  {what:<9} {value}");
+    }
+    for grant in &grants {
+        say!("  {:<9} {}", "grant", plan::grant(grant, now));
     }
     if !records.is_empty() {
         say!("\n{}", records_table(&records));
@@ -163,6 +175,6 @@ fn kind(hash: &PasswordHash) -> &'static str {
     }
 }
 
-fn moment(time: Timestamp) -> String {
+pub(super) fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

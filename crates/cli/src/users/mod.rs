@@ -4,6 +4,7 @@
 mod change;
 mod create;
 mod look;
+mod plan;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ pub enum Command {
     Disable(Whom),
     /// Let a disabled user in again
     Enable(Whom),
+    /// Grant premium, or take back what was granted here: payment services' grants stay
+    SetPlan(SetPlanArgs),
     /// End every session of a user
     Logout(Whom),
     /// Delete an account with everything that belongs to it, and mail the farewell
@@ -110,6 +113,22 @@ pub struct ShowArgs {
     json: bool,
 }
 
+/// What `set-plan` is told.
+#[derive(clap::Args)]
+pub struct SetPlanArgs {
+    #[command(flatten)]
+    whom: Whom,
+    /// The plan
+    #[arg(value_enum)]
+    plan: plan::Wish,
+    /// Until when: a date, which means its end (UTC), or a time like 2030-01-31T12:00:00Z. Without it, premium has no end
+    #[arg(long, value_name = "DATE")]
+    until: Option<String>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// Which user.
 #[derive(clap::Args)]
 pub struct Whom {
@@ -140,6 +159,7 @@ async fn carry_out(
         }
         Command::Disable(whom) => change::set_active(&whom, false, store).await,
         Command::Enable(whom) => change::set_active(&whom, true, store).await,
+        Command::SetPlan(args) => plan::set(&args, store).await,
         Command::Logout(whom) => change::log_out(&whom, store).await,
         Command::Delete { whom, yes } => change::delete(&whom, yes, settings, store).await,
     }

@@ -13,6 +13,7 @@ use crate::email::EmailAddress;
 use crate::id::{MailId, RegistrationId, UserId};
 use crate::otp::{KeyRing, Purpose};
 use crate::password::PasswordHash;
+use crate::plans::{Grant, Source, Standing};
 use crate::store::{StoreError, Tx, Write};
 use crate::username::{NameKey, Username};
 
@@ -209,6 +210,62 @@ impl Write for SetActive {
         let entry = Entry::new(Event::Admin, &self.actor, self.now);
         tx.record(&entry.user(self.user).detail(&detail)).await?;
         Ok(true)
+    }
+}
+
+/// Grants premium in the operator's name, or takes back what was granted in it. What payment services granted stays
+/// as it is.
+#[derive(Debug)]
+pub struct SetPlan {
+    /// Whose.
+    pub user: UserId,
+    /// What.
+    pub plan: GivenPlan,
+    /// Who does it.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What an operator gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenPlan {
+    /// Nothing.
+    Free,
+    /// Premium, to its end if it has one.
+    Premium(Option<Timestamp>),
+}
+
+#[async_trait]
+impl Write for SetPlan {
+    /// Where the user stands then, and who has granted it; `None` if there is no user (any more).
+    type Out = Option<(Standing, Vec<Grant>)>;
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
+        let (user, now) = (self.user, self.now);
+        if tx.user(user).await?.is_none() {
+            return Ok(None);
+        }
+        let source = Source::Operator;
+        let (changed, detail) = match self.plan {
+            GivenPlan::Free => (
+                tx.withdraw_premium(user, source).await?,
+                "took premium back".to_owned(),
+            ),
+            GivenPlan::Premium(until) => (
+                tx.grant_premium(user, source, until, now).await?,
+                until.map_or_else(
+                    || "granted premium without end".to_owned(),
+                    |until| format!("granted premium until {until}"),
+                ),
+            ),
+        };
+        if changed {
+            let entry = Entry::new(Event::Admin, &self.actor, now);
+            tx.record(&entry.user(user).detail(&detail)).await?;
+        }
+        let standing = tx.plan_standing(user, now).await?;
+        Ok(Some((standing, tx.grants(user).await?)))
     }
 }
 

@@ -88,6 +88,7 @@ impl Removal<'_> {
                 limits::guessed_right(tx, address, purpose).await?;
             }
         }
+        // With everything that refers to it, what payment services said included.
         if !tx.delete_user(user.id).await? {
             return Ok(false);
         }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use domain::plans::NoteLimits;
 use serde::{Deserialize, Serialize};
 
 use super::check::Checks;
@@ -24,6 +25,15 @@ pub struct Notes {
 }
 
 impl Notes {
+    /// How many notes each plan allows.
+    #[must_use]
+    pub fn limits(&self) -> NoteLimits {
+        NoteLimits {
+            free: self.free_limit,
+            premium: (self.premium_limit > 0).then_some(self.premium_limit),
+        }
+    }
+
     pub(super) fn check(&self, checks: &mut Checks<'_>) {
         checks.range("notes.free_limit", self.free_limit, 0..=1_000_000_000);
         checks.range("notes.premium_limit", self.premium_limit, 0..=1_000_000_000);

@@ -6,6 +6,7 @@
 pub mod changing;
 pub mod logging_in;
 pub mod operating;
+pub mod paying;
 pub mod recording;
 pub mod registering;
 pub mod resending;

@@ -145,6 +145,8 @@ async fn no_statement_of_the_queue_or_of_who_looks_for_mails_takes_in_more_than_
         "operator/inquiries.rs",
         "operator/interventions.rs",
         "operator/suppressions.rs",
+        "payments.rs",
+        "plans.rs",
         "queue/claim.rs",
         "queue/mod.rs",
         "queue/pause.rs",

@@ -240,3 +240,29 @@ async fn known_clients_are_forgotten_after_half_a_year() {
     let left = "select client from known_clients";
     assert_eq!(database.text(left).await, "192.0.2.2");
 }
+
+/// What a payment service says of somebody who has no account here (any more) may name them.
+#[tokio::test]
+async fn a_payment_event_of_nobody_keeps_its_row_and_loses_its_body_after_a_month() {
+    let database = Database::new().await;
+    Person::new("ada")
+        .becomes_a_user(&database.store(), at(0))
+        .await;
+    database
+        .execute(
+            "insert into payment_events (source, id, type, received_at, user_id, says, did, body)
+             values ('stripe', 'nobodys', '', 1800000000000000, null, 'nothing', '', 'a body'),
+                    ('stripe', 'somebodys', '', 1800000000000000, 1, 'nothing', '', 'a body')",
+        )
+        .await;
+
+    sweep_all(&database, at(30 * DAY)).await;
+    let before = database.number("select count(*) from payment_events where body = ''");
+    assert_eq!(before.await, 0);
+    sweep_all(&database, at(30 * DAY + 1)).await;
+
+    let emptied = database.text("select group_concat(id) from payment_events where body = ''");
+    assert_eq!(emptied.await, "nobodys");
+    let rows = database.number("select count(*) from payment_events");
+    assert_eq!(rows.await, 2);
+}

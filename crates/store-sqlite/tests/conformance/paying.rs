@@ -1,0 +1,328 @@
+//! What payment services say, in whatever order, and the premium that follows from it.
+
+use domain::accounts::NewUser;
+use domain::id::UserId;
+use domain::payments::{Event, Says, TakeEvent, Taken};
+use domain::plans::{Grant, Plan, Source, Standing};
+use domain::store::Store;
+use domain::username::Username;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+
+use crate::support::at;
+use crate::support::people::address;
+use crate::support::units::unit;
+
+/// A new user of that name.
+async fn user(store: &Store, name: &str) -> UserId {
+    let (username, email) = (
+        Username::parse(name).unwrap(),
+        address(&format!("{name}@example.com")),
+    );
+    let new = NewUser {
+        username: name.to_owned(),
+        username_key: username.key().clone(),
+        email: email.as_typed().to_owned(),
+        email_key: email.key().clone(),
+        password: "$".to_owned().into(),
+        now: at(0),
+    };
+    let insert = unit(move |tx| {
+        let new = new.clone();
+        Box::pin(async move { tx.insert_user(&new).await })
+    });
+    store.write(insert).await.unwrap()
+}
+
+async fn standing(store: &Store, user: UserId, now: Timestamp) -> Standing {
+    let mut view = store.view().await.unwrap();
+    view.plan_standing(user, now).await.unwrap()
+}
+
+async fn grants(store: &Store, user: UserId) -> Vec<Grant> {
+    store.view().await.unwrap().grants(user).await.unwrap()
+}
+
+async fn grant(store: &Store, user: UserId, source: Source, until: Option<Timestamp>) -> bool {
+    let grant =
+        unit(move |tx| Box::pin(async move { tx.grant_premium(user, source, until, at(1)).await }));
+    store.write(grant).await.unwrap()
+}
+
+async fn withdraw(store: &Store, user: UserId, source: Source) -> bool {
+    let withdraw = unit(move |tx| Box::pin(async move { tx.withdraw_premium(user, source).await }));
+    store.write(withdraw).await.unwrap()
+}
+
+/// An event of Stripe, made so many seconds after the beginning.
+fn event(id: &str, made: i64, says: Says) -> Event {
+    Event {
+        source: Source::Stripe,
+        id: id.to_owned(),
+        kind: "a kind".to_owned(),
+        made: Some(at(made)),
+        user: None,
+        customer: Some("cus".to_owned()),
+        subscription: Some("sub".to_owned()),
+        says,
+        body: "{}".to_owned(),
+    }
+}
+
+/// The event that says whose customer and subscription they are.
+fn owned_by(user: UserId, id: &str, made: i64) -> Event {
+    Event {
+        user: Some(user),
+        ..event(id, made, Says::Owner)
+    }
+}
+
+/// The same about another subscription of the same customer.
+fn about(subscription: &str, event: Event) -> Event {
+    Event {
+        subscription: Some(subscription.to_owned()),
+        ..event
+    }
+}
+
+async fn take(store: &Store, event: &Event) -> Taken {
+    let take = TakeEvent {
+        event: event.clone(),
+        now: at(10),
+    };
+    store.write(take).await.unwrap()
+}
+
+pub async fn a_user_is_on_premium_while_any_grant_has_not_ended(store: Store) {
+    let ada = user(&store, "ada").await;
+    let bob = user(&store, "bob").await;
+    let plan = async |now| {
+        let standing = standing(&store, ada, now).await;
+        (standing.plan, standing.premium_until)
+    };
+
+    assert_eq!(plan(at(0)).await, (Plan::Free, None));
+    assert!(grant(&store, ada, Source::Stripe, Some(at(100))).await);
+    assert!(grant(&store, ada, Source::RevenueCat, Some(at(200))).await);
+    assert!(!grant(&store, ada, Source::RevenueCat, Some(at(200))).await);
+
+    assert_eq!(plan(at(99)).await, (Plan::Premium, Some(at(200))));
+    assert_eq!(plan(at(199)).await, (Plan::Premium, Some(at(200))));
+    assert_eq!(plan(at(200)).await, (Plan::Free, None));
+    assert!(grant(&store, ada, Source::Operator, None).await);
+    assert_eq!(plan(at(99)).await, (Plan::Premium, None));
+    assert_eq!(plan(at(1_000_000)).await, (Plan::Premium, None));
+    assert!(withdraw(&store, ada, Source::Operator).await);
+    assert!(!withdraw(&store, ada, Source::Operator).await);
+    assert_eq!(plan(at(199)).await, (Plan::Premium, Some(at(200))));
+    assert_eq!(standing(&store, bob, at(0)).await.plan, Plan::Free);
+}
+
+/// The conformance of what is used is held by the tests of notes; nobody has used nothing.
+pub async fn of_nobody_the_plan_is_free_and_nothing_is_used(store: Store) {
+    let nobody = standing(&store, UserId(7), at(0)).await;
+
+    assert_eq!((nobody.plan, nobody.used), (Plan::Free, 0));
+    assert!(grants(&store, UserId(7)).await.is_empty());
+}
+
+pub async fn an_event_is_taken_once_whatever_else_comes_under_its_id(store: Store) {
+    let ada = user(&store, "ada").await;
+    take(&store, &owned_by(ada, "checkout", 0)).await;
+
+    let first = take(&store, &event("paid", 1, Says::Paid(at(100)))).await;
+    let again = take(&store, &event("paid", 2, Says::Paid(at(200)))).await;
+
+    assert!(matches!(first, Taken::New(did) if did.starts_with("user 1 is on premium until ")));
+    assert_eq!(again, Taken::Again);
+    let until = standing(&store, ada, at(0)).await.premium_until;
+    assert_eq!(until, Some(at(100)));
+}
+
+pub async fn a_subscription_belongs_to_whom_its_own_checkout_names_else_to_the_customers(
+    store: Store,
+) {
+    let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
+    let early = take(&store, &event("paid", 1, Says::Paid(at(100)))).await;
+    let others = about("other", event("others", 1, Says::Paid(at(300))));
+    take(&store, &others).await;
+
+    take(&store, &owned_by(ada, "checkout", 0)).await;
+    take(&store, &about("third", owned_by(bob, "later", 5))).await;
+
+    assert_eq!(
+        early,
+        Taken::New("nothing: whose it is has not been said".to_owned())
+    );
+    let until = async |user| standing(&store, user, at(0)).await.premium_until;
+    assert_eq!(until(ada).await, Some(at(100)));
+    assert_eq!(until(bob).await, Some(at(300)));
+}
+
+pub async fn an_event_that_names_nobody_here_is_kept_and_does_nothing(store: Store) {
+    let unknown = owned_by(UserId(7), "checkout", 0);
+    let paid = Event {
+        user: Some(UserId(7)),
+        ..event("paid", 1, Says::Paid(at(100)))
+    };
+
+    let first = take(&store, &unknown).await;
+    let second = take(&store, &paid).await;
+
+    assert_eq!(first, Taken::New("nothing: there is no user 7".to_owned()));
+    assert_eq!(first, second);
+    assert_eq!(take(&store, &unknown).await, Taken::Again);
+    assert!(grants(&store, UserId(7)).await.is_empty());
+}
+
+pub async fn grants_and_events_go_with_their_user(store: Store) {
+    let ada = user(&store, "ada").await;
+    let all = [
+        event("paid", 1, Says::Paid(at(100))),
+        about("", event("invoice", 1, Says::Nothing)),
+        owned_by(ada, "checkout", 0),
+    ];
+    for event in &all {
+        take(&store, event).await;
+    }
+    assert_eq!(grants(&store, ada).await.len(), 1);
+    let delete = unit(move |tx| Box::pin(async move { tx.delete_user(ada).await }));
+
+    assert!(store.write(delete).await.unwrap());
+
+    assert!(grants(&store, ada).await.is_empty());
+    for event in &all {
+        let again = take(&store, event).await;
+        assert!(
+            matches!(again, Taken::New(_)),
+            "{} is still there",
+            event.id
+        );
+    }
+    assert!(grants(&store, ada).await.is_empty());
+}
+
+/// Every order of these.
+fn orders(of: &[Event]) -> Vec<Vec<Event>> {
+    let Some((last, rest)) = of.split_last() else {
+        return vec![Vec::new()];
+    };
+    let insert = |order: Vec<Event>| {
+        (0..=order.len()).map(move |place| {
+            let mut order = order.clone();
+            order.insert(place, last.clone());
+            order
+        })
+    };
+    orders(rest).into_iter().flat_map(insert).collect()
+}
+
+/// Delivers every order of the same events, each to a user of its own, with repeats in between and after. Returns what
+/// all of them end in.
+async fn end_of_all_orders(
+    store: &Store,
+    events: impl Fn(UserId) -> Vec<Event>,
+) -> Option<Timestamp> {
+    let count = orders(&events(UserId(0))).len();
+    let runs = (0..count).map(async |n| {
+        let ada = user(store, &format!("ada{n}")).await;
+        let mut order = orders(&events(ada)).swap_remove(n);
+        for event in &mut order {
+            event.id = format!("{n} {}", event.id);
+            event.customer = event.customer.as_ref().map(|name| format!("{n} {name}"));
+            event.subscription = event
+                .subscription
+                .as_ref()
+                .map(|name| format!("{n} {name}"));
+        }
+        for (place, event) in order.iter().enumerate() {
+            take(store, event).await;
+            assert_eq!(take(store, &order[place / 2]).await, Taken::Again);
+        }
+        for event in &order {
+            assert_eq!(take(store, event).await, Taken::Again);
+        }
+        let until = grants(store, ada).await.first().map(|grant| grant.until);
+        (
+            until,
+            order.into_iter().map(|event| event.id).collect::<Vec<_>>(),
+        )
+    });
+    let ends = join_all(runs).await;
+    for (until, order) in &ends {
+        assert_eq!(
+            *until, ends[0].0,
+            "after {order:?}, unlike after {:?}",
+            ends[0].1
+        );
+    }
+    assert_eq!(ends.len(), 120);
+    ends[0].0.flatten()
+}
+
+/// Five events have 120 orders.
+pub async fn every_order_of_the_same_events_ends_in_the_same_state(store: Store) {
+    let renewed = end_of_all_orders(&store, |user| {
+        vec![
+            owned_by(user, "checkout", 1),
+            event("incomplete", 1, Says::Lapsed(Some(at(100)))),
+            event("active", 1, Says::Paid(at(100))),
+            event("renewed", 100, Says::Paid(at(200))),
+            event("renewed, in the same second", 100, Says::Paid(at(150))),
+        ]
+    });
+
+    assert_eq!(renewed.await, Some(at(200)));
+}
+
+pub async fn every_order_of_the_events_of_a_subscription_that_is_over_ends_without_premium(
+    store: Store,
+) {
+    let over = end_of_all_orders(&store, |user| {
+        vec![
+            owned_by(user, "checkout", 1),
+            event("active", 1, Says::Paid(at(100))),
+            event("deleted", 50, Says::Ended),
+            event("in the same second", 50, Says::Paid(at(300))),
+            event("later", 60, Says::Paid(at(400))),
+        ]
+    });
+
+    assert_eq!(over.await, None);
+}
+
+/// Two subscriptions of one customer, of which one is named by no checkout.
+pub async fn every_order_of_the_events_of_two_subscriptions_ends_with_the_longer_one(store: Store) {
+    let longer = end_of_all_orders(&store, |user| {
+        vec![
+            owned_by(user, "checkout", 1),
+            event("active", 1, Says::Paid(at(100))),
+            event("unpaid", 100, Says::Lapsed(Some(at(200)))),
+            about("other", event("other", 20, Says::Paid(at(300)))),
+            about("third", event("over", 10, Says::Ended)),
+        ]
+    });
+
+    assert_eq!(longer.await, Some(at(300)));
+}
+
+pub async fn every_order_of_events_that_name_their_user_ends_in_the_same_state(store: Store) {
+    let again = end_of_all_orders(&store, |user| {
+        let named = |id, made, says| Event {
+            source: Source::RevenueCat,
+            user: Some(user),
+            customer: None,
+            subscription: None,
+            ..event(id, made, says)
+        };
+        vec![
+            named("purchase", 1, Says::Paid(at(100))),
+            named("cancelled", 2, Says::Nothing),
+            named("expired", 100, Says::Lapsed(Some(at(100)))),
+            named("renewed, out of order", 99, Says::Paid(at(100))),
+            named("bought again", 120, Says::Paid(at(220))),
+        ]
+    });
+
+    assert_eq!(again.await, Some(at(220)));
+}

@@ -1,0 +1,76 @@
+//! `GET /api/subscription/`: the plan of the user, and how much of it is used.
+
+use axum::Json;
+use axum::extract::State;
+use domain::id::UserId;
+use domain::plans::{NoteLimits, Standing};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use crate::AppState;
+use crate::auth::session::Authenticated;
+use crate::error::ApiError;
+use crate::route::{Routes, protected};
+
+/// The route of this file.
+#[must_use]
+pub fn router() -> Routes {
+    protected(Routes::new(), routes!(show))
+}
+
+/// What one may use, and does.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Subscription {
+    /// What may be used.
+    #[schema(pattern = "^(free|premium)$")]
+    plan: &'static str,
+    /// How many notes there may be outside of the trash; `null`: any number.
+    #[schema(required)]
+    limit: Option<u32>,
+    /// How many there are. It may be more than the limit, after a change of plan: then no more can be added.
+    used: u64,
+    /// When premium ends; `null` if it does not, and on the free plan.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    premium_until: Option<Timestamp>,
+}
+
+impl Subscription {
+    /// Where somebody stands, under these limits.
+    #[must_use]
+    pub fn new(standing: Standing, limits: NoteLimits) -> Self {
+        Self {
+            plan: standing.plan.as_str(),
+            limit: limits.of(standing.plan),
+            used: standing.used,
+            premium_until: standing.premium_until,
+        }
+    }
+}
+
+/// Where a user stands now.
+pub(crate) async fn standing(state: &AppState, user: UserId) -> Result<Standing, ApiError> {
+    let now = state.clock.now();
+    let mut view = state.store.view().await?;
+    Ok(view.plan_standing(user, now).await?)
+}
+
+/// Show the plan
+///
+/// What the plan allows, and how much of it is used.
+#[utoipa::path(
+    get,
+    path = "/api/subscription/",
+    operation_id = "showSubscription",
+    tag = "Account",
+    responses((status = 200, description = "The plan.", body = Subscription)),
+)]
+async fn show(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+) -> Result<Json<Subscription>, ApiError> {
+    let standing = standing(&state, session.user.id).await?;
+    Ok(Json(Subscription::new(standing, state.rules.notes)))
+}

@@ -1,0 +1,34 @@
+//! What both services' events have in common: JSON with an id, times and the user's number.
+
+use domain::id::UserId;
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// The longest id, kind or name that is taken for one. Services' own are far shorter.
+const MAX_LENGTH: usize = 255;
+
+/// A text, if it is a likely name of something.
+pub(super) fn name(value: &Value) -> Option<String> {
+    let name = value.as_str()?;
+    let likely = (1..=MAX_LENGTH).contains(&name.len());
+    likely.then(|| name.to_owned())
+}
+
+/// A time in whole seconds since 1970.
+pub(super) fn seconds(value: &Value) -> Option<Timestamp> {
+    Timestamp::from_second(value.as_i64()?).ok()
+}
+
+/// A time in milliseconds since 1970.
+pub(super) fn millis(value: &Value) -> Option<Timestamp> {
+    Timestamp::from_millisecond(value.as_i64()?).ok()
+}
+
+/// The number of a user, which a service repeats as it was told: as a text, or a number.
+pub(super) fn user(value: &Value) -> Option<UserId> {
+    let number = match value {
+        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+        number => number.as_i64(),
+    };
+    number.map(UserId)
+}
