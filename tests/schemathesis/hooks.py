@@ -110,6 +110,26 @@ class Auth:
         session.sign(case)
 
 
+# The longest text and list that are made up. A batch of a hundred notes of a hundred thousand characters each, kept with
+# thousands of its like for the report, took twenty gigabytes. tests/notes_fields.rs goes to the real bounds.
+LONGEST_TEXT, LONGEST_LIST = 2000, 20
+
+
+def shorten(schema):
+    """Lowers the bounds that are beyond that, wherever they stand."""
+    if isinstance(schema, dict):
+        for bound, most in (("maxLength", LONGEST_TEXT), ("maxItems", LONGEST_LIST)):
+            if isinstance(schema.get(bound), int):
+                schema[bound] = min(schema[bound], most)
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        shorten(part)
+
+
+@schemathesis.hook
+def before_load_schema(context, raw_schema):
+    shorten(raw_schema)
+
+
 # How to make a well-formed request a right one. Each returns what it puts into the body, or nothing for the path.
 
 
