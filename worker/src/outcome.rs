@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::mail::{MAX_CUT_OFFS, MailState, may_start, maybe_delivered, next_try};
+use domain::mail::{MAX_CUT_OFFS, MailState, may_start, next_try, undelivered};
 use domain::queue::{ChallengeLife, Claimed, TryRecord};
 use jiff::Timestamp;
 
@@ -161,13 +161,13 @@ impl Outcome {
     /// `earlier` tries that were cut off.
     #[must_use]
     pub fn honest(self, earlier: u32) -> Self {
-        let may_be = maybe_delivered(earlier + u32::from(self.cut_off));
-        match may_be {
-            Some(may_be) if self.state.is_final() && self.state != MailState::Delivered => Self {
-                reason: format!("{}; {may_be}", self.reason),
-                ..self
-            },
-            _ => self,
+        if !self.state.is_final() || self.state == MailState::Delivered {
+            return self;
+        }
+        let cut_offs = earlier + u32::from(self.cut_off);
+        Self {
+            reason: undelivered(&self.reason, cut_offs),
+            ..self
         }
     }
 

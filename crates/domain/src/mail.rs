@@ -244,6 +244,16 @@ pub fn maybe_delivered(cut_offs: u32) -> Option<&'static str> {
     }
 }
 
+/// The reason of a mail that ends without being delivered, and what must be said beside it after so many tries that
+/// were cut off.
+#[must_use]
+pub fn undelivered(reason: &str, cut_offs: u32) -> String {
+    match maybe_delivered(cut_offs) {
+        Some(may_be) => format!("{reason}; {may_be}"),
+        None => reason.to_owned(),
+    }
+}
+
 /// When tries of a mail with a code are made, counted from its request: 0, 5, 15, 45 s, 2, 4, 7 min.
 const CODE_SCHEDULE: [u64; 7] = [0, 5, 15, 45, 120, 240, 420];
 

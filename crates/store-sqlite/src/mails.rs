@@ -7,7 +7,7 @@ use apalis_sqlite::queries::push_tasks;
 use async_trait::async_trait;
 use domain::email::EmailKey;
 use domain::id::UserId;
-use domain::mail::{MailState, NewMail};
+use domain::mail::{MAX_CUT_OFFS, MailState, NewMail, undelivered};
 use domain::store::{Mails, StoreError};
 use jiff::Timestamp;
 
@@ -18,6 +18,9 @@ use crate::queue::QUEUE;
 
 /// apalis's own limit on attempts plays no part here: the schedule and the deadline decide.
 const MAX_ATTEMPTS: usize = 1_000;
+
+/// Why a mail of an account that is gone has ended.
+const WITHDRAWN: &str = "the account was deleted";
 
 #[async_trait]
 impl<C: Connected> Mails for Access<C> {
@@ -66,16 +69,25 @@ impl<C: Connected> Mails for Access<C> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (to, seconds, now) = (to.as_str(), now.as_second(), micros(now));
+        let (never, once, twice) = (
+            WITHDRAWN,
+            undelivered(WITHDRAWN, 1),
+            undelivered(WITHDRAWN, MAX_CUT_OFFS),
+        );
         // A claim in hand is fenced off by a newer number: its worker may no longer write the final dot. Where it
         // may have written that already, only its result says what became of the mail.
         sqlx::query!(
-            "update mails set state = 'cancelled', reason = 'the account was deleted', finished_at = ?1,
+            "update mails set state = 'cancelled', finished_at = ?1,
+                 reason = case cut_offs when 0 then ?4 when 1 then ?5 else ?6 end,
                  again_at = null, held_run_at = null, claim_no = claim_no + 1
              where (recipient_key = ?2 or user_id = ?3) and finished_at is null
                and not (state = 'sending' and dot_claim_no is claim_no)",
             now,
             to,
-            user.0
+            user.0,
+            never,
+            once,
+            twice
         )
         .execute(&mut *self.0)
         .await

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::Standing;
 use crate::audit::{Actor, Entry, Event};
 use crate::id::MailId;
+use crate::mail::undelivered;
 use crate::store::{StoreError, Tx, Write};
 
 /// What the mail's row says from then on.
@@ -60,7 +61,8 @@ impl Write for CancelMail {
         if let Some(refusal) = CancelRefusal::of(&standing) {
             return Ok(Err(refusal));
         }
-        tx.withdraw(self.mail, REASON, self.now).await?;
+        let reason = undelivered(REASON, standing.mail.cut_offs);
+        tx.withdraw(self.mail, &reason, self.now).await?;
         let detail = format!("cancelled mail {}", self.mail);
         let entry = Entry::new(Event::Admin, &self.actor, self.now);
         tx.record(&entry.email(&standing.known_as).detail(&detail))

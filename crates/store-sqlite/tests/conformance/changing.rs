@@ -7,7 +7,7 @@ use domain::store::{Store, StoreError};
 use domain::username::Username;
 
 use crate::support::at;
-use crate::support::mails::{mails_to, notice};
+use crate::support::mails::{forget, mails_to, notice};
 use crate::support::people::{Person, address};
 use crate::support::units::unit;
 
@@ -138,12 +138,8 @@ pub async fn a_deleted_user_is_gone_and_its_number_is_not_given_again(store: Sto
 pub async fn the_mails_of_an_address_that_is_gone_are_withdrawn_and_forgotten(store: Store) {
     notice(&store, "ada@example.com", at(0)).await;
     notice(&store, "bob@example.com", at(0)).await;
-    let forget = unit(|tx| {
-        let key = address("ada@example.com").key().clone();
-        Box::pin(async move { tx.forget_mails(UserId(0), &key, "pseudonym", at(1)).await })
-    });
 
-    store.write(forget).await.unwrap();
+    forget(&store, "ada@example.com", at(1)).await;
 
     assert!(mails_to(&store, "ada@example.com").await.is_empty());
     assert_eq!(mails_to(&store, "bob@example.com").await[0].state, "queued");

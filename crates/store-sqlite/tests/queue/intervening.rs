@@ -9,7 +9,7 @@ use domain::queue::{Claim, JobQueue, Marked, Settlement, Turn};
 use store_sqlite::Sqlite;
 
 use crate::conformance::operating::{cancel, retry};
-use crate::support::mails::{claim, claim_one, notice, settle, settlement, story};
+use crate::support::mails::{claim, claim_one, forget, notice, settle, settlement, story};
 use crate::support::{Database, at};
 
 const ADA: &str = "ada@example.com";
@@ -106,6 +106,60 @@ async fn a_cancelled_mail_is_claimed_by_nobody_and_its_job_is_killed() {
 
     assert!(claim(&queue, "w", 1, at(2)).await.is_empty());
     assert_eq!(database.text("select status from Jobs").await, "Killed");
+}
+
+/// What a mail says that may be at its recipient's in spite of its end.
+const MAYBE: &str = "; it may have been delivered: a try was cut off after the final dot";
+
+/// A mail that waits after a first try, which was cut off or not.
+async fn waits(database: &Database, cut_off: bool) -> MailId {
+    let id = notice(&database.store(), ADA, at(0)).await;
+    let claimed = claim_one(&database.sqlite(), "w", at(0)).await;
+    let waits = Settlement {
+        again_at: Some(at(5)),
+        cut_off,
+        ..settlement(claimed.claim, MailState::Waiting, at(1))
+    };
+    settle(&database.sqlite(), "w", waits).await;
+    id
+}
+
+#[tokio::test]
+async fn a_cancelled_mail_says_that_it_may_have_been_delivered_and_only_if_it_may() {
+    for (cut_off, maybe) in [(false, ""), (true, MAYBE)] {
+        let database = Database::new().await;
+        let id = waits(&database, cut_off).await;
+
+        cancel(&database.store(), id, at(2)).await.unwrap();
+
+        let reason = story(&database.store(), id).await.mail.reason;
+        let expected = format!("an operator cancelled it{maybe}");
+        assert_eq!(reason, Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_mail_withdrawn_with_its_account_says_so_too_even_if_its_second_try_has_begun() {
+    for (cut_off, in_hand, maybe) in [
+        (false, false, ""),
+        (true, false, MAYBE),
+        (true, true, MAYBE),
+    ] {
+        let database = Database::new().await;
+        let id = waits(&database, cut_off).await;
+        if in_hand {
+            claim_one(&database.sqlite(), "w", at(5)).await;
+        }
+
+        forget(&database.store(), ADA, at(6)).await;
+
+        let mail = story(&database.store(), id).await.mail;
+        let expected = format!("the account was deleted{maybe}");
+        assert_eq!(
+            (mail.state.as_str(), mail.reason),
+            ("cancelled", Some(expected))
+        );
+    }
 }
 
 /// The worker asks before it writes the end of the message, and is told no.

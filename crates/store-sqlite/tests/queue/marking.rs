@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use domain::accounts::Owner;
-use domain::id::UserId;
 use domain::mail::MailState;
 use domain::otp::Purpose;
 use domain::queue::{ChallengeLife, Claim, Claimed, JobQueue, Marked, Turn};
 use jiff::Timestamp;
 use store_sqlite::Sqlite;
 
-use crate::support::mails::{claim, claim_one, mails_to, notice, settle, settlement, story};
+use crate::support::mails::{
+    claim, claim_one, forget, mails_to, notice, settle, settlement, story,
+};
 use crate::support::people::{Person, address, attempts, newest_code};
 use crate::support::units::unit;
 use crate::support::{Database, at};
@@ -148,11 +149,7 @@ async fn a_mail_whose_dot_may_be_written_is_not_withdrawn_with_its_account() {
     };
     assert_eq!(mark(&queue, "w", of(marked), at(1)).await, Marked::Go);
 
-    let forget = unit(|tx| {
-        let key = address("ada@example.com").key().clone();
-        Box::pin(async move { tx.forget_mails(UserId(0), &key, "pseudonym", at(2)).await })
-    });
-    store.write(forget).await.unwrap();
+    forget(&store, "ada@example.com", at(2)).await;
     let refused = mark(&queue, "w", of(unmarked), at(3)).await;
     let lost = settle(
         &queue,

@@ -1,6 +1,6 @@
 //! Mails in the queue without anybody who registers.
 
-use domain::id::MailId;
+use domain::id::{MailId, UserId};
 use domain::mail::{MailKind, MailState, NewMail};
 use domain::queue::{
     Claim, Claimed, JobQueue, MailFilter, MailRecord, MailStory, Settlement, Turn,
@@ -43,6 +43,16 @@ pub async fn enqueue(store: &Store, mail: NewMail) -> MailId {
 /// Puts a notice into the queue.
 pub async fn notice(store: &Store, to: &str, now: Timestamp) -> MailId {
     enqueue(store, mail(MailKind::AlreadyRegistered, to, now)).await
+}
+
+/// Withdraws and forgets the mails to an address, as the deletion of its account does.
+pub async fn forget(store: &Store, to: &str, now: Timestamp) {
+    let key = address(to).key().clone();
+    let forget = unit(move |tx| {
+        let key = key.clone();
+        Box::pin(async move { tx.forget_mails(UserId(0), &key, "pseudonym", now).await })
+    });
+    store.write(forget).await.unwrap();
 }
 
 /// Claims up to `limit` mails.
