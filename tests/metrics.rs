@@ -139,6 +139,29 @@ async fn mails_are_counted_by_kind_and_state_and_tries_by_stage_and_verdict() {
     app.finish().await;
 }
 
+/// While the queue is paused no worker has them in hand.
+#[tokio::test]
+async fn mails_that_expire_before_a_worker_has_them_in_hand_are_counted_by_kind() {
+    let mut app = Processes::with()
+        .set("SMART_NOTES__WORKER__METRICS_LISTEN", "0")
+        .set("SMART_NOTES__OTP__TTL_SECONDS", "1")
+        .start()
+        .await;
+    let pause =
+        "insert into pauses (kind, reason, since_at, paused_by) values ('', 'a test', 0, 'a test')";
+    app.rows().await.run(pause).await;
+
+    app.client().register(&Person::new("ada")).await;
+
+    let expired = r#"smart_notes_mails_expired_unclaimed_total{kind="verify_email"}"#;
+    until("its end is counted", async || {
+        let scrape = Scrape::of(&mut app.worker).await;
+        scrape.value(expired).filter(|mails| *mails == 1.0)
+    })
+    .await;
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn the_depth_of_the_queue_and_the_connections_are_those_of_the_moment() {
     let mut app = measured().await;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use domain::clock::Clock;
 use domain::mail::{MailKind, MailState};
-use domain::queue::Rescued;
+use domain::queue::{Expired, Rescued};
 use domain::relay::RelayState;
 use domain::vitals::Vitals;
 use jiff::Timestamp;
@@ -43,13 +43,15 @@ pub fn settled(kind: MailKind, state: MailState, asked: Timestamp, now: Timestam
 /// Mails were taken back from dead workers.
 pub fn rescued(mails: &[Rescued]) {
     for mail in mails {
-        counter!(RESCUED, "state" => mail.state.as_str()).increment(1);
+        counter!(RESCUED, "kind" => mail.kind.clone(), "state" => mail.state.as_str()).increment(1);
     }
 }
 
-/// So many mails ended as expired while nobody had them in hand.
-pub fn expired_unclaimed(mails: usize) {
-    counter!(EXPIRED).increment(u64::try_from(mails).unwrap_or(u64::MAX));
+/// Mails ended as expired while nobody had them in hand.
+pub fn expired_unclaimed(mails: &[Expired]) {
+    for mail in mails {
+        counter!(EXPIRED, "kind" => mail.kind.clone()).increment(1);
+    }
 }
 
 /// A relay was tried.
@@ -152,7 +154,7 @@ fn number(count: u64) -> f64 {
 fn describe() {
     describe_counter!(
         EXPIRED,
-        "Mails that this worker ended as expired while they waited for a relay or a key."
+        "Mails that this worker ended as expired while they waited for a relay, a key or the end of a pause."
     );
     describe_gauge!(
         STATE,
@@ -165,7 +167,7 @@ fn describe() {
     describe_histogram!(ACCEPTANCE, "From a mail's request to the relay's 250.");
     describe_counter!(
         RESCUED,
-        "Mails that this worker took back from dead workers, by the state they got."
+        "Mails that this worker took back from dead workers, by kind and the state they got."
     );
     describe_counter!(
         TRIES,

@@ -199,11 +199,20 @@ pub struct Beat {
 #[derive(Debug, Default)]
 pub struct Tended {
     /// Mails that nobody had in hand when their time was over. They have ended as expired.
-    pub expired: Vec<MailId>,
+    pub expired: Vec<Expired>,
     /// Mails that were found to wait for a worker that has this key. They say so now.
     pub lacking: Vec<(MailId, KeyId)>,
     /// Mails that waited for a time that the clock, set back, would have reached too late. They are due now.
     pub hastened: Vec<MailId>,
+}
+
+/// A mail whose time was over before anybody had it in hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expired {
+    /// Which.
+    pub mail: MailId,
+    /// What it says, as it is stored: a newer version may have put it there.
+    pub kind: String,
 }
 
 /// A mail taken back from a dead worker.
@@ -211,6 +220,8 @@ pub struct Tended {
 pub struct Rescued {
     /// Which.
     pub mail: MailId,
+    /// What it says, as it is stored.
+    pub kind: String,
     /// Its state now.
     pub state: MailState,
 }

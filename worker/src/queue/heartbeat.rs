@@ -87,9 +87,14 @@ async fn tend(queue: &dyn JobQueue, keys: &Keys, now: Timestamp) {
 }
 
 fn tell(tended: Tended) {
-    meters::expired_unclaimed(tended.expired.len());
+    meters::expired_unclaimed(&tended.expired);
     for mail in tended.expired {
-        tracing::info!(mail.id = %mail, mail.state = "expired", "a mail's time was over before it was sent");
+        tracing::info!(
+            mail.id = %mail.mail,
+            mail.kind = mail.kind,
+            mail.state = "expired",
+            "a mail's time was over before it was sent"
+        );
     }
     for (mail, key) in tended.lacking {
         tracing::error!(
@@ -112,7 +117,12 @@ async fn rescue(queue: &dyn JobQueue, dead: &[String], now: Timestamp) {
             meters::rescued(&rescued);
             tracing::warn!(workers = ?dead, mails = rescued.len(), "workers died; their mails were taken back");
             for mail in rescued {
-                tracing::info!(mail.id = %mail.mail, mail.state = mail.state.as_str(), "a mail was taken back");
+                tracing::info!(
+                    mail.id = %mail.mail,
+                    mail.kind = mail.kind,
+                    mail.state = mail.state.as_str(),
+                    "a mail was taken back"
+                );
             }
         }
         Err(error) => tracing::warn!(%error, workers = ?dead, "a rescue failed; it is tried again"),

@@ -106,7 +106,7 @@ async fn take_back_mails(
                  else 'its worker died; waits for another' end
            where +state = 'sending' and id in (
                select id from Jobs where +status = 'Running' and lock_by in (select value from json_each(?7)))
-           returning id, state"#,
+           returning id, kind, state"#,
         cut_offs,
         crashes,
         poison,
@@ -124,6 +124,7 @@ async fn take_back_mails(
         .map(|row| {
             Ok(Rescued {
                 mail: row.id.parse().map_err(unreadable)?,
+                kind: row.kind,
                 state: row.state.parse().map_err(unreadable)?,
             })
         })

@@ -7,7 +7,7 @@ use domain::mail::{
     MAX_CUT_OFFS, MailState, NOTICE_LIFE, Priority, longest_pause, maybe_delivered,
 };
 use domain::otp::KeyId;
-use domain::queue::{Keys, Tended};
+use domain::queue::{Expired, Keys, Tended};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -98,7 +98,7 @@ async fn expire(
     connection: &mut SqliteConnection,
     over: Vec<String>,
     now: Timestamp,
-) -> Result<Vec<MailId>, StoreError> {
+) -> Result<Vec<Expired>, StoreError> {
     if over.is_empty() {
         return Ok(Vec::new());
     }
@@ -106,7 +106,7 @@ async fn expire(
     let (seconds, now) = (now.as_second(), micros(now));
     let state = MailState::Expired.as_str();
     let (once, twice) = (maybe_delivered(1), maybe_delivered(MAX_CUT_OFFS));
-    sqlx::query!(
+    let expired = sqlx::query!(
         "update mails set
              state = ?1, finished_at = ?2, again_at = null,
              reason = 'its time was over'
@@ -114,14 +114,15 @@ async fn expire(
                  || case cut_offs when 0 then '' when 1 then '; ' || ?3 else '; ' || ?4 end,
              recipient = iif(forget_as is null, recipient, ''),
              recipient_key = coalesce(forget_as, recipient_key)
-         where id in (select value from json_each(?5))",
+         where id in (select value from json_each(?5))
+         returning id, kind",
         state,
         now,
         once,
         twice,
         list
     )
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await
     .map_err(store_error)?;
     sqlx::query!(
@@ -133,7 +134,15 @@ async fn expire(
     .execute(connection)
     .await
     .map_err(store_error)?;
-    mail_ids(over)
+    expired
+        .into_iter()
+        .map(|row| {
+            Ok(Expired {
+                mail: row.id.parse().map_err(unreadable)?,
+                kind: row.kind,
+            })
+        })
+        .collect()
 }
 
 /// Mails that wait for a time which no schedule gave them: it was written before the clock was set back. One that

@@ -2,7 +2,7 @@
 //! not stranded by a clock that was set back.
 
 use domain::mail::MailState;
-use domain::queue::{JobQueue, Keys, Settlement, Tended};
+use domain::queue::{Expired, JobQueue, Keys, Settlement, Tended};
 use jiff::Timestamp;
 use store_sqlite::Sqlite;
 
@@ -47,7 +47,14 @@ async fn a_code_that_dies_before_anybody_claims_its_mail_has_expired() {
 
     let mail = adas_mail(&database).await;
     assert!(before.expired.is_empty() && after.expired.is_empty());
-    assert_eq!(then.expired, [mail.id]);
+    let kind = "verify_email".to_owned();
+    assert_eq!(
+        then.expired,
+        [Expired {
+            mail: mail.id,
+            kind
+        }]
+    );
     assert_eq!((mail.state.as_str(), mail.tries), ("expired", 0));
     assert_eq!(mail.finished, Some(at(600)));
     assert_eq!(
@@ -103,7 +110,8 @@ async fn a_notice_that_nobody_could_send_has_expired_after_a_day() {
     let after = tend(&queue, at(86_401)).await;
 
     assert!(within.expired.is_empty());
-    assert_eq!(after.expired, [id]);
+    assert_eq!(after.expired[0].mail, id);
+    assert_eq!(after.expired[0].kind, "already_registered");
 }
 
 #[tokio::test]
