@@ -117,13 +117,20 @@ fn by_reply(stage: Stage, reply: &Reply) -> Verdict {
     }
 }
 
-/// Whether the enhanced code speaks of the address or the mailbox (x.1.x, x.2.x; RFC 3463 §2).
+/// Whether the enhanced code speaks of the recipient's address or mailbox (x.1.x, x.2.x; RFC 3463 §2).
 fn about_the_mailbox(reply: &Reply) -> bool {
     let subject = reply
         .enhanced
         .as_deref()
         .and_then(|code| code.split('.').nth(1));
-    matches!(subject, Some("1" | "2"))
+    matches!(subject, Some("1" | "2")) && !about_the_sender(reply)
+}
+
+/// Whether it is Postfix that does not know our sender's mailbox: it says so after RCPT, with the code for "other
+/// address status". Of recipients it says 5.1.1, also where it quotes another server.
+fn about_the_sender(reply: &Reply) -> bool {
+    reply.enhanced.as_deref() == Some("5.1.0")
+        && (reply.text.to_ascii_lowercase()).contains("sender address rejected")
 }
 
 /// A negative reply to RCPT, DATA or the message itself.
@@ -278,6 +285,19 @@ mod tests {
             (Dot, 550, "5.7.26 unauthenticated", RelayRefusesUs),
             (Dot, 550, "5.7.515 access denied", RelayRefusesUs),
             (Rcpt, 553, "5.1.8 sender's domain not found", RelayRefusesUs),
+            (
+                Rcpt,
+                550,
+                "5.1.0 <a@example.com>: Sender address rejected: User unknown",
+                RelayRefusesUs,
+            ),
+            (Rcpt, 550, "5.1.0 Address rejected", RecipientRefused),
+            (
+                Rcpt,
+                550,
+                "5.1.1 <a@example.com>: Recipient address rejected: mx said: 550 5.1.0 Sender address rejected",
+                RecipientRefused,
+            ),
             (Rcpt, 554, "5.7.1 Client host rejected", RelayRefusesUs),
             (Rcpt, 553, "5.7.1 Sender address rejected", RelayRefusesUs),
             (Dot, 554, "Email address is not verified", RelayRefusesUs),
