@@ -41,6 +41,23 @@ async fn a_refused_recipient_does_not_cost_the_connection() {
     assert!(second.reused);
 }
 
+/// Postfix waits a second before each answer from the tenth error on, and hangs up at the twentieth.
+#[tokio::test]
+async fn a_connection_on_which_five_mails_were_refused_is_left() {
+    let unknown = || say("550 5.1.1 unknown");
+    let refusing = (0..5).fold(good(), |script, _| script.on("RCPT", unknown()));
+    let server = Scripted::start([refusing, good()]).await;
+    let relay = server.relay(options());
+
+    for _ in 0..5 {
+        assert_eq!(classify(&send(&relay).await), Verdict::RecipientRefused);
+    }
+    let next = send(&relay).await;
+
+    assert_eq!((classify(&next), next.reused), (Verdict::Delivered, false));
+    server.hears("QUIT", 1).await;
+}
+
 #[tokio::test]
 async fn a_relay_in_trouble_costs_the_connection() {
     for act in [

@@ -51,6 +51,7 @@ pub(super) struct Connection {
     wire: Wire,
     opened: Instant,
     mails: u32,
+    refusals: u32,
 }
 
 impl Connection {
@@ -133,8 +134,7 @@ impl Connection {
         expect(&response, |code| code == 235)
     }
 
-    /// Hands one mail over. `mark` is awaited after the 354 and before the first byte of the
-    /// message; the reply is what the final dot was answered with.
+    /// Hands one mail over, as [`Self::converse`] says.
     pub(super) async fn hand_over(
         &mut self,
         timeouts: &Timeouts,
@@ -144,6 +144,23 @@ impl Connection {
         trail: &mut Trail,
     ) -> Result<Reply, End> {
         self.mails += 1;
+        let end = self
+            .converse(timeouts, envelope, message, mark, trail)
+            .await;
+        self.refusals += u32::from(matches!(end, Err(End::Refused(_))));
+        end
+    }
+
+    /// MAIL, RCPT, DATA and the message. `mark` is awaited after the 354 and before the first byte of the
+    /// message; the reply is what the final dot was answered with.
+    async fn converse(
+        &mut self,
+        timeouts: &Timeouts,
+        envelope: &Envelope,
+        message: &[u8],
+        mark: impl Future<Output = Mark> + Send,
+        trail: &mut Trail,
+    ) -> Result<Reply, End> {
         trail.watch(self.wire.dot_written());
         let positive = |code| (200..300).contains(&code);
 
@@ -198,6 +215,11 @@ impl Connection {
         self.mails
     }
 
+    /// How many of them were refused.
+    pub(super) fn refusals(&self) -> u32 {
+        self.refusals
+    }
+
     async fn command(
         &mut self,
         limit: Duration,
@@ -223,6 +245,7 @@ async fn greet(target: &Target, wire: Wire, trail: &mut Trail) -> Result<Connect
         wire,
         opened: Instant::now(),
         mails: 0,
+        refusals: 0,
     })
 }
 

@@ -15,6 +15,9 @@ pub struct RelayOptions {
     pub max_connections: usize,
     /// Mails after which a connection is not used again.
     pub max_mails: u32,
+    /// Refused mails after which a connection is not used again. Postfix waits before each of its answers from the
+    /// tenth error on a connection on, and hangs up at the twentieth (`smtpd_soft_error_limit`, `…_hard_…`).
+    pub max_refusals: u32,
     /// How long an unused connection is kept.
     pub max_idle: Duration,
     /// How old a connection may be when it is used again. A relay's name may lead elsewhere by then.
@@ -31,6 +34,7 @@ impl Default for RelayOptions {
             verify: true,
             max_connections: 32,
             max_mails: 100,
+            max_refusals: 5,
             max_idle: Duration::from_secs(8),
             max_age: Duration::from_mins(5),
             timeouts: Timeouts::default(),

@@ -14,6 +14,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use super::RelayOptions;
 use super::connection::Connection;
 
 /// How long a relay may take over its goodbye.
@@ -22,6 +23,7 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 pub(super) struct Pool {
     max_idle: Duration,
     max_mails: u32,
+    max_refusals: u32,
     max_age: Duration,
     state: Mutex<State>,
 }
@@ -41,11 +43,12 @@ struct Idle {
 }
 
 impl Pool {
-    pub(super) fn new(max_idle: Duration, max_mails: u32, max_age: Duration) -> Arc<Self> {
+    pub(super) fn new(options: &RelayOptions) -> Arc<Self> {
         Arc::new(Self {
-            max_idle,
-            max_mails,
-            max_age,
+            max_idle: options.max_idle,
+            max_mails: options.max_mails,
+            max_refusals: options.max_refusals,
+            max_age: options.max_age,
             state: Mutex::default(),
         })
     }
@@ -64,7 +67,10 @@ impl Pool {
         let mut state = self.lock();
         let now = Instant::now();
         let aged = connection.opened() + self.max_age;
-        if state.closed || connection.mails() >= self.max_mails || aged <= now {
+        let worn = connection.mails() >= self.max_mails
+            || connection.refusals() >= self.max_refusals
+            || aged <= now;
+        if state.closed || worn {
             drop(state);
             // The mail is done; its caller need not wait for a goodbye.
             tokio::spawn(connection.quit(GOODBYE));

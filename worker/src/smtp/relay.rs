@@ -102,6 +102,7 @@ impl Relay {
                 credentials.password.expose_secret().to_owned(),
             )
         });
+        let pool = Pool::new(&options);
         let target = Target {
             port: url.port,
             security: url.security,
@@ -116,7 +117,7 @@ impl Relay {
         Ok(Self(Arc::new(Inner {
             name,
             target,
-            pool: Pool::new(options.max_idle, options.max_mails, options.max_age),
+            pool,
             free: Arc::new(Semaphore::new(options.max_connections.max(1))),
             max_connections: options.max_connections.max(1),
         })))
