@@ -9,12 +9,13 @@ use domain::clock::SystemClock;
 use domain::id::MailId;
 use domain::relay::RelayState;
 use jiff::Timestamp;
-use scripted::{Act, MESSAGE, Scripted, close, envelope, good, hasty, on, say};
+use scripted::{Act, MESSAGE, Script, Scripted, close, envelope, good, hasty, on, say};
 use smart_notes_worker::smtp::{
     Credentials, Mark, Permits, Reach, Relay, RelayOptions, RelaySecurity, Relays, Verdict,
     classify,
 };
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -34,6 +35,10 @@ async fn hand_over(relays: &Relays) -> Vec<Reach> {
             Timestamp::now,
         )
         .await
+}
+
+fn trials(wanted: usize, under_way: usize) -> Permits {
+    Permits::Trials { wanted, under_way }
 }
 
 fn verdicts(reaches: &[Reach]) -> Vec<Verdict> {
@@ -75,7 +80,7 @@ async fn a_probe_greets_and_authenticates_and_then_one_mail_may_go() {
 
     assert_eq!(verdicts(&refused), [Verdict::RelayRefusesUs]);
     assert!(while_open.is_empty());
-    assert_eq!(half_open, Permits::Trials(1));
+    assert_eq!(half_open, trials(1, 0));
     assert_eq!((probe.count("AUTH"), probe.count("MAIL")), (2, 0));
     assert_eq!(verdicts(&delivered), [Verdict::Delivered]);
     assert_eq!(relays.standings()[0].state, RelayState::Closed);
@@ -118,7 +123,7 @@ async fn a_trial_that_is_given_up_leaves_room_for_another() {
         () = server.hears("RCPT", 1) => {}
     }
 
-    assert_eq!(*relays.changes().borrow(), Permits::Trials(1));
+    assert_eq!(*relays.changes().borrow(), trials(1, 0));
     probing.abort();
 }
 
@@ -145,9 +150,68 @@ async fn only_one_mail_goes_to_a_relay_that_is_half_open() {
     let after = hand_over(&relays).await;
 
     assert!(meanwhile.is_empty());
-    assert_eq!(held, Permits::Trials(0));
+    assert_eq!(held, trials(0, 1));
     assert_eq!(verdicts(&trial), [Verdict::Delivered]);
     assert_eq!(verdicts(&after), [Verdict::Delivered]);
+    probing.abort();
+}
+
+/// Three that are in trouble, one that answers the probe, and one that hangs at the final dot of the trial.
+fn back_but_hanging() -> [Script; 5] {
+    let sick = || on("GREETING", close());
+    [sick(), sick(), sick(), good(), on("DOT", Act::Hang)]
+}
+
+/// Opens the breaker, waits until a probe goes well, and has the trial hang.
+async fn trial_that_hangs(relays: &Relays, server: &Scripted) -> JoinHandle<Vec<Reach>> {
+    for _ in 0..3 {
+        hand_over(relays).await;
+    }
+    is(relays, 0, RelayState::HalfOpen).await;
+    let trial = tokio::spawn({
+        let relays = relays.clone();
+        async move { hand_over(&relays).await }
+    });
+    server.hears("DOT", 1).await;
+    trial
+}
+
+#[tokio::test]
+async fn a_trial_that_hangs_at_the_dot_keeps_no_other_mail_waiting_while_probes_go_well() {
+    let scripts = [&back_but_hanging()[..], &[good()]].concat();
+    let server = Scripted::start(scripts).await;
+    let relays = relays([server.relay(RelayOptions::default())]);
+    let probing = tokio::spawn(relays.clone().probe());
+    let trial = trial_that_hangs(&relays, &server).await;
+    let held = *relays.changes().borrow();
+
+    let mut permits = relays.changes();
+    let another = permits.wait_for(|permits| *permits == trials(1, 1));
+    timeout(PATIENCE, another).await.unwrap().unwrap();
+    let next = hand_over(&relays).await;
+
+    assert_eq!(held, trials(0, 1));
+    assert_eq!(verdicts(&next), [Verdict::Delivered]);
+    assert_eq!(relays.standings()[0].state, RelayState::Closed);
+    assert!(!trial.is_finished());
+    probing.abort();
+}
+
+#[tokio::test]
+async fn a_trial_that_hangs_at_the_dot_is_the_only_one_while_probes_fail() {
+    let scripts = [&back_but_hanging()[..], &[on("GREETING", close())]].concat();
+    let server = Scripted::start(scripts).await;
+    let relays = relays([server.relay(RelayOptions::default())]);
+    let probing = tokio::spawn(relays.clone().probe());
+    let trial = trial_that_hangs(&relays, &server).await;
+
+    // Two probes have failed.
+    server.hears("EOF", 6).await;
+    let next = hand_over(&relays).await;
+
+    assert!(next.is_empty());
+    assert_eq!(*relays.changes().borrow(), trials(0, 1));
+    assert!(!trial.is_finished());
     probing.abort();
 }
 

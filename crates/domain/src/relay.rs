@@ -58,7 +58,7 @@ pub struct RelayStanding {
     pub since: Timestamp,
     /// What is wrong with it, unless it is closed.
     pub reason: Option<String>,
-    /// When it is probed next, while it is open.
+    /// When it is probed next, while it is open or a mail tries it.
     pub next_probe_at: Option<Timestamp>,
 }
 

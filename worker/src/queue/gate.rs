@@ -21,13 +21,16 @@ impl Gate {
         Self(None)
     }
 
-    /// How many mails may be claimed by a worker with `free` hands, of which `trials` are already on their
-    /// way that were claimed while the queue was held.
+    /// How many mails may be claimed by a worker with `free` hands, which has `trials` in hand that were claimed
+    /// while the queue was held. Those of them that are not yet on their way to a relay are the next that go.
     #[must_use]
     pub fn allows(&self, free: usize, trials: usize) -> usize {
         match self.permits() {
             Permits::All => free,
-            Permits::Trials(permits) => free.min(permits.saturating_sub(trials)),
+            Permits::Trials { wanted, under_way } => {
+                let next = trials.saturating_sub(under_way);
+                free.min(wanted.saturating_sub(next))
+            }
         }
     }
 
@@ -65,13 +68,24 @@ mod tests {
         let gate = Gate::of(receiver);
         assert_eq!((gate.allows(32, 0), gate.is_held()), (32, false));
 
-        sender.send_replace(Permits::Trials(0));
+        let trials = |wanted, under_way| {
+            sender.send_replace(Permits::Trials { wanted, under_way });
+        };
+        trials(0, 0);
         assert_eq!((gate.allows(32, 0), gate.is_held()), (0, true));
 
-        sender.send_replace(Permits::Trials(1));
+        trials(1, 0);
         assert_eq!(gate.allows(32, 0), 1);
-        assert_eq!(gate.allows(31, 1), 0, "one is on its way already");
+        assert_eq!(gate.allows(31, 1), 0, "one is about to go already");
         assert_eq!(gate.allows(0, 0), 0, "no hand is free");
+
+        trials(0, 1);
+        assert_eq!(gate.allows(31, 1), 0, "one is on its way");
+
+        trials(1, 1);
+        assert_eq!(gate.allows(31, 1), 1, "it hangs, and another may go");
+        assert_eq!(gate.allows(30, 2), 0, "which is about to");
+        assert_eq!(gate.allows(31, 0), 1, "the first was claimed before");
     }
 
     #[test]

@@ -199,6 +199,36 @@ async fn three_such_mailboxes_in_a_row_hold_the_queue_until_another_mail_gets_th
     worker.stop().await;
 }
 
+/// The relay is back, but hangs at the end of the first mail that shows it.
+#[tokio::test]
+async fn a_mail_at_whose_end_the_relay_hangs_when_it_is_back_holds_up_no_other() {
+    let rig = Rig::in_real_time(&[]).await;
+    rig.catcher.faults().refuse_connections().await.unwrap();
+    let worker = rig.start().await;
+    let ids = register(&rig, 6).await;
+    is_posted(&rig, RelayState::Open).await;
+    rig.catcher.faults().add(Fault::hang(Stage::Dot).times(1));
+    rig.catcher.faults().accept_connections().await.unwrap();
+
+    is_posted(&rig, RelayState::Closed).await;
+    until("all others are delivered", async || {
+        let mails = rig.mails().await;
+        let delivered = mails.iter().filter(|mail| mail.state == "delivered");
+        delivered.count() == ids.len() - 1
+    })
+    .await;
+    let hanging = rig
+        .mails()
+        .await
+        .into_iter()
+        .find(|mail| mail.state == "sending");
+    rig.catcher.faults().release();
+    all_were_delivered(&rig, &ids).await;
+    worker.stop().await;
+
+    assert!(hanging.is_some(), "it was still being tried");
+}
+
 #[tokio::test]
 async fn a_code_that_dies_while_the_queue_is_held_ends_as_expired_meanwhile() {
     let rig = Rig::new().await;

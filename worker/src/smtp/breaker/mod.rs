@@ -8,7 +8,11 @@
 //! |---|---|---|
 //! | closed | all | three tries fail by trouble within 30 s, or one because the relay refuses us: open |
 //! | open | none; probed on its [`Pace`] | a probe goes well: half open |
-//! | half open | one | it is delivered, or its recipient refused: closed; it fails: open |
+//! | half open | one, the trial | it is delivered, or its recipient refused: closed; it fails: open |
+//!
+//! A trial may hang, for a minute at the final dot, and it may be the mail that is odd and not the relay. So the
+//! relay is probed on meanwhile, and a probe that goes well lets another mail through as a trial. Each of them may
+//! come to hang as well and be cut off then, so the pauses double for as long as the outage lasts.
 //!
 //! A relay that fails *at a mail* (from RCPT on) may fail at an address that a stranger has chosen for
 //! that. Such a try alone shows nothing: only three mails in a row at which it fails count, and
@@ -63,6 +67,8 @@ pub enum Change {
 pub struct Breaker {
     state: State,
     strikes: Vec<Strike>,
+    /// Trials of which nothing has been heard yet.
+    under_way: usize,
 }
 
 #[derive(Debug, Default)]
@@ -72,9 +78,19 @@ enum State {
     Open(Outage),
     HalfOpen {
         outage: Outage,
-        /// Whether the one mail is on its way.
-        trial: bool,
+        trial: Trial,
     },
+}
+
+/// Whether a mail may go to a relay that is half open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trial {
+    /// One may.
+    Wanted,
+    /// One is on its way.
+    UnderWay,
+    /// It has been for so long that the relay is probed again.
+    Hangs,
 }
 
 /// A try that failed by trouble while the breaker was closed.
@@ -105,13 +121,23 @@ impl Breaker {
         }
     }
 
-    /// When the relay is to be probed, while it is open.
+    /// When the relay is to be probed, while it is open or a trial is on its way.
     #[must_use]
     pub fn next_probe(&self) -> Option<Instant> {
         match &self.state {
-            State::Open(outage) => Some(outage.next_probe),
+            State::Open(outage)
+            | State::HalfOpen {
+                outage,
+                trial: Trial::UnderWay | Trial::Hangs,
+            } => Some(outage.next_probe),
             State::Closed | State::HalfOpen { .. } => None,
         }
+    }
+
+    /// How many trials are on their way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.under_way
     }
 
     /// How a mail that comes now would go to the relay.
@@ -119,24 +145,30 @@ impl Breaker {
     pub fn would_admit(&self) -> Option<Pass> {
         match self.state {
             State::Closed => Some(Pass::Free),
-            State::HalfOpen { trial: false, .. } => Some(Pass::Trial),
-            State::Open(_) | State::HalfOpen { trial: true, .. } => None,
+            State::HalfOpen {
+                trial: Trial::Wanted,
+                ..
+            } => Some(Pass::Trial),
+            State::Open(_) | State::HalfOpen { .. } => None,
         }
     }
 
     /// The same, and the mail goes. A trial must be [reported](Self::tried) or [given up](Self::give_up_trial).
-    pub fn admit(&mut self) -> Option<Pass> {
+    pub fn admit(&mut self, now: Instant) -> Option<Pass> {
         let pass = self.would_admit();
-        if let (Some(Pass::Trial), State::HalfOpen { trial, .. }) = (pass, &mut self.state) {
-            *trial = true;
+        if let (Some(Pass::Trial), State::HalfOpen { outage, trial }) = (pass, &mut self.state) {
+            *trial = Trial::UnderWay;
+            outage.wait_for_trial(now);
+            self.under_way += 1;
         }
         pass
     }
 
     /// A trial ended without an answer: another mail may be one.
     pub fn give_up_trial(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
         if let State::HalfOpen { trial, .. } = &mut self.state {
-            *trial = false;
+            *trial = Trial::Wanted;
         }
     }
 
@@ -150,21 +182,26 @@ impl Breaker {
         now: Instant,
         jitter: f64,
     ) -> Option<Change> {
+        if pass == Pass::Trial {
+            self.under_way = self.under_way.saturating_sub(1);
+        }
         match (pass, &mut self.state) {
             (Pass::Free, State::Closed) => {
                 self.count(mail, health, now);
                 let opens = health == Health::Refusing || self.strikes.len() >= STRIKES;
                 opens.then(|| self.open(Outage::new(health, reason, now, jitter)))
             }
-            // It set out before the breaker opened. What holds now is for probes and the trial to find out.
-            (Pass::Free, _) | (Pass::Trial, State::Closed | State::Open(_)) => None,
+            // It set out before the breaker opened. What holds now is for probes and trials to find out.
+            (Pass::Free, _) | (Pass::Trial, State::Closed) => None,
+            // However late, and whatever became of other trials.
+            (Pass::Trial, _) if health == Health::Healthy => {
+                self.state = State::Closed;
+                Some(Change::Closed)
+            }
+            (Pass::Trial, State::Open(_)) => None,
             (Pass::Trial, State::HalfOpen { outage, trial }) => match health {
-                Health::Healthy => {
-                    self.state = State::Closed;
-                    Some(Change::Closed)
-                }
                 Health::Unknown => {
-                    *trial = false;
+                    *trial = Trial::Wanted;
                     None
                 }
                 _ => {
@@ -214,6 +251,14 @@ impl Breaker {
                 outage.plan_probe(now, jitter);
                 true
             }
+            State::HalfOpen {
+                outage,
+                trial: trial @ (Trial::UnderWay | Trial::Hangs),
+            } if now >= outage.next_probe => {
+                *trial = Trial::Hangs;
+                outage.next_probe = now + Pace::Trouble.pause(0, jitter);
+                true
+            }
             _ => false,
         }
     }
@@ -222,7 +267,17 @@ impl Breaker {
     pub fn probed_well(&mut self) -> Option<Change> {
         match std::mem::take(&mut self.state) {
             State::Open(outage) => {
-                let trial = false;
+                let trial = Trial::Wanted;
+                self.state = State::HalfOpen { outage, trial };
+                Some(Change::HalfOpened)
+            }
+            // Not while it is only under way: that probe set out before the trial did.
+            State::HalfOpen {
+                mut outage,
+                trial: Trial::Hangs,
+            } => {
+                outage.trial_hung();
+                let trial = Trial::Wanted;
                 self.state = State::HalfOpen { outage, trial };
                 Some(Change::HalfOpened)
             }

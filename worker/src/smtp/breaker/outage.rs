@@ -38,6 +38,10 @@ impl Pace {
     }
 }
 
+/// The pause between a trial and the probe that may let another mail through meanwhile. Doubled each time.
+const TRIAL: Duration = Duration::from_secs(2);
+const LONGEST_TRIAL: Duration = Duration::from_mins(1);
+
 /// What is known of a relay that is out of order.
 #[derive(Debug)]
 pub(super) struct Outage {
@@ -45,6 +49,8 @@ pub(super) struct Outage {
     pub(super) reason: String,
     pub(super) next_probe: Instant,
     probes: u32,
+    /// How often another mail was let through because a trial hung.
+    hung: u32,
 }
 
 impl Outage {
@@ -55,6 +61,7 @@ impl Outage {
             pace,
             reason: reason.to_owned(),
             probes: 1,
+            hung: 0,
             next_probe: now + pace.pause(0, jitter),
         }
     }
@@ -68,6 +75,17 @@ impl Outage {
         } else {
             *self = Self::new(health, reason, now, jitter);
         }
+    }
+
+    /// A trial sets out: sets the time of the probe that is made if it hangs.
+    pub(super) fn wait_for_trial(&mut self, now: Instant) {
+        let doubled = TRIAL.saturating_mul(2_u32.saturating_pow(self.hung));
+        self.next_probe = now + doubled.min(LONGEST_TRIAL);
+    }
+
+    /// A trial hangs though the relay answers probes.
+    pub(super) fn trial_hung(&mut self) {
+        self.hung = self.hung.saturating_add(1);
     }
 
     /// Sets the time of the next probe.

@@ -29,8 +29,13 @@ pub use failover::Reach;
 pub enum Permits {
     /// Any number: a relay works.
     All,
-    /// So many, each to find out whether its relay works again.
-    Trials(usize),
+    /// A few, each to find out whether its relay works again.
+    Trials {
+        /// So many more may set out.
+        wanted: usize,
+        /// So many are on their way.
+        under_way: usize,
+    },
 }
 
 /// Several relays, the preferred one first. Clones share them.
@@ -116,7 +121,7 @@ impl Relays {
             tokio::select! {
                 slot = self.0.relays[index].slot() => {
                     let slot = slot?;
-                    let pass = self.change(index, |breaker| (breaker.admit(), None, None));
+                    let pass = self.change(index, |breaker| (breaker.admit(Instant::now()), None, None));
                     if let Some(pass) = pass {
                         return Some(Admitted::new(self.clone(), index, slot, pass));
                     }
@@ -193,8 +198,12 @@ impl Relays {
 }
 
 /// What others can notice of a breaker.
-fn face(breaker: &Breaker) -> (Option<Pass>, Option<Instant>) {
-    (breaker.would_admit(), breaker.next_probe())
+fn face(breaker: &Breaker) -> (Option<Pass>, usize, Option<Instant>) {
+    (
+        breaker.would_admit(),
+        breaker.under_way(),
+        breaker.next_probe(),
+    )
 }
 
 fn permits(all: &[Watched]) -> Permits {
@@ -202,7 +211,10 @@ fn permits(all: &[Watched]) -> Permits {
     if that(Pass::Free).next().is_some() {
         Permits::All
     } else {
-        Permits::Trials(that(Pass::Trial).count())
+        Permits::Trials {
+            wanted: that(Pass::Trial).count(),
+            under_way: all.iter().map(|one| one.breaker.under_way()).sum(),
+        }
     }
 }
 
