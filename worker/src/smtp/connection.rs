@@ -23,7 +23,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerNam
 
 use super::{
     End, Envelope, Mark, RelaySecurity, Reply, Stage, Timeouts,
-    dial::{LastGood, dial},
+    dial::{Addresses, dial},
     tls,
     trail::{Trail, answer, no_answer, reply_of},
     wire::Wire,
@@ -42,7 +42,7 @@ pub(super) struct Target {
     pub(super) connector: TlsConnector,
     pub(super) server_name: ServerName<'static>,
     pub(super) timeouts: Timeouts,
-    pub(super) last_good: LastGood,
+    pub(super) addresses: Addresses,
 }
 
 /// A connection that is ready for a mail.
@@ -58,6 +58,20 @@ impl Connection {
     /// Connects, starts TLS, says hello and authenticates, as the target demands.
     pub(super) async fn open(target: &Target, trail: &mut Trail) -> Result<Self, End> {
         let (stream, peer) = dial(target, trail).await?;
+        let opened = Self::begin(target, stream, peer, trail).await;
+        match &opened {
+            Ok(_) => target.addresses.served(peer),
+            Err(_) => target.addresses.failed(peer),
+        }
+        opened
+    }
+
+    async fn begin(
+        target: &Target,
+        stream: TcpStream,
+        peer: SocketAddr,
+        trail: &mut Trail,
+    ) -> Result<Self, End> {
         let mut connection = match target.security {
             RelaySecurity::Plaintext => greet(target, Wire::plain(stream, peer), trail).await?,
             RelaySecurity::ImplicitTls => {

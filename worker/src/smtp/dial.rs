@@ -1,32 +1,66 @@
-//! Opening the TCP connection: every address of a relay's name, the one that answered last first. A relay
-//! may listen on one of them only.
+//! Opening the TCP connection to one of the addresses of a relay's name. Some of them may be out of order: nobody
+//! listens there, nothing answers at all, or what answers is no relay that works.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::connection::Target;
 use super::trail::{Trail, no_answer};
 use super::{End, Stage};
 
-/// The address that answered last.
-#[derive(Default)]
-pub(super) struct LastGood(Mutex<Option<SocketAddr>>);
+/// How long an address has for itself before the next is tried beside it (RFC 8305 §5).
+const HEAD_START: Duration = Duration::from_millis(250);
 
-impl LastGood {
-    fn get(&self) -> Option<SocketAddr> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is known of a relay's addresses.
+#[derive(Default)]
+pub(super) struct Addresses(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// The one at which the relay was ready for a mail last.
+    good: Option<SocketAddr>,
+    /// Those at which it was not, the latest last.
+    bad: Vec<SocketAddr>,
+}
+
+impl Addresses {
+    /// The relay was ready for a mail there.
+    pub(super) fn served(&self, address: SocketAddr) {
+        let mut known = self.lock();
+        known.good = Some(address);
+        known.bad.retain(|bad| *bad != address);
     }
 
-    fn set(&self, address: SocketAddr) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    /// It was not.
+    pub(super) fn failed(&self, address: SocketAddr) {
+        let mut known = self.lock();
+        known.good = known.good.filter(|good| *good != address);
+        known.bad.retain(|bad| *bad != address);
+        known.bad.push(address);
+    }
+
+    /// The good one first, then those of which nothing bad is known, then the one that has failed the longest ago:
+    /// if the relay works at any of them, it is found by and by.
+    pub(super) fn sort(&self, found: &mut [SocketAddr]) {
+        let mut known = self.lock();
+        known.bad.retain(|bad| found.contains(bad));
+        found.sort_by_key(|address| {
+            let failed = known.bad.iter().position(|bad| bad == address);
+            (known.good != Some(*address), failed)
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Finds the relay's addresses and connects to the first that answers.
+/// Finds the relay's addresses and connects to one that answers.
 pub(super) async fn dial(
     target: &Target,
     trail: &mut Trail,
@@ -34,41 +68,59 @@ pub(super) async fn dial(
     let limit = target.timeouts.connect;
     trail.stage = Stage::Resolve;
     let found = timeout(limit, lookup_host((target.host.as_str(), target.port))).await;
-    let addresses: Vec<SocketAddr> = match found {
+    let mut addresses: Vec<SocketAddr> = match found {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => return Err(End::Failed(format!("its name has no address: {error}"))),
         Err(_) => return Err(no_answer(limit)),
     };
     trail.stage = Stage::Connect;
-    first_that_answers(addresses, &target.last_good, limit)
+    target.addresses.sort(&mut addresses);
+    first_that_answers(addresses, limit)
         .await
-        .map_err(|failures| End::Failed(told(&failures, &target.host)))
+        .map_err(|failures| {
+            for (address, _) in &failures {
+                target.addresses.failed(*address);
+            }
+            End::Failed(told(&failures, &target.host))
+        })
 }
 
 /// An address that did not answer, and why.
 type Failure = (SocketAddr, String);
 
+/// Tries the addresses in their order: the next at once when one refuses, and beside those that are silent.
 async fn first_that_answers(
-    mut addresses: Vec<SocketAddr>,
-    last_good: &LastGood,
+    addresses: Vec<SocketAddr>,
     limit: Duration,
 ) -> Result<(TcpStream, SocketAddr), Vec<Failure>> {
-    let preferred = last_good.get();
-    addresses.sort_by_key(|address| Some(*address) != preferred);
+    let mut rest = addresses.into_iter();
+    let mut dialled = JoinSet::new();
     let mut failures = Vec::new();
-    for address in addresses {
-        match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Without it each command waits for the acknowledgement of the one before.
-                let _ = stream.set_nodelay(true);
-                last_good.set(address);
-                return Ok((stream, address));
-            }
-            Ok(Err(error)) => failures.push((address, error.to_string())),
-            Err(_) => failures.push((address, format!("no answer within {limit:?}"))),
+    loop {
+        if let Some(address) = rest.next() {
+            dialled.spawn(connect(address, limit));
+        }
+        tokio::select! {
+            Some(Ok(answer)) = dialled.join_next() => match answer {
+                Ok(connected) => return Ok(connected),
+                Err(failure) => failures.push(failure),
+            },
+            () = sleep(HEAD_START), if rest.len() > 0 => {}
+            else => return Err(failures),
         }
     }
-    Err(failures)
+}
+
+async fn connect(address: SocketAddr, limit: Duration) -> Result<(TcpStream, SocketAddr), Failure> {
+    match timeout(limit, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => {
+            // Without it each command waits for the acknowledgement of the one before.
+            let _ = stream.set_nodelay(true);
+            Ok((stream, address))
+        }
+        Ok(Err(error)) => Err((address, error.to_string())),
+        Err(_) => Err((address, format!("no answer within {limit:?}"))),
+    }
 }
 
 /// Which of its addresses it was is worth saying only if the relay has a name.
@@ -109,38 +161,72 @@ mod tests {
         (listener, address)
     }
 
-    #[tokio::test]
-    async fn every_address_is_tried_until_one_answers_and_that_one_first_the_next_time() {
-        let ((_one, dead), (_two, answers), (_three, other)) =
-            (dead(), alive().await, alive().await);
-        let last_good = LastGood::default();
-
-        let first = first_that_answers(vec![dead, answers, other], &last_good, LIMIT).await;
-        let again = first_that_answers(vec![dead, other, answers], &last_good, LIMIT).await;
-
-        assert_eq!(first.unwrap().1, answers);
-        assert_eq!(again.unwrap().1, answers);
+    /// An address that does not answer at all, and what keeps it that way: its line is full.
+    async fn silent() -> ((TcpListener, TcpStream), SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let first_in_line = TcpStream::connect(address).await.unwrap();
+        ((listener, first_in_line), address)
     }
 
     #[tokio::test]
-    async fn an_address_that_answered_once_is_left_when_it_is_gone() {
-        let ((listener, gone), (_two, answers)) = (alive().await, alive().await);
-        let last_good = LastGood::default();
-        first_that_answers(vec![gone], &last_good, LIMIT)
-            .await
-            .unwrap();
-        drop(listener);
+    async fn an_address_that_answers_is_found_behind_many_that_are_silent() {
+        let mut kept = Vec::new();
+        let mut addresses = Vec::new();
+        for _ in 0..8 {
+            let (keeps, address) = silent().await;
+            kept.push(keeps);
+            addresses.push(address);
+        }
+        let (_listener, answers) = alive().await;
+        addresses.push(answers);
 
-        let found = first_that_answers(vec![gone, answers], &last_good, LIMIT).await;
+        // Long before any of them is given up.
+        let found = timeout(LIMIT, first_that_answers(addresses, LIMIT)).await;
+
+        assert_eq!(found.expect("it is found").unwrap().1, answers);
+    }
+
+    #[tokio::test]
+    async fn every_address_is_tried_until_one_answers() {
+        let ((_one, dead), (_two, answers)) = (dead(), alive().await);
+
+        let found = first_that_answers(vec![dead, answers], LIMIT).await;
 
         assert_eq!(found.unwrap().1, answers);
+    }
+
+    #[test]
+    fn the_address_that_served_last_comes_first_and_those_that_failed_come_last() {
+        let all: Vec<SocketAddr> = (1..=4).map(|n| ([127, 0, 0, n], 25).into()).collect();
+        let [one, two, three, four] = all[..] else {
+            panic!("there are four");
+        };
+        let addresses = Addresses::default();
+        let sorted = || {
+            let mut sorted = all.clone();
+            addresses.sort(&mut sorted);
+            sorted
+        };
+
+        assert_eq!(sorted(), [one, two, three, four]);
+        addresses.served(three);
+        assert_eq!(sorted(), [three, one, two, four]);
+        addresses.failed(two);
+        addresses.failed(three);
+        assert_eq!(sorted(), [one, four, two, three]);
+        addresses.failed(one);
+        addresses.failed(four);
+        assert_eq!(sorted(), [two, three, one, four], "every one gets its turn");
     }
 
     #[tokio::test]
     async fn every_address_that_failed_is_named_unless_the_relay_is_an_address() {
         let ((_one, first), (_two, second)) = (dead(), dead());
 
-        let failures = first_that_answers(vec![first, second], &LastGood::default(), LIMIT)
+        let failures = first_that_answers(vec![first, second], LIMIT)
             .await
             .unwrap_err();
 

@@ -19,7 +19,7 @@ use tracing::debug;
 use super::{
     End, Envelope, Mark, RelayOptions, RelayUrl, Reply, Stage, Try,
     connection::{Connection, Target},
-    dial::LastGood,
+    dial::Addresses,
     pool::{GOODBYE, Pool},
     tls,
     trail::{Trail, no_answer},
@@ -111,7 +111,7 @@ impl Relay {
             connector: tls::connector(options.ca_file.as_deref(), options.verify)?,
             server_name,
             timeouts: options.timeouts,
-            last_good: LastGood::default(),
+            addresses: Addresses::default(),
             host,
         };
         Ok(Self(Arc::new(Inner {
@@ -311,7 +311,7 @@ fn client_id(name: String) -> Result<ClientId, RelayError> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpSocket;
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
 
@@ -334,6 +334,23 @@ mod tests {
             attempt.to_string(),
             format!("{relay} failed at connect: Connection refused (os error 111)")
         );
+    }
+
+    #[tokio::test]
+    async fn an_address_whose_server_does_not_greet_comes_last_the_next_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let hangs_up = listener.local_addr().unwrap();
+        tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+        let url = format!("smtp://{hangs_up}?tls=none").parse().unwrap();
+        let relay = Relay::new(url, RelayOptions::default()).unwrap();
+
+        let attempt = relay.probe().await.unwrap_err();
+        let other = "127.0.0.2:25".parse().unwrap();
+        let mut addresses = [hangs_up, other];
+        relay.0.target.addresses.sort(&mut addresses);
+
+        assert_eq!(attempt.stage, Stage::Greeting);
+        assert_eq!(addresses, [other, hangs_up]);
     }
 
     #[tokio::test]
