@@ -13,6 +13,7 @@ use runtime::database::{Database, Role};
 use runtime::descriptors;
 use runtime::metrics;
 use runtime::presence::Presence;
+use runtime::program;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
@@ -43,9 +44,8 @@ impl Args {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+fn main() -> ExitCode {
+    match program::run(run(Args::parse())) {
         Ok(code) => code,
         Err(error) => {
             // Not `eprintln!`, which panics where nobody listens.

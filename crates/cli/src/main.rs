@@ -30,6 +30,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use runtime::program;
 use runtime::settings::{LoadOptions, Settings};
 
 /// Smart Notes: accounts confirmed by one-time codes in mail, and notes.
@@ -82,10 +83,9 @@ impl Args {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = Args::parse();
-    let result = run(args).await;
+    let result = program::run(run(args));
     let written = output::end().context("the standard output can't be written to");
     match result.and_then(|code| written.map(|()| code)) {
         Ok(code) => code,

@@ -4,22 +4,24 @@
 //! their settings, their logs and what a signal means. That agreement lives here, apart
 //! from all three; their `main` functions call it, in this order:
 //!
-//! 1. [`settings`]: what the operator asked for, checked as a whole, with the origin of
+//! 1. [`program`]: the threads, and the end;
+//! 2. [`settings`]: what the operator asked for, checked as a whole, with the origin of
 //!    every value;
-//! 2. [`telemetry`]: where log lines go and what may never be in them;
-//! 3. [`descriptors`]: how many files and sockets may be open;
-//! 4. [`shutdown`]: the handle by which a process learns that it has to end, and why;
-//! 5. [`metrics`]: where figures are kept, if somebody wants them;
-//! 6. [`database`]: which database, opened for what the process does;
-//! 7. [`presence`]: its row in that database, with the fingerprints of its keys;
-//! 8. [`hashing`]: the threads that hash passwords, for those that do;
-//! 9. [`supervisor`]: what systemd is told.
+//! 3. [`telemetry`]: where log lines go and what may never be in them;
+//! 4. [`descriptors`]: how many files and sockets may be open;
+//! 5. [`shutdown`]: the handle by which a process learns that it has to end, and why;
+//! 6. [`metrics`]: where figures are kept, if somebody wants them;
+//! 7. [`database`]: which database, opened for what the process does;
+//! 8. [`presence`]: its row in that database, with the fingerprints of its keys;
+//! 9. [`hashing`]: the threads that hash passwords, for those that do;
+//! 10. [`supervisor`]: what systemd is told.
 
 pub mod database;
 pub mod descriptors;
 pub mod hashing;
 pub mod metrics;
 pub mod presence;
+pub mod program;
 pub mod settings;
 pub mod shutdown;
 pub mod supervisor;
