@@ -45,13 +45,15 @@ impl Verdict {
 }
 
 /// Enhanced codes by which *our* mail is refused, whoever it is for: it lacks authentication by
-/// SPF, DKIM or DMARC (5.7.26 of RFC 7372 §3.3, Outlook's 5.7.515), or the sender's address is no
-/// good (5.1.7 and 5.1.8 of RFC 3463 §3.2; Postfix says so only after RCPT).
-const OUR_MAIL_REFUSED: [&str; 4] = ["5.7.26", "5.7.515", "5.1.7", "5.1.8"];
+/// SPF, DKIM or DMARC (5.7.26 of RFC 7372 §3.3, Outlook's 5.7.515), the sender's address is no
+/// good (5.1.7 and 5.1.8 of RFC 3463 §3.2; Postfix says so only after RCPT) or not the account's
+/// (Exchange's 5.7.60), or the account has sent enough for today (Gmail's 5.4.5).
+const OUR_MAIL_REFUSED: [&str; 6] = ["5.7.26", "5.7.515", "5.7.60", "5.1.7", "5.1.8", "5.4.5"];
 
 /// How servers say that they do not relay for us, for good or (454) for now: Postfix, sendmail,
-/// Exim, qmail, Exchange, hMailServer; the last is Amazon SES with an unconfirmed sender.
-const RELAY_DENIED: [&str; 9] = [
+/// Exim, qmail, Exchange, hMailServer; then Amazon SES with an unconfirmed sender and with an account that it has
+/// stopped, SendGrid and SparkPost, all of them at the end of the message only.
+const RELAY_DENIED: [&str; 13] = [
     "relay access denied",
     "relay denied",
     "relaying denied",
@@ -61,6 +63,10 @@ const RELAY_DENIED: [&str; 9] = [
     "unable to relay",
     "not permitted to relay",
     "email address is not verified",
+    "sending paused for this account",
+    "sending suspended for this account",
+    "not match a verified sender identity",
+    "unconfigured sending domain",
 ];
 
 /// What Postfix has against us, which it says after RCPT unless told otherwise. For good only:
@@ -126,17 +132,23 @@ fn about_the_mailbox(reply: &Reply) -> bool {
     matches!(subject, Some("1" | "2")) && !about_the_sender(reply)
 }
 
-/// Whether it is Postfix that does not know our sender's mailbox: it says so after RCPT, with the code for "other
-/// address status". Of recipients it says 5.1.1, also where it quotes another server.
+/// Whether it is about the sender all the same. Postfix says of a mailbox that it does not know as ours 5.1.0, "other
+/// address status", after RCPT; of recipients it says 5.1.1, also where it quotes another server. Exchange says 5.2.0
+/// or 5.2.252 of an account that may not send with our address.
 fn about_the_sender(reply: &Reply) -> bool {
-    reply.enhanced.as_deref() == Some("5.1.0")
-        && (reply.text.to_ascii_lowercase()).contains("sender address rejected")
+    let (code, words) = (reply.enhanced.as_deref(), reply.text.to_ascii_lowercase());
+    match code {
+        Some("5.1.0") => words.contains("sender address rejected"),
+        Some("5.2.0" | "5.2.252") => words.contains("sendasdenied"),
+        _ => false,
+    }
 }
 
 /// A negative reply to RCPT, DATA or the message itself.
 fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
     let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
     let refuses_us = matches!(reply.code, 530 | 535)
+        || about_the_sender(reply)
         || reply
             .enhanced
             .as_deref()
@@ -301,6 +313,48 @@ mod tests {
             (Rcpt, 554, "5.7.1 Client host rejected", RelayRefusesUs),
             (Rcpt, 553, "5.7.1 Sender address rejected", RelayRefusesUs),
             (Dot, 554, "Email address is not verified", RelayRefusesUs),
+            (
+                Dot,
+                554,
+                "Message rejected: Sending paused for this account",
+                RelayRefusesUs,
+            ),
+            (
+                Dot,
+                550,
+                "The from address does not match a verified Sender Identity.",
+                RelayRefusesUs,
+            ),
+            (
+                Dot,
+                550,
+                "5.7.1 Unconfigured Sending Domain <x>",
+                RelayRefusesUs,
+            ),
+            (
+                Dot,
+                550,
+                "5.4.5 Daily user sending limit exceeded",
+                RelayRefusesUs,
+            ),
+            (
+                Dot,
+                550,
+                "5.7.60 SMTP; Client does not have permissions to send as this sender",
+                RelayRefusesUs,
+            ),
+            (
+                Dot,
+                554,
+                "5.2.252 SendAsDenied; a not allowed to send as b",
+                RelayRefusesUs,
+            ),
+            (
+                Dot,
+                554,
+                "5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException",
+                RelayRefusesUs,
+            ),
         ];
 
         for (stage, code, text, expected) in rows {
