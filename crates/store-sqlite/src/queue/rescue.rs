@@ -1,7 +1,8 @@
 //! Taking back what dead workers had in hand.
 //!
 //! A mail whose final dot was on record as about to be written counts as cut off: it gets one
-//! more try and no second. A mail that was in hand of three workers that died is set aside.
+//! more try and no second. A mail that was in hand of three workers that died is set aside. Those that two died with
+//! come back one by one: only one of them kills its workers, and it must not take the others with it.
 
 use async_trait::async_trait;
 use domain::mail::{MAX_CRASHES, MAX_CUT_OFFS, MailState, maybe_delivered};
@@ -26,8 +27,9 @@ impl QueueWrite for Rescue {
     async fn apply(&self, connection: &mut SqliteConnection) -> Result<Vec<Rescued>, StoreError> {
         let dead = serde_json::to_string(&self.dead).map_err(unreadable)?;
         record_lost_tries(connection, &dead, self.now).await?;
-        let rescued = take_back_mails(connection, &dead, self.now).await?;
+        let (rescued, suspects) = take_back_mails(connection, &dead, self.now).await?;
         give_back_jobs(connection, &dead, self.now).await?;
+        set_apart(connection, &suspects, self.now).await?;
         standings::forget(connection, &self.dead).await?;
         sqlx::query!(
             "delete from Workers where id in (select value from json_each(?))",
@@ -69,11 +71,12 @@ async fn record_lost_tries(
     Ok(())
 }
 
+/// The mails, and the ids of those that wait and that one more dead worker would be too many for.
 async fn take_back_mails(
     connection: &mut SqliteConnection,
     dead: &str,
     now: Timestamp,
-) -> Result<Vec<Rescued>, StoreError> {
+) -> Result<(Vec<Rescued>, Vec<String>), StoreError> {
     let now = micros(now);
     let (crashes, cut_offs) = (i64::from(MAX_CRASHES), i64::from(MAX_CUT_OFFS));
     let (poison, undeliverable, waiting) = (
@@ -106,7 +109,7 @@ async fn take_back_mails(
                  else 'its worker died; waits for another' end
            where +state = 'sending' and id in (
                select id from Jobs where +status = 'Running' and lock_by in (select value from json_each(?7)))
-           returning id, kind, state"#,
+           returning id, kind, state, crashes"#,
         cut_offs,
         crashes,
         poison,
@@ -120,7 +123,13 @@ async fn take_back_mails(
     .fetch_all(connection)
     .await
     .map_err(store_error)?;
-    rows.into_iter()
+    let is_suspect = |state: &str, died: i64| state == waiting && died + 1 >= crashes;
+    let suspects = (rows.iter())
+        .filter(|row| is_suspect(&row.state, row.crashes))
+        .map(|row| row.id.clone())
+        .collect();
+    let rescued = rows
+        .into_iter()
         .map(|row| {
             Ok(Rescued {
                 mail: row.id.parse().map_err(unreadable)?,
@@ -128,7 +137,8 @@ async fn take_back_mails(
                 state: row.state.parse().map_err(unreadable)?,
             })
         })
-        .collect()
+        .collect::<Result<_, StoreError>>()?;
+    Ok((rescued, suspects))
 }
 
 async fn give_back_jobs(
@@ -147,6 +157,35 @@ async fn give_back_jobs(
          where lock_by in (select value from json_each(?2))",
         now,
         dead
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+/// Has mails come due one by one, a second apart.
+async fn set_apart(
+    connection: &mut SqliteConnection,
+    mails: &[String],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if mails.len() < 2 {
+        return Ok(());
+    }
+    let due: Vec<(&String, i64)> = mails.iter().zip(now.as_second()..).collect();
+    let due = serde_json::to_string(&due).map_err(unreadable)?;
+    sqlx::query!(
+        "update mails set again_at = (j.value ->> 1) * 1000000
+         from json_each(?) as j where mails.id = j.value ->> 0",
+        due
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    sqlx::query!(
+        "update Jobs set run_at = j.value ->> 1 from json_each(?) as j where Jobs.id = j.value ->> 0",
+        due
     )
     .execute(connection)
     .await

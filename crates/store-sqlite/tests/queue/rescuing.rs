@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::mail::{MailKind, MailState};
-use domain::queue::{Claim, JobQueue, Rescued, Turn};
+use domain::queue::{Claim, JobQueue, Keys, Rescued, Turn};
 use jiff::Timestamp;
 use sqlx::Row;
 use store_sqlite::Sqlite;
@@ -90,6 +90,55 @@ async fn a_mark_of_an_earlier_claim_is_not_counted_again() {
 
     assert_eq!(unmarked[0].state, MailState::Waiting);
     assert_eq!(database.number("select cut_offs from mails").await, 1);
+}
+
+/// One mail kills every worker that has it in hand. The others are claimed together with it at first.
+#[tokio::test]
+async fn a_mail_that_kills_its_workers_takes_no_other_with_it() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let mut ids = Vec::new();
+    for n in 0..8 {
+        ids.push(notice(&store, &format!("ada{n}@example.com"), at(0)).await);
+    }
+    let deadly = ids[4];
+
+    for second in 0..60 {
+        let worker = format!("w{second}");
+        let claimed = claim(&queue, &worker, 32, at(second)).await;
+        if claimed.iter().any(|mail| mail.claim.mail == deadly) {
+            rescue(&queue, &worker, at(second)).await;
+            continue;
+        }
+        for mail in claimed {
+            let delivered = settlement(mail.claim, MailState::Delivered, at(second));
+            settle(&queue, &worker, delivered).await;
+        }
+    }
+
+    for id in ids {
+        let state = if id == deadly { "poison" } else { "delivered" };
+        assert_eq!(story(&store, id).await.mail.state, state);
+    }
+}
+
+#[tokio::test]
+async fn mails_set_apart_are_not_taken_for_stranded_by_a_clock() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    for n in 0..3 {
+        notice(&store, &format!("ada{n}@example.com"), at(0)).await;
+    }
+    for worker in ["w1", "w2"] {
+        claim(&queue, worker, 32, at(0)).await;
+        rescue(&queue, worker, at(0)).await;
+    }
+
+    let tended = queue.tend(&Keys::Any, at(0)).await.unwrap();
+
+    assert!(tended.hastened.is_empty());
+    assert_eq!(claim(&queue, "w3", 32, at(0)).await.len(), 1);
+    assert_eq!(claim(&queue, "w3", 32, at(1)).await.len(), 1);
 }
 
 #[tokio::test]
