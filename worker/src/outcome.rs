@@ -117,8 +117,16 @@ impl Outcome {
             return Some(Self::of_dead_code(challenge.life));
         }
         let earlier = mail.tries + mail.cut_offs > 0;
-        (!may_start(mail.created, mail.deadline, earlier, now))
-            .then(|| Self::finished(MailState::Expired, "its time was over"))
+        if may_start(mail.created, mail.deadline, earlier, now) {
+            return None;
+        }
+        let reason = match mail.deadline {
+            Some(deadline) if now < deadline => {
+                "too little of its code's life was left for another try"
+            }
+            _ => "its time was over",
+        };
+        Some(Self::finished(MailState::Expired, reason))
     }
 
     /// What a claim means for the mail that came to these reaches for relays, of which the last decides.
@@ -298,6 +306,19 @@ mod tests {
 
     fn outcome(mail: &Claimed, reach: &Reach, now: i64) -> Outcome {
         Outcome::of_reaches(mail, std::slice::from_ref(reach), reach, at(now))
+    }
+
+    #[test]
+    fn a_mail_that_is_not_tried_again_says_whether_its_code_was_dead_or_nearly_so() {
+        let told = |now| Outcome::not_needed(&mail(1), at(now)).map(|outcome| outcome.reason);
+
+        assert_eq!(told(540), None);
+        let late = told(541).unwrap();
+        assert_eq!(
+            late,
+            "too little of its code's life was left for another try"
+        );
+        assert_eq!(told(600).unwrap(), "its time was over");
     }
 
     /// In how many milliseconds the mail is due again.

@@ -35,7 +35,7 @@ pub fn of(story: &MailStory, around: Around<'_>) -> Vec<String> {
     }
     sentences.extend(stands(mail, tries, around));
     if mail.cut_offs > 0 {
-        sentences.push(maybe_there(tries, around.told));
+        sentences.push(maybe_there(mail, tries, around.told));
     }
     sentences
 }
@@ -91,7 +91,7 @@ fn tried(group: &[TryRecord], counted: usize, mail: &MailRecord, told: Told) -> 
             )
         }
         "cut_off" => format!(
-            "The connection broke {when}, after the end of the message and before an answer was read: `{said}`."
+            "It was cut off {when}, after the end of the message and before a clear answer: `{said}`."
         ),
         "worker_died" => {
             format!("A worker died {when} with the mail in hand, before the end of the message.")
@@ -138,10 +138,21 @@ fn stands(mail: &MailRecord, tries: &[TryRecord], around: Around<'_>) -> Vec<Str
             "That ended it: it is undeliverable.".to_owned()
         }
         "undeliverable" => format!("It ended as undeliverable{ended}: {reason}."),
-        "expired" => format!(
-            "It expired{ended} without having been delivered: {reason}. A new code has to be asked for."
-        ),
-        "not_needed" => format!("It was not needed any more{ended}, so it was not sent: {reason}."),
+        "expired" => {
+            let undelivered = match mail.cut_offs {
+                0 => " without having been delivered",
+                _ => "",
+            };
+            let next = match mail.deadline {
+                Some(_) => " A new code has to be asked for.",
+                None => "",
+            };
+            format!("It expired{ended}{undelivered}: {reason}.{next}")
+        }
+        "not_needed" => {
+            let again = if mail.cut_offs > 0 { " again" } else { "" };
+            format!("It was not needed any more{ended}, so it was not sent{again}: {reason}.")
+        }
         "cancelled" => format!("It was cancelled{ended}: {reason}."),
         "poison" => {
             format!("It was set aside{ended}: {reason}. That is a fault of the worker: please report it.")
@@ -161,6 +172,8 @@ fn waits(mail: &MailRecord, around: Around<'_>) -> Vec<String> {
         sentences.push("It waits, since no worker is alive: start smart-notes-worker.".to_owned());
     } else if let Some(at) = mail.again_at.filter(|at| told.is_ahead(*at)) {
         sentences.push(format!("The next try is due at {}.", told.time(at)));
+    } else if let Some(reason) = mail.reason.as_ref().filter(|one| one.starts_with("waits ")) {
+        sentences.push(format!("It {reason}."));
     } else {
         sentences
             .push("It may go at once, and waits for a worker that has a hand free.".to_owned());
@@ -179,7 +192,7 @@ fn waits(mail: &MailRecord, around: Around<'_>) -> Vec<String> {
 }
 
 /// That the relay may have taken it in a try of which no answer was read.
-fn maybe_there(tries: &[TryRecord], told: Told) -> String {
+fn maybe_there(mail: &MailRecord, tries: &[TryRecord], told: Told) -> String {
     let cut_off: Vec<String> = cut_off(tries)
         .map(|(number, one)| format!("the {} try, at {}", ordinal(number), told.time(one.started)))
         .collect();
@@ -188,8 +201,16 @@ fn maybe_there(tries: &[TryRecord], told: Told) -> String {
     } else {
         cut_off.join(" and in ")
     };
+    let once_more = match mail.state.as_str() {
+        "delivered" => " once more",
+        _ => "",
+    };
+    let digits = match mail.deadline {
+        Some(_) => ", with the same digits",
+        None => "",
+    };
     format!(
-        "In {which}, the relay may have accepted it without our hearing of it: it may be there once more, with the same digits."
+        "In {which}, the relay may have accepted it without our hearing of it: it may be there{once_more}{digits}."
     )
 }
 
@@ -350,11 +371,66 @@ mod tests {
 
         let told = of(&cut, around());
 
-        let last = told.last().unwrap();
-        assert!(
-            last.starts_with("In the first try, at 12:03:04, the relay may"),
-            "{last}"
+        assert_eq!(
+            told[1],
+            "It was cut off at 12:03:04, after the end of the message and before a clear answer: `no answer within 60s`."
         );
+        assert_eq!(
+            told.last().unwrap(),
+            "In the first try, at 12:03:04, the relay may have accepted it without our hearing of it: \
+             it may be there once more, with the same digits."
+        );
+    }
+
+    #[test]
+    fn a_mail_that_may_be_there_is_not_said_to_be_undelivered_or_unsent() {
+        for (state, end) in [
+            (
+                "expired",
+                "It expired at 12:03:54: its code has expired. A new code has to be asked for.",
+            ),
+            (
+                "not_needed",
+                "It was not needed any more at 12:03:54, so it was not sent again: its code has expired.",
+            ),
+        ] {
+            let mut cut = story(state, vec![attempt(0, "cut_off", None, "no answer")]);
+            cut.mail.cut_offs = 1;
+
+            let told = of(&cut, around());
+
+            assert_eq!(told[2], end);
+            assert!(
+                told[3].ends_with(": it may be there, with the same digits."),
+                "{}",
+                told[3]
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_of_codes_where_the_mail_has_none() {
+        let mut notice = story("expired", vec![attempt(0, "cut_off", None, "no answer")]);
+        notice.mail.kind = "password_changed".to_owned();
+        notice.mail.deadline = None;
+        notice.mail.reason = Some("its time was over".to_owned());
+        notice.mail.cut_offs = 1;
+
+        let told = of(&notice, around());
+
+        assert_eq!(told[2], "It expired at 12:03:54: its time was over.");
+        assert!(told[3].ends_with("it may be there."), "{}", told[3]);
+    }
+
+    #[test]
+    fn a_mail_whose_key_is_missing_waits_for_that_and_not_for_a_free_hand() {
+        let mut waiting = story("waiting", Vec::new());
+        let reason = "waits for a worker that has the secret key 7adafe44, which makes its code";
+        waiting.mail.reason = Some(reason.to_owned());
+
+        let told = of(&waiting, around());
+
+        assert_eq!(told[1], format!("It {reason}."));
     }
 
     #[test]
