@@ -157,6 +157,8 @@ fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
         || (reply.code >= 500 && says(&POSTFIX_REFUSES_US));
     match reply.code {
         _ if refuses_us => Verdict::RelayRefusesUs,
+        // Exchange: so many connections at once, or so many mails a minute, are too many for this account.
+        432 => Verdict::RelayTrouble,
         ..500 => Verdict::RecipientLater,
         // Not implemented, bad sequence: about the conversation, not about the recipient. A 504 is about
         // a parameter, and the only one is the address (Postfix: "need fully-qualified address").

@@ -89,6 +89,12 @@ fn every_reply_has_its_row_in_the_table() {
         ),
         (Rcpt, 450, "4.7.0 Throttled", RelayTrouble),
         (Dot, 454, "Throttling failure: rate exceeded", RelayTrouble),
+        (
+            Dot,
+            432,
+            "4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded",
+            RelayTrouble,
+        ),
         (Mail, 550, "you are throttled", RelayTrouble),
         // The relay refuses us.
         (Tls, 502, "STARTTLS?", RelayRefusesUs),
