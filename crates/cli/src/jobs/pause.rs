@@ -71,7 +71,7 @@ pub async fn pause(args: &PauseArgs, store: &Store) -> anyhow::Result<u8> {
         say!("it was paused already; what is new is the reason:");
     }
     say!("{}", pause_told(paused));
-    say!("mails that workers have in hand are finished");
+    say!("mails that workers have in hand still go out");
     Ok(0)
 }
 
@@ -104,7 +104,7 @@ pub async fn resume(args: &ResumeArgs, store: &Store) -> anyhow::Result<u8> {
         say!("that was not paused");
     }
     for pause in &resumed.ended {
-        say!("resumed: {}", pause_sentence(pause));
+        say!("resumed: {}", pause_sentence(pause, "was"));
     }
     for pause in &resumed.left {
         say!("still, {}", pause_told(pause));

@@ -116,7 +116,7 @@ pub fn relay_told(standing: &RelayStanding) -> String {
 pub fn pause_told(pause: &Pause) -> String {
     format!(
         "{}. To end that: {}",
-        pause_sentence(pause),
+        pause_sentence(pause, "is"),
         resume_command(pause)
     )
 }
@@ -132,17 +132,14 @@ pub fn pause_json(pause: &Pause) -> Value {
 }
 
 /// What is paused, since when, by whom and why: a sentence without its full stop.
-pub fn pause_sentence(pause: &Pause) -> String {
-    let what = pause
-        .kind
-        .as_ref()
-        .map_or_else(|| "the queue is".to_owned(), |kind| format!("{kind} is"));
+pub fn pause_sentence(pause: &Pause, is: &str) -> String {
+    let what = pause.kind.as_deref().unwrap_or("the queue");
     let why = match pause.reason.as_str() {
         "" => String::new(),
         reason => format!(": {reason}"),
     };
     format!(
-        "{what} paused since {} by {}{why}",
+        "{what} {is} paused since {} by {}{why}",
         moment(pause.since),
         pause.by
     )

@@ -33,7 +33,7 @@ async fn nothing_is_sent_while_the_queue_is_paused_and_everybody_who_asks_is_tol
         );
     }
     assert!(
-        resumed.starts_with("resumed: the queue is paused since"),
+        resumed.starts_with("resumed: the queue was paused since"),
         "{resumed}"
     );
     assert_eq!(nothing, "that was not paused\n");
