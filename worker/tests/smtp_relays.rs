@@ -249,6 +249,31 @@ async fn a_mail_that_waits_for_a_connection_goes_elsewhere_when_its_relay_fails(
 }
 
 #[tokio::test]
+async fn a_mail_at_which_a_relay_failed_goes_to_another_first_the_next_time() {
+    for fails in [on("DOT", close()), on("RCPT", say("550 5.7.26 no"))] {
+        let first = Scripted::start([fails, good()]).await;
+        let second = Scripted::start([good()]).await;
+        let relays = relays([
+            first.relay(RelayOptions::default()),
+            second.relay(RelayOptions::default()),
+        ]);
+        let (odd, envelope) = (MailId::generate(), envelope());
+        let send = |mail| {
+            let mark = async { Mark::Go };
+            relays.hand_over(mail, &envelope, MESSAGE, mark, Timestamp::now)
+        };
+
+        send(odd).await;
+        let again = send(odd).await;
+        let other = send(MailId::generate()).await;
+
+        assert_eq!(verdicts(&again), [Verdict::Delivered]);
+        assert_eq!(again[0].attempt.relay, second.address.to_string());
+        assert_eq!(other[0].attempt.relay, first.address.to_string());
+    }
+}
+
+#[tokio::test]
 async fn once_the_mark_is_asked_for_no_other_relay_is_reached_for() {
     // It breaks off while the mark is on its way: no byte of the message was sent, but it could have been.
     let script = on("DATA", Act::SayAndClose(b"354 go on\r\n".to_vec())).on("DOT", Act::Reset);

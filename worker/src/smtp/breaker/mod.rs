@@ -6,7 +6,7 @@
 //!
 //! | State | Mails | Left when |
 //! |---|---|---|
-//! | closed | all | three tries fail by trouble within 30 s, or one because the relay refuses us: open |
+//! | closed | all | three tries fail by trouble within 30 s or in a row, or one because the relay refuses us: open |
 //! | open | none; probed on its [`Pace`] | a probe goes well: half open |
 //! | half open | one, the trial | it is delivered, or its recipient refused: closed; it fails: open |
 //!
@@ -35,7 +35,8 @@ pub use outage::Pace;
 /// So many tries in trouble open the breaker.
 const STRIKES: usize = 3;
 
-/// If they are within this time, counted on the steady clock.
+/// If they are within this time, counted on the steady clock, or if no mail got through in between: with few mails
+/// and a relay that is slow to fail there are never three within the time.
 const WINDOW: Duration = Duration::from_secs(30);
 
 /// How a mail may go to the relay.
@@ -217,14 +218,19 @@ impl Breaker {
         }
     }
 
-    /// Counts a try of a closed breaker. What was about a mail is forgotten when another got through.
+    /// Whether the relay has failed at this mail, and no other has got through since.
+    #[must_use]
+    pub fn failed_at(&self, mail: MailId) -> bool {
+        self.strikes.iter().any(|strike| strike.mail == Some(mail))
+    }
+
+    /// Counts a try of a closed breaker. When a mail gets through, what was about another is forgotten, and what
+    /// is old.
     fn count(&mut self, mail: MailId, health: Health, now: Instant) {
         let recent = |strike: &Strike| now.saturating_duration_since(strike.at) < WINDOW;
-        self.strikes
-            .retain(|strike| strike.mail.is_some() || recent(strike));
         let (at, strikes) = (now, &mut self.strikes);
         match health {
-            Health::Healthy => strikes.retain(|strike| strike.mail.is_none()),
+            Health::Healthy => strikes.retain(|strike| strike.mail.is_none() && recent(strike)),
             Health::Sick => strikes.push(Strike { at, mail: None }),
             Health::Doubtful | Health::DoubtfulRefusal => {
                 let mail = Some(mail);

@@ -79,15 +79,28 @@ fn three_tries_in_trouble_within_30_seconds_open_it_and_two_do_not() {
 }
 
 #[test]
-fn trouble_that_is_30_seconds_old_is_forgotten() {
+fn trouble_that_is_30_seconds_old_is_forgotten_when_a_mail_gets_through() {
     let mut scene = Scene::new();
 
     scene.comes(Health::Sick);
     scene.comes(Health::Sick);
-    let third = scene.after(30 * SECOND).comes(Health::Sick);
+    scene.after(30 * SECOND).comes(Health::Healthy);
+    let third = scene.comes(Health::Sick);
 
     assert_eq!(third, None);
     assert_eq!(scene.breaker.state(), RelayState::Closed);
+}
+
+/// Each takes so long that no three are within 30 seconds where there is only one mail.
+#[test]
+fn three_tries_in_trouble_in_a_row_open_it_however_slow() {
+    let mut scene = Scene::new();
+
+    scene.comes(Health::Sick);
+    assert_eq!(scene.after(42 * SECOND).comes(Health::Sick), None);
+    let third = scene.after(42 * SECOND).comes(Health::Sick);
+
+    assert_eq!(third, Some(Change::Opened(Pace::Trouble)));
 }
 
 #[test]

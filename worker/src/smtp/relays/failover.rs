@@ -28,7 +28,8 @@ pub struct Reach {
 
 impl Relays {
     /// Hands a mail to the first relay whose breaker lets it, and on to the next ones while they fail or
-    /// refuse us before `mark` was asked for. Never after: from then on the dot may be written.
+    /// refuse us before `mark` was asked for. Never after: from then on the dot may be written, and only the next try
+    /// prefers another relay.
     ///
     /// Returns each reach in its order; none, if no relay takes mails now or its connections all hang. `mark` as for
     /// [`Relay::send`](crate::smtp::Relay::send).
@@ -47,7 +48,7 @@ impl Relays {
             mark.await
         });
         let (mut reaches, mut tried) = (Vec::new(), Vec::new());
-        while let Some(admitted) = self.admit(&tried).await {
+        while let Some(admitted) = self.admit(mail, &tried).await {
             tried.push(admitted.index());
             let started = now();
             let attempt = admitted.send(envelope, message, mark.as_mut()).await;

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use domain::clock::Clock;
+use domain::id::MailId;
 use domain::relay::RelayStanding;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -112,12 +113,12 @@ impl Relays {
     }
 
     /// The first relay that a mail may go to and that has not been tried, once it has a connection
-    /// free. `None` when there is none any more.
-    async fn admit(&self, tried: &[usize]) -> Option<Admitted> {
+    /// free; one that has failed at this mail before comes after the others. `None` when there is none any more.
+    async fn admit(&self, mail: MailId, tried: &[usize]) -> Option<Admitted> {
         let mut changes = self.changes();
         loop {
             changes.mark_unchanged();
-            let index = self.first_open_to(tried)?;
+            let index = self.first_open_to(mail, tried)?;
             tokio::select! {
                 slot = self.0.relays[index].slot() => {
                     let slot = slot?;
@@ -132,10 +133,12 @@ impl Relays {
         }
     }
 
-    fn first_open_to(&self, tried: &[usize]) -> Option<usize> {
+    fn first_open_to(&self, mail: MailId, tried: &[usize]) -> Option<usize> {
         let watched = self.lock();
         (0..watched.len())
-            .find(|index| !tried.contains(index) && watched[*index].breaker.would_admit().is_some())
+            .filter(|index| !tried.contains(index))
+            .filter(|index| watched[*index].breaker.would_admit().is_some())
+            .min_by_key(|index| watched[*index].breaker.failed_at(mail))
     }
 
     /// When the relay is to be probed next, if it is.
