@@ -127,6 +127,11 @@ def postfix(command: str) -> None:
     subprocess.run(["postfix", "-c", PLACE / "postfix", command], check=True, capture_output=True)
 
 
+def configure(setting: str) -> None:
+    subprocess.run(["postconf", "-c", PLACE / "postfix", "-e", setting], check=True)
+    postfix("reload")
+
+
 def mails_of(name: str) -> list[EmailMessage]:
     folder = PLACE / "mail" / name
     if not folder.exists():
@@ -184,6 +189,21 @@ def many_unknown_addresses_slow_no_mail_down() -> None:
     slowest = max(one["duration_ms"] for one in tries)
     assert slowest < 1000, f"the slowest try took {slowest} ms"
     print(f"60 addresses were unknown; the slowest of {len(tries)} tries took {slowest} ms")
+
+
+def a_limit_of_three_connections_costs_no_mail_a_try() -> None:
+    """Ours is 32. Postfix answers the fourth with 421."""
+    configure("smtpd_client_connection_count_limit=3")
+    ask("jobs", "pause")
+    names = [f"{name}{n}" for name in ("bob", "eve", "ivy") for n in range(20)]
+    for name in names:
+        register(name)
+    ask("jobs", "resume")
+    begun = time.monotonic()
+    tries = [one for name in names for one in story(mail_to(f"{name}@people.test", "delivered"))["tries"]]
+    assert len(tries) == len(names), tries
+    configure("smtpd_client_connection_count_limit=50")
+    print(f"60 mails were accepted within {time.monotonic() - begun:.1f} s, each at its first try")
 
 
 def a_mail_waits_while_postfix_is_stopped_and_flows_when_it_is_back() -> None:
@@ -255,6 +275,7 @@ def main() -> None:
             tell(mails_are_delivered_and_their_codes_are_right)
             tell(an_address_that_postfix_does_not_know_is_undeliverable_at_once)
             tell(many_unknown_addresses_slow_no_mail_down)
+            tell(a_limit_of_three_connections_costs_no_mail_a_try)
             tell(a_mail_waits_while_postfix_is_stopped_and_flows_when_it_is_back)
         tell(a_wrong_password_holds_the_queue_and_counts_no_try)
         tell(a_sender_whom_postfix_does_not_know_is_not_the_recipients_fault)

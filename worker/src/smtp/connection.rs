@@ -24,6 +24,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerNam
 use super::{
     End, Envelope, Mark, RelaySecurity, Reply, Stage, Timeouts,
     dial::{Addresses, dial},
+    room::Place,
     tls,
     trail::{Trail, answer, no_answer, reply_of},
     wire::Wire,
@@ -52,6 +53,7 @@ pub(super) struct Connection {
     opened: Instant,
     mails: u32,
     refusals: u32,
+    place: Option<Place>,
 }
 
 impl Connection {
@@ -209,6 +211,11 @@ impl Connection {
         let _ = self.command(limit, Quit).await;
     }
 
+    /// Keeps its place for as long as it lives.
+    pub(super) fn keep(&mut self, place: Place) {
+        self.place = Some(place);
+    }
+
     /// The address at the other end.
     pub(super) fn peer(&self) -> SocketAddr {
         self.wire.peer()
@@ -260,6 +267,7 @@ async fn greet(target: &Target, wire: Wire, trail: &mut Trail) -> Result<Connect
         opened: Instant::now(),
         mails: 0,
         refusals: 0,
+        place: None,
     })
 }
 

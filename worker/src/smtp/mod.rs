@@ -23,6 +23,7 @@ mod pool;
 mod relay;
 mod relays;
 mod reply;
+mod room;
 mod tls;
 mod trail;
 mod wire;

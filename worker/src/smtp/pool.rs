@@ -16,6 +16,7 @@ use tokio::{
 
 use super::RelayOptions;
 use super::connection::Connection;
+use super::room::Room;
 
 /// How long a relay may take over its goodbye.
 pub(super) const GOODBYE: Duration = Duration::from_secs(1);
@@ -25,6 +26,7 @@ pub(super) struct Pool {
     max_mails: u32,
     max_refusals: u32,
     max_age: Duration,
+    room: Arc<Room>,
     state: Mutex<State>,
 }
 
@@ -43,12 +45,13 @@ struct Idle {
 }
 
 impl Pool {
-    pub(super) fn new(options: &RelayOptions) -> Arc<Self> {
+    pub(super) fn new(options: &RelayOptions, room: Arc<Room>) -> Arc<Self> {
         Arc::new(Self {
             max_idle: options.max_idle,
             max_mails: options.max_mails,
             max_refusals: options.max_refusals,
             max_age: options.max_age,
+            room,
             state: Mutex::default(),
         })
     }
@@ -78,6 +81,7 @@ impl Pool {
         }
         let until = aged.min(now + self.max_idle);
         state.idle.push(Idle { connection, until });
+        self.room.has_changed();
         if !std::mem::replace(&mut state.reaping, true) {
             tokio::spawn(reap(Arc::downgrade(self), until));
         }

@@ -3,15 +3,16 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    pin::pin,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use lettre::transport::smtp::{authentication, extension::ClientId};
 use secrecy::ExposeSecret as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 use tokio_rustls::rustls::{self, pki_types::ServerName};
 use tracing::debug;
@@ -21,10 +22,15 @@ use super::{
     connection::{Connection, Target},
     dial::Addresses,
     pool::{GOODBYE, Pool},
+    room::Room,
     tls,
     trail::{Trail, no_answer},
 };
 use crate::meters;
+
+/// How long a mail waits for a connection to a relay that takes no more of them. Less than the time within which it
+/// may go on to the next relay.
+const FOR_ROOM: Duration = Duration::from_secs(20);
 
 /// Why a relay cannot even be set up. Each is the operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +62,8 @@ struct Inner {
     name: String,
     target: Target,
     pool: Arc<Pool>,
+    room: Arc<Room>,
     free: Arc<Semaphore>,
-    max_connections: usize,
 }
 
 /// The right to one of a relay's connections, for as long as it is kept.
@@ -102,7 +108,8 @@ impl Relay {
                 credentials.password.expose_secret().to_owned(),
             )
         });
-        let pool = Pool::new(&options);
+        let room = Arc::default();
+        let pool = Pool::new(&options, Arc::clone(&room));
         let target = Target {
             port: url.port,
             security: url.security,
@@ -118,8 +125,8 @@ impl Relay {
             name,
             target,
             pool,
+            room,
             free: Arc::new(Semaphore::new(options.max_connections.max(1))),
-            max_connections: options.max_connections.max(1),
         })))
     }
 
@@ -185,11 +192,9 @@ impl Relay {
     /// How many connections are open.
     #[must_use]
     pub fn connections(&self) -> Connections {
-        let free = self.0.free.available_permits();
-        Connections {
-            in_use: self.0.max_connections.saturating_sub(free),
-            idle: self.0.pool.idle(),
-        }
+        let idle = self.0.pool.idle();
+        let in_use = self.0.room.open().saturating_sub(idle);
+        Connections { in_use, idle }
     }
 
     /// Connects, starts TLS, says hello and authenticates, but sends no mail. On a connection of
@@ -246,16 +251,43 @@ impl Inner {
         end
     }
 
-    /// An idle connection that answers RSET, or a new one. A stale one is no fault of the mail.
+    /// An idle connection that answers RSET, or a new one; or, where the relay has no room for more, the next that
+    /// comes free. A stale one is no fault of the mail.
     async fn connection(&self, trail: &mut Trail) -> Result<Connection, End> {
-        if let Some(mut connection) = self.pool.take() {
-            if connection.reset(self.target.timeouts.command).await {
-                trail.reused = true;
-                return Ok(connection);
+        let patience = tokio::time::Instant::now() + FOR_ROOM;
+        loop {
+            let mut change = pin!(self.room.change());
+            // From now on: what comes free while we look is not missed.
+            change.as_mut().enable();
+            if let Some(mut connection) = self.pool.take() {
+                if connection.reset(self.target.timeouts.command).await {
+                    trail.reused = true;
+                    return Ok(connection);
+                }
+                debug!(smtp.relay = %self.name, "an idle connection had gone stale");
             }
-            debug!(smtp.relay = %self.name, "an idle connection had gone stale");
+            let (full_until, reply) = match self.room.enter() {
+                Err(full) => full,
+                Ok(place) => match Connection::open(&self.target, trail).await {
+                    Ok(mut connection) => {
+                        connection.keep(place);
+                        return Ok(connection);
+                    }
+                    Err(End::Refused(reply))
+                        if Room::is_denied_by(trail.stage, &reply) && place.was_denied(&reply) =>
+                    {
+                        continue;
+                    }
+                    Err(end) => return Err(end),
+                },
+            };
+            if timeout_at(patience.min(full_until), change).await.is_err()
+                && tokio::time::Instant::now() >= patience
+            {
+                trail.stage = Stage::Greeting;
+                return Err(End::Refused(reply));
+            }
         }
-        Connection::open(&self.target, trail).await
     }
 
     fn tell(&self, trail: &Trail, end: End, begun: Instant) -> Try {

@@ -190,6 +190,14 @@ impl Scripted {
         );
     }
 
+    /// Waits until so many connections have come.
+    pub async fn connected(&self, times: usize) {
+        let mut heard = self.heard.clone();
+        let waiting = heard.wait_for(|heard| heard.connections >= times);
+        let came = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+        assert!(came.is_ok(), "never connected {times} times");
+    }
+
     /// A relay for this server with these settings, in the clear.
     pub fn relay(&self, options: RelayOptions) -> Relay {
         Relay::new(self.url(RelaySecurity::Plaintext), options).unwrap()

@@ -1,0 +1,92 @@
+//! How many connections a relay has room for. Many take fewer from one client than our own limit and say so only when
+//! one more is opened. A mail whose connection was refused so waits for one of those that are open: the relay works.
+//!
+//! Apart from the pool, which holds the idle connections alone.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio::time::Instant;
+
+use super::{Reply, Stage};
+
+/// For how long no more connections are asked for after one was refused.
+const FULL: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+pub(super) struct Room {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Connections that are open or being opened.
+    open: usize,
+    /// Until when one more would be refused, and how one was.
+    full: Option<(Instant, Reply)>,
+}
+
+/// A connection's place, from before it is opened until it is gone.
+pub(super) struct Place(Arc<Room>);
+
+impl Room {
+    /// Whether a reply to a new connection says that there is no room for it (RFC 5321 §3.8: 421).
+    pub(super) fn is_denied_by(stage: Stage, reply: &Reply) -> bool {
+        stage == Stage::Greeting && reply.code == 421
+    }
+
+    /// A place for one more connection, or else until when there is none and how one was refused. Where none is
+    /// open, one may be asked for at any time.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Place, (Instant, Reply)> {
+        let mut state = self.lock();
+        if let Some((until, reply)) = &state.full
+            && state.open > 0
+            && *until > Instant::now()
+        {
+            return Err((*until, reply.clone()));
+        }
+        state.open += 1;
+        Ok(Place(Arc::clone(self)))
+    }
+
+    /// A connection may have come free: there is an idle one, or one is gone.
+    pub(super) fn has_changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits for that.
+    pub(super) fn change(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// How many connections are open or being opened.
+    pub(super) fn open(&self) -> usize {
+        self.lock().open
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// The relay had no room for this connection. True: there are others, which can be waited for.
+    pub(super) fn was_denied(self, reply: &Reply) -> bool {
+        let mut state = self.0.lock();
+        let others = state.open > 1;
+        if others {
+            state.full = Some((Instant::now() + FULL, reply.clone()));
+        }
+        others
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.lock().open -= 1;
+        self.0.has_changed();
+    }
+}
