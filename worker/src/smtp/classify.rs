@@ -69,6 +69,10 @@ const RELAY_DENIED: [&str; 13] = [
     "unconfigured sending domain",
 ];
 
+/// How servers say that we send more than they take from us: Amazon SES, Exchange, and Postfix, which speaks of
+/// recipients only after RCPT.
+const TOO_FAST: [&str; 2] = ["throttl", "too many recipients from"];
+
 /// What Postfix has against us, which it says after RCPT unless told otherwise. For good only:
 /// greylisting uses the same words with a 450.
 const POSTFIX_REFUSES_US: [&str; 3] = [
@@ -112,7 +116,7 @@ fn by_reply(stage: Stage, reply: &Reply) -> Verdict {
     } else {
         reply.text.to_ascii_lowercase()
     };
-    if text.contains("throttl") {
+    if TOO_FAST.iter().any(|words| text.contains(words)) {
         return Verdict::RelayTrouble;
     }
     match stage {

@@ -96,6 +96,12 @@ fn every_reply_has_its_row_in_the_table() {
             RelayTrouble,
         ),
         (Mail, 550, "you are throttled", RelayTrouble),
+        (
+            Rcpt,
+            450,
+            "4.7.1 Error: too many recipients from 192.0.2.1",
+            RelayTrouble,
+        ),
         // The relay refuses us.
         (Tls, 502, "STARTTLS?", RelayRefusesUs),
         (Auth, 535, "5.7.8 wrong password", RelayRefusesUs),
