@@ -52,7 +52,7 @@ const OUR_MAIL_REFUSED: [&str; 6] = ["5.7.26", "5.7.515", "5.7.60", "5.1.7", "5.
 
 /// How servers say that they do not relay for us, for good or (454) for now: Postfix, sendmail,
 /// Exim, qmail, Exchange, hMailServer; then Amazon SES with an unconfirmed sender and with an account that it has
-/// stopped, SendGrid and SparkPost, all of them at the end of the message only.
+/// stopped, `SendGrid` and `SparkPost`, all of them at the end of the message only.
 const RELAY_DENIED: [&str; 13] = [
     "relay access denied",
     "relay denied",
@@ -161,12 +161,11 @@ fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
         || (reply.code >= 500 && says(&POSTFIX_REFUSES_US));
     match reply.code {
         _ if refuses_us => Verdict::RelayRefusesUs,
-        // Exchange: so many connections at once, or so many mails a minute, are too many for this account.
-        432 => Verdict::RelayTrouble,
-        ..500 => Verdict::RecipientLater,
-        // Not implemented, bad sequence: about the conversation, not about the recipient. A 504 is about
+        // Exchange: so many connections at once, or so many mails a minute, are too many for this account. Then: not
+        // implemented, bad sequence, which is about the conversation, not about the recipient. A 504 is about
         // a parameter, and the only one is the address (Postfix: "need fully-qualified address").
-        502 | 503 => Verdict::RelayTrouble,
+        432 | 502 | 503 => Verdict::RelayTrouble,
+        ..500 => Verdict::RecipientLater,
         _ => Verdict::RecipientRefused,
     }
 }

@@ -200,21 +200,19 @@ impl Breaker {
                 Some(Change::Closed)
             }
             (Pass::Trial, State::Open(_)) => None,
-            (Pass::Trial, State::HalfOpen { outage, trial }) => match health {
-                Health::Unknown => {
-                    *trial = Trial::Wanted;
-                    None
-                }
-                _ => {
-                    outage.goes_on(health, reason, now, jitter);
-                    let pace = outage.pace;
-                    self.state = match std::mem::take(&mut self.state) {
-                        State::HalfOpen { outage, .. } => State::Open(outage),
-                        other => other,
-                    };
-                    Some(Change::Reopened(pace))
-                }
-            },
+            (Pass::Trial, State::HalfOpen { trial, .. }) if health == Health::Unknown => {
+                *trial = Trial::Wanted;
+                None
+            }
+            (Pass::Trial, State::HalfOpen { outage, .. }) => {
+                outage.goes_on(health, reason, now, jitter);
+                let pace = outage.pace;
+                self.state = match std::mem::take(&mut self.state) {
+                    State::HalfOpen { outage, .. } => State::Open(outage),
+                    other => other,
+                };
+                Some(Change::Reopened(pace))
+            }
         }
     }
 
