@@ -156,7 +156,7 @@ async fn mails_that_expire_before_a_worker_has_them_in_hand_are_counted_by_kind(
     let expired = r#"smart_notes_mails_expired_unclaimed_total{kind="verify_email"}"#;
     until("its end is counted", async || {
         let scrape = Scrape::of(&mut app.worker).await;
-        scrape.value(expired).filter(|mails| *mails == 1.0)
+        scrape.value(expired).filter(|mails| *mails > 0.0)
     })
     .await;
     app.finish().await;
