@@ -159,8 +159,8 @@ async fn a_sweep_gives_back_what_was_held_by_a_pause_that_has_ended() {
         mails: hour,
         audit: hour,
         session_idle: hour,
-        trash: Duration::from_hours(24 * 30),
-        tombstones: Duration::from_hours(24 * 90),
+        trash: hour,
+        tombstones: hour,
     };
 
     let during = queue.sweep(keep, at(2)).await.unwrap();
