@@ -11,13 +11,12 @@ use domain::notes::{Note, Written};
 
 use super::body::{NoteBody, REVALIDATE, answer, etag};
 use super::conditions::condition;
-use super::form::NoteForm;
+use super::form::{NoteFields, NoteForm};
 use super::query::Query;
 use super::{id_of, refused};
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
-use crate::extract::Fields;
 use crate::openapi::notes::{NoteChanged, NoteLimitReached, NoteRequest, PatchRequest};
 use crate::request::Origin;
 
@@ -100,7 +99,7 @@ pub(super) async fn replace(
     Extension(origin): Extension<Origin>,
     headers: HeaderMap,
     id: Id,
-    Fields(fields): Fields,
+    fields: NoteFields,
 ) -> Result<Response, ApiError> {
     let id = id_of(id)?;
     let mut form = NoteForm::new(&fields);
@@ -151,7 +150,7 @@ pub(super) async fn change(
     Extension(origin): Extension<Origin>,
     headers: HeaderMap,
     id: Id,
-    Fields(fields): Fields,
+    fields: NoteFields,
 ) -> Result<Response, ApiError> {
     let id = id_of(id)?;
     let mut form = NoteForm::new(&fields);
