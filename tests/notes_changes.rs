@@ -409,7 +409,7 @@ impl Writer {
                 let version = result["note"]["version"].as_i64();
                 (version.unwrap_or_else(|| panic!("{result}")), Some(true))
             }
-            (Some(true), 1) => (self.put(note, &body, 200).await, Some(true)),
+            (Some(_), 1) => (self.put(note, &body, 200).await, Some(true)),
             (Some(true), _) | (Some(false), 0) => {
                 self.client.delete(&path(note)).await;
                 (
@@ -421,7 +421,6 @@ impl Writer {
                     },
                 )
             }
-            (Some(false), 1) => (self.put(note, &body, 200).await, Some(true)),
             (Some(false), _) => {
                 let answer = self
                     .client
@@ -478,15 +477,15 @@ async fn a_reader_of_the_feed_misses_nothing_that_four_writers_at_two_processes_
     let readers = (0..2).map(|n| {
         let (client, under_way) = (clients[n].clone(), &under_way);
         async move {
-            let (mut seen, mut cursor) = (Vec::new(), None);
+            let (mut told, mut cursor) = (Vec::new(), None);
             loop {
                 let over = under_way.load(Ordering::Relaxed) == 0;
                 let (changes, next) = client.changes_after(cursor.as_deref(), 3).await;
                 let none = changes.is_empty();
-                seen.extend(short(&changes));
+                told.extend(short(&changes));
                 cursor = Some(next);
                 if over && none {
-                    return seen;
+                    return told;
                 }
             }
         }

@@ -230,11 +230,11 @@ async fn a_ranked_search_is_paged_both_ways() {
         .await
         .json();
 
-    let paged: Vec<_> = pages
+    let in_pages: Vec<_> = pages
         .iter()
         .flat_map(|page| page["results"].as_array().unwrap().clone())
         .collect();
-    assert_eq!(json!(paged), all);
+    assert_eq!(json!(in_pages), all);
     assert_eq!((pages.len(), &back["results"]), (4, &pages[1]["results"]));
     assert!(pages.iter().all(|page| page["count"] == 18));
     app.finish().await;

@@ -64,6 +64,7 @@ fn microseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok,
     serializer.serialize_str(&PRINTER.timestamp_to_string(time))
 }
 
+#[expect(clippy::ref_option, reason = "what serde hands over")]
 fn maybe_microseconds<S: Serializer>(
     time: &Option<Timestamp>,
     serializer: S,

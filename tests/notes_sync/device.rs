@@ -137,8 +137,7 @@ impl Device {
     fn learn_result(&mut self, edit: &Value, result: &Value) {
         let deleting = edit["op"] == "delete";
         match result["status"].as_str().unwrap() {
-            "created" | "updated" if !deleting => self.learn_note(&result["note"]),
-            "unchanged" if !deleting => self.learn_note(&result["note"]),
+            "created" | "updated" | "unchanged" if !deleting => self.learn_note(&result["note"]),
             // The feed tells the version.
             "deleted" | "unchanged" if deleting => {}
             "conflict" => {

@@ -246,10 +246,8 @@ impl Walk {
             .filter(|text| !kept.contains(*text))
             .collect();
         assert!(lost.is_empty(), "nobody gave these up: {lost:?}");
-        assert_eq!(
-            self.rows.number("select live from note_books").await as usize,
-            server.len()
-        );
+        let live = self.rows.number("select live from note_books").await;
+        assert_eq!(usize::try_from(live), Ok(server.len()));
         self.rows.close().await;
         self.app.finish().await;
     }
