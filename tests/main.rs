@@ -37,6 +37,7 @@ mod notes_search;
 mod notes_sync;
 mod notes_trash;
 mod openapi;
+mod openapi_answers;
 mod otp_login;
 mod password_change;
 mod password_reset;

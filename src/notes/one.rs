@@ -32,7 +32,7 @@ type Id = Result<Path<String>, PathRejection>;
     operation_id = "showNote",
     tag = "Notes",
     params(
-        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("If-None-Match" = Option<String>, Header, description = "Versions that the client has.", example = "\"3\""),
     ),
     responses(
@@ -79,7 +79,7 @@ pub(super) async fn show(
     operation_id = "putNote",
     tag = "Notes",
     params(
-        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("If-Match" = Option<String>, Header, description = "Versions that may be replaced.", example = "\"3\""),
         ("If-None-Match" = Option<String>, Header, description = "Versions that may not, or `*`.", example = "*"),
     ),
@@ -133,7 +133,7 @@ fn written_answer(written: Written) -> Response {
     operation_id = "changeNote",
     tag = "Notes",
     params(
-        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("If-Match" = Option<String>, Header, description = "Versions that may be changed.", example = "\"3\""),
     ),
     request_body = PatchRequest,
@@ -177,7 +177,7 @@ pub(super) async fn change(
     operation_id = "deleteNote",
     tag = "Notes",
     params(
-        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("permanent" = Option<bool>, Query, description = "Whether it is gone at once."),
         ("If-Match" = Option<String>, Header, description = "Versions that may be deleted.", example = "\"3\""),
     ),
@@ -221,7 +221,7 @@ pub(super) async fn remove(
     operation_id = "restoreNote",
     tag = "Notes",
     params(
-        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("If-Match" = Option<String>, Header, description = "Versions that may be restored.", example = "\"3\""),
     ),
     responses(
