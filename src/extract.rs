@@ -100,14 +100,7 @@ impl Fields {
             return Ok(Self(Members::new()));
         }
         let sent = content_type(headers);
-        match sent
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase()
-            .as_str()
-        {
+        match media(&sent).as_str() {
             "application/json" => json(&body),
             "application/x-www-form-urlencoded" => urlencoded(&body),
             "multipart/form-data" => multipart(&sent, body).await,
@@ -128,6 +121,18 @@ impl<S: Send + Sync> FromRequest<S> for Exact {
         let body = request.extensions().get::<Body>().and_then(Body::take);
         Ok(Self(body.unwrap_or_else(|| Ok(Bytes::new()))))
     }
+}
+
+/// Whether the body is said to be JSON, whose values have types; those of forms are all texts.
+#[must_use]
+pub fn is_json(headers: &HeaderMap) -> bool {
+    media(&content_type(headers)) == "application/json"
+}
+
+/// The media type without its parameters.
+fn media(content_type: &str) -> String {
+    let media = content_type.split(';').next().unwrap_or_default();
+    media.trim().to_ascii_lowercase()
 }
 
 fn content_type(headers: &HeaderMap) -> String {

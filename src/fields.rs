@@ -283,11 +283,13 @@ fn padded(number: &Number) -> String {
 }
 
 /// What is said of a text with half of a surrogate pair.
+#[must_use]
 pub fn lone_surrogate(half: u16) -> String {
     format!("Surrogate characters are not allowed: U+{half:X}.")
 }
 
 /// What is said of a text that is too long.
+#[must_use]
 pub fn at_most(characters: usize) -> String {
     format!("Ensure this field has no more than {characters} characters.")
 }

@@ -44,6 +44,10 @@ pub async fn serve(listener: TcpListener, floor: Floor) -> std::io::Result<()> {
     let undelayed = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is measured against is axum as it comes"
+    )]
     axum::serve(undelayed, router).await
 }
 

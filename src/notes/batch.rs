@@ -32,8 +32,7 @@ pub(super) struct BatchResults {
 #[derive(Default, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EditResult {
-    /// The note that it is about, as it was named; `null` if the edit names none.
-    #[schema(pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
+    /// The note that it is about, whatever it was called; `null` if the edit names none.
     id: Option<String>,
     /// `created`, `updated`, `deleted`, `unchanged`, `conflict` or `error`.
     #[schema(pattern = "^(created|updated|deleted|unchanged|conflict|error)$")]
@@ -182,7 +181,7 @@ fn read(state: &AppState, user: UserId, sent: &Sent) -> Result<Edit, Map<String,
                 Some(_) => return Err(wrong("note", "Expected an object.")),
                 None => &empty,
             };
-            let mut form = NoteForm::new(note);
+            let mut form = NoteForm::of_json(note);
             let draft = form.draft();
             form.finish()?;
             Ok(Edit::Upsert(Upsert {

@@ -55,6 +55,10 @@ pub struct NoteBody {
     )]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     trashed_at: Option<Timestamp>,
+    /// In what a search finds: a piece of the content around what was searched for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    snippet: Option<String>,
 }
 
 /// Six digits after the second, whatever they are, so that texts have the order of times.
@@ -64,6 +68,7 @@ fn microseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok,
     serializer.serialize_str(&PRINTER.timestamp_to_string(time))
 }
 
+#[expect(clippy::ref_option, reason = "what serde hands over")]
 fn maybe_microseconds<S: Serializer>(
     time: &Option<Timestamp>,
     serializer: S,
@@ -89,7 +94,15 @@ impl From<Note> for NoteBody {
             version: note.version,
             conflict_of: note.conflict_of.map(|id| id.to_string()),
             trashed_at: note.trashed,
+            snippet: None,
         }
+    }
+}
+
+impl NoteBody {
+    /// The same as an entry of what was found, if anything was searched for.
+    pub(super) fn with_snippet(self, snippet: Option<String>) -> Self {
+        Self { snippet, ..self }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::NoteBody;
-use super::cursor;
+use super::cursor::{self, FeedPlace};
 use super::query::Query;
 use crate::AppState;
 use crate::auth::session::Authenticated;
@@ -89,19 +89,25 @@ pub(super) async fn changes(
 ) -> Result<Json<ChangeList>, ApiError> {
     let user = session.user.id;
     let mut query = Query::new(raw.as_deref());
-    let after = query.cursor(|given| cursor::in_feed(user, given));
+    let place = query.cursor(|given| cursor::in_feed(user, given));
     let limit = query.page_size();
     query.check()?;
+    let after = place.map_or(0, |place| place.change);
     let mut view = state.store.view().await?;
-    let page = view.note_changes(user, after.unwrap_or(0), limit).await?;
+    let page = view.note_changes(user, after, limit).await?;
     drop(view);
     // A place that the book has not come to was given out before a backup was put back.
-    if after.is_some_and(|after| after < page.forgotten || after > page.newest) {
+    let is_good = |place: FeedPlace| (page.forgotten..=page.newest).contains(&place.knows());
+    if !place.is_none_or(is_good) {
         return Err(ApiError::CursorExpired);
     }
+    let place = FeedPlace {
+        change: page.upto,
+        began: place.map_or(page.newest, |place| place.began),
+    };
     Ok(Json(ChangeList {
         changes: page.changes.into_iter().map(Into::into).collect(),
-        cursor: cursor::of_feed(user, page.upto),
+        cursor: cursor::of_feed(user, place),
         has_more: page.more,
     }))
 }

@@ -29,12 +29,17 @@ fn versions(
             if tag == "*" {
                 return Some(Versions::Any);
             }
-            let opaque = strength(tag).strip_prefix('"');
-            let version = opaque.and_then(|tag| tag.strip_suffix('"')?.parse::<i64>().ok());
-            named.extend(version);
+            named.extend(version(strength(tag)));
         }
     }
     Some(Versions::These(named))
+}
+
+/// The version of a tag that is exactly as we write it: `"01"` is another one.
+fn version(tag: &str) -> Option<i64> {
+    let opaque = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let version = opaque.parse::<i64>().ok()?;
+    (version.to_string() == opaque).then_some(version)
 }
 
 #[cfg(test)]

@@ -13,12 +13,11 @@ use domain::notes::port::Owner;
 use domain::notes::{Draft, NoteId, Written};
 
 use super::body::{NoteBody, answer};
-use super::form::NoteForm;
+use super::form::{NoteFields, NoteForm};
 use super::refused;
 use crate::AppState;
 use crate::auth::session::{Authenticated, TOUCH_EVERY, presented};
 use crate::error::ApiError;
-use crate::extract::Fields;
 use crate::openapi::notes::NewNoteRequest;
 use crate::request::Origin;
 
@@ -36,7 +35,7 @@ use crate::request::Origin;
         (status = 200, description = "The note was there already and says the same.", body = NoteBody),
         (status = 400, description = "A field is wrong: `Fields`."),
         (status = 403, description = "`note_limit_reached`: the plan holds no more notes.", body = crate::openapi::notes::NoteLimitReached),
-        (status = 409, description = "`taken`: another note has this `id`."),
+        (status = 409, description = "`taken`: another note has this `id`.", body = crate::openapi::answers::Error),
     ),
 )]
 pub(super) async fn create(
@@ -45,7 +44,7 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (mut head, _) = request.into_parts();
-    let sent = Fields::of(&head.extensions, &head.headers).await;
+    let sent = NoteFields::of(&head.extensions, &head.headers).await;
     let sent = sent.and_then(|fields| read(&fields));
     let (limits, now) = (state.rules.notes, state.clock.now());
     if let (Ok((id, draft)), Some(owner)) = (&sent, bearer(&head, &state)) {
@@ -66,7 +65,7 @@ pub(super) async fn create(
 }
 
 /// The note that is sent, with an identifier in any case.
-fn read(Fields(fields): &Fields) -> Result<(NoteId, Draft), ApiError> {
+fn read(fields: &NoteFields) -> Result<(NoteId, Draft), ApiError> {
     let mut form = NoteForm::new(fields);
     let (id, draft) = (form.id(), form.draft());
     form.finish().map_err(ApiError::Fields)?;

@@ -26,12 +26,29 @@ struct InList {
     before: bool,
 }
 
-/// A place in the feed.
+/// A place in the feed, as it is written.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InFeed {
     user: i64,
     change: i64,
+    began: i64,
+}
+
+/// A place in the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedPlace {
+    /// The last change that was read.
+    pub change: i64,
+    /// The newest change at the time when the reader began, without any notes.
+    pub began: i64,
+}
+
+impl FeedPlace {
+    /// No deletion up to this change concerns the reader: it was told, or there was nothing yet to be deleted.
+    pub fn knows(self) -> i64 {
+        self.change.max(self.began)
+    }
 }
 
 /// The cursor of a place in a list of that order.
@@ -63,17 +80,23 @@ pub fn in_list(user: UserId, order: Order, cursor: &str) -> Option<Place> {
 }
 
 /// The cursor of a place in a user's feed.
-pub fn of_feed(user: UserId, change: i64) -> String {
+pub fn of_feed(user: UserId, place: FeedPlace) -> String {
     encode(&InFeed {
         user: user.0,
-        change,
+        change: place.change,
+        began: place.began,
     })
 }
 
 /// The place of a cursor, if it is one of this user's feed.
-pub fn in_feed(user: UserId, cursor: &str) -> Option<i64> {
-    let read: InFeed = decode(cursor)?;
-    (read.user == user.0 && read.change >= 0).then_some(read.change)
+pub fn in_feed(user: UserId, cursor: &str) -> Option<FeedPlace> {
+    let InFeed {
+        user: whose,
+        change,
+        began,
+    } = decode(cursor)?;
+    let place = FeedPlace { change, began };
+    (whose == user.0 && change >= 0 && began >= 0).then_some(place)
 }
 
 /// The word of an order, as the query has it.

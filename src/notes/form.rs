@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
+use axum::extract::{FromRequest, Request};
+use axum::http::{Extensions, HeaderMap};
 use domain::notes::edit::Patch;
 use domain::notes::{CONTENT_LENGTH, Draft, NoteId, TAG_LENGTH, TAGS, TITLE_LENGTH};
 use serde_json::{Map, Value};
 
+use crate::error::ApiError;
+use crate::extract::{self, Fields};
 use crate::fields;
 use crate::sent::{Members, Sent};
 
@@ -19,17 +23,50 @@ const NOT_TEXT: &str = "Not a valid string.";
 const NOT_BOOL: &str = "Must be a valid boolean.";
 const NOT_LIST: &str = "Expected a list of items.";
 
+/// The fields of a body, and whether its values have types: in a form all of them are texts.
+pub struct NoteFields {
+    members: Members,
+    typed: bool,
+}
+
+impl<S: Send + Sync> FromRequest<S> for NoteFields {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        Self::of(request.extensions(), request.headers()).await
+    }
+}
+
+impl NoteFields {
+    /// Those of a request with these.
+    pub async fn of(extensions: &Extensions, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let typed = extract::is_json(headers);
+        let Fields(members) = Fields::of(extensions, headers).await?;
+        Ok(Self { members, typed })
+    }
+}
+
 /// The fields of a note being read, and what was found wrong with them so far.
 pub struct NoteForm<'a> {
     fields: &'a Members,
+    typed: bool,
     errors: Map<String, Value>,
 }
 
 impl<'a> NoteForm<'a> {
     /// Reads these.
-    pub fn new(fields: &'a Members) -> Self {
+    pub fn new(fields: &'a NoteFields) -> Self {
+        Self {
+            typed: fields.typed,
+            ..Self::of_json(&fields.members)
+        }
+    }
+
+    /// Reads these, which are values of a JSON document.
+    pub fn of_json(fields: &'a Members) -> Self {
         Self {
             fields,
+            typed: true,
             errors: Map::new(),
         }
     }
@@ -88,9 +125,8 @@ impl<'a> NoteForm<'a> {
     fn flag(&mut self, field: &'static str) -> Option<bool> {
         let flag = match self.fields.get(field)? {
             Sent::Bool(flag) => Ok(*flag),
-            // A form knows texts alone.
-            Sent::Text(text) if text == "true" => Ok(true),
-            Sent::Text(text) if text == "false" => Ok(false),
+            Sent::Text(text) if !self.typed && text == "true" => Ok(true),
+            Sent::Text(text) if !self.typed && text == "false" => Ok(false),
             _ => Err(NOT_BOOL.to_owned()),
         };
         self.noted(field, flag)

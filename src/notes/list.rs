@@ -43,19 +43,7 @@ pub(super) struct NoteList {
     /// Where the page before is.
     previous: Option<String>,
     /// The notes.
-    results: Vec<ListEntry>,
-}
-
-/// A note in a list.
-#[derive(Serialize, ToSchema)]
-struct ListEntry {
-    /// The note.
-    #[serde(flatten)]
-    note: NoteBody,
-    /// A piece of the content around what was searched for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    snippet: Option<String>,
+    results: Vec<NoteBody>,
 }
 
 /// List notes
@@ -72,12 +60,12 @@ struct ListEntry {
     params(
         ("cursor" = Option<String>, Query, description = "The place of the page, as `next` and `previous` name it."),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Notes of a page; 20 unless given."),
-        ("ordering" = Option<String>, Query, description = "By what; `-` puts the highest first.", example = "-updated_at"),
-        ("tag" = Option<String>, Query, description = "Notes with exactly this tag."),
+        ("ordering" = Option<String>, Query, pattern = "^(-?(updated_at|created_at|title))?$", description = "By what; `-` puts the highest first.", example = "-updated_at"),
+        ("tag" = Option<String>, Query, max_length = 50, pattern = r"^[^\u0000]*$", description = "Notes with exactly this tag."),
         ("is_pinned" = Option<bool>, Query, description = "Pinned notes, or the others."),
         ("is_archived" = Option<bool>, Query, description = "Archived notes, or the others."),
         ("trashed" = Option<bool>, Query, description = "Notes in the trash instead of live ones."),
-        ("search" = Option<String>, Query, max_length = 200, description = "Words, or the beginnings of words."),
+        ("search" = Option<String>, Query, max_length = 200, pattern = r"^[^\u0000]*$", description = "Words, or the beginnings of words."),
     ),
     responses(
         (status = 200, description = "A page of notes.", body = NoteList),
@@ -104,9 +92,10 @@ pub(super) async fn list(
         let cursor = cursor::of_list(asked.user, asked.order, place?);
         Some(base.page(PATH, query.without_cursor(), &cursor))
     });
-    let results = page.notes.into_iter().map(|listed| ListEntry {
-        snippet: searching.then(|| words::snippet(&listed.note.draft.content, &asked.words)),
-        note: listed.note.into(),
+    let results = page.notes.into_iter().map(|listed| {
+        let content = &listed.note.draft.content;
+        let snippet = searching.then(|| words::snippet(content, &asked.words));
+        NoteBody::from(listed.note).with_snippet(snippet)
     });
     Ok(Json(NoteList {
         count: page.count,

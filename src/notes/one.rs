@@ -11,13 +11,12 @@ use domain::notes::{Note, Written};
 
 use super::body::{NoteBody, REVALIDATE, answer, etag};
 use super::conditions::condition;
-use super::form::NoteForm;
+use super::form::{NoteFields, NoteForm};
 use super::query::Query;
 use super::{id_of, refused};
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
-use crate::extract::Fields;
 use crate::openapi::notes::{NoteChanged, NoteLimitReached, NoteRequest, PatchRequest};
 use crate::request::Origin;
 
@@ -33,7 +32,7 @@ type Id = Result<Path<String>, PathRejection>;
     operation_id = "showNote",
     tag = "Notes",
     params(
-        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("If-None-Match" = Option<String>, Header, description = "Versions that the client has.", example = "\"3\""),
     ),
     responses(
@@ -80,7 +79,7 @@ pub(super) async fn show(
     operation_id = "putNote",
     tag = "Notes",
     params(
-        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("If-Match" = Option<String>, Header, description = "Versions that may be replaced.", example = "\"3\""),
         ("If-None-Match" = Option<String>, Header, description = "Versions that may not, or `*`.", example = "*"),
     ),
@@ -100,7 +99,7 @@ pub(super) async fn replace(
     Extension(origin): Extension<Origin>,
     headers: HeaderMap,
     id: Id,
-    Fields(fields): Fields,
+    fields: NoteFields,
 ) -> Result<Response, ApiError> {
     let id = id_of(id)?;
     let mut form = NoteForm::new(&fields);
@@ -134,7 +133,7 @@ fn written_answer(written: Written) -> Response {
     operation_id = "changeNote",
     tag = "Notes",
     params(
-        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("If-Match" = Option<String>, Header, description = "Versions that may be changed.", example = "\"3\""),
     ),
     request_body = PatchRequest,
@@ -151,7 +150,7 @@ pub(super) async fn change(
     Extension(origin): Extension<Origin>,
     headers: HeaderMap,
     id: Id,
-    Fields(fields): Fields,
+    fields: NoteFields,
 ) -> Result<Response, ApiError> {
     let id = id_of(id)?;
     let mut form = NoteForm::new(&fields);
@@ -178,7 +177,7 @@ pub(super) async fn change(
     operation_id = "deleteNote",
     tag = "Notes",
     params(
-        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("permanent" = Option<bool>, Query, description = "Whether it is gone at once."),
         ("If-Match" = Option<String>, Header, description = "Versions that may be deleted.", example = "\"3\""),
     ),
@@ -222,7 +221,7 @@ pub(super) async fn remove(
     operation_id = "restoreNote",
     tag = "Notes",
     params(
-        ("id" = String, Path, description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
+        ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("If-Match" = Option<String>, Header, description = "Versions that may be restored.", example = "\"3\""),
     ),
     responses(

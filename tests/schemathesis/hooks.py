@@ -130,7 +130,8 @@ def before_load_schema(context, raw_schema):
     shorten(raw_schema)
 
 
-# How to make a well-formed request a right one. Each returns what it puts into the body, or nothing for the path.
+# How to make a well-formed request a right one. Each returns what it puts into the body, or nothing for path, query
+# and headers.
 
 
 def register(case):
@@ -183,6 +184,42 @@ def delete_account(case):
     return {"otp": mailed(session.person.email, lambda: call("POST", "delete-account-request", {}, session.token))[1]}
 
 
+def a_note():
+    headers = {"Authorization": Session.current.token}
+    body = {"title": f"Note {next(numbers)}", "content": "Milk and bread", "tags": ["shop"]}
+    answer = requests.post(f"{API}/api/notes/", json=body, headers=headers, timeout=PATIENCE)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def create_note(case):
+    return {"title": f"Note {next(numbers)}"}
+
+
+def change_note(case):
+    """Names a note that there is, in its version."""
+    note = a_note()
+    case.path_parameters["id"] = note["id"]
+    for condition in ("If-Match", "If-None-Match"):
+        case.headers.pop(condition, None)
+    if next(numbers) % 2:
+        case.headers["If-Match"] = '"1"'
+    return {"content": "Milk, bread and apples"}
+
+
+def show_note(case):
+    change_note(case)
+    if next(numbers) % 2:
+        case.headers["If-None-Match"] = '"1"'
+    return {}
+
+
+def list_notes(case):
+    """Leaves out the cursor, which only the server can give."""
+    (case.query or {}).pop("cursor", None)
+    return {}
+
+
 def end_session(case):
     other = Session.current.person.token()
     sessions = call("GET", "sessions", token=other)["results"]
@@ -223,6 +260,14 @@ RIGHT = {
     "deleteAccount": delete_account,
     "endSession": end_session,
     **{name: lambda case: {} for name in SIGN},
+    "createNote": create_note,
+    "putNote": change_note,
+    "changeNote": change_note,
+    "deleteNote": change_note,
+    "restoreNote": change_note,
+    "showNote": show_note,
+    "listNotes": list_notes,
+    "followChanges": list_notes,
 }
 
 # How many well-formed requests there were: by operation.
@@ -285,7 +330,16 @@ UNFIT_PASSWORD = {
 # A number is taken for a password, and its digits may be few.
 SHORT_NUMBER = {"This password is too short. It must contain at least 8 characters."}
 
+# A field alone can't say that a note is blank, and no schema which cursor was given.
+BLANK_NOTE = {"A note needs a title or a content."}
+NO_CURSOR = {"Invalid cursor.", "Null characters are not allowed.", "Ensure this field has no more than 4000 characters."}
+
 ALWAYS = {
+    "createNote": BLANK_NOTE,
+    "putNote": BLANK_NOTE,
+    "changeNote": BLANK_NOTE,
+    "listNotes": NO_CURSOR,
+    "followChanges": NO_CURSOR,
     "register": UNFIT_PASSWORD | SHORT_NUMBER,
     "resetPassword": UNFIT_PASSWORD,
     "changePassword": UNFIT_PASSWORD,

@@ -74,6 +74,14 @@ impl Rows {
         all
     }
 
+    /// Every row that has to do with notes.
+    pub async fn of_notes(&mut self) -> BTreeMap<String, Vec<String>> {
+        let mut all = self.all().await;
+        all.retain(|table, _| table.starts_with("note"));
+        assert_eq!(all.len(), 3, "{:?}", all.keys());
+        all
+    }
+
     /// Every row but those in which refusals are counted and recorded, and the counters of tries that stand at zero:
     /// a code that is nobody's counts nothing, in as long as it takes to count one.
     pub async fn but_the_record(&mut self) -> BTreeMap<String, Vec<String>> {

@@ -28,7 +28,9 @@ pub use app::{Builder, TestApp};
 pub use binaries::{API, worker};
 pub use client::Client;
 pub use database::Rows;
-pub use notes::{NOTES, path_of, target_of, titles_of};
+pub use notes::{
+    BATCH, CHANGES, NOTES, deletion, grant_premium, path_of, target_of, titles_of, upsert, uuid,
+};
 pub use people::{PASSWORD, Person, wrong};
 pub use place::Place;
 pub use process::Process;

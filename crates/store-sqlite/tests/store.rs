@@ -90,6 +90,18 @@ on_sqlite! {
         the_queue_is_counted_by_state_and_kind_with_its_oldest_mail,
         attempts_of_an_address_are_told_until_one_is_verified,
         lifting_what_is_not_suppressed_changes_and_records_nothing;
+    noting:
+        a_note_comes_back_as_it_was_written,
+        an_identifier_is_given_once_whoever_asks_for_it,
+        of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows,
+        a_trashed_note_leaves_room_and_comes_back_only_into_room,
+        every_write_is_the_next_change_and_an_undone_one_is_none,
+        a_note_made_again_counts_its_versions_on_for_its_owner_alone,
+        the_notes_of_a_deleted_user_are_gone_without_a_trace,
+        every_order_goes_on_from_a_place_in_both_directions,
+        each_filter_holds_alone_and_with_the_others,
+        each_word_must_begin_one_of_the_notes,
+        whole_words_and_those_of_the_title_rank_higher;
     paying:
         a_user_is_on_premium_while_any_grant_has_not_ended,
         of_nobody_the_plan_is_free_and_nothing_is_used,

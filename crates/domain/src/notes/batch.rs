@@ -71,6 +71,9 @@ impl Write for Upsert {
                     copy: Some(copy),
                 }))
             }
+            Some(deleted) if self.was_deleted_since(&deleted) => {
+                Ok(Ok(Merged::Written(Written::Unchanged(deleted))))
+            }
             // What was deleted meanwhile lives on: an edit says more than a deletion.
             stored => {
                 let replace = Replace {
@@ -97,6 +100,12 @@ impl Write for Upsert {
 impl Upsert {
     fn conflicts_with(&self, theirs: &Note) -> bool {
         self.base != Some(theirs.version) && self.draft != theirs.draft
+    }
+
+    /// Whether what the edit says was written after its base, and then deleted: it comes a second time.
+    fn was_deleted_since(&self, stored: &Note) -> bool {
+        let deletion_alone = self.base.unwrap_or(0).saturating_add(1);
+        !stored.is_live() && stored.version > deletion_alone && stored.draft == self.draft
     }
 
     /// Keeps the edit beside the note.

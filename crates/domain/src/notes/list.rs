@@ -1,6 +1,6 @@
 //! Lists of notes: filters, orders, and places to go on from.
 
-use super::words::folded;
+use super::words::title_key;
 use super::{Note, NoteId};
 use crate::id::UserId;
 
@@ -34,7 +34,7 @@ pub struct Place {
     pub rank: i64,
     /// The note's time, in microseconds since 1970-01-01 UTC.
     pub number: i64,
-    /// The note's folded title.
+    /// What the note's title is ordered by; see [`super::words::title_key`].
     pub title: String,
     /// The note.
     pub id: NoteId,
@@ -82,7 +82,7 @@ impl Listed {
         let (rank, number, title) = match key {
             Key::Updated => (0, note.updated.as_microsecond(), String::new()),
             Key::Created => (0, note.created.as_microsecond(), String::new()),
-            Key::Title => (0, 0, folded(&note.draft.title)),
+            Key::Title => (0, 0, title_key(&note.draft.title)),
             Key::Rank => (*rank, note.updated.as_microsecond(), String::new()),
         };
         Place {

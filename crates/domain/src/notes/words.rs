@@ -31,6 +31,16 @@ pub fn folded(text: &str) -> String {
         .collect()
 }
 
+/// The most characters of what a title is ordered by. Folding makes some texts many times longer, and a place in a list
+/// must fit into a link.
+const KEY_LENGTH: usize = 600;
+
+/// What a title is ordered by.
+#[must_use]
+pub fn title_key(title: &str) -> String {
+    folded(title).chars().take(KEY_LENGTH).collect()
+}
+
 /// The words of a search: a note is found if each of them is the beginning of one of its words.
 #[must_use]
 pub fn of_search(text: &str) -> Vec<String> {

@@ -12,7 +12,7 @@ pub struct Payments {
     /// Signs what Stripe sends: the endpoint's signing secret, `whsec_…`.
     #[serde(with = "units::optional_secret")]
     pub stripe_secret: Option<SecretString>,
-    /// Stands in `Authorization` of what RevenueCat sends, alone or after `Bearer`.
+    /// Stands in `Authorization` of what `RevenueCat` sends, alone or after `Bearer`.
     #[serde(with = "units::optional_secret")]
     pub revenuecat_secret: Option<SecretString>,
 }

@@ -265,3 +265,6 @@ async fn matched(
     }
     .map_err(store_error)
 }
+
+#[cfg(test)]
+mod plans;

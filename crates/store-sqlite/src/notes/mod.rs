@@ -251,7 +251,7 @@ impl Columns {
     fn of(note: &Note) -> Result<Self, StoreError> {
         Ok(Self {
             id: note.id.to_string(),
-            title_key: words::folded(&note.draft.title),
+            title_key: words::title_key(&note.draft.title),
             tags: serde_json::to_string(&note.draft.tags).map_err(unreadable)?,
             updated: micros(note.updated),
         })

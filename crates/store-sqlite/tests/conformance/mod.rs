@@ -5,6 +5,7 @@
 
 pub mod changing;
 pub mod logging_in;
+pub mod noting;
 pub mod operating;
 pub mod paying;
 pub mod recording;

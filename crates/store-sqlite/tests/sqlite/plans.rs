@@ -220,6 +220,64 @@ async fn what_is_due_is_found_by_the_index_of_pending_jobs() {
     }
 }
 
+/// Steps that read rows of notes have to begin with whose they are, or with an identifier, which one note at most has.
+fn reads_the_notes_of_others(step: &Step) -> bool {
+    // `book` and `old` are what the statement that adds a note calls two of them.
+    let of_notes = ["notes", "note_tombstones", "note_books", "book", "old"];
+    let mut words = step.what.split_whitespace();
+    let (how, table) = (words.next(), words.next().unwrap_or_default());
+    // The number of a book's row is its user's.
+    let by_number =
+        ["note_books", "book"].contains(&table) && step.what.ends_with("PRIMARY KEY (rowid=?)");
+    let named = by_number
+        || step.what.contains("(user_id=?")
+        || step.what.contains("INDEX notes_by_id (id=?");
+    let own = how == Some("SEARCH") && named;
+    matches!(how, Some("SCAN" | "SEARCH")) && of_notes.contains(&table) && !own
+}
+
+/// That of the lists, whose statements are put together, is checked beside them: in `src/notes/list/plans.rs`.
+#[tokio::test]
+async fn the_statements_of_one_users_notes_read_nobody_elses() {
+    let database = Database::new().await;
+    let mut outside = database.outside().await;
+    let mut checked = 0;
+
+    for file in ["notes/changes.rs", "notes/live.rs", "notes/mod.rs"] {
+        for statement in statements(file) {
+            let plan = plan(&mut outside, &statement).await;
+            let others = plan.iter().find(|step| reads_the_notes_of_others(step));
+            assert!(others.is_none(), "{file}: {statement}\n{plan:#?}");
+            let sorts = plan.iter().any(|step| step.what.contains("TEMP B-TREE"));
+            // The feed merges two ordered halves of a page.
+            assert!(
+                !sorts || file == "notes/changes.rs",
+                "{statement}\n{plan:#?}"
+            );
+            checked += 1;
+        }
+    }
+
+    assert!(checked > 8, "only {checked} statements were found");
+}
+
+/// A check that can't fail is worse than none.
+#[tokio::test]
+async fn what_reads_the_notes_of_others_is_noticed() {
+    let database = Database::new().await;
+    let mut outside = database.outside().await;
+
+    for statement in [
+        "select id from notes order by updated_at",
+        "select id from notes where trashed_at < ?",
+        "select live from note_books where live > 3",
+        "select id from note_tombstones where deleted_at < ?",
+    ] {
+        let plan = plan(&mut outside, statement).await;
+        assert!(plan.iter().any(reads_the_notes_of_others), "{plan:#?}");
+    }
+}
+
 /// A check that can't fail is worse than none.
 #[tokio::test]
 async fn what_takes_in_too_much_is_noticed() {

@@ -1,0 +1,486 @@
+//! Notes: written, limited, numbered as changes, and listed.
+
+use domain::id::UserId;
+use domain::notes::changes::Change;
+use domain::notes::list::{Key, NotePage, NoteQuery, Order, Place};
+use domain::notes::port::{NewNote, Owner};
+use domain::notes::{Draft, Note, NoteId, words};
+use domain::plans::{NoteLimits, Plan};
+use domain::store::Store;
+use futures_util::future::join_all;
+
+use crate::support::at;
+use crate::support::people::{Person, address};
+use crate::support::units::{failure, unit};
+
+/// Any number.
+const FREELY: NoteLimits = NoteLimits {
+    free: u32::MAX,
+    premium: None,
+};
+
+async fn user(store: &Store, name: &str) -> UserId {
+    let person = Person::new(name);
+    person.becomes_a_user(store, at(0)).await;
+    let mut view = store.view().await.unwrap();
+    let key = address(&person.email).key().clone();
+    view.user_by_email(&key).await.unwrap().unwrap().id
+}
+
+fn id(n: u64) -> NoteId {
+    format!("0190a0b0-c0d0-7e00-8f00-{n:012x}").parse().unwrap()
+}
+
+fn draft(title: &str, content: &str) -> Draft {
+    Draft {
+        title: title.to_owned(),
+        content: content.to_owned(),
+        ..Draft::default()
+    }
+}
+
+fn new(user: UserId, n: u64, draft: Draft) -> NewNote {
+    NewNote {
+        owner: Owner::User(user),
+        words: words::of_note(&draft),
+        note: Note {
+            id: id(n),
+            draft,
+            created: at(0),
+            updated: at(0),
+            version: 1,
+            conflict_of: None,
+            trashed: None,
+        },
+        limits: FREELY,
+    }
+}
+
+async fn insert(store: &Store, new: &NewNote) -> Option<i64> {
+    let new = new.clone();
+    let insert = unit(move |tx| {
+        let new = new.clone();
+        Box::pin(async move { tx.insert_note(&new).await })
+    });
+    store.write(insert).await.unwrap()
+}
+
+async fn add(store: &Store, user: UserId, n: u64, title: &str) {
+    let version = insert(store, &new(user, n, draft(title, ""))).await;
+    assert!(version.is_some());
+}
+
+async fn update(store: &Store, user: UserId, note: &Note) {
+    let note = note.clone();
+    let update = unit(move |tx| {
+        let note = note.clone();
+        Box::pin(async move {
+            tx.update_note(user, &note, &words::of_note(&note.draft))
+                .await
+        })
+    });
+    store.write(update).await.unwrap();
+}
+
+async fn revive(store: &Store, user: UserId, note: &Note, limits: NoteLimits) -> bool {
+    let note = note.clone();
+    let revive = unit(move |tx| {
+        let note = note.clone();
+        Box::pin(async move {
+            let words = words::of_note(&note.draft);
+            tx.revive_note(user, &note, &words, limits, at(0)).await
+        })
+    });
+    store.write(revive).await.unwrap()
+}
+
+async fn trash(store: &Store, user: UserId, n: u64) {
+    let trash = unit(move |tx| Box::pin(async move { tx.trash_note(user, id(n), at(5)).await }));
+    store.write(trash).await.unwrap();
+}
+
+async fn delete(store: &Store, user: UserId, n: u64) {
+    let delete = unit(move |tx| Box::pin(async move { tx.delete_note(user, id(n), at(6)).await }));
+    store.write(delete).await.unwrap();
+}
+
+async fn stored(store: &Store, user: UserId, n: u64) -> Option<Note> {
+    let mut view = store.view().await.unwrap();
+    view.note(user, id(n)).await.unwrap()
+}
+
+/// A number of the feed's changes and its end: each as its note, its version, and whether it is deleted.
+async fn changes(
+    store: &Store,
+    user: UserId,
+    after: i64,
+    limit: u32,
+) -> (Vec<(NoteId, i64, bool)>, i64, bool) {
+    let mut view = store.view().await.unwrap();
+    let page = view.note_changes(user, after, limit).await.unwrap();
+    let changes = page.changes.into_iter().map(|change| match change {
+        Change::Written(note) => (note.id, note.version, false),
+        Change::Deleted { id, version } => (id, version, true),
+    });
+    (changes.collect(), page.upto, page.more)
+}
+
+pub async fn a_note_comes_back_as_it_was_written(store: Store) {
+    let ada = user(&store, "ada").await;
+    let mut note = new(
+        ada,
+        1,
+        Draft {
+            title: " \u{1}\"\\'\u{7f}%_".to_owned(),
+            content: "e\u{301}\r\n\u{2028}\u{feff}🦀\u{10ffff}".to_owned(),
+            tags: vec![
+                "b".to_owned(),
+                "a,\"".to_owned(),
+                "b".to_owned(),
+                "1".to_owned(),
+            ],
+            pinned: true,
+            archived: true,
+        },
+    );
+    note.note.conflict_of = Some(id(9));
+
+    let version = insert(&store, &note).await;
+
+    assert_eq!(version, Some(1));
+    assert_eq!(stored(&store, ada, 1).await, Some(note.note.clone()));
+    let changed = note.note.changed(draft("t", ""), at(3));
+    update(&store, ada, &changed).await;
+    assert_eq!(stored(&store, ada, 1).await, Some(changed));
+}
+
+pub async fn an_identifier_is_given_once_whoever_asks_for_it(store: Store) {
+    let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
+    add(&store, ada, 1, "first").await;
+
+    let own = insert(&store, &new(ada, 1, draft("second", ""))).await;
+    let others = insert(&store, &new(bob, 1, draft("theirs", ""))).await;
+    let taken = unit(|tx| {
+        Box::pin(async move {
+            let pair = (
+                tx.note_id_is_taken(id(1)).await?,
+                tx.note_id_is_taken(id(2)).await?,
+            );
+            Ok(pair)
+        })
+    });
+    let taken = store.write(taken).await.unwrap();
+
+    assert_eq!((own, others, taken), (None, None, (true, false)));
+    assert_eq!(stored(&store, ada, 1).await.unwrap().draft.title, "first");
+    assert_eq!(stored(&store, bob, 1).await, None);
+    assert_eq!(changes(&store, ada, 0, 10).await.0, [(id(1), 1, false)]);
+    assert!(changes(&store, bob, 0, 10).await.0.is_empty());
+}
+
+pub async fn of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows(store: Store) {
+    let ada = user(&store, "ada").await;
+    let limits = NoteLimits {
+        free: 7,
+        premium: None,
+    };
+
+    let all = join_all((0..50).map(|n| {
+        let new = NewNote {
+            limits,
+            ..new(ada, n, draft("t", ""))
+        };
+        let store = &store;
+        async move { insert(store, &new).await }
+    }))
+    .await;
+
+    let added = all.iter().flatten().count();
+    let mut view = store.view().await.unwrap();
+    let standing = view.plan_standing(ada, at(0)).await.unwrap();
+    assert_eq!((added, standing.used, standing.plan), (7, 7, Plan::Free));
+}
+
+pub async fn a_trashed_note_leaves_room_and_comes_back_only_into_room(store: Store) {
+    let ada = user(&store, "ada").await;
+    let two = NoteLimits {
+        free: 2,
+        premium: None,
+    };
+    add(&store, ada, 1, "one").await;
+    add(&store, ada, 2, "two").await;
+    trash(&store, ada, 1).await;
+    let trashed = stored(&store, ada, 1).await.unwrap();
+    let back = Note {
+        trashed: None,
+        version: 3,
+        ..trashed.clone()
+    };
+
+    let third = NewNote {
+        limits: two,
+        ..new(ada, 3, draft("three", ""))
+    };
+    assert_eq!(insert(&store, &third).await, Some(1));
+    assert!(!revive(&store, ada, &back, two).await);
+    assert_eq!(stored(&store, ada, 1).await, Some(trashed.clone()));
+    trash(&store, ada, 2).await;
+    delete(&store, ada, 2).await;
+    assert!(revive(&store, ada, &back, two).await);
+
+    assert_eq!((trashed.version, trashed.trashed), (2, Some(at(5))));
+    assert_eq!(stored(&store, ada, 1).await, Some(back));
+    let mut view = store.view().await.unwrap();
+    assert_eq!(view.plan_standing(ada, at(0)).await.unwrap().used, 2);
+}
+
+pub async fn every_write_is_the_next_change_and_an_undone_one_is_none(store: Store) {
+    let ada = user(&store, "ada").await;
+    for n in 1..=4 {
+        add(&store, ada, n, "t").await;
+    }
+    let undone = unit(move |tx| {
+        Box::pin(async move {
+            tx.insert_note(&new(ada, 9, draft("never", ""))).await?;
+            tx.trash_note(ada, id(1), at(1)).await?;
+            tx.delete_note(ada, id(2), at(1)).await?;
+            Err::<(), _>(failure())
+        })
+    });
+    store.write(undone).await.unwrap_err();
+    let (_, before, _) = changes(&store, ada, 0, 10).await;
+
+    trash(&store, ada, 2).await;
+    let one = stored(&store, ada, 1).await.unwrap();
+    update(&store, ada, &one.changed(draft("newer", ""), at(1))).await;
+    delete(&store, ada, 3).await;
+    let two = stored(&store, ada, 2).await.unwrap();
+    let back = two.changed(draft("back", ""), at(1));
+    revive(&store, ada, &back, FREELY).await;
+    trash(&store, ada, 4).await;
+
+    let since = [
+        (id(1), 2, false),
+        (id(3), 2, true),
+        (id(2), 3, false),
+        (id(4), 2, true),
+    ];
+    assert_eq!(changes(&store, ada, before, 10).await.0, since);
+    let mut pages = Vec::new();
+    let mut after = before;
+    loop {
+        let (page, upto, more) = changes(&store, ada, after, 1).await;
+        pages.extend(page);
+        after = upto;
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(pages, since);
+    assert_eq!(
+        changes(&store, ada, after, 10).await,
+        (vec![], after, false)
+    );
+    assert_eq!(changes(&store, ada, 0, 10).await.0, since, "each note once");
+}
+
+pub async fn a_note_made_again_counts_its_versions_on_for_its_owner_alone(store: Store) {
+    let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
+    for n in [1, 2] {
+        add(&store, ada, n, "t").await;
+        trash(&store, ada, n).await;
+        delete(&store, ada, n).await;
+    }
+
+    let again = insert(&store, &new(ada, 1, draft("again", ""))).await;
+    let others = insert(&store, &new(bob, 2, draft("free again", ""))).await;
+
+    assert_eq!((again, others), (Some(4), Some(1)));
+    assert_eq!(
+        changes(&store, ada, 0, 10).await.0,
+        [(id(2), 3, true), (id(1), 4, false)]
+    );
+}
+
+pub async fn the_notes_of_a_deleted_user_are_gone_without_a_trace(store: Store) {
+    let ada = user(&store, "ada").await;
+    add(&store, ada, 1, "live").await;
+    add(&store, ada, 2, "buried").await;
+    delete(&store, ada, 2).await;
+
+    let gone = unit(move |tx| Box::pin(async move { tx.delete_user(ada).await }));
+    store.write(gone).await.unwrap();
+
+    assert_eq!(stored(&store, ada, 1).await, None);
+    assert!(changes(&store, ada, 0, 10).await.0.is_empty());
+    let bob = user(&store, "bob").await;
+    for n in [1, 2] {
+        let mine = insert(&store, &new(bob, n, draft("mine", ""))).await;
+        assert_eq!(mine, Some(1));
+    }
+}
+
+fn everything(user: UserId, key: Key, descending: bool) -> NoteQuery {
+    NoteQuery {
+        user,
+        trashed: false,
+        tag: None,
+        pinned: None,
+        archived: None,
+        words: Vec::new(),
+        order: Order { key, descending },
+        place: None,
+        limit: 100,
+    }
+}
+
+async fn listed(store: &Store, query: &NoteQuery) -> NotePage {
+    let mut view = store.view().await.unwrap();
+    view.notes(query).await.unwrap()
+}
+
+fn ids(page: &NotePage) -> Vec<NoteId> {
+    page.notes.iter().map(|listed| listed.note.id).collect()
+}
+
+/// Notes with ties in everything, some in the trash, and some of another user.
+async fn many(store: &Store) -> UserId {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    for n in 0..20_u8 {
+        let title = ["b", "É", "\u{10ffff}\u{10ffff}\u{10ffff}", "", "e"][usize::from(n % 5)];
+        let content = format!("word{n} apple pear plum fig {}", n % 3);
+        let mut note = new(ada, u64::from(n), draft(title, &content));
+        note.note.created = at(i64::from(n % 3));
+        note.note.updated = note.note.created;
+        note.note.draft.tags = vec![format!("tag{}", n % 2)];
+        note.note.draft.pinned = n % 4 == 0;
+        note.note.draft.archived = n % 5 == 0;
+        insert(store, &note).await;
+        insert(
+            store,
+            &new(bob, 100 + u64::from(n), draft("bob's apple", "")),
+        )
+        .await;
+    }
+    for n in [3, 7] {
+        trash(store, ada, n).await;
+    }
+    ada
+}
+
+pub async fn every_order_goes_on_from_a_place_in_both_directions(store: Store) {
+    let ada = many(&store).await;
+
+    for key in [Key::Updated, Key::Created, Key::Title, Key::Rank] {
+        for descending in [true, false] {
+            let mut query = everything(ada, key, descending);
+            let all = listed(&store, &query).await;
+            assert_eq!((all.notes.len(), all.count, all.more), (18, 18, false));
+            let places: Vec<Place> = all
+                .notes
+                .iter()
+                .map(|listed| listed.place(key, false))
+                .collect();
+            let sorted = places.windows(2).all(|pair| {
+                let of = |place: &Place| (place.rank, place.number, place.title.clone(), place.id);
+                (of(&pair[0]) > of(&pair[1])) == descending
+            });
+            assert!(sorted, "{key:?} {descending}");
+
+            query.limit = 4;
+            for (n, place) in places.iter().enumerate() {
+                query.place = Some(place.clone());
+                let after = listed(&store, &query).await;
+                let end = (n + 5).min(18);
+                assert_eq!(
+                    ids(&after),
+                    ids(&all)[n + 1..end],
+                    "{key:?} {descending} after {n}"
+                );
+                assert_eq!((after.more, after.count), (n + 5 < 18, 18));
+
+                query.place = Some(all.notes[n].place(key, true));
+                let before = listed(&store, &query).await;
+                let start = n.saturating_sub(4);
+                assert_eq!(
+                    ids(&before),
+                    ids(&all)[start..n],
+                    "{key:?} {descending} before {n}"
+                );
+                assert_eq!((before.more, before.count), (n > 4, 18));
+            }
+        }
+    }
+}
+
+pub async fn each_filter_holds_alone_and_with_the_others(store: Store) {
+    let ada = many(&store).await;
+
+    for (tag, pinned, archived, trashed, count) in [
+        (None, None, None, false, 18),
+        (Some("tag1"), None, None, false, 8),
+        (Some("tag"), None, None, false, 0),
+        (None, Some(true), None, false, 5),
+        (None, Some(false), None, false, 13),
+        (None, None, Some(true), false, 4),
+        (None, Some(true), Some(true), false, 1),
+        (None, None, None, true, 2),
+        (Some("tag1"), None, None, true, 2),
+        (Some("tag0"), None, None, true, 0),
+    ] {
+        let query = NoteQuery {
+            tag: tag.map(str::to_owned),
+            pinned,
+            archived,
+            trashed,
+            ..everything(ada, Key::Updated, true)
+        };
+        let page = listed(&store, &query).await;
+        assert_eq!(page.count, count, "{query:?}");
+        assert_eq!(ids(&page).len() as u64, count, "{query:?}");
+    }
+}
+
+pub async fn each_word_must_begin_one_of_the_notes(store: Store) {
+    let ada = many(&store).await;
+
+    for (words, count) in [
+        ("word1", 11),
+        ("word1 app", 11),
+        ("pple", 0),
+        ("e", 8),
+        ("apple pear plum fig word1 2", 3),
+        ("apple pear plum fig word1 nothing", 0),
+    ] {
+        let query = NoteQuery {
+            words: words.split(' ').map(str::to_owned).collect(),
+            ..everything(ada, Key::Updated, true)
+        };
+        assert_eq!(listed(&store, &query).await.count, count, "{words}");
+    }
+}
+
+pub async fn whole_words_and_those_of_the_title_rank_higher(store: Store) {
+    let ada = user(&store, "ada").await;
+    for (n, (title, content)) in [
+        ("", "applesauce"),
+        ("", "apple"),
+        ("applesauce", ""),
+        ("apple", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        insert(&store, &new(ada, n as u64, draft(title, content))).await;
+    }
+
+    let query = NoteQuery {
+        words: vec!["apple".to_owned()],
+        ..everything(ada, Key::Rank, true)
+    };
+    let page = listed(&store, &query).await;
+
+    assert_eq!(ids(&page), [3, 2, 1, 0].map(id));
+    let ranks: Vec<_> = page.notes.iter().map(|listed| listed.rank).collect();
+    assert!(ranks.is_sorted_by(|one, next| one > next), "{ranks:?}");
+}

@@ -1,0 +1,481 @@
+//! `POST /api/notes/batch/`: edits that were made offline, each on its own; what two sides changed is kept twice.
+
+use serde_json::{Value, json};
+
+use crate::support::{BATCH, NOTES, Person, TestApp, deletion, path_of, upsert, uuid};
+
+fn statuses(results: &[Value]) -> Vec<&str> {
+    let statuses = results
+        .iter()
+        .map(|result| result["status"].as_str().unwrap());
+    statuses.collect()
+}
+
+#[tokio::test]
+async fn each_edit_has_a_result_in_its_place_that_says_what_came_of_it() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+
+    let results = ada
+        .batch(&[
+            upsert(
+                &uuid(1).to_uppercase(),
+                None,
+                &json!({"title": "Milk", "tags": ["shop"]}),
+            ),
+            upsert(&uuid(1), Some(1), &json!({"title": "Bread"})),
+            upsert(&uuid(1), Some(2), &json!({"title": "Bread"})),
+            upsert(&uuid(2), None, &json!({"content": "two"})),
+            deletion(&uuid(2), Some(1)),
+            deletion(&uuid(2), Some(2)),
+            deletion(&uuid(3), None),
+        ])
+        .await;
+
+    assert_eq!(
+        statuses(&results),
+        [
+            "created",
+            "updated",
+            "unchanged",
+            "created",
+            "deleted",
+            "unchanged",
+            "unchanged"
+        ]
+    );
+    let named: Vec<_> = results
+        .iter()
+        .map(|result| result["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(named, [1, 1, 1, 2, 2, 2, 3].map(uuid));
+    assert_eq!(
+        (&results[0]["note"]["version"], &results[0]["note"]["title"]),
+        (&json!(1), &json!("Milk"))
+    );
+    // What is not named is as in an empty note.
+    assert_eq!(
+        (&results[1]["note"]["version"], &results[1]["note"]["tags"]),
+        (&json!(2), &json!([]))
+    );
+    assert_eq!(results[2]["note"], results[1]["note"]);
+    assert_eq!(
+        ada.get(NOTES).await.json()["results"],
+        json!([results[1]["note"]])
+    );
+    assert_eq!(
+        ada.get("/api/notes/?trashed=true").await.json()["results"][0]["id"],
+        uuid(2)
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn one_bad_edit_among_good_ones_fails_alone_with_its_field_named() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let with = |field: &str, value: Value| {
+        let mut edit = upsert(&uuid(99), None, &json!({"title": "never"}));
+        edit[field] = value;
+        edit
+    };
+    let bad = [
+        (json!(null), "non_field_errors"),
+        (json!("upsert"), "non_field_errors"),
+        (json!([]), "non_field_errors"),
+        (json!({}), "id"),
+        (json!({"op": "upsert", "note": {"title": "t"}}), "id"),
+        (with("id", json!(null)), "id"),
+        (with("id", json!(7)), "id"),
+        (with("id", json!("x")), "id"),
+        (with("id", json!("\0".repeat(36))), "id"),
+        (with("op", json!(null)), "op"),
+        (with("op", json!("UPSERT")), "op"),
+        (with("op", json!(["upsert"])), "op"),
+        (with("base_version", json!("1")), "base_version"),
+        (with("base_version", json!(-1)), "base_version"),
+        (with("base_version", json!(1.5)), "base_version"),
+        (with("base_version", json!(u64::MAX)), "base_version"),
+        (with("base_version", json!([])), "base_version"),
+        (with("note", json!(null)), "note"),
+        (with("note", json!("text")), "note"),
+        (with("note", json!([{"title": "t"}])), "note"),
+        (with("note", json!({})), "content"),
+        (with("note", json!({"title": 1})), "title"),
+        (with("note", json!({"title": "a\0"})), "title"),
+        (json!({"op": "upsert", "id": uuid(99)}), "content"),
+        (
+            json!({"op": "delete", "id": uuid(99), "base_version": true}),
+            "base_version",
+        ),
+    ];
+    let mut edits = Vec::new();
+    for (n, (edit, _)) in bad.iter().enumerate() {
+        edits.push(edit.clone());
+        edits.push(upsert(
+            &uuid(n as u64 % 20),
+            None,
+            &json!({"title": format!("good {}", n % 20)}),
+        ));
+    }
+
+    let results = ada.batch(&edits).await;
+
+    assert_eq!(results.len(), edits.len());
+    for (pair, (edit, field)) in results.chunks(2).zip(&bad) {
+        assert_eq!(
+            (&pair[0]["status"], &pair[0]["code"]),
+            (&json!("error"), &json!("invalid")),
+            "{edit}"
+        );
+        let fields: Vec<_> = pair[0]["fields"].as_object().unwrap().keys().collect();
+        assert_eq!(fields, [field], "{edit}");
+        assert!(pair[0]["error"].is_string() && pair[0].get("note").is_none());
+        let good = pair[1]["status"].as_str().unwrap();
+        assert!(["created", "unchanged"].contains(&good), "{}", pair[1]);
+    }
+    assert_eq!(ada.get(NOTES).await.json()["count"], 20);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn half_of_a_surrogate_pair_spoils_its_own_edit_alone() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let (one, two, three) = (uuid(1), uuid(2), uuid(3));
+    let body = format!(
+        r#"{{"edits":[{{"op":"upsert","id":"{one}","note":{{"title":"t","tags":["a\ud800"]}}}},
+            {{"op":"upsert","id":"{two}","note":{{"title":"fine"}}}},
+            {{"op":"upsert","id":"{three}\udc00","note":{{"title":"t"}}}}]}}"#
+    );
+
+    let answer = ada.post_raw(BATCH, "application/json", body).await;
+
+    let answer = answer.json();
+    let results = answer["results"].as_array().unwrap();
+    assert_eq!(statuses(results), ["error", "created", "error"]);
+    assert!(results[0]["fields"]["tags"].is_array(), "{}", results[0]);
+    assert!(results[2]["fields"]["id"].is_array(), "{}", results[2]);
+    assert_eq!(ada.titles(NOTES).await, ["fine"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_edit_of_a_version_that_is_no_more_becomes_a_copy_and_the_note_stays() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let long = "🦀".repeat(200);
+    for (n, base, title, marked) in [
+        (1, Some(1), "Milk", "Milk (conflict)"),
+        (2, None, "", "(conflict)"),
+        (3, Some(7), "Milk ", "Milk  (conflict)"),
+        (
+            4,
+            Some(0),
+            &long,
+            &format!("{} (conflict)", "🦀".repeat(189)),
+        ),
+    ] {
+        let path = path_of(&ada.note(&json!({"id": uuid(n), "title": "theirs"})).await);
+        ada.send("PATCH", &path, &json!({"content": "newer"})).await;
+        let theirs = ada.get(&path).await.json();
+        let mine = json!({
+            "title": title, "content": "mine", "tags": ["a"], "is_pinned": true, "is_archived": true,
+        });
+
+        let result = ada.batch(&[upsert(&uuid(n), base, &mine)]).await.remove(0);
+
+        assert_eq!(
+            (&result["status"], &result["id"]),
+            (&json!("conflict"), &json!(uuid(n)))
+        );
+        assert_eq!(result["note"], theirs);
+        assert_eq!(ada.get(&path).await.json(), theirs);
+        let copy = &result["copy"];
+        assert_eq!(ada.get(&path_of(copy)).await.json(), *copy);
+        assert_eq!(
+            (&copy["conflict_of"], &copy["title"]),
+            (&json!(uuid(n)), &json!(marked))
+        );
+        assert_eq!(copy["version"], 1);
+        for field in ["content", "tags", "is_pinned", "is_archived"] {
+            assert_eq!(copy[field], mine[field], "{field}");
+        }
+    }
+    assert_eq!(ada.get(NOTES).await.json()["count"], 8);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_edit_that_says_what_the_note_says_is_no_conflict() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let note = json!({"title": "Milk", "tags": ["a", "b"]});
+    let path = path_of(&ada.note(&json!({"id": uuid(1), "title": "old"})).await);
+    ada.send("PUT", &path, &note).await;
+
+    for base in [None, Some(0), Some(1), Some(2), Some(9)] {
+        let result = ada.batch(&[upsert(&uuid(1), base, &note)]).await.remove(0);
+        assert_eq!(
+            (&result["status"], &result["note"]["version"]),
+            (&json!("unchanged"), &json!(2)),
+            "{base:?}"
+        );
+    }
+    let other_order = json!({"title": "Milk", "tags": ["b", "a"]});
+    let result = ada
+        .batch(&[upsert(&uuid(1), Some(1), &other_order)])
+        .await
+        .remove(0);
+    assert_eq!(result["status"], "conflict");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_deleted_meanwhile_lives_on_as_it_was_edited() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let trashed = path_of(&ada.note(&json!({"id": uuid(1), "title": "old"})).await);
+    let gone = path_of(&ada.note(&json!({"id": uuid(2), "title": "old"})).await);
+    let as_it_was = path_of(&ada.note(&json!({"id": uuid(3), "title": "old"})).await);
+    ada.delete(&trashed).await;
+    ada.delete(&gone).await;
+    ada.delete(&gone).await;
+    ada.delete(&as_it_was).await;
+
+    let results = ada
+        .batch(&[
+            upsert(&uuid(1), Some(1), &json!({"title": "edited"})),
+            upsert(&uuid(2), Some(1), &json!({"title": "edited"})),
+            upsert(&uuid(3), Some(1), &json!({"title": "old"})),
+        ])
+        .await;
+
+    assert_eq!(statuses(&results), ["updated", "created", "updated"]);
+    let versions: Vec<_> = results
+        .iter()
+        .map(|result| result["note"]["version"].as_i64().unwrap())
+        .collect();
+    assert_eq!(versions, [3, 4, 3]);
+    assert_eq!(ada.get(&trashed).await.json()["title"], "edited");
+    assert_eq!(ada.get(NOTES).await.json()["count"], 3);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_deletion_of_a_version_that_is_no_more_deletes_nothing() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let path = path_of(&ada.note(&json!({"id": uuid(1), "title": "old"})).await);
+    ada.send("PATCH", &path, &json!({"title": "newer"})).await;
+    let newer = ada.get(&path).await.json();
+
+    for base in [0, 1, 3] {
+        let result = ada.batch(&[deletion(&uuid(1), Some(base))]).await.remove(0);
+        assert_eq!(
+            (&result["status"], &result["note"]),
+            (&json!("conflict"), &newer),
+            "{base}"
+        );
+        assert!(result.get("copy").is_none());
+    }
+    assert_eq!(ada.get(&path).await.json(), newer);
+    let result = ada.batch(&[deletion(&uuid(1), Some(2))]).await.remove(0);
+    assert_eq!(result["status"], "deleted");
+    assert_eq!(ada.get(&path).await.status, 404);
+    app.finish().await;
+}
+
+/// The answer may be lost on its way: whoever sends the same again finds everything as it was.
+#[tokio::test]
+async fn the_same_batch_sent_again_changes_nothing() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    for n in 1..=5 {
+        ada.note(&json!({"id": uuid(n), "title": "old"})).await;
+    }
+    for n in 1..=3 {
+        let path = format!("{NOTES}{}/", uuid(n));
+        ada.send("PATCH", &path, &json!({"content": "theirs"}))
+            .await;
+    }
+    ada.delete(&format!("{NOTES}{}/", uuid(5))).await;
+    let edits = [
+        upsert(&uuid(1), Some(1), &json!({"title": "mine"})),
+        upsert(&uuid(2), Some(2), &json!({"title": "mine"})),
+        deletion(&uuid(3), Some(1)),
+        deletion(&uuid(4), Some(1)),
+        upsert(&uuid(5), Some(1), &json!({"title": "mine"})),
+        upsert(&uuid(6), None, &json!({"title": "new"})),
+        upsert(&uuid(7), None, &json!({"title": "made and deleted"})),
+        deletion(&uuid(7), None),
+        upsert(&uuid(8), None, &json!({"title": "made and deleted"})),
+        deletion(&uuid(8), Some(1)),
+        json!({"op": "nonsense"}),
+    ];
+    let first = ada.batch(&edits).await;
+    assert_eq!(
+        statuses(&first),
+        [
+            "conflict", "updated", "conflict", "deleted", "updated", "created", "created",
+            "deleted", "created", "deleted", "error",
+        ]
+    );
+    let before = app.rows().await.of_notes().await;
+    let (_, cursor) = ada.changes_after(None, 100).await;
+
+    for _ in 0..2 {
+        let again = ada.batch(&edits).await;
+        let (changes, _) = ada.changes_after(Some(&cursor), 100).await;
+
+        assert_eq!(app.rows().await.of_notes().await, before);
+        assert_eq!(changes, Vec::<Value>::new());
+        assert_eq!(again[0], first[0], "the same conflict with the same copy");
+        assert_eq!(again[1]["status"], "unchanged");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn twenty_same_batches_at_once_make_one_copy() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let path = path_of(&ada.note(&json!({"id": uuid(1), "title": "old"})).await);
+    ada.send("PATCH", &path, &json!({"title": "theirs"})).await;
+    let edits = [upsert(&uuid(1), Some(1), &json!({"title": "mine"}))];
+
+    let all = futures_util::future::join_all((0..20).map(|_| ada.batch(&edits))).await;
+
+    let copies: std::collections::HashSet<_> = all
+        .iter()
+        .map(|results| results[0]["copy"]["id"].to_string())
+        .collect();
+    assert_eq!(copies.len(), 1);
+    assert_eq!(ada.get(NOTES).await.json()["count"], 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_full_plan_refuses_what_would_be_one_more_and_nothing_else() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    for n in 1..=21 {
+        ada.note(&json!({"id": uuid(n), "title": "old"})).await;
+        if n == 1 {
+            ada.delete(&format!("{NOTES}{}/", uuid(1))).await;
+        }
+    }
+    ada.send(
+        "PATCH",
+        &format!("{NOTES}{}/", uuid(2)),
+        &json!({"title": "theirs"}),
+    )
+    .await;
+    let theirs = ada.get(&format!("{NOTES}{}/", uuid(2))).await.json();
+
+    let results = ada
+        .batch(&[
+            upsert(&uuid(2), Some(1), &json!({"title": "mine"})),
+            upsert(&uuid(30), None, &json!({"title": "new"})),
+            upsert(&uuid(1), Some(1), &json!({"title": "out of the trash"})),
+            upsert(&uuid(3), Some(1), &json!({"title": "edited"})),
+            upsert(&uuid(4), None, &json!({"title": "old"})),
+            deletion(&uuid(5), Some(1)),
+            upsert(&uuid(31), None, &json!({"title": "into the gap"})),
+            upsert(&uuid(32), None, &json!({"title": "too many again"})),
+        ])
+        .await;
+
+    assert_eq!(
+        statuses(&results),
+        [
+            "error",
+            "error",
+            "error",
+            "updated",
+            "unchanged",
+            "deleted",
+            "created",
+            "error"
+        ]
+    );
+    for refused in [0, 1, 2, 7] {
+        let refused = &results[refused];
+        assert_eq!(refused["code"], "note_limit_reached");
+        let words = refused["error"].as_str().unwrap();
+        assert!(
+            words.starts_with("The free plan holds 20 notes. "),
+            "{words}"
+        );
+    }
+    assert_eq!(
+        ada.get(&format!("{NOTES}{}/", uuid(2))).await.json(),
+        theirs
+    );
+    assert_eq!(ada.get(NOTES).await.json()["count"], 20);
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 8.2.2.
+#[tokio::test]
+async fn the_notes_of_others_are_neither_written_nor_deleted_nor_told_of() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let eve = app.member(&Person::new("eve")).await;
+    ada.note(&json!({"id": uuid(1), "title": "live"})).await;
+    let trashed = path_of(&ada.note(&json!({"id": uuid(2), "title": "trashed"})).await);
+    ada.delete(&trashed).await;
+    let before = app.rows().await.of_notes().await;
+
+    for n in [1, 2] {
+        for base in [None, Some(1), Some(2)] {
+            let results = eve
+                .batch(&[
+                    upsert(&uuid(n), base, &json!({"title": "live"})),
+                    deletion(&uuid(n), base),
+                ])
+                .await;
+
+            assert_eq!(
+                results,
+                [
+                    json!({"id": uuid(n), "status": "error", "error": "Another note has this id.", "code": "taken"}),
+                    json!({"id": uuid(n), "status": "unchanged"}),
+                ]
+            );
+        }
+    }
+    assert_eq!(app.rows().await.of_notes().await, before);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_hundred_edits_are_taken_and_no_more() {
+    let app = TestApp::start().await;
+    let ada = app.premium("ada").await;
+    let edits: Vec<_> = (0..101)
+        .map(|n| upsert(&uuid(n), None, &json!({"title": n.to_string()})))
+        .collect();
+    let before = app.rows().await.of_notes().await;
+
+    let more = ada.post(BATCH, &json!({"edits": edits})).await;
+    more.assert_refused("edits", "Ensure this field has no more than 100 elements.");
+    assert_eq!(app.rows().await.of_notes().await, before);
+    let results = ada.batch(&edits[..100]).await;
+
+    assert!(results.iter().all(|result| result["status"] == "created"));
+    assert_eq!(results.len(), 100);
+    assert_eq!(ada.batch(&[]).await, Vec::<Value>::new());
+    for (body, message) in [
+        (json!({}), "This field is required."),
+        (json!({"edits": null}), "Expected a list of items."),
+        (json!({"edits": {}}), "Expected a list of items."),
+        (json!({"edits": "x"}), "Expected a list of items."),
+        (json!({"edits": 1}), "Expected a list of items."),
+    ] {
+        ada.post(BATCH, &body)
+            .await
+            .assert_refused("edits", message);
+    }
+    app.finish().await;
+}

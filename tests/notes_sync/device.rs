@@ -1,0 +1,187 @@
+//! A device that keeps the notes itself: what it knows of the server, and its own edits over it until they are sent.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::support::{Client, deletion, upsert};
+
+/// What of a note its owner writes.
+const WRITTEN: [&str; 5] = ["title", "content", "tags", "is_pinned", "is_archived"];
+
+/// What of a note its owner writes.
+pub fn written(note: &Value) -> Value {
+    let members = WRITTEN
+        .iter()
+        .map(|name| ((*name).to_owned(), note[*name].clone()));
+    Value::Object(members.collect())
+}
+
+/// A note as the server has it: its version and itself, unless it is deleted.
+pub type Known = (i64, Option<Value>);
+
+/// An edit that was not answered yet.
+#[derive(Debug, Clone)]
+struct Edit {
+    base: Option<i64>,
+    /// What was written; `None`: it was deleted.
+    note: Option<Value>,
+}
+
+impl Edit {
+    fn sent(&self, id: &str) -> Value {
+        match &self.note {
+            Some(note) => upsert(id, self.base, note),
+            None => deletion(id, self.base),
+        }
+    }
+}
+
+/// A device.
+pub struct Device {
+    pub client: Client,
+    /// The server's notes, as far as it was told.
+    pub known: BTreeMap<String, Known>,
+    /// Edits by note: one each, since what was not sent yet is edited further where it lies.
+    pending: BTreeMap<String, Edit>,
+    /// A batch whose answer was lost. It is sent again as it was.
+    in_flight: Option<Vec<Value>>,
+    cursor: Option<String>,
+    /// The number of the last change that it has seen, as the rows have it.
+    pub last_change: i64,
+}
+
+impl Device {
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            known: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            in_flight: None,
+            cursor: None,
+            last_change: 0,
+        }
+    }
+
+    /// The notes as somebody sees them who uses it.
+    pub fn notes(&self) -> BTreeMap<String, Value> {
+        let mut notes = BTreeMap::new();
+        for (id, (_, note)) in &self.known {
+            if let Some(note) = note {
+                notes.insert(id.clone(), written(note));
+            }
+        }
+        for (id, edit) in &self.pending {
+            match &edit.note {
+                Some(note) => notes.insert(id.clone(), note.clone()),
+                None => notes.remove(id),
+            };
+        }
+        notes
+    }
+
+    /// Whether a note can be edited now: not while an edit of it is on its way.
+    pub fn may_edit(&self, id: &str) -> bool {
+        let mut in_flight = self.in_flight.iter().flatten();
+        !in_flight.any(|edit| edit["id"] == id)
+    }
+
+    /// Writes a note, or deletes it, without a network.
+    pub fn edit(&mut self, id: &str, note: Option<Value>) {
+        if let Some(pending) = self.pending.get_mut(id) {
+            if pending.base.is_none() && note.is_none() {
+                // It never left the device.
+                self.pending.remove(id);
+            } else {
+                pending.note = note;
+            }
+            return;
+        }
+        // A deleted note is only written again under another identifier.
+        let base = self.known.get(id).map(|(version, _)| *version);
+        self.pending.insert(id.to_owned(), Edit { base, note });
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_quiet(&self) -> bool {
+        self.pending.is_empty() && self.in_flight.is_none()
+    }
+
+    /// Sends its edits. If the answer is lost, it does not know what came of them.
+    pub async fn push(&mut self, answer_is_lost: bool) {
+        let edits = self.in_flight.take().unwrap_or_else(|| {
+            let pending = std::mem::take(&mut self.pending);
+            let edits = pending.iter().take(100).map(|(id, edit)| edit.sent(id));
+            let edits = edits.collect();
+            self.pending = pending.into_iter().skip(100).collect();
+            edits
+        });
+        if edits.is_empty() {
+            return;
+        }
+        let results = self.client.batch(&edits).await;
+        assert_eq!(results.len(), edits.len());
+        if answer_is_lost {
+            self.in_flight = Some(edits);
+            return;
+        }
+        for (edit, result) in edits.iter().zip(&results) {
+            assert_eq!(
+                edit["id"], result["id"],
+                "results are in the order of edits"
+            );
+            self.learn_result(edit, result);
+        }
+    }
+
+    fn learn_result(&mut self, edit: &Value, result: &Value) {
+        let deleting = edit["op"] == "delete";
+        match result["status"].as_str().unwrap() {
+            "created" | "updated" | "unchanged" if !deleting => self.learn_note(&result["note"]),
+            // The feed tells the version.
+            "deleted" | "unchanged" if deleting => {}
+            "conflict" => {
+                self.learn_note(&result["note"]);
+                assert_eq!(result.get("copy").is_none(), deleting, "{result}");
+                if let Some(copy) = result.get("copy") {
+                    self.learn_note(copy);
+                }
+            }
+            _ => panic!("{edit} came to {result}"),
+        }
+    }
+
+    fn learn_note(&mut self, note: &Value) {
+        let id = note["id"].as_str().unwrap();
+        let version = note["version"].as_i64().unwrap();
+        let live = note.get("trashed_at").is_none().then(|| note.clone());
+        self.learn(id, version, live);
+    }
+
+    fn learn(&mut self, id: &str, version: i64, note: Option<Value>) {
+        let known = self.known.get(id).map_or(0, |(version, _)| *version);
+        // An answer that is older than what the feed has told meanwhile says nothing new.
+        if version >= known {
+            self.known.insert(id.to_owned(), (version, note));
+        }
+    }
+
+    /// Reads the feed to its end; returns which notes it told of, in its order.
+    pub async fn pull(&mut self, page_size: u32) -> Vec<String> {
+        let (changes, cursor) = self
+            .client
+            .changes_after(self.cursor.as_deref(), page_size)
+            .await;
+        self.cursor = Some(cursor);
+        let mut told = Vec::new();
+        for change in changes {
+            let id = change["id"].as_str().unwrap();
+            let version = change["version"].as_i64().unwrap();
+            let known = self.known.get(id).map_or(0, |(version, _)| *version);
+            assert!(version >= known, "{change} is older than {known}");
+            self.learn(id, version, change.get("note").cloned());
+            told.push(id.to_owned());
+        }
+        told
+    }
+}
