@@ -19,8 +19,8 @@ use crate::world::{Builder, PATIENCE, World};
 pub enum Manner {
     /// STARTTLS with the right certificate, any login.
     Good,
-    /// The right certificate, and 535 to every login.
-    WrongPassword,
+    /// That reply to this command, and all else as it should be.
+    Answers(&'static str, &'static str),
     /// A certificate that nobody trusts.
     ForeignCertificate,
     /// STARTTLS is not offered, as if somebody in between had taken it out.
@@ -167,6 +167,9 @@ impl Shared {
             let line = line(&mut plain).await?;
             self.in_the_clear.lock().unwrap().push(line.clone());
             match (line.split(' ').next().unwrap(), manner) {
+                (command, Manner::Answers(which, reply)) if command == which => {
+                    say(&mut plain, reply).await?;
+                }
                 ("EHLO", Manner::Stripped) => say(&mut plain, "250 front.test").await?,
                 ("EHLO", _) => say(&mut plain, "250-front.test\r\n250 STARTTLS").await?,
                 ("STARTTLS", _) => break,
@@ -191,13 +194,13 @@ impl Shared {
     ) -> Result<(), Over> {
         loop {
             let line = line(&mut client).await?;
-            match line.split(' ').next().unwrap() {
-                "EHLO" => say(&mut client, "250-front.test\r\n250 AUTH PLAIN LOGIN").await?,
-                "AUTH" if manner == Manner::WrongPassword => {
-                    say(&mut client, "535 5.7.8 Username and password not accepted").await?;
+            match (line.split(' ').next().unwrap(), manner) {
+                (command, Manner::Answers(which, reply)) if command == which => {
+                    say(&mut client, reply).await?;
                 }
-                "AUTH" => break,
-                "QUIT" => return say(&mut client, "221 bye").await,
+                ("EHLO", _) => say(&mut client, "250-front.test\r\n250 AUTH PLAIN LOGIN").await?,
+                ("AUTH", _) => break,
+                ("QUIT", _) => return say(&mut client, "221 bye").await,
                 _ => say(&mut client, "530 5.7.0 Authentication required").await?,
             }
         }

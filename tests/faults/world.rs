@@ -37,11 +37,15 @@ pub enum Door {
     Open(SocketAddr),
 }
 
-/// Says that this machine lacks what a test needs. Not by a macro that prints: a test's own output is shown only if it
-/// fails.
-pub fn skipped(why: &str) {
-    let said = format!("\nSKIPPED: {why}\n");
+/// Says something also if the test passes. Not by a macro that prints: what those say is shown only if it fails.
+pub fn tell(what: &str) {
+    let said = format!("\n{what}\n");
     std::io::stderr().write_all(said.as_bytes()).unwrap();
+}
+
+/// Says that this machine lacks what a test needs.
+pub fn skipped(why: &str) {
+    tell(&format!("SKIPPED: {why}"));
 }
 
 impl Door {
@@ -189,9 +193,12 @@ impl World {
     }
 
     /// Lets people register who do nothing else.
-    pub fn register(&mut self, names: impl IntoIterator<Item = String>) -> Load {
-        let names: Vec<String> = names.into_iter().collect();
-        let plans = names.into_iter().map(|name| Plan::only_to_register(&name));
+    pub fn register<I>(&mut self, names: I) -> Load
+    where
+        I: IntoIterator<Item = String, IntoIter: Send + 'static>,
+    {
+        let plans = names.into_iter();
+        let plans = plans.map(|name| Plan::only_to_register(&name));
         Load::start(self.crowd(), 4, plans)
     }
 

@@ -79,6 +79,23 @@ impl World {
         .await;
     }
 
+    /// Waits until no mail is in a worker's hands.
+    pub async fn none_sending(&self) {
+        until("no mail is in hand", PATIENCE, async || {
+            let mails = self.listed().await;
+            let sending = mails.iter().any(|mail| mail["state"] == "sending");
+            (!sending).then_some(())
+        })
+        .await;
+    }
+
+    /// How many mails are in that state without a try that counts.
+    pub async fn untried(&self, state: &str) -> usize {
+        let mails = self.listed().await;
+        let such = mails.iter().filter(|mail| mail["state"] == state);
+        such.filter(|mail| mail["attempts"] == 0).count()
+    }
+
     /// Every mail, as `smart-notes jobs list` shows it.
     pub async fn listed(&self) -> Vec<Value> {
         let all = ["jobs", "list", "--json", "--limit", "10000"];
