@@ -12,6 +12,7 @@
 //! | `smart-notes-api` (here) | HTTP and nothing else |
 //! | `smart-notes-worker` | the queue's consumer, SMTP, the mails' texts |
 //! | `smart-notes-cli` | `smart-notes`: everything an operator or developer types |
+//! | `heap` | memory that is free, given back to the system: the one crate with `unsafe` |
 //! | `devmail` | an SMTP catcher with a web inbox, for development and tests |
 //!
 //! One request: [`server`] accepts the connection, [`request`] gives the request an id and a

@@ -11,6 +11,7 @@ use domain::clock::SystemClock;
 use domain::vitals::ProcessKind;
 use runtime::database::{Database, Role};
 use runtime::descriptors;
+use runtime::memory;
 use runtime::metrics;
 use runtime::presence::Presence;
 use runtime::program;
@@ -62,6 +63,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         metrics::install()?;
     }
     descriptors::raise_limit(settings.http.max_connections);
+    memory::give_back_regularly();
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Api, &shutdown).await?;
     let listener = smart_notes_api::bind(settings.http.listen)?;

@@ -1,6 +1,6 @@
 //! Who may import whom, read from cargo's own metadata.
 //!
-//! domain ← store-sqlite ← runtime ← {API, worker} ← command line. Only dependencies of the
+//! domain ← store-sqlite ← runtime ← {API, worker} ← command line; runtime alone has the heap. Only dependencies of the
 //! programs count, not those of tests and build scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,13 +15,15 @@ const API: &str = "smart-notes-api";
 const WORKER: &str = "smart-notes-worker";
 const CLI: &str = "smart-notes-cli";
 const DEVMAIL: &str = "smart-notes-devmail";
+const HEAP: &str = "smart-notes-heap";
 
 /// Our crates, and which of our crates each may import.
-const OURS: [(&str, &[&str]); 7] = [
+const OURS: [(&str, &[&str]); 8] = [
     (DOMAIN, &[]),
     (DEVMAIL, &[]),
+    (HEAP, &[]),
     (STORE, &[DOMAIN]),
-    (RUNTIME, &[DOMAIN, STORE]),
+    (RUNTIME, &[DOMAIN, STORE, HEAP]),
     (API, &[DOMAIN, RUNTIME]),
     (WORKER, &[DOMAIN, RUNTIME]),
     (CLI, &[DOMAIN, RUNTIME, API, WORKER, DEVMAIL]),

@@ -12,16 +12,16 @@ use crate::support::Client;
 pub struct Vitals {
     /// Open file descriptors.
     pub descriptors: usize,
-    /// Memory that is in RAM, in KiB.
+    /// Memory of its own that is in RAM, in KiB; what is read from files, as the program itself, is not in it.
     pub memory: u64,
     /// How long the readiness answer took, the middle one of three; zero for a process that answers nobody.
     pub latency: Duration,
 }
 
 /// What a process may hold more than before, without anything having been lost: connections that the
-/// pools open when they need them first, and caches that fill.
+/// pools open when they need them first, and caches that fill, of which SQLite has 2 MiB for each connection.
 const MORE_DESCRIPTORS: usize = 16;
-const MORE_MEMORY: u64 = 64 * 1024;
+const MORE_MEMORY: u64 = 16 * 1024;
 
 /// Slower than this is not "as before", whatever it was before. On a machine that is busy with other things
 /// a ratio to a few milliseconds would say nothing.
@@ -34,7 +34,9 @@ impl Vitals {
         let folder = Path::new(&folder);
         let status = std::fs::read_to_string(folder.join("status")).unwrap();
         let mut lines = status.lines();
-        let resident = lines.find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let resident = lines
+            .find_map(|line| line.strip_prefix("RssAnon:"))
+            .unwrap();
         let number = resident.trim().trim_end_matches(" kB");
         Self {
             descriptors: std::fs::read_dir(folder.join("fd")).unwrap().count(),

@@ -12,6 +12,7 @@ use domain::clock::SystemClock;
 use domain::vitals::ProcessKind;
 use runtime::database::{self, Database, Role};
 use runtime::descriptors;
+use runtime::memory;
 use runtime::metrics;
 use runtime::presence::Presence;
 use runtime::settings::{Env, LoadOptions, Settings};
@@ -54,6 +55,7 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
         metrics::install()?;
     }
     descriptors::raise_limit(settings.http.max_connections);
+    memory::give_back_regularly();
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     ports_must_be_free(&args, settings.http.listen).await?;
     let catcher = Catcher::start(Config {

@@ -9,16 +9,18 @@
 //!    every value;
 //! 3. [`telemetry`]: where log lines go and what may never be in them;
 //! 4. [`descriptors`]: how many files and sockets may be open;
-//! 5. [`shutdown`]: the handle by which a process learns that it has to end, and why;
-//! 6. [`metrics`]: where figures are kept, if somebody wants them;
-//! 7. [`database`]: which database, opened for what the process does;
-//! 8. [`presence`]: its row in that database, with the fingerprints of its keys;
-//! 9. [`hashing`]: the threads that hash passwords, for those that do;
-//! 10. [`supervisor`]: what systemd is told.
+//! 5. [`memory`]: what is free is given back;
+//! 6. [`shutdown`]: the handle by which a process learns that it has to end, and why;
+//! 7. [`metrics`]: where figures are kept, if somebody wants them;
+//! 8. [`database`]: which database, opened for what the process does;
+//! 9. [`presence`]: its row in that database, with the fingerprints of its keys;
+//! 10. [`hashing`]: the threads that hash passwords, for those that do;
+//! 11. [`supervisor`]: what systemd is told.
 
 pub mod database;
 pub mod descriptors;
 pub mod hashing;
+pub mod memory;
 pub mod metrics;
 pub mod presence;
 pub mod program;

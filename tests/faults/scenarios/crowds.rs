@@ -6,7 +6,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 use crate::support::Raw;
 use crate::vitals::Vitals;
-use crate::world::{PATIENCE, World, skipped};
+use crate::world::{PATIENCE, World, skipped, tell};
 
 /// Leaves a process so many file descriptors beyond those it has. Returns the limit before.
 fn limit_descriptors(process: Pid, more: usize) -> Rlimit {
@@ -53,49 +53,65 @@ async fn a_worker_without_file_descriptors_delivers_again_when_it_has_some() {
     world.finish(load).await;
 }
 
-/// So many connections that say nothing, and so many that never end their headers: as many as the API holds.
-const SILENT: usize = 9_000;
-const SLOW: usize = 1_000;
+/// As many connections as the API holds.
+const CROWD: usize = 10_000;
 
-/// The crowd comes twice, and what it leaves behind is looked at after the second time: the first costs the API
-/// some 11 KiB of memory a connection, which the system's allocator keeps for the next.
+/// What each of a crowd does before it does nothing more.
+#[derive(Clone, Copy, Debug)]
+enum Idle {
+    /// Nothing.
+    Silent,
+    /// Begins a request and never ends its headers.
+    Slow,
+    /// Is answered once.
+    Answered,
+}
+
 #[tokio::test]
 #[ignore = "long tier"]
-async fn ten_thousand_idle_connections_keep_nobody_out() {
+async fn ten_thousand_idle_connections_keep_nobody_out_and_leave_nothing_behind() {
     let room = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: room.maximum,
         ..room
     };
-    if room
-        .maximum
-        .is_some_and(|most| most < (SILENT + SLOW + 500) as u64)
-    {
+    if room.maximum.is_some_and(|most| most < CROWD as u64 + 500) {
         return skipped("too few file descriptors for ten thousand connections");
     }
     setrlimit(Resource::Nofile, raised).unwrap();
     let mut world = World::builder().start().await;
     let load = world.load(2);
 
-    a_crowd_comes(&world).await;
-    world.look_at_vitals().await;
-    a_crowd_comes(&world).await;
+    for idle in [Idle::Silent, Idle::Slow, Idle::Answered] {
+        let crowd = crowd(&world, idle).await;
+        world.ledger.more(201, 5).await;
+        drop(crowd);
+    }
 
     world.finish(load).await;
 }
 
-/// Holds as many connections as the API does, while people are served, and lets them go.
-async fn a_crowd_comes(world: &World) {
+/// Holds as many connections as the API does.
+async fn crowd(world: &World, idle: Idle) -> Vec<Raw> {
     let address = world.client().address();
-    let mut held = Vec::with_capacity(SILENT + SLOW);
-    for n in 0..SILENT + SLOW {
+    let mut held = Vec::with_capacity(CROWD);
+    for _ in 0..CROWD {
         let mut connection = Raw::connect(address).await;
-        if n >= SILENT {
-            connection
-                .write("POST /api/auth/login/ HTTP/1.1\r\nX-Slow: ")
-                .await;
+        match idle {
+            Idle::Silent => {}
+            Idle::Slow => {
+                let begun = "POST /api/auth/login/ HTTP/1.1\r\nX-Slow: ";
+                connection.write(begun).await;
+            }
+            Idle::Answered => {
+                let request = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+                connection.write(request).await;
+                connection.until("\r\n\r\n").await;
+            }
         }
         held.push(connection);
     }
-    world.ledger.more(201, 5).await;
+    let held_memory = Vitals::of(world.api().pid()).memory / 1024;
+    tell(&format!("{CROWD} connections, {idle:?}: {held_memory} MiB"));
+    held
 }

@@ -148,7 +148,7 @@ impl World {
     }
 
     /// Remembers how the programs do now, for when all is to be as before.
-    pub async fn look_at_vitals(&mut self) {
+    async fn look_at_vitals(&mut self) {
         let api = Vitals::of_api(self.api().pid(), &self.client()).await;
         self.before = Some([api, Vitals::of(self.worker().pid())]);
     }
