@@ -4,6 +4,7 @@
 //! second after a failed accept. TLS is the proxy's work.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
 use runtime::supervisor::Pulse;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
@@ -50,6 +51,7 @@ pub async fn run(
         .header_read_timeout(settings.http.header_timeout)
         .half_close(true)
         .max_buf_size(HEAD_LIMIT);
+    let http = Arc::new(http);
     loop {
         let accept = async {
             let permit = Arc::clone(&free).acquire_owned().await;
@@ -67,15 +69,13 @@ pub async fn run(
             Ok((stream, peer)) => {
                 // Answers are small: waiting to fill a packet would only delay them.
                 let _ = stream.set_nodelay(true);
-                let service = service(router.clone(), peer);
-                let mut stream = TimeoutStream::new(stream);
-                stream.set_write_timeout(Some(WRITE_TIMEOUT));
-                let stream = Answering::new(Box::pin(stream));
-                let connection = http.serve_connection(TokioIo::new(stream), service);
-                let connection = graceful.watch(connection);
+                let (http, watcher, router) =
+                    (Arc::clone(&http), graceful.watcher(), router.clone());
+                let (patience, shutdown) = (settings.http.header_timeout, shutdown.clone());
                 tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "a connection ended early");
+                    if begins(&stream, patience, &shutdown).await {
+                        // In a box, so that who says nothing does not cost its room.
+                        Box::pin(converse(&http, stream, peer, router, watcher)).await;
                     }
                     drop(permit);
                 });
@@ -95,10 +95,40 @@ pub async fn run(
     }
 }
 
+/// Whether a client says something in time, or leaves, which is for hyper to see. Until then its connection costs
+/// 1 KiB of memory; hyper would take its buffers at once.
+async fn begins(stream: &TcpStream, patience: Duration, shutdown: &Shutdown) -> bool {
+    // Not `readable`: tokio takes a new connection for that until somebody has tried.
+    let mut first = [0];
+    tokio::select! {
+        biased;
+        _ = stream.peek(&mut first) => true,
+        () = shutdown.cancelled() => false,
+        () = sleep(patience) => false,
+    }
+}
+
+/// Answers a connection's requests, one after the other.
+async fn converse(
+    http: &http1::Builder,
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    let stream = Answering::new(Box::pin(stream));
+    let connection = http.serve_connection(TokioIo::new(stream), service(router, peer));
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
 /// The router as hyper wants it, with the peer's address for [`crate::request`].
 fn service(
     router: Router,
-    peer: std::net::SocketAddr,
+    peer: SocketAddr,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = axum::response::Response,

@@ -230,6 +230,20 @@ async fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
 }
 
 #[tokio::test]
+async fn a_connection_on_which_nothing_comes_is_closed() {
+    let app = TestApp::with()
+        .set("SMART_NOTES__HTTP__HEADER_TIMEOUT_SECONDS", "1")
+        .start()
+        .await;
+    let mut connection = Raw::connect(app.client.address()).await;
+
+    let answer = connection.rest().await;
+
+    assert_eq!(answer, "");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_connection_whose_headers_do_not_come_is_closed() {
     let app = TestApp::with()
         .set("SMART_NOTES__HTTP__HEADER_TIMEOUT_SECONDS", "1")

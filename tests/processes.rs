@@ -191,6 +191,7 @@ async fn sigterm_ends_both_programs_although_clients_stay_connected() {
     idle.write("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
         .await;
     idle.until("ok").await;
+    let _silent = Raw::connect(app.client().address()).await;
 
     app.apis[0].process.terminate();
     app.worker.terminate();

@@ -38,7 +38,7 @@ pub struct Http {
     /// request's body; one that can't begin in time is answered 503.
     #[serde(rename = "request_timeout_seconds", with = "units::seconds")]
     pub request_timeout: Duration,
-    /// `header_timeout_seconds`: for a request's headers to arrive.
+    /// `header_timeout_seconds`: for a request to begin, and then for its headers to arrive.
     #[serde(rename = "header_timeout_seconds", with = "units::seconds")]
     pub header_timeout: Duration,
     /// `body_timeout_seconds`: for a request's body to arrive.
