@@ -221,6 +221,7 @@ async fn every_answer_about_notes_is_described() {
         .ask(200, "GET", &format!("{CHANGES}?page_size=1"), &nothing)
         .await
         .field("cursor");
+    ada.send("PATCH", &path, &json!({"title": "later"})).await;
     let mut rows = app.rows().await;
     rows.run("update note_books set forgotten_change = last_change")
         .await;

@@ -136,7 +136,7 @@ fn written_answer(written: Written) -> Response {
         ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
         ("If-Match" = Option<String>, Header, description = "Versions that may be changed.", example = "\"3\""),
     ),
-    request_body = PatchRequest,
+    request_body = Option<PatchRequest>,
     responses(
         (status = 200, description = "The note as it is now.", body = NoteBody),
         (status = 400, description = "A field is wrong, or nothing would be left of the note: `Fields`."),

@@ -120,9 +120,8 @@ fn finish(operation: &mut Operation) {
         shared.extend(["400", "408", "413"]);
         if !SIGNED.contains(&id) {
             // A form has no lists, so that it can't hold all of a note.
-            if !operation.tags.iter().flatten().any(|tag| tag == "Notes") {
-                in_every_form(body);
-            }
+            let of_notes = operation.tags.iter().flatten().any(|tag| tag == "Notes");
+            in_every_form(body, if of_notes { &BODIES[..1] } else { &BODIES });
             shared.push("415");
         }
     }
@@ -145,7 +144,7 @@ fn finish(operation: &mut Operation) {
     }
 }
 
-fn in_every_form(body: &mut RequestBody) {
+fn in_every_form(body: &mut RequestBody, forms: &[&str]) {
     let Some(RefOr::T(content)) = body.content.get(BODIES[0]) else {
         return;
     };
@@ -154,13 +153,13 @@ fn in_every_form(body: &mut RequestBody) {
         Some(RefOr::T(Schema::OneOf(either))) => either.items.first().cloned(),
         schema => schema,
     };
-    for form in BODIES {
-        let schema = schema.clone().map(|schema| match form {
+    for form in forms {
+        let schema = schema.clone().map(|schema| match *form {
             PARTS => with_plain_names(schema),
             _ => schema,
         });
         let content = RefOr::T(Content::new(schema));
-        body.content.insert(form.to_owned(), content);
+        body.content.insert((*form).to_owned(), content);
     }
 }
 
