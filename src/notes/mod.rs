@@ -2,10 +2,10 @@
 //!
 //! | Room | What lives there |
 //! |---|---|
-//! | [`create`], [`one`], [`list`] | a new note, one note, many |
-//! | [`changes`], [`batch`] | what devices need that keep the notes themselves |
-//! | [`body`], [`form`] | a note as it is answered, and as it is sent |
-//! | [`conditions`], [`cursor`], [`query`] | headers, cursors and the query as values |
+//! | `create`, `one`, `list` | a new note, one note, many |
+//! | `changes`, `batch` | what devices need that keep the notes themselves |
+//! | `body`, `form` | a note as it is answered, and as it is sent |
+//! | `conditions`, `cursor`, `query` | headers, cursors and the query as values |
 
 mod batch;
 mod body;

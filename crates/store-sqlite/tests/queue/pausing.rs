@@ -1,7 +1,5 @@
 //! Pauses: nothing is claimed, nobody is woken for it, and everything comes back.
 
-use std::time::Duration;
-
 use domain::id::MailId;
 use domain::mail::{MailKind, MailState};
 use domain::operator::ReleaseHeld;
