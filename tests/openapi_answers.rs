@@ -35,8 +35,8 @@ fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
         _ => vec![kind(value)],
     };
     let is = |kind: &str| types.contains(&kind);
-    let fits = is(kind(value)) || (value.is_i64() && is("integer"));
-    if !fits {
+    let whole = value.is_i64() && is("integer");
+    if !whole && !is(kind(value)) {
         return Some(format!("{value} is none of {types:?}"));
     }
     if value.as_i64() < schema["minimum"].as_i64() && value.is_i64() {
@@ -104,6 +104,14 @@ struct Held {
 }
 
 impl Held {
+    /// A user of that system.
+    async fn by(app: &TestApp) -> Self {
+        Self {
+            document: app.client.get("/api/openapi.json").await.json(),
+            client: app.member(&Person::new("ada")).await,
+        }
+    }
+
     async fn ask(&self, expected: u16, method: &str, path: &str, body: &Value) -> Answer {
         let bare = path.split('?').next().unwrap();
         let described = match bare.trim_matches('/').split('/').collect::<Vec<_>>()[2..] {
@@ -125,27 +133,19 @@ impl Held {
     }
 }
 
+/// The system with a plan that is soon full.
+async fn few_notes() -> TestApp {
+    let app = TestApp::with();
+    app.set("SMART_NOTES__NOTES__FREE_LIMIT", "3").start().await
+}
+
 #[tokio::test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one account's way through every answer, each step as the one before has left things"
-)]
-async fn every_answer_about_notes_is_described() {
-    let app = TestApp::with()
-        .set("SMART_NOTES__NOTES__FREE_LIMIT", "3")
-        .start()
-        .await;
-    let ada = app.member(&Person::new("ada")).await;
-    let document = app.client.get("/api/openapi.json").await.json();
-    let held = Held {
-        document,
-        client: ada.clone(),
-    };
+async fn every_answer_about_one_note_is_described() {
+    let app = few_notes().await;
+    let held = Held::by(&app).await;
     let nothing = json!({});
     let note = json!({"id": uuid(1), "title": "Milk", "content": "and bread", "tags": ["shop"]});
-
-    let made = held.ask(201, "POST", NOTES, &note).await.json();
-    let path = path_of(&made);
+    let path = path_of(&held.ask(201, "POST", NOTES, &note).await.json());
     held.ask(200, "POST", NOTES, &note).await;
     held.ask(409, "POST", NOTES, &json!({"id": uuid(1), "title": "x"}))
         .await;
@@ -162,6 +162,19 @@ async fn every_answer_about_notes_is_described() {
     held.ask(400, "PUT", &path, &json!({"title": [], "tags": "x"}))
         .await;
     held.ask(400, "PATCH", &path, &json!({"title": ""})).await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn every_answer_about_many_notes_is_described() {
+    let app = few_notes().await;
+    let held = Held::by(&app).await;
+    let nothing = json!({});
+    let note = json!({"id": uuid(1), "title": "Milk", "content": "and bread", "tags": ["shop"]});
+    let path = path_of(&held.ask(201, "POST", NOTES, &note).await.json());
+    held.ask(200, "PUT", &path, &json!({"title": "Bread"}))
+        .await;
+    held.ask(200, "PUT", &path, &json!({"title": "Milk"})).await;
     let batch = json!({"edits": [
         upsert(&uuid(1), Some(1), &json!({"title": "in conflict"})),
         upsert(&uuid(2), None, &json!({"title": "third"})),
@@ -172,7 +185,23 @@ async fn every_answer_about_notes_is_described() {
         upsert("no id", None, &json!({"title": 1})),
         null,
     ]});
-    held.ask(200, "POST", BATCH, &batch).await;
+    let results = held.ask(200, "POST", BATCH, &batch).await.json();
+    let statuses: Vec<_> = (0..8)
+        .map(|n| results["results"][n]["status"].clone())
+        .collect();
+    assert_eq!(
+        json!(statuses),
+        json!([
+            "conflict",
+            "created",
+            "error",
+            "updated",
+            "conflict",
+            "unchanged",
+            "error",
+            "error"
+        ])
+    );
     held.ask(400, "POST", BATCH, &nothing).await;
     held.ask(403, "POST", NOTES, &json!({"title": "too many"}))
         .await;
@@ -226,17 +255,31 @@ async fn every_answer_about_notes_is_described() {
         .ask(200, "GET", &format!("{CHANGES}?page_size=1"), &nothing)
         .await
         .field("cursor");
-    ada.send("PATCH", &path, &json!({"title": "later"})).await;
+    held.client
+        .send("PATCH", &path, &json!({"title": "later"}))
+        .await;
     let mut rows = app.rows().await;
     rows.run("update note_books set forgotten_change = last_change")
         .await;
     rows.close().await;
     held.ask(410, "GET", &format!("{CHANGES}?cursor={feed}"), &nothing)
         .await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn every_answer_to_a_condition_and_to_nobody_is_described() {
+    let app = few_notes().await;
+    let held = Held::by(&app).await;
+    let nothing = json!({});
+    let note = json!({"id": uuid(1), "title": "Milk", "content": "and bread", "tags": ["shop"]});
+    let path = path_of(&held.ask(201, "POST", NOTES, &note).await.json());
+    held.ask(200, "PATCH", &path, &json!({"title": "Bread"}))
+        .await;
 
     let stale = Held {
+        client: held.client.with("If-Match", "\"1\""),
         document: held.document.clone(),
-        client: ada.with("If-Match", "\"1\""),
     };
     stale.ask(412, "PATCH", &path, &json!({"title": "x"})).await;
     stale
@@ -252,7 +295,7 @@ async fn every_answer_about_notes_is_described() {
         .ask(412, "POST", &format!("{path}restore/"), &nothing)
         .await;
     let known = Held {
-        client: ada.with("If-None-Match", "*"),
+        client: held.client.with("If-None-Match", "*"),
         ..stale
     };
     known.ask(304, "GET", &path, &nothing).await;
