@@ -4,7 +4,6 @@
 //! case-folded. Where words begin is Unicode Standard Annex 29's business, which also knows scripts without spaces.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
@@ -25,6 +24,10 @@ const LEAD: usize = 60;
 /// A text without case and accents, for comparing.
 #[must_use]
 pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        // Has no marks, and folds as it is lowered.
+        return text.to_ascii_lowercase();
+    }
     text.nfkd()
         .filter(|c| !is_combining_mark(*c))
         .default_case_fold()
@@ -41,13 +44,19 @@ pub fn title_key(title: &str) -> String {
     folded(title).chars().take(KEY_LENGTH).collect()
 }
 
+/// The words of a text, folded, each as often as it stands there.
+fn folded_words(text: &str) -> impl Iterator<Item = String> {
+    text.unicode_words()
+        .map(folded)
+        .filter(|word| !word.is_empty())
+}
+
 /// The words of a search: a note is found if each of them is the beginning of one of its words.
 #[must_use]
 pub fn of_search(text: &str) -> Vec<String> {
     let mut seen = HashSet::new();
-    text.unicode_words()
-        .map(folded)
-        .filter(|word| !word.is_empty() && seen.insert(word.clone()))
+    folded_words(text)
+        .filter(|word| seen.insert(word.clone()))
         .collect()
 }
 
@@ -55,14 +64,19 @@ pub fn of_search(text: &str) -> Vec<String> {
 /// and after each.
 #[must_use]
 pub fn of_note(draft: &Draft) -> String {
-    let mut words = String::with_capacity(draft.content.len() / 2);
+    let mut words = String::with_capacity(draft.title.len() + draft.content.len() / 2 + 3);
     for text in [&draft.title, &draft.content] {
         if !words.is_empty() {
             words.push(BREAK);
         }
         words.push(' ');
-        for word in of_search(text) {
-            let _ = write!(words, "{word} ");
+        let mut seen = HashSet::new();
+        for word in folded_words(text) {
+            if !seen.contains(&word) {
+                words.push_str(&word);
+                words.push(' ');
+                seen.insert(word);
+            }
         }
     }
     words
@@ -106,6 +120,15 @@ mod tests {
             note("Crème Brûlée", "Straße, STRASSE; naïve! 3.5 e\u{301}té"),
             " creme brulee \n strasse naive 3.5 ete "
         );
+    }
+
+    #[test]
+    fn a_text_of_plain_letters_is_folded_as_one_with_others_is() {
+        let plain: String = (0..128).map(char::from).collect();
+
+        let beside = folded(&format!("{plain}é"));
+
+        assert_eq!(format!("{}e", folded(&plain)), beside);
     }
 
     #[test]
