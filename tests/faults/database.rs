@@ -19,6 +19,8 @@ pub struct Database {
     pub mails: Vec<Mail>,
     pub jobs: Vec<Job>,
     pub tries: Vec<Try>,
+    /// Mails whose addresses were refused for good, so that nothing more is sent there.
+    pub suppressions: Vec<String>,
     pub events: Vec<Event>,
 }
 
@@ -125,6 +127,10 @@ impl Database {
             )
             .await,
             tries: rows(connection, "select mail_id, outcome, text from mail_tries").await,
+            suppressions: sqlx::query_scalar("select mail_id from suppressions")
+                .fetch_all(&mut *connection)
+                .await
+                .unwrap(),
             events: rows(connection, "select event, request_id from audit").await,
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::SignedDuration;
 
 use super::Evidence;
-use crate::database::moment;
+use crate::database::{Mail, moment};
 
 /// What may come between the last look at a challenge and the relay's taking the mail: a write to the disk and a
 /// few packets, on a machine that has much else to do.
@@ -93,6 +93,14 @@ pub fn sick_relays_cost_no_attempts(all: &Evidence) -> Vec<String> {
     broken
 }
 
+/// Whether the address was refused for good, be it for another mail.
+fn is_suppressed(all: &Evidence, mail: &Mail) -> bool {
+    let mut alike = all.database.mails.iter();
+    alike.any(|other| {
+        other.recipient == mail.recipient && all.database.suppressions.contains(&other.id)
+    })
+}
+
 pub fn undelivered_mails_have_reasons(all: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
     let living: HashMap<_, _> = (all.database.challenges.iter())
@@ -103,7 +111,9 @@ pub fn undelivered_mails_have_reasons(all: &Evidence) -> Vec<String> {
         let sound = match mail.state.as_str() {
             "delivered" => true,
             "undeliverable" => {
-                all.tries_of(&mail.id, "recipient_refused") > 0 || mail.cut_offs >= 2
+                all.tries_of(&mail.id, "recipient_refused") > 0
+                    || mail.cut_offs >= 2
+                    || is_suppressed(all, mail)
             }
             "poison" => mail.crashes >= 3,
             "cancelled" => mail.recipient.is_empty(),

@@ -105,6 +105,7 @@ pub fn well() -> Evidence {
                 attempt("bob", "cut_off"),
                 attempt("bob", "delivered"),
             ],
+            suppressions: Vec::new(),
             events: vec![
                 event("registered", "registers-ada"),
                 event("registered", "registers-bob"),
