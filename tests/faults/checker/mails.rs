@@ -1,6 +1,6 @@
 //! What the relay took, held against what was to be sent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::SignedDuration;
 
@@ -98,13 +98,16 @@ pub fn undelivered_mails_have_reasons(all: &Evidence) -> Vec<String> {
     let living: HashMap<_, _> = (all.database.challenges.iter())
         .map(|one| (&one.id, one))
         .collect();
+    // Nothing more is sent to an address that was refused once.
+    let refused: HashSet<&str> = (all.database.mails.iter())
+        .filter(|mail| all.tries_of(&mail.id, "recipient_refused") > 0)
+        .map(|mail| mail.recipient.as_str())
+        .collect();
     for mail in &all.database.mails {
         let challenge = mail.challenge_id.as_ref().and_then(|id| living.get(id));
         let sound = match mail.state.as_str() {
             "delivered" => true,
-            "undeliverable" => {
-                all.tries_of(&mail.id, "recipient_refused") > 0 || mail.cut_offs >= 2
-            }
+            "undeliverable" => refused.contains(mail.recipient.as_str()) || mail.cut_offs >= 2,
             "poison" => mail.crashes >= 3,
             "cancelled" => mail.recipient.is_empty(),
             "not_needed" => {

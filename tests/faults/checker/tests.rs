@@ -275,6 +275,10 @@ fn a_mail_that_was_not_delivered_without_a_reason_is_found() {
     excused("undeliverable", |world| {
         world.database.tries[2].outcome = "recipient_refused".to_owned();
     });
+    excused("undeliverable", |world| {
+        world.database.mails[0].recipient = world.database.mails[1].recipient.clone();
+        world.database.tries[0].outcome = "recipient_refused".to_owned();
+    });
     excused("poison", |world| world.database.mails[1].crashes = 3);
     excused("cancelled", |world| {
         world.database.mails[1].recipient.clear();
