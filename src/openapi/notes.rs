@@ -71,9 +71,9 @@ pub struct PatchRequest {
     pub is_archived: Option<bool>,
 }
 
-/// A word that notes are found by.
+/// A word that notes are found by. Space alone is none; U+0085 is space, too, which not every `\s` knows.
 #[derive(ToSchema)]
-#[schema(max_length = 50, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$")]
+#[schema(max_length = 50, pattern = r"^[^\u0000]*[^\s\u0000\u0085][^\u0000]*$")]
 pub struct Tag(pub String);
 
 /// Edits that were made offline.
