@@ -51,7 +51,8 @@ pub async fn buffer(State(state): State<AppState>, request: Request, next: Next)
     response
 }
 
-/// The most bytes of a body where notes are sent: the longest content, each of its characters written as `\uXXXX\uXXXX`.
+/// The most bytes of a body where notes are sent: the longest content, each of its characters written as a
+/// surrogate pair of `\u` escapes, twelve bytes.
 const NOTES_LIMIT: usize = 2 * 1024 * 1024;
 
 /// The same where Stripe sends events, which hold the whole object that they are about.

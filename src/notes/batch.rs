@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::body::NoteBody;
-use super::form::{NO_UUID, NoteForm, nothing};
+use super::form::{NO_UUID, NoteForm};
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
@@ -175,7 +175,7 @@ fn read(state: &AppState, user: UserId, sent: &Sent) -> Result<Edit, Map<String,
     let now = state.clock.now();
     match members.get("op").and_then(Sent::as_str) {
         Some("upsert") => {
-            let empty = nothing();
+            let empty = Members::new();
             let note = match members.get("note") {
                 Some(Sent::Object(note)) => note,
                 Some(_) => return Err(wrong("note", "Expected an object.")),

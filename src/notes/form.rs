@@ -1,7 +1,5 @@
 //! A note as it is sent: fields of a body as a draft, with a message for each that is wrong.
 
-use std::collections::HashMap;
-
 use axum::extract::{FromRequest, Request};
 use axum::http::{Extensions, HeaderMap};
 use domain::notes::edit::Patch;
@@ -168,9 +166,4 @@ pub fn text(sent: &Sent, most: usize) -> Result<String, String> {
         Sent::Text(text) => Ok(text.clone()),
         _ => Err(NOT_TEXT.to_owned()),
     }
-}
-
-/// No fields at all, for what should have been an object and is none.
-pub fn nothing() -> Members {
-    HashMap::new()
 }
