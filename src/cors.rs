@@ -3,6 +3,7 @@
 //! Stands before everything that answers, so that neither a route's own `OPTIONS` nor its 401 meets a
 //! preflight. There are no cookies, hence no credentials in the sense of CORS: a page sends its token itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -36,14 +37,14 @@ const READ: [HeaderName; 6] = [
 
 /// The rules for these settings; `None` where no page is named, and no header of CORS is ever sent.
 #[must_use]
-pub fn rules(http: &Http) -> Option<CorsLayer> {
+pub fn rules(http: &Http) -> Option<Arc<CorsLayer>> {
     let origins: Vec<HeaderValue> = http
         .cors_origins
         .iter()
         .filter_map(|origin| HeaderValue::from_str(origin).ok())
         .collect();
     (!origins.is_empty()).then(|| {
-        CorsLayer::new()
+        let rules = CorsLayer::new()
             .allow_origin(origins)
             .allow_methods([
                 Method::GET,
@@ -54,12 +55,13 @@ pub fn rules(http: &Http) -> Option<CorsLayer> {
             ])
             .allow_headers(SENT)
             .expose_headers(READ)
-            .max_age(MAX_AGE)
+            .max_age(MAX_AGE);
+        Arc::new(rules)
     })
 }
 
 /// Answers preflights and adds the headers of CORS. An `OPTIONS` that is no preflight is the route's.
-pub async fn apply(State(rules): State<CorsLayer>, request: Request, next: Next) -> Response {
+pub async fn apply(State(rules): State<Arc<CorsLayer>>, request: Request, next: Next) -> Response {
     let preflight = request
         .headers()
         .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);

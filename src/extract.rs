@@ -9,6 +9,7 @@ use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
@@ -24,31 +25,37 @@ use crate::sent::{Members, Sent};
 /// An answer to a body that is still on its way would make the server close the connection under
 /// the client's next request. What goes wrong is kept for the handler that wants the body, so
 /// that 401, 404 and 405 still come first.
-pub async fn buffer(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub fn buffer(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> impl Future<Output = Response> {
     let http = &state.http;
     let (mut head, body) = request.into_parts();
     let limit = limit_of(head.uri.path(), http.body_limit_bytes);
-    let read = Limited::new(body, limit).collect();
-    let body = match timeout(http.body_timeout, read).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) => Err(unreadable(error.as_ref(), limit)),
-        Err(_) => Err(ApiError::BodyTimeout),
-    };
-    if let Some(origin) = head.extensions.get_mut::<Origin>() {
-        // A slow network is not held against the request.
-        origin.write_by = Instant::now() + state.write_within;
-    }
-    let complete = body.is_ok();
-    head.extensions
-        .insert(Body(Arc::new(Mutex::new(Some(body)))));
-    let mut response = next
-        .run(Request::from_parts(head, axum::body::Body::empty()))
-        .await;
-    if !complete {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
-    }
-    response
+    let read = timeout(http.body_timeout, Limited::new(body, limit).collect());
+    read.then(move |read| {
+        let body = match read {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) => Err(unreadable(error.as_ref(), limit)),
+            Err(_) => Err(ApiError::BodyTimeout),
+        };
+        if let Some(origin) = head.extensions.get_mut::<Origin>() {
+            // A slow network is not held against the request.
+            origin.write_by = Instant::now() + state.write_within;
+        }
+        let complete = body.is_ok();
+        head.extensions
+            .insert(Body(Arc::new(Mutex::new(Some(body)))));
+        let request = Request::from_parts(head, axum::body::Body::empty());
+        next.run(request).map(move |mut response| {
+            if !complete {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            response
+        })
+    })
 }
 
 /// The most bytes of a body where notes are sent: the longest content, each of its characters written as a
@@ -104,7 +111,8 @@ impl Fields {
         match media(&sent).as_str() {
             "application/json" => json(&body),
             "application/x-www-form-urlencoded" => urlencoded(&body),
-            "multipart/form-data" => multipart(&sent, body).await,
+            // In a box: it is rare, and its room would be every request's.
+            "multipart/form-data" => Box::pin(multipart(&sent, body)).await,
             _ => Err(ApiError::UnsupportedMediaType(sent)),
         }
     }

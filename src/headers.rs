@@ -1,7 +1,6 @@
 //! Headers that every answer carries.
 
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Security headers as clients have them from before, and `no-store` (OWASP ASVS 5.0 14.3.2).
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -15,16 +14,16 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
+/// How many headers an answer has at most, as a rule: the most that a map holds before it takes twice the room.
+pub const USUAL: usize = 12;
+
 /// Adds them, where the handler has not set its own.
-pub async fn add(mut response: Response) -> Response {
+pub fn add(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
-        response
-            .headers_mut()
+        headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
     // Beside what CORS says of it.
-    let accept = HeaderValue::from_static("Accept");
-    response.headers_mut().append(header::VARY, accept);
-    response
+    headers.append(header::VARY, HeaderValue::from_static("Accept"));
 }

@@ -48,6 +48,7 @@ pub mod webhooks;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use domain::clock::Clock;
 use domain::store::Store;
@@ -55,6 +56,7 @@ use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
 use runtime::supervisor::{self, Pulse};
 use tokio::net::{TcpListener, TcpSocket};
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use state::AppState;
@@ -152,25 +154,18 @@ pub fn routes(switches: Switches) -> Routes {
 pub fn router(state: AppState) -> Router {
     let (routes, described) = routes(state.rules.switches).split_for_parts();
     let document = Document::new(&openapi::finished(described, state.rules.password));
-    let inner = routes
+    // The first is the outermost. Together, since each call of `layer` costs every request a few boxes.
+    let layers = (
+        from_fn_with_state(state.clone(), request::identify),
+        option_layer(cors::rules(&state.http).map(|rules| from_fn_with_state(rules, cors::apply))),
+        from_fn_with_state(state.clone(), extract::buffer),
+        CatchPanicLayer::custom(error::panicked),
+        Extension(state.flood.clone()),
+        Extension(document),
+    );
+    routes
         .merge(docs::files())
         .fallback(route::not_found)
-        .layer(Extension(document))
-        .layer(Extension(state.flood.clone()))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(axum::middleware::from_fn_with_state(
-            state.clone(),
-            extract::buffer,
-        ));
-    let shared = match cors::rules(&state.http) {
-        Some(rules) => inner.layer(axum::middleware::from_fn_with_state(rules, cors::apply)),
-        None => inner,
-    };
-    shared
-        .layer(axum::middleware::map_response(headers::add))
-        .layer(axum::middleware::from_fn_with_state(
-            state.clone(),
-            request::identify,
-        ))
+        .layer(layers)
         .with_state(state)
 }

@@ -9,12 +9,14 @@ use axum::middleware::Next;
 use axum::response::Response;
 use domain::audit::Actor;
 use domain::client::ClientKey;
+use futures_util::FutureExt;
 use runtime::settings::Http;
 use tracing::Instrument;
 use ulid::Ulid;
 
 use crate::AppState;
 use crate::client_address::client_address;
+use crate::headers;
 
 /// Names a request in the answer and in the records.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,8 +32,13 @@ pub struct Origin {
     pub write_by: Instant,
 }
 
-/// Gives the request its [`Origin`], the answer its `X-Request-Id`, and the log its one line.
-pub async fn identify(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+/// Gives the request its [`Origin`], the answer its `X-Request-Id` and the headers that every answer carries, and the
+/// log its one line.
+pub fn identify(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> impl Future<Output = Response> {
     let started = Instant::now();
     let peer = request
         .extensions()
@@ -49,30 +56,30 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
     };
     let id = origin.actor.request_id.clone();
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let span = tracing::info_span!("request", request.id = id);
     request.extensions_mut().insert(origin);
 
-    let mut response = next.run(request).instrument(span).await;
-
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    let (status, took) = (response.status(), started.elapsed());
-    state.meters.answered(&method, &route, status, took);
-    // Outside the span, with the id as its own field: where the worker's lines have it, too.
-    tracing::info!(
-        http.method = %method,
-        http.route = route,
-        http.status = status.as_u16(),
-        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        request.id = id,
-        "answered"
-    );
-    response
+    // Futures put together take up no more room than they need, which each request in hand does.
+    next.run(request).instrument(span).map(move |mut response| {
+        headers::add(response.headers_mut());
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
+        let (status, took) = (response.status(), started.elapsed());
+        state.meters.answered(&method, route, status, took);
+        // Outside the span, with the id as its own field: where the worker's lines have it, too.
+        tracing::info!(
+            http.method = %method,
+            http.route = route,
+            http.status = status.as_u16(),
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            request.id = id,
+            "answered"
+        );
+        response
+    })
 }
 
 fn user_agent(headers: &HeaderMap) -> String {

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use axum::{Extension, Json, middleware};
 use serde_json::json;
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
@@ -110,10 +111,7 @@ fn add(
         return routes;
     };
     let (path, allow) = (path.clone(), allowed(item));
-    let handler = finish(handler).layer(middleware::map_response(move |mut answer: Response| {
-        answer.headers_mut().insert(header::ALLOW, allow.clone());
-        std::future::ready(answer)
-    }));
+    let handler = finish(handler).layer(SetResponseHeaderLayer::overriding(header::ALLOW, allow));
     let routes = match path.strip_suffix('/') {
         Some(bare) => routes.route(bare, handler.clone()),
         None => routes,

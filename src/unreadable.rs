@@ -100,7 +100,8 @@ fn in_full(bytes: &[u8]) -> Option<Vec<u8>> {
         _ => return None,
     };
     let id = Ulid::generate().to_string();
-    let response = headers::add(error.into_response()).now_or_never()?;
+    let mut response = error.into_response();
+    headers::add(response.headers_mut());
     tracing::info!(
         http.status = response.status().as_u16(),
         request.id = id,

@@ -3,6 +3,7 @@
 //! A protected handler takes [`Authenticated`] first, so that 401 comes before everything that is wrong
 //! with the body; public handlers don't look at the header at all, so a stale token blocks nobody.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -28,19 +29,29 @@ impl FromRequestParts<AppState> for Authenticated {
 
     /// A request without a good token is an anonymous one, and counts as such.
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let found = Self::find(parts, state).await;
-        if let (Err(ApiError::Unauthorized(_)), Some(origin)) =
-            (&found, parts.extensions.get::<Origin>())
-        {
-            state.flood.count(&origin.actor.client)?;
-        }
-        found
+        let token = presented(&parts.headers);
+        Self::by(token, parts.extensions.get(), state).await
     }
 }
 
 impl Authenticated {
-    async fn find(parts: &Parts, state: &AppState) -> Result<Self, ApiError> {
-        let token = presented(&parts.headers)?;
+    /// Whoever presents a token. One that is not good counts as an anonymous request of its client.
+    pub async fn by(
+        token: Result<SecretHash, Unauthorized>,
+        origin: Option<&Origin>,
+        state: &AppState,
+    ) -> Result<Self, ApiError> {
+        let found = match token {
+            Ok(token) => Self::find(token, state).await,
+            Err(none) => Err(none.into()),
+        };
+        if let (Err(ApiError::Unauthorized(_)), Some(origin)) = (&found, origin) {
+            state.flood.count(&origin.actor.client)?;
+        }
+        found
+    }
+
+    async fn find(token: SecretHash, state: &AppState) -> Result<Self, ApiError> {
         let now = state.clock.now();
         let mut view = state.store.view().await?;
         let found = view.session(&token).await?;
@@ -64,8 +75,19 @@ impl Authenticated {
     }
 }
 
+/// The token that a request presents, not looked up yet.
+pub struct Presented(pub Result<SecretHash, Unauthorized>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Presented {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(presented(&parts.headers)))
+    }
+}
+
 /// The hash of the token that a request presents, good or not.
-pub fn presented(headers: &HeaderMap) -> Result<SecretHash, Unauthorized> {
+fn presented(headers: &HeaderMap) -> Result<SecretHash, Unauthorized> {
     let header = headers
         .get(header::AUTHORIZATION)
         .map_or(&b""[..], HeaderValue::as_bytes);

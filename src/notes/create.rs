@@ -4,20 +4,19 @@
 //! written all the time. Only when nothing was added is asked why.
 
 use axum::Extension;
-use axum::extract::{FromRequestParts, Request, State};
-use axum::http::StatusCode;
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::response::Response;
 use domain::notes::create::{Create, CreateAtOnce, new_note};
 use domain::notes::port::Owner;
-use domain::notes::{Draft, NoteId, Written};
+use domain::notes::{Draft, NoteId};
+use domain::token::SecretHash;
 
-use super::body::{NoteBody, answer};
+use super::body::{self, NoteBody};
 use super::form::{NoteFields, NoteForm};
 use super::refused;
 use crate::AppState;
-use crate::auth::session::{Authenticated, TOUCH_EVERY, presented};
-use crate::error::ApiError;
+use crate::auth::session::{Authenticated, Presented, TOUCH_EVERY};
+use crate::error::{ApiError, Unauthorized};
 use crate::openapi::notes::NewNoteRequest;
 use crate::request::Origin;
 
@@ -41,43 +40,65 @@ use crate::request::Origin;
 pub(super) async fn create(
     State(state): State<AppState>,
     Extension(origin): Extension<Origin>,
-    request: Request,
+    Presented(token): Presented,
+    fields: Result<NoteFields, ApiError>,
 ) -> Result<Response, ApiError> {
-    let (mut head, _) = request.into_parts();
-    let sent = NoteFields::of(&head.extensions, &head.headers).await;
-    let sent = sent.and_then(|fields| read(&fields));
-    let (limits, now) = (state.rules.notes, state.clock.now());
-    if let (Ok((id, draft)), Some(owner)) = (&sent, bearer(&head, &state)) {
-        let new = CreateAtOnce(new_note(owner, *id, draft.clone(), limits, now));
-        if let Some(note) = state.store.write_by(origin.write_by, new).await? {
-            return Ok(answer(StatusCode::CREATED, note));
+    let sent = fields.and_then(|fields| read(&fields));
+    if let (Ok(sent), Ok(token)) = (&sent, &token) {
+        let (id, draft) = sent.clone();
+        let new = new_note(
+            bearer(*token, &state),
+            id,
+            draft,
+            state.rules.notes,
+            state.clock.now(),
+        );
+        let added = state
+            .store
+            .write_by(origin.write_by, CreateAtOnce(new))
+            .await?;
+        if let Some(note) = added {
+            return Ok(body::created(note));
         }
     }
-    // Something is wrong, or there is nothing new. If it is the token, that comes before all else.
-    let Authenticated(session) = Authenticated::from_request_parts(&mut head, &state).await?;
+    // In a box: it is rare, and its room would be every request's.
+    Box::pin(step_by_step(state, origin, token, sent)).await
+}
+
+/// When something is wrong, or nothing new. If it is the token, that comes before all else.
+async fn step_by_step(
+    state: AppState,
+    origin: Origin,
+    token: Result<SecretHash, Unauthorized>,
+    sent: Result<(Option<NoteId>, Draft), ApiError>,
+) -> Result<Response, ApiError> {
+    let Authenticated(session) = Authenticated::by(token, Some(&origin), &state).await?;
     let (id, draft) = sent?;
-    let create = Create::new(session.user.id, id, draft, limits, now);
+    let create = Create::new(
+        session.user.id,
+        id,
+        draft,
+        state.rules.notes,
+        state.clock.now(),
+    );
     let written = state.store.write_by(origin.write_by, create).await?;
-    Ok(match written.map_err(refused)? {
-        Written::Created(note) => answer(StatusCode::CREATED, note),
-        Written::Changed(note) | Written::Unchanged(note) => answer(StatusCode::OK, note),
-    })
+    Ok(body::written(written.map_err(refused)?))
 }
 
-/// The note that is sent, with an identifier in any case.
-fn read(fields: &NoteFields) -> Result<(NoteId, Draft), ApiError> {
+/// The note that is sent, with the identifier that the client has chosen, if it has.
+fn read(fields: &NoteFields) -> Result<(Option<NoteId>, Draft), ApiError> {
     let mut form = NoteForm::new(fields);
-    let (id, draft) = (form.id(), form.draft());
+    let note = (form.id(), form.draft());
     form.finish().map_err(ApiError::Fields)?;
-    Ok((id.unwrap_or_else(NoteId::generate), draft))
+    Ok(note)
 }
 
-/// Whoever has the request's token, if its session needs no more than to be looked at: a session that was not used
+/// Whoever has the token, if its session needs no more than to be looked at: a session that was not used
 /// for some minutes is noted to be, which is [`Authenticated`]'s business.
-fn bearer(head: &Parts, state: &AppState) -> Option<Owner> {
+fn bearer(token: SecretHash, state: &AppState) -> Owner {
     let noted = TOUCH_EVERY.min(state.rules.session.idle);
-    Some(Owner::Bearer {
-        token: presented(&head.headers).ok()?,
+    Owner::Bearer {
+        token,
         used_since: state.clock.now() - noted,
-    })
+    }
 }

@@ -5,11 +5,11 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::notes::Note;
 use domain::notes::edit::{Change, Replace};
 use domain::notes::remove::{Remove, Restore};
-use domain::notes::{Note, Written};
 
-use super::body::{NoteBody, REVALIDATE, answer, etag};
+use super::body::{self, NoteBody, REVALIDATE, etag};
 use super::conditions::condition;
 use super::form::{NoteFields, NoteForm};
 use super::query::Query;
@@ -61,7 +61,7 @@ pub(super) async fn show(
         let tag = [(header::ETAG, etag(note.version))];
         (StatusCode::NOT_MODIFIED, tag).into_response()
     } else {
-        answer(StatusCode::OK, note)
+        body::found(note)
     };
     response
         .headers_mut()
@@ -114,14 +114,7 @@ pub(super) async fn replace(
         now: state.clock.now(),
     };
     let written = state.store.write_by(origin.write_by, replace).await?;
-    Ok(written_answer(written.map_err(refused)?))
-}
-
-fn written_answer(written: Written) -> Response {
-    match written {
-        Written::Created(note) => answer(StatusCode::CREATED, note),
-        Written::Changed(note) | Written::Unchanged(note) => answer(StatusCode::OK, note),
-    }
+    Ok(body::written(written.map_err(refused)?))
 }
 
 /// Change a note
@@ -164,7 +157,7 @@ pub(super) async fn change(
         now: state.clock.now(),
     };
     let written = state.store.write_by(origin.write_by, change).await?;
-    Ok(written_answer(written.map_err(refused)?))
+    Ok(body::written(written.map_err(refused)?))
 }
 
 /// Delete a note
@@ -247,5 +240,5 @@ pub(super) async fn restore(
         now: state.clock.now(),
     };
     let written = state.store.write_by(origin.write_by, restore).await?;
-    Ok(written_answer(written.map_err(refused)?))
+    Ok(body::written(written.map_err(refused)?))
 }

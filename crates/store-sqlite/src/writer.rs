@@ -7,9 +7,11 @@
 //! begun, and one that was begun is finished even if its caller has gone away.
 
 use std::any::Any;
+use std::iter;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::vec::Drain;
 
 use async_trait::async_trait;
 use domain::store::{AnyWrite, StoreError};
@@ -178,7 +180,7 @@ impl Owner {
             if received == 0 {
                 break;
             }
-            if let Err(fatal) = self.commit(std::mem::take(&mut group)).await {
+            if let Err(fatal) = self.commit(&mut group).await {
                 (self.on_fatal)(fatal);
                 return;
             }
@@ -189,14 +191,11 @@ impl Owner {
         let _ = self.connection.close().await;
     }
 
-    /// Runs a group and answers everybody in it. An error is fatal for the process.
-    async fn commit(&mut self, group: Vec<Waiting>) -> Result<(), String> {
+    /// Runs a group and answers everybody in it, which empties it. An error is fatal for the process.
+    async fn commit(&mut self, group: &mut Vec<Waiting>) -> Result<(), String> {
         let now = Instant::now();
-        let (group, late): (Vec<_>, Vec<_>) = group
-            .into_iter()
-            .partition(|waiting| waiting.deadline > now);
-        for waiting in late {
-            self.too_late(waiting);
+        for late in group.extract_if(.., |waiting| waiting.deadline <= now) {
+            self.too_late(late);
         }
         if group.is_empty() {
             return Ok(());
@@ -204,16 +203,16 @@ impl Owner {
         for since in group.iter().filter_map(|waiting| waiting.since) {
             self.meters.begins(now.duration_since(since));
         }
-        match self.attempt(&group).await {
+        match self.attempt(group).await {
             Ok(answers) => {
                 self.meters.committed(now.elapsed());
-                for (waiting, answer) in group.into_iter().zip(answers) {
+                for (waiting, answer) in group.drain(..).zip(answers) {
                     let _ = waiting.answer.send(Ok(answer));
                 }
                 Ok(())
             }
-            Err(Failure::Refused(error)) => self.refuse(group, error),
-            Err(Failure::Member) => self.one_by_one(group).await,
+            Err(Failure::Refused(error)) => self.refuse(group.drain(..), error),
+            Err(Failure::Member) => self.one_by_one(group.drain(..)).await,
         }
     }
 
@@ -233,21 +232,21 @@ impl Owner {
     }
 
     /// Each in its own transaction, after a group had to be rolled back.
-    async fn one_by_one(&mut self, group: Vec<Waiting>) -> Result<(), String> {
+    async fn one_by_one(&mut self, group: Drain<'_, Waiting>) -> Result<(), String> {
         for waiting in group {
             if waiting.deadline <= Instant::now() {
                 self.too_late(waiting);
                 continue;
             }
             if let Err(error) = self.begin().await {
-                self.refuse(vec![waiting], error)?;
+                self.refuse(iter::once(waiting), error)?;
                 continue;
             }
             let answer = match run_caught(waiting.unit.as_ref(), &mut self.connection).await {
                 Ok(answer) => match self.commit_or_roll_back().await {
                     Ok(()) => Ok(answer),
                     Err(error) => {
-                        self.refuse(vec![waiting], error)?;
+                        self.refuse(iter::once(waiting), error)?;
                         continue;
                     }
                 },
@@ -270,7 +269,11 @@ impl Owner {
     }
 
     /// Tells everybody in a group that nothing was changed. A disk that lost data is fatal.
-    fn refuse(&self, group: Vec<Waiting>, error: sqlx::Error) -> Result<(), String> {
+    fn refuse(
+        &self,
+        group: impl ExactSizeIterator<Item = Waiting>,
+        error: sqlx::Error,
+    ) -> Result<(), String> {
         let fatal =
             is_fatal(&error).then(|| format!("the disk did not keep the database: {error}"));
         let shared = Arc::new(store_error(error));

@@ -92,6 +92,7 @@ on_sqlite! {
         lifting_what_is_not_suppressed_changes_and_records_nothing;
     noting:
         a_note_comes_back_as_it_was_written,
+        a_note_with_an_identifier_of_its_own_begins_with_version_1,
         an_identifier_is_given_once_whoever_asks_for_it,
         of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows,
         a_trashed_note_leaves_room_and_comes_back_only_into_room,

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use domain::clock::{Clock, SystemClock};
 use domain::id::UserId;
 use domain::notes::port::{NewNote, Owner};
-use domain::notes::{Draft, NoteId, create};
+use domain::notes::{Draft, create};
 use domain::password::{HashCost, Hasher, Password, PasswordHash};
 use domain::plans::NoteLimits;
 use domain::store::{StoreError, Tx, Write};
@@ -199,8 +199,7 @@ fn new_note(user: UserId, n: u32, length: u32) -> NewNote {
         free: u32::MAX,
         premium: None,
     };
-    let id = NoteId::generate();
-    create::new_note(Owner::User(user), id, draft, limits, SystemClock.now())
+    create::new_note(Owner::User(user), None, draft, limits, SystemClock.now())
 }
 
 struct AddNotes(Vec<NewNote>);

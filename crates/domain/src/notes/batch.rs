@@ -116,7 +116,7 @@ impl Upsert {
         };
         let mut new = new_note(
             Owner::User(self.user),
-            self.copy_id(),
+            Some(self.copy_id()),
             draft,
             self.limits,
             self.now,

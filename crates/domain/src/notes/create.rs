@@ -17,9 +17,15 @@ pub struct Create {
 }
 
 impl Create {
-    /// A note of a user that is to be added.
+    /// A note of a user that is to be added; `id`: if the client has chosen one.
     #[must_use]
-    pub fn new(user: UserId, id: NoteId, draft: Draft, limits: NoteLimits, now: Timestamp) -> Self {
+    pub fn new(
+        user: UserId,
+        id: Option<NoteId>,
+        draft: Draft,
+        limits: NoteLimits,
+        now: Timestamp,
+    ) -> Self {
         Self {
             user,
             new: new_note(Owner::User(user), id, draft, limits, now),
@@ -63,11 +69,11 @@ impl Write for CreateAtOnce {
     }
 }
 
-/// A note at its beginning.
+/// A note at its beginning; `id`: if the client has chosen one.
 #[must_use]
 pub fn new_note(
     owner: Owner,
-    id: NoteId,
+    id: Option<NoteId>,
     draft: Draft,
     limits: NoteLimits,
     now: Timestamp,
@@ -75,8 +81,9 @@ pub fn new_note(
     NewNote {
         owner,
         words: words::of_note(&draft),
+        id_is_fresh: id.is_none(),
         note: Note {
-            id,
+            id: id.unwrap_or_else(NoteId::generate),
             draft,
             created: now,
             updated: now,

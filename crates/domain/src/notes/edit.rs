@@ -59,7 +59,7 @@ impl Replace {
             ..
         } = self;
         let Some(stored) = stored else {
-            let new = new_note(Owner::User(*user), *id, draft.clone(), *limits, *now);
+            let new = new_note(Owner::User(*user), Some(*id), draft.clone(), *limits, *now);
             return Ok(match tx.insert_note(&new).await? {
                 Some(version) => Ok(Written::Created(with_version(&new, version))),
                 None => Err(match no_room(tx, *user, &new).await? {

@@ -32,6 +32,8 @@ pub struct NewNote {
     pub owner: Owner,
     /// What; its version counts on from the note that was deleted under this identifier, if one was.
     pub note: Note,
+    /// Whether the identifier was made for it: then no note was deleted under it.
+    pub id_is_fresh: bool,
     /// Its words, as search sees them.
     pub words: String,
     /// How many notes each plan allows.

@@ -37,8 +37,8 @@ pub(super) async fn insert(
             (None, Some(token.as_bytes()), Some(micros(*used_since)))
         }
     };
-    sqlx::query_scalar!(
-        r#"insert into notes (user_id, id, title, title_key, tags, is_pinned, is_archived, created_at, updated_at,
+    let added = sqlx::query!(
+        "insert into notes (user_id, id, title, title_key, tags, is_pinned, is_archived, created_at, updated_at,
                version, change, conflict_of, words, content)
            select book.user_id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8,
                coalesce((select version + 1 from note_tombstones as old
@@ -51,8 +51,7 @@ pub(super) async fn insert(
              and book.live < iif(exists (
                      select 1 from plan_grants
                      where plan_grants.user_id = book.user_id and (until_at is null or until_at > ?8)), ?13, ?12)
-           on conflict do nothing
-           returning version as "version!""#,
+           on conflict do nothing",
         user,
         row.id,
         note.draft.title,
@@ -69,9 +68,22 @@ pub(super) async fn insert(
         token,
         used_since
     )
-    .fetch_optional(connection)
+    .execute(&mut *connection)
     .await
-    .map_err(store_error)
+    .map_err(store_error)?;
+    match added.rows_affected() {
+        0 => Ok(None),
+        _ if new.id_is_fresh => Ok(Some(1)),
+        _ => version_of(connection, &row.id).await.map(Some),
+    }
+}
+
+/// Apart from the statement that adds the note: returning it there makes `SQLite` keep it in a table of its own first.
+async fn version_of(connection: &mut SqliteConnection, id: &str) -> Result<i64, StoreError> {
+    sqlx::query_scalar!("select version from notes where id = ?", id)
+        .fetch_one(connection)
+        .await
+        .map_err(store_error)
 }
 
 pub(super) async fn revive(

@@ -43,6 +43,7 @@ fn new(user: UserId, n: u64, draft: Draft) -> NewNote {
     NewNote {
         owner: Owner::User(user),
         words: words::of_note(&draft),
+        id_is_fresh: false,
         note: Note {
             id: id(n),
             draft,
@@ -152,6 +153,19 @@ pub async fn a_note_comes_back_as_it_was_written(store: Store) {
     let changed = note.note.changed(draft("t", ""), at(3));
     update(&store, ada, &changed).await;
     assert_eq!(stored(&store, ada, 1).await, Some(changed));
+}
+
+pub async fn a_note_with_an_identifier_of_its_own_begins_with_version_1(store: Store) {
+    let ada = user(&store, "ada").await;
+    let fresh = NewNote {
+        id_is_fresh: true,
+        ..new(ada, 1, draft("t", ""))
+    };
+
+    let versions = [insert(&store, &fresh).await, insert(&store, &fresh).await];
+
+    assert_eq!(versions, [Some(1), None]);
+    assert_eq!(stored(&store, ada, 1).await, Some(fresh.note));
 }
 
 pub async fn an_identifier_is_given_once_whoever_asks_for_it(store: Store) {
