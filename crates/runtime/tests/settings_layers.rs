@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use smart_notes_runtime::settings::{Env, LogFormat, RelaySecurity};
 use support::{KEY, Place, load, refused, row};
 
 const DEFAULT_TOML: &str = include_str!("../../../config/default.toml");
+const README: &str = include_str!("../../../README.md");
 const PRODUCTION_EXAMPLE: &str = include_str!("../../../config/production.example.toml");
 
 #[test]
@@ -46,20 +47,43 @@ fn with_nothing_set_development_starts_with_the_documented_defaults() {
 #[test]
 fn every_field_stands_in_the_default_file_and_back() {
     let place = Place::new();
-    let mut keys = BTreeSet::new();
-    let mut section = String::new();
-    for line in DEFAULT_TOML.lines() {
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']').to_owned() + ".";
-        } else if let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
-            keys.insert(format!("{section}{key}"));
-        }
-    }
 
     let settings = load(&place.options());
 
     let fields: BTreeSet<_> = settings.explain().into_iter().map(|row| row.key).collect();
+    let keys: BTreeSet<_> = defaults().into_keys().collect();
     assert_eq!(fields, keys);
+}
+
+#[test]
+fn the_readme_tells_every_key_with_its_default() {
+    let (_, table) = README
+        .split_once("| Key | Default | Means |\n|---|---|---|\n")
+        .unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+
+    let told = rows.map(|row| {
+        let mut cells = row.split('|').skip(1);
+        let mut cell = || cells.next().unwrap().trim().trim_matches('`').to_owned();
+        (cell(), cell())
+    });
+
+    assert_eq!(told.collect::<BTreeMap<_, _>>(), defaults());
+}
+
+/// The keys of the default file, each with what it is set to.
+fn defaults() -> BTreeMap<String, String> {
+    let mut defaults = BTreeMap::new();
+    let mut section = String::new();
+    for line in DEFAULT_TOML.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned() + ".";
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            let value = value.trim_matches(['"', '[', ']']);
+            defaults.insert(format!("{section}{key}"), value.to_owned());
+        }
+    }
+    defaults
 }
 
 #[test]
