@@ -4,8 +4,9 @@
 //! be shared is in `domain::limits`. Requests to public routes count, and those to protected ones
 //! whose token is missing or wrong; a request with a good token never does.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Extension;
@@ -35,6 +36,8 @@ struct Clients {
     /// In how many seconds a spent burst is there again.
     refill: u64,
     swept: Mutex<Instant>,
+    /// Those that were cut, each until when.
+    cut: Mutex<HashMap<ClientKey, Instant>>,
 }
 
 impl Flood {
@@ -52,6 +55,7 @@ impl Flood {
                 burst,
                 refill: burst.get().div_ceil(rate.get()).into(),
                 swept: Mutex::new(Instant::now()),
+                cut: Mutex::default(),
             });
         Self(clients.map(Arc::new))
     }
@@ -68,6 +72,7 @@ impl Flood {
         clients.sweep();
         clients.limiter.check_key(client).map_err(|until| {
             let wait = until.wait_time_from(clients.clock.now());
+            clients.cut().insert(client.clone(), Instant::now() + wait);
             ApiError::Throttled(Throttle {
                 limit: "requests",
                 quota: clients.burst.get(),
@@ -78,14 +83,32 @@ impl Flood {
     }
 }
 
+impl Flood {
+    /// Whether another anonymous request of the client would be cut. Counts nothing.
+    #[must_use]
+    pub fn cuts(&self, client: &ClientKey) -> bool {
+        let Some(clients) = &self.0 else {
+            return false;
+        };
+        let cut = clients.cut();
+        cut.get(client).is_some_and(|until| *until > Instant::now())
+    }
+}
+
 impl Clients {
+    fn cut(&self) -> MutexGuard<'_, HashMap<ClientKey, Instant>> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Forgets clients whose burst is whole again. Whoever finds another at it goes on.
     fn sweep(&self) {
         let Ok(mut swept) = self.swept.try_lock() else {
             return;
         };
         if swept.elapsed() >= SWEEP_EVERY {
-            *swept = Instant::now();
+            let now = Instant::now();
+            *swept = now;
+            self.cut().retain(|_, until| *until > now);
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
@@ -117,6 +140,7 @@ mod tests {
             burst,
             refill: 1,
             swept: Mutex::new(Instant::now()),
+            cut: Mutex::default(),
         }
     }
 

@@ -4,7 +4,9 @@
 
 use insta::assert_snapshot;
 
-use crate::support::{Answer, Client, Person, TestApp};
+use serde_json::json;
+
+use crate::support::{Answer, Client, Person, Processes, Scrape, TestApp};
 
 async fn app() -> TestApp {
     TestApp::with()
@@ -87,6 +89,42 @@ async fn neither_a_session_nor_a_neighbour_nor_a_probe_suffers_from_a_flood() {
     let probe = app.client.from("192.0.2.1").get("/health/live").await;
     let neighbour = app.client.from("192.0.2.2").get("/health/ready").await;
     assert_eq!((probe.status, neighbour.status), (200, 200));
+    app.finish().await;
+}
+
+/// A note is added by one statement that looks the token up as well, in the one line that everybody's writes wait in.
+#[tokio::test]
+async fn a_flood_of_notes_with_a_made_up_token_does_not_reach_the_writer() {
+    let mut app = Processes::with()
+        .limited()
+        .set("SMART_NOTES__LIMITS__REQUESTS_PER_SECOND_PER_CLIENT", "1")
+        .set("SMART_NOTES__LIMITS__REQUEST_BURST_PER_CLIENT", "10")
+        .set("SMART_NOTES__HTTP__METRICS_LISTEN", "0")
+        .start()
+        .await;
+    let token = "Token 0123456789012345678901234567890123456789";
+    let stale = app.client().with("authorization", token);
+    let (mut let_through, mut cut) = (0.0, 0);
+
+    while cut < 200 {
+        match stale
+            .post("/api/notes/", &json!({"title": "t"}))
+            .await
+            .status
+        {
+            401 => let_through += 1.0,
+            429 => cut += 1,
+            other => panic!("{other}"),
+        }
+    }
+
+    let scrape = Scrape::of(&mut app.apis[0].process).await;
+    let writes = scrape.value("smart_notes_database_write_wait_seconds_count");
+    // Those that were let through, the first that was cut, and what the program writes of itself.
+    assert!(
+        writes.unwrap() < let_through + 20.0,
+        "{writes:?}, {let_through} let through"
+    );
     app.finish().await;
 }
 

@@ -3,7 +3,6 @@
 //! A protected handler takes [`Authenticated`] first, so that 401 comes before everything that is wrong
 //! with the body; public handlers don't look at the header at all, so a stale token blocks nobody.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -27,28 +26,24 @@ pub struct Authenticated(pub SessionUser);
 impl FromRequestParts<AppState> for Authenticated {
     type Rejection = ApiError;
 
-    /// A request without a good token is an anonymous one, and counts as such.
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let token = presented(&parts.headers);
-        Self::by(token, parts.extensions.get(), state).await
+        let origin = parts.extensions.get();
+        let token = presented(&parts.headers).map_err(|none| anonymous(none, origin, state))?;
+        Self::by(token, origin, state).await
     }
 }
 
 impl Authenticated {
-    /// Whoever presents a token. One that is not good counts as an anonymous request of its client.
+    /// Whoever has a token.
     pub async fn by(
-        token: Result<SecretHash, Unauthorized>,
+        token: SecretHash,
         origin: Option<&Origin>,
         state: &AppState,
     ) -> Result<Self, ApiError> {
-        let found = match token {
-            Ok(token) => Self::find(token, state).await,
-            Err(none) => Err(none.into()),
-        };
-        if let (Err(ApiError::Unauthorized(_)), Some(origin)) = (&found, origin) {
-            state.flood.count(&origin.actor.client)?;
+        match Self::find(token, state).await {
+            Err(ApiError::Unauthorized(bad)) => Err(anonymous(bad, origin, state)),
+            found => found,
         }
-        found
     }
 
     async fn find(token: SecretHash, state: &AppState) -> Result<Self, ApiError> {
@@ -75,14 +70,29 @@ impl Authenticated {
     }
 }
 
-/// The token that a request presents, not looked up yet.
-pub struct Presented(pub Result<SecretHash, Unauthorized>);
+/// A token that a request presents, for who looks it up together with something else.
+///
+/// Where the client has just been cut for bad ones, it has been looked up: what is cut is to cost nothing more.
+pub struct Presented(pub SecretHash);
 
-impl<S: Send + Sync> FromRequestParts<S> for Presented {
-    type Rejection = Infallible;
+impl FromRequestParts<AppState> for Presented {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(presented(&parts.headers)))
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let origin = parts.extensions.get::<Origin>();
+        let token = presented(&parts.headers).map_err(|none| anonymous(none, origin, state))?;
+        if origin.is_some_and(|origin| state.flood.cuts(&origin.actor.client)) {
+            Authenticated::by(token, origin, state).await?;
+        }
+        Ok(Self(token))
+    }
+}
+
+/// A request without a good token is an anonymous one, and counts as such.
+fn anonymous(why: Unauthorized, origin: Option<&Origin>, state: &AppState) -> ApiError {
+    match origin.map(|origin| state.flood.count(&origin.actor.client)) {
+        Some(Err(cut)) => cut,
+        _ => why.into(),
     }
 }
 

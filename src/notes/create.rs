@@ -16,7 +16,7 @@ use super::form::{NoteFields, NoteForm};
 use super::refused;
 use crate::AppState;
 use crate::auth::session::{Authenticated, Presented, TOUCH_EVERY};
-use crate::error::{ApiError, Unauthorized};
+use crate::error::ApiError;
 use crate::openapi::notes::NewNoteRequest;
 use crate::request::Origin;
 
@@ -44,12 +44,11 @@ pub(super) async fn create(
     fields: Result<NoteFields, ApiError>,
 ) -> Result<Response, ApiError> {
     let sent = fields.and_then(|fields| read(&fields));
-    if let (Ok(sent), Ok(token)) = (&sent, &token) {
-        let (id, draft) = sent.clone();
+    if let Ok((id, draft)) = &sent {
         let new = new_note(
-            bearer(*token, &state),
-            id,
-            draft,
+            bearer(token, &state),
+            *id,
+            draft.clone(),
             state.rules.notes,
             state.clock.now(),
         );
@@ -69,7 +68,7 @@ pub(super) async fn create(
 async fn step_by_step(
     state: AppState,
     origin: Origin,
-    token: Result<SecretHash, Unauthorized>,
+    token: SecretHash,
     sent: Result<(Option<NoteId>, Draft), ApiError>,
 ) -> Result<Response, ApiError> {
     let Authenticated(session) = Authenticated::by(token, Some(&origin), &state).await?;
