@@ -1,6 +1,6 @@
 //! How handlers reach the ledger: they ask for marks, and tell how they ended.
 
-use domain::queue::{Claim, Marked};
+use domain::queue::{Claim, Loss, Marked};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::outcome::Outcome;
@@ -10,7 +10,7 @@ use crate::outcome::Outcome;
 pub enum Ending {
     /// It came to a result.
     Settled(Box<Outcome>),
-    /// Somebody else has the mail by now; there is nothing to settle.
+    /// Its claim is void; there is nothing to settle.
     Lost,
     /// It panicked: a try that counts, so that it does not go on for ever.
     Panicked,
@@ -42,10 +42,12 @@ impl LedgerHandle {
     /// Asks whether the final dot may be written; the answer is on record before it is given.
     pub async fn mark(&self, claim: Claim) -> Marked {
         let (sender, answer) = oneshot::channel();
+        // Without the ledger nobody keeps the claim: others take the mail back.
+        let gone = Marked::Lost(Loss::Taken);
         if self.0.send(Message::Mark(claim, sender)).is_err() {
-            return Marked::Lost;
+            return gone;
         }
-        answer.await.unwrap_or(Marked::Lost)
+        answer.await.unwrap_or(gone)
     }
 
     /// Says how a claim ended.
