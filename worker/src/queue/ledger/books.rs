@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::mail::{MailKind, MailState};
-use domain::queue::{Claim, Loss, Marked, Settlement, Turn, TurnReport};
+use domain::queue::{Claim, Loss, Marked, Settlement, Turn};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::Ledger;
 use super::handle::{Ending, Message};
+use super::taking::Taken;
 use crate::meters;
 use crate::outcome::Outcome;
 
@@ -32,6 +33,9 @@ pub(super) struct InHand {
     pub(super) trial: bool,
     /// Whether its claim was found to be void, and that has been told.
     lost: bool,
+    /// Who waits for a mark that could not be put on record. Not told, so that its handler goes on as with a database
+    /// that is busy for too long, and the mail waits for another try.
+    unanswered: Option<oneshot::Sender<Marked>>,
 }
 
 /// What is told once a turn is taken.
@@ -153,7 +157,15 @@ impl Ledger {
     }
 
     /// Keeps account of what a turn brought.
-    pub(super) fn account(&mut self, report: TurnReport, mut waiting: Waiting) {
+    pub(super) fn account(&mut self, taken: Taken, mut waiting: Waiting) {
+        let report = taken.report;
+        for claim in taken.refused {
+            waiting.ended.remove(&claim);
+            let waiting = waiting.marks.remove(&claim);
+            if let Some(hand) = self.in_hand.get_mut(&claim) {
+                hand.unanswered = waiting;
+            }
+        }
         for (claim, loss) in report.lost {
             if let Some(ended) = waiting.ended.remove(&claim) {
                 tell_lost(claim, loss, &ended);
@@ -183,6 +195,7 @@ impl Ledger {
                 cut_offs: mail.cut_offs,
                 trial: self.gate.is_held(),
                 lost: false,
+                unanswered: None,
             };
             let claim = mail.claim;
             self.in_hand.insert(claim, hand);

@@ -3,7 +3,7 @@
 //! Handlers ask it for marks and tell it how they ended; it keeps account of what is in hand and
 //! takes turns: settlements, marks and claims together in one transaction, so that one write
 //! to the disk serves many mails. Nothing is dropped when the database is busy: the same turn
-//! is taken again.
+//! is taken again; only one that it would refuse for ever is taken apart.
 //!
 //! Here is when it takes a turn; what goes into one and what it brings stands in `books`, that it is
 //! taken in the end in `taking`, and how handlers reach it in `handle`.
@@ -127,11 +127,12 @@ impl Ledger {
                 continue;
             }
             let asked = turn.claim as usize;
-            let report = self.take(turn).await?;
+            let taken = self.take(turn).await?;
             self.gather = tokio::time::Instant::now() + GATHER;
-            let all_claimed = report.claimed.len() < asked;
-            self.account(report, waiting);
-            // With free hands left nothing more is due now; otherwise a settlement will bring the next turn.
+            let all_claimed = taken.report.claimed.len() < asked && !taken.refuses_claims;
+            self.account(taken, waiting);
+            // With free hands left nothing more is due now; otherwise a settlement will bring the next turn. What
+            // can't be claimed is looked at after the longest sleep.
             due = if all_claimed {
                 self.next_due().await
             } else {
