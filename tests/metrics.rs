@@ -112,12 +112,18 @@ async fn mails_are_counted_by_kind_and_state_and_tries_by_stage_and_verdict() {
     app.client().registered(&ada).await;
     app.client().registered(&bob).await;
     app.code(&ada, 1).await;
-    app.settled().await;
-    let scrape = Scrape::of(&mut app.worker).await;
-
     let settled = r#"smart_notes_mails_settled_total{kind="verify_email",state="#;
-    scrape.shows(&format!(r#"{settled}"delivered"}}"#), 1.0);
-    scrape.shows(&format!(r#"{settled}"undeliverable"}}"#), 1.0);
+    let ends = ["delivered", "undeliverable"].map(|end| format!(r#"{settled}"{end}"}}"#));
+    let scrape = until("both are counted", async || {
+        let scrape = Scrape::of(&mut app.worker).await;
+        let counted = |end: &String| scrape.value(end).is_some();
+        ends.iter().all(counted).then_some(scrape)
+    })
+    .await;
+
+    for end in ends {
+        scrape.shows(&end, 1.0);
+    }
     let accepted = "smart_notes_mail_acceptance_seconds";
     scrape.shows(&format!(r#"{accepted}_count{{kind="verify_email"}}"#), 1.0);
     scrape.shows(
@@ -136,6 +142,38 @@ async fn mails_are_counted_by_kind_and_state_and_tries_by_stage_and_verdict() {
         2.0,
     );
     scrape.exceeds(r"smart_notes_database_commit_seconds_count", 0.0);
+    app.finish().await;
+}
+
+/// The account that it was for is deleted while the relay is about to have it.
+#[tokio::test]
+async fn a_mail_that_is_cancelled_in_hand_is_counted_and_told_as_cancelled() {
+    let mut app = measured().await;
+    let ada = Person::new("ada");
+    app.client().registered(&ada).await;
+    let code = app.code(&ada, 1).await;
+    assert_eq!(app.client().verify(&ada, &code).await.status, 200);
+    let session = app.client().logged_in(&ada).await;
+    session.request_deletion().await;
+    let code = app.code(&ada, 2).await;
+    let hang = devmail::Fault::hang(devmail::Stage::Data).times(1);
+    app.faults().add(hang);
+    let in_hand = app.stage(devmail::Stage::Data);
+    app.client().request_reset(&ada.email).await;
+    in_hand.await;
+
+    assert_eq!(session.delete_account(&code).await.status, 204);
+    app.faults().release();
+
+    let cancelled = r#"smart_notes_mails_settled_total{kind="reset_password",state="cancelled"}"#;
+    until("its end is counted", async || {
+        let scrape = Scrape::of(&mut app.worker).await;
+        scrape.value(cancelled).filter(|mails| *mails > 0.0)
+    })
+    .await;
+    let told = app.worker.logged(r#"mail.state="cancelled""#).await;
+    assert!(told.contains("was cancelled"), "{told}");
+    assert!(!app.worker.log().contains("another has the mail"));
     app.finish().await;
 }
 

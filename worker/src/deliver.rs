@@ -81,7 +81,7 @@ impl Delivery {
         let Some(last) = reaches.last() else {
             return Ending::Held;
         };
-        if let Some(Marked::Lost) = refusal {
+        if let Some(Marked::Lost(_)) = refusal {
             return Ending::Lost;
         }
         let outcome = match refusal {

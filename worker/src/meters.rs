@@ -31,7 +31,8 @@ const EXPIRED: &str = "smart_notes_mails_expired_unclaimed_total";
 /// What was read from the database counts for so long, however often somebody asks.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// A mail that a worker had in hand came to a state: a final one, or it waits again.
+/// A mail that a worker had in hand came to a state, and that is on record: a final one, which may be that somebody
+/// cancelled it meanwhile, or it waits again.
 pub fn settled(kind: MailKind, state: MailState, asked: Timestamp, now: Timestamp) {
     counter!(SETTLED, "kind" => kind.as_str(), "state" => state.as_str()).increment(1);
     if state == MailState::Delivered {
@@ -162,7 +163,8 @@ fn describe() {
     );
     describe_counter!(
         SETTLED,
-        "Mails that this worker had in hand, by the state they came to; one that waits again counts each time."
+        "Mails that this worker had in hand, by the state they came to; one that waits again counts each time, and one \
+         that is cancelled while nobody has it in hand not at all."
     );
     describe_histogram!(ACCEPTANCE, "From a mail's request to the relay's 250.");
     describe_counter!(

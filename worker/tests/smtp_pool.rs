@@ -8,7 +8,7 @@ use scripted::{
     Act, MESSAGE, Scripted, close, envelope, good, hasty, on, say, say_and_close, send,
 };
 use smart_notes_worker::smtp::{End, Mark, Relay, RelayOptions, Stage, Verdict, classify};
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{sync::Notify, task::JoinSet, time::Instant};
 
 fn options() -> RelayOptions {
     RelayOptions::default()
@@ -255,7 +255,7 @@ async fn each_relay_has_connections_of_its_own() {
     };
     let (first, second) = (one.relay(limited()), two.relay(limited()));
 
-    let _taken = first.slot().await;
+    let _taken = first.slot(Instant::now()).await;
     let elsewhere = send(&second).await;
 
     assert_eq!(classify(&elsewhere), Verdict::Delivered);

@@ -16,7 +16,7 @@ use smart_notes_worker::smtp::{
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -311,7 +311,7 @@ async fn a_mail_that_finds_no_connection_for_long_goes_back_untried() {
         max_connections: 1,
         ..hasty()
     });
-    let hanging = relay.slot().await;
+    let hanging = relay.slot(Instant::now()).await;
 
     let reaches = hand_over(&relays([relay])).await;
 

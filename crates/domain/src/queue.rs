@@ -135,10 +135,19 @@ pub struct TryRecord {
 pub enum Marked {
     /// Yes, and it is on record that it is about to be.
     Go,
-    /// No: somebody else has the mail by now.
-    Lost,
+    /// No: the claim is void.
+    Lost(Loss),
     /// No: the challenge has died.
     Dead(ChallengeLife),
+}
+
+/// Why a claim is void.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The mail was cancelled while it was in hand: by an operator, or with its account. Nobody sends it.
+    Cancelled,
+    /// The worker had been given up, and the mail is somebody else's by now, or was.
+    Taken,
 }
 
 /// Whose codes a worker can make. It claims mails of these, and mails without a code.
@@ -173,8 +182,8 @@ pub struct TurnReport {
     pub claimed: Vec<Claimed>,
     /// The answer to each mark.
     pub marks: HashMap<Claim, Marked>,
-    /// Settlements that came too late: somebody else has the mail.
-    pub lost: Vec<Claim>,
+    /// Settlements and releases of claims that are void. They have changed nothing.
+    pub lost: Vec<(Claim, Loss)>,
 }
 
 /// What waits in the queue.

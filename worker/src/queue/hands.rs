@@ -16,9 +16,14 @@ use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 
 use super::ledger::{Ending, LedgerHandle};
+use crate::smtp::LONGEST_HAND_OVER;
 
-/// The longest a handler may take. Longer than a try's own limit of 90 s, so it is met only by a handler that hangs.
+/// The longest a handler may take. Longer than handing a mail over to one relay after another, so it is met only by a
+/// handler that hangs.
 pub const JOB_LIMIT: Duration = Duration::from_mins(2);
+
+// Some seconds are left for what a handler does before and after.
+const _: () = assert!(LONGEST_HAND_OVER.as_secs() + 5 <= JOB_LIMIT.as_secs());
 
 /// Wraps the handler.
 #[derive(Clone)]

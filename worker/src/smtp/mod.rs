@@ -36,7 +36,7 @@ pub use attempt::{End, Mark, Stage, Try};
 pub use classify::{Verdict, classify, refuses_the_address};
 pub use options::{RelayOptions, Timeouts};
 pub use relay::{Connections, Inspected, Relay, RelayError, Slot};
-pub use relays::{Permits, Reach, Relays};
+pub use relays::{LONGEST_HAND_OVER, Permits, Reach, Relays};
 pub use reply::Reply;
 pub use runtime::settings::{Credentials, RelaySecurity, RelayUrl};
 

@@ -57,21 +57,26 @@ pub struct Timeouts {
     /// Sending the message and waiting for the answer to its final dot. Relays scan here.
     pub final_dot: Duration,
     /// Waiting for a connection to be free. A mail that waits longer goes back as it came: they all hang, and it
-    /// must not be given up half-way for having waited.
+    /// must not be given up half-way for having waited. Less, if it may set out only for less time.
     pub slot: Duration,
     /// All stages of one try together. Waiting for a free connection is not part of it.
     pub whole_try: Duration,
 }
 
+impl Timeouts {
+    /// Those that a relay of the settings has.
+    pub const USUAL: Self = Self {
+        connect: Duration::from_secs(5),
+        tls_and_auth: Duration::from_secs(10),
+        command: Duration::from_secs(10),
+        final_dot: Duration::from_mins(1),
+        slot: Duration::from_secs(20),
+        whole_try: Duration::from_secs(90),
+    };
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            tls_and_auth: Duration::from_secs(10),
-            command: Duration::from_secs(10),
-            final_dot: Duration::from_mins(1),
-            slot: Duration::from_secs(20),
-            whole_try: Duration::from_secs(90),
-        }
+        Self::USUAL
     }
 }

@@ -28,9 +28,9 @@ use super::{
 };
 use crate::meters;
 
-/// How long a mail waits for a connection to a relay that takes no more of them. Less than the time within which it
-/// may go on to the next relay.
-const FOR_ROOM: Duration = Duration::from_secs(20);
+/// How long a mail waits for a connection to a relay that takes no more of them. A part of its try; and one that had
+/// its slot at once may still go on to the next relay then.
+pub(super) const FOR_ROOM: Duration = Duration::from_secs(20);
 
 /// Why a relay cannot even be set up. Each is the operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -136,10 +136,15 @@ impl Relay {
         &self.0.name
     }
 
-    /// Waits for one of the relay's connections to be free, but no longer than the options say.
-    pub async fn slot(&self) -> Option<Slot> {
-        let limit = self.0.target.timeouts.slot;
-        timeout(limit, self.free()).await.ok()
+    /// Waits for one of the relay's connections to be free, but no longer than until then.
+    pub async fn slot(&self, until: tokio::time::Instant) -> Option<Slot> {
+        timeout_at(until, self.free()).await.ok()
+    }
+
+    /// How long a mail waits for that, at most.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.0.target.timeouts.slot
     }
 
     async fn free(&self) -> Slot {

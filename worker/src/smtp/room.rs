@@ -1,6 +1,14 @@
 //! How many connections a relay has room for. Many take fewer from one client than our own limit and say so only when
 //! one more is opened. A mail whose connection was refused so waits for one of those that are open: the relay works.
 //!
+//! Where none of ours is open, the relay is full of others' connections, another worker of ours perhaps, or it takes
+//! nobody's. Both are said with 421 and can't be told apart; either is trouble and may open the breaker (test
+//! `a_relay_that_takes_no_connection_at_all_is_in_trouble`). That is right for a full relay too. No try is counted. A
+//! worker that gets no connection claims nothing, and leaves the mails to the one that has them, or it sends them to
+//! the next relay. Its probes, which take a connection for a moment only, find out within seconds when there is room.
+//! With its breaker closed it would claim one mail after another to have each refused and wait, while others could
+//! have sent it.
+//!
 //! Apart from the pool, which holds the idle connections alone.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

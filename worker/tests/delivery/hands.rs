@@ -24,7 +24,7 @@ use crate::rig::{PATIENCE, Rig, outcomes, until};
 const ADA: &str = "ada@example.com";
 
 /// Runs a worker whose handler is `handle` while `test` goes on.
-async fn with_handler<F, T>(
+pub(super) async fn with_handler<F, T>(
     rig: &Rig,
     handle: impl Fn(Claimed, LedgerHandle) -> F + Send + Sync + 'static,
     test: impl Future<Output = T>,
@@ -75,7 +75,7 @@ where
     tested
 }
 
-fn delivered() -> Ending {
+pub(super) fn delivered() -> Ending {
     Ending::Settled(Box::new(
         Outcome::finished(MailState::Delivered, "250 2.0.0 Ok").counted(),
     ))

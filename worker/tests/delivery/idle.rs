@@ -17,10 +17,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::rig::until;
 
-/// A queue that holds nothing, nor ever changes, and counts how often it is asked.
+/// More often than a worker at rest asks in ten seconds: it looks every two, five times each if it is refused.
+const TOO_OFTEN: u32 = 50;
+
+/// A queue that holds nothing, nor ever changes, and counts how often it is asked. Asked too often it does not answer
+/// any more: the tests' time stands still for as long as anybody is busy.
 struct Empty {
     due: Mutex<Due>,
     asked: AtomicU32,
+    /// Whether it refuses every turn.
+    refuses: bool,
 }
 
 impl Empty {
@@ -28,6 +34,19 @@ impl Empty {
         Arc::new(Self {
             due: Mutex::new(Due { now: false, next }),
             asked: AtomicU32::new(0),
+            refuses: false,
+        })
+    }
+
+    /// One that has something due, but refuses to let it be claimed.
+    fn that_refuses() -> Arc<Self> {
+        Arc::new(Self {
+            due: Mutex::new(Due {
+                now: true,
+                next: None,
+            }),
+            asked: AtomicU32::new(0),
+            refuses: true,
         })
     }
 
@@ -35,24 +54,32 @@ impl Empty {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Fails if the queue is asked 50 times within a second; a worker at rest asks every two seconds.
+    async fn is_asked(&self) {
+        if self.asked.fetch_add(1, Ordering::SeqCst) >= TOO_OFTEN {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Fails if the queue has been asked too often when ten more seconds, which the test moves, are over.
     async fn is_left_alone(&self) {
-        let before = self.asked();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let asked = self.asked() - before;
-        assert!(asked < 50, "asked {asked} times a second");
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let asked = self.asked();
+        assert!(asked < TOO_OFTEN, "asked {asked} times or more");
     }
 }
 
 #[async_trait]
 impl JobQueue for Empty {
     async fn turn(&self, _: &str, _: Arc<Turn>, _: Timestamp) -> Result<TurnReport, StoreError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.is_asked().await;
+        if self.refuses {
+            return Err(StoreError::Backend("on purpose".into()));
+        }
         Ok(TurnReport::default())
     }
 
     async fn due(&self, _: &Keys, _: Timestamp) -> Result<Due, StoreError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.is_asked().await;
         Ok(*self.due.lock().unwrap())
     }
 
@@ -129,7 +156,7 @@ fn clock() -> ManualClock {
     ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_worker_that_starts_on_an_empty_queue_rests() {
     let (queue, clock) = (Empty::new(None), clock());
 
@@ -139,7 +166,7 @@ async fn a_worker_that_starts_on_an_empty_queue_rests() {
     queue.is_left_alone().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_worker_whose_next_mail_another_took_rests() {
     let clock = clock();
     let next = clock.now() + Duration::from_millis(100);
@@ -149,6 +176,16 @@ async fn a_worker_whose_next_mail_another_took_rests() {
 
     queue.due.lock().unwrap().next = None;
     clock.advance(Duration::from_secs(1));
+
+    queue.is_left_alone().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_refused_any_mail_does_not_ask_on_and_on() {
+    let (queue, clock) = (Empty::that_refuses(), clock());
+
+    let _running = start(&queue, &clock);
+    until("the queue was asked", async || queue.asked() > 0).await;
 
     queue.is_left_alone().await;
 }

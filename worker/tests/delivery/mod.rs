@@ -11,6 +11,7 @@ mod many;
 mod outages;
 mod plain;
 mod refusals;
+mod refused_turns;
 mod stopping;
 mod suppressed;
 mod sweeping;

@@ -9,7 +9,7 @@
 
 use std::collections::HashSet;
 
-use domain::queue::{Claim, Settlement, Turn};
+use domain::queue::{Claim, Loss, Settlement, Turn};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -78,6 +78,35 @@ impl Fence {
     pub(super) fn lets_mark(&self, claim: Claim) -> bool {
         self.marking.contains(&claim.mail.to_string())
     }
+}
+
+/// Why claims that the fence stopped are void. A cancellation raises the number of the claim that it voids by one.
+pub(super) async fn losses(
+    connection: &mut SqliteConnection,
+    void: Vec<Claim>,
+) -> Result<Vec<(Claim, Loss)>, StoreError> {
+    if void.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = claim_rows(void.iter().copied())?;
+    let cancelled = sqlx::query_scalar!(
+        r#"select json_group_array(mails.id) as "cancelled!: String"
+           from jsonb_each(?) as j cross join mails on mails.id = j.value ->> 'mail'
+           where mails.claim_no = (j.value ->> 'claim') + 1 and +mails.state = 'cancelled'"#,
+        rows
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(store_error)?;
+    let cancelled: HashSet<String> = serde_json::from_str(&cancelled).map_err(unreadable)?;
+    let loss = |claim: Claim| {
+        if cancelled.contains(&claim.mail.to_string()) {
+            (claim, Loss::Cancelled)
+        } else {
+            (claim, Loss::Taken)
+        }
+    };
+    Ok(void.into_iter().map(loss).collect())
 }
 
 /// A claim as the statements read it.

@@ -226,12 +226,14 @@ impl QueueWrite for TakeTurn {
             (turn.settlements.iter()).partition(|settlement| fence.lets_settle(settlement));
         settle::settle(connection, worker, &settling).await?;
         let marks = settle::mark(connection, &turn.marks, &fence, *now).await?;
-        settle::release(connection, worker, &turn.releases).await?;
+        let mut void = settle::release(connection, worker, &turn.releases).await?;
+        void.extend(late.iter().map(|settlement| settlement.claim));
+        let lost = fence::losses(connection, void).await?;
         let claimed = claim::claim(connection, worker, turn.claim, &turn.keys, *now).await?;
         Ok(TurnReport {
             claimed,
             marks,
-            lost: late.iter().map(|settlement| settlement.claim).collect(),
+            lost,
         })
     }
 }

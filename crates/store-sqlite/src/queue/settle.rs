@@ -6,14 +6,14 @@
 use std::collections::HashMap;
 
 use domain::mail::MailState;
-use domain::queue::{ChallengeLife, Claim, Marked, Settlement, TryRecord};
+use domain::queue::{ChallengeLife, Claim, Loss, Marked, Settlement, TryRecord};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::claim::life;
-use super::fence::{Fence, claim_rows};
+use super::fence::{Fence, claim_rows, losses};
 use super::whole_second;
 use crate::access::micros;
 use crate::error::{store_error, unreadable};
@@ -247,32 +247,35 @@ async fn refusal(
         id,
         number
     )
-    .fetch_optional(connection)
+    .fetch_optional(&mut *connection)
     .await
     .map_err(store_error)?;
-    Ok(challenge.map_or(Marked::Lost, |row| {
-        match life(
-            row.used_at,
-            row.ended_at,
-            row.superseded_at,
-            row.expires_at,
-            now,
-        ) {
-            // Alive and the newest claim would have been marked.
-            ChallengeLife::Live => Marked::Lost,
-            dead => Marked::Dead(dead),
-        }
-    }))
+    let Some(row) = challenge else {
+        let loss = losses(connection, vec![claim]).await?.pop();
+        return Ok(Marked::Lost(loss.map_or(Loss::Taken, |(_, loss)| loss)));
+    };
+    let life = life(
+        row.used_at,
+        row.ended_at,
+        row.superseded_at,
+        row.expires_at,
+        now,
+    );
+    Ok(match life {
+        // Alive and the newest claim would have been marked.
+        ChallengeLife::Live => Marked::Lost(Loss::Taken),
+        dead => Marked::Dead(dead),
+    })
 }
 
-/// Gives back claims that were not begun, without counting a try.
+/// Gives back claims that were not begun, without counting a try. Returns those that are void.
 pub(super) async fn release(
     connection: &mut SqliteConnection,
     worker: &str,
     releases: &[Claim],
-) -> Result<(), StoreError> {
+) -> Result<Vec<Claim>, StoreError> {
     if releases.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let rows = claim_rows(releases.iter().copied())?;
     let given_back = sqlx::query_scalar!(
@@ -286,15 +289,17 @@ pub(super) async fn release(
     .fetch_all(&mut *connection)
     .await
     .map_err(store_error)?;
-    let given_back = serde_json::to_string(&given_back).map_err(unreadable)?;
+    let ids = serde_json::to_string(&given_back).map_err(unreadable)?;
     sqlx::query!(
         "update Jobs set status = 'Pending', lock_by = null, lock_at = null, attempts = attempts - 1
          where +lock_by = ?1 and id in (select value from json_each(?2))",
         worker,
-        given_back
+        ids
     )
     .execute(connection)
     .await
     .map_err(store_error)?;
-    Ok(())
+    let mut void = releases.to_vec();
+    void.retain(|claim| !given_back.contains(&claim.mail.to_string()));
+    Ok(void)
 }

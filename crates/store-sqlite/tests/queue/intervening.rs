@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::id::MailId;
 use domain::mail::MailState;
 use domain::operator::{CancelRefusal, RetryRefusal};
-use domain::queue::{Claim, JobQueue, Marked, Settlement, Turn};
+use domain::queue::{Claim, JobQueue, Loss, Marked, Settlement, Turn};
 use store_sqlite::Sqlite;
 
 use crate::conformance::operating::{cancel, retry};
@@ -175,8 +175,8 @@ async fn a_mail_in_hand_is_cancelled_as_long_as_its_end_is_not_on_its_way() {
     let late = settlement(in_hand.claim, MailState::Delivered, at(6));
     let lost = settle(&queue, "w", late).await;
 
-    assert_eq!(marked, Marked::Lost);
-    assert_eq!(lost, [in_hand.claim]);
+    assert_eq!(marked, Marked::Lost(Loss::Cancelled));
+    assert_eq!(lost, [(in_hand.claim, Loss::Cancelled)]);
     assert_eq!(story(&store, id).await.mail.state, "cancelled");
     let held = "select count(*) from Jobs where lock_by is not null or status <> 'Killed'";
     assert_eq!(database.number(held).await, 0);
@@ -199,6 +199,32 @@ async fn a_mail_whose_end_is_on_its_way_is_not_cancelled() {
     assert_eq!(story(&store, id).await.mail.state, "delivered");
 }
 
+/// Its worker stops before it has begun with it.
+#[tokio::test]
+async fn a_mail_cancelled_in_hand_is_not_given_back() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let [cancelled, other] = [
+        notice(&store, ADA, at(0)).await,
+        notice(&store, "bob@example.com", at(0)).await,
+    ];
+    let claims: Vec<Claim> = (claim(&queue, "w", 2, at(0)).await.iter())
+        .map(|mail| mail.claim)
+        .collect();
+    cancel(&store, cancelled, at(1)).await.unwrap();
+
+    let turn = Turn {
+        releases: claims.clone(),
+        ..Turn::default()
+    };
+    let lost = queue.turn("w", Arc::new(turn), at(2)).await.unwrap().lost;
+
+    let void = claims.into_iter().find(|claim| claim.mail == cancelled);
+    assert_eq!(lost, [(void.unwrap(), Loss::Cancelled)]);
+    assert_eq!(story(&store, cancelled).await.mail.state, "cancelled");
+    assert_eq!(story(&store, other).await.mail.state, "queued");
+}
+
 /// Cancelled in hand, retried at once: the old claim must not send it beside the new one.
 #[tokio::test]
 async fn a_mail_cancelled_in_hand_and_retried_has_one_owner() {
@@ -212,7 +238,7 @@ async fn a_mail_cancelled_in_hand_and_retried_has_one_owner() {
     let new = claim_one(&queue, "w2", at(2)).await;
 
     assert!(new.claim.number > old.claim.number);
-    assert_eq!(mark(&queue, old.claim).await, Marked::Lost);
+    assert_eq!(mark(&queue, old.claim).await, Marked::Lost(Loss::Taken));
     assert_eq!(mark(&queue, new.claim).await, Marked::Go);
 }
 

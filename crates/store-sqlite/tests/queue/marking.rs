@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::accounts::Owner;
 use domain::mail::MailState;
 use domain::otp::Purpose;
-use domain::queue::{ChallengeLife, Claim, Claimed, JobQueue, Marked, Turn};
+use domain::queue::{ChallengeLife, Claim, Claimed, JobQueue, Loss, Marked, Turn};
 use jiff::Timestamp;
 use store_sqlite::Sqlite;
 
@@ -71,7 +71,7 @@ async fn an_old_claim_is_not_marked() {
     let on_record = marks_on_record(&database).await;
     let living = mark(&queue, "w2", newest.claim, at(21)).await;
 
-    assert_eq!((frozen, on_record), (Marked::Lost, 0));
+    assert_eq!((frozen, on_record), (Marked::Lost(Loss::Taken), 0));
     assert_eq!(living, Marked::Go);
 }
 
@@ -158,7 +158,7 @@ async fn a_mail_whose_dot_may_be_written_is_not_withdrawn_with_its_account() {
     )
     .await;
 
-    assert_eq!(refused, Marked::Lost);
+    assert_eq!(refused, Marked::Lost(Loss::Cancelled));
     assert!(lost.is_empty());
     let (marked, unmarked) = (story(&store, marked).await, story(&store, unmarked).await);
     assert_eq!(marked.mail.state, "delivered");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::mail::{MailKind, MailState};
-use domain::queue::{Claim, JobQueue, Keys, Rescued, Turn};
+use domain::queue::{Claim, JobQueue, Keys, Loss, Rescued, Turn};
 use jiff::Timestamp;
 use sqlx::Row;
 use store_sqlite::Sqlite;
@@ -199,8 +199,8 @@ async fn a_frozen_workers_late_result_is_lost_and_it_may_go_on() {
     notice(&store, "bob@example.com", at(17)).await;
     let goes_on = claim_one(&queue, "frozen", at(17)).await;
 
-    assert_eq!(before_next, [frozen.claim]);
-    assert_eq!(after_next, [frozen.claim]);
+    assert_eq!(before_next, [(frozen.claim, Loss::Taken)]);
+    assert_eq!(after_next, [(frozen.claim, Loss::Taken)]);
     assert_eq!(story(&store, id).await.mail.state, "delivered");
     assert_eq!(goes_on.to, "bob@example.com");
     assert!(workers(&queue).await.contains(&"frozen".to_owned()));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::mail::MailState;
-use domain::queue::{Settlement, TryRecord};
+use domain::queue::{Loss, Settlement, TryRecord};
 use jiff::Timestamp;
 use sqlx::Row;
 
@@ -229,7 +229,7 @@ async fn an_old_claim_settles_nothing_and_is_told_so() {
     .await;
 
     let during = story(&store, id).await;
-    assert_eq!(lost, [old.claim]);
+    assert_eq!(lost, [(old.claim, Loss::Taken)]);
     assert_eq!(
         (during.mail.state.as_str(), during.tries.len()),
         ("sending", 0)
@@ -265,7 +265,7 @@ async fn a_claim_settled_twice_counts_once() {
     .await;
 
     assert!(first.is_empty());
-    assert_eq!(second, [claimed.claim]);
+    assert_eq!(second, [(claimed.claim, Loss::Taken)]);
     assert_eq!(story(&store, id).await.mail.state, "delivered");
 }
 

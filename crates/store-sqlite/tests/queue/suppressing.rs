@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::mail::{MailKind, MailState, NewMail};
 use domain::operator::{Suppression, Unsuppress};
-use domain::queue::{Claim, JobQueue, Keep, Settlement, TryRecord};
+use domain::queue::{Claim, JobQueue, Keep, Loss, Settlement, TryRecord};
 use domain::store::Store;
 use jiff::Timestamp;
 
@@ -101,7 +101,7 @@ async fn a_result_that_comes_too_late_suppresses_nobody() {
 
     let lost = settle(&queue, "w", refusal(old.claim, at(2))).await;
 
-    assert_eq!(lost, [old.claim]);
+    assert_eq!(lost, [(old.claim, Loss::Taken)]);
     assert_eq!(suppression(&store, ADA, at(2)).await, None);
 }
 

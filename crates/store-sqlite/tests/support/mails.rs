@@ -3,7 +3,7 @@
 use domain::id::{MailId, UserId};
 use domain::mail::{MailKind, MailState, NewMail};
 use domain::queue::{
-    Claim, Claimed, JobQueue, MailFilter, MailRecord, MailStory, Settlement, Turn,
+    Claim, Claimed, JobQueue, Loss, MailFilter, MailRecord, MailStory, Settlement, Turn,
 };
 use domain::store::Store;
 use jiff::Timestamp;
@@ -87,8 +87,8 @@ pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Settlement {
     }
 }
 
-/// Settles; returns the claims that came too late.
-pub async fn settle(queue: &Sqlite, worker: &str, settlement: Settlement) -> Vec<Claim> {
+/// Settles; returns the claims that are void.
+pub async fn settle(queue: &Sqlite, worker: &str, settlement: Settlement) -> Vec<(Claim, Loss)> {
     let now = settlement.at;
     let turn = Turn {
         settlements: vec![settlement],

@@ -3,17 +3,29 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::id::MailId;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
-use super::super::{Envelope, Mark, Stage, Try, Verdict, classify};
+use super::super::relay::FOR_ROOM;
+use super::super::{Envelope, Mark, Stage, Timeouts, Try, Verdict, classify};
 use super::Relays;
 
-/// For how long a mail may go on to another relay: what is left of a handler's two minutes must do for a
-/// whole try, which may take 90 s.
+/// Until when, from the beginning, a mail may set out for a relay, be it the first or another, waits for a connection
+/// included.
 const GO_ON: Duration = Duration::from_secs(25);
+
+/// The longest that handing a mail over takes. The last try begins within `GO_ON`, and all of it, with the wait for
+/// room at a full relay and for the mark, is bounded as a whole.
+pub const LONGEST_HAND_OVER: Duration = GO_ON.saturating_add(Timeouts::USUAL.whole_try);
+
+// A mail that has waited for a connection to its first relay, or for room there, can still go on to another.
+const _: () = assert!(
+    Timeouts::USUAL.slot.as_millis() < GO_ON.as_millis()
+        && FOR_ROOM.as_millis() < GO_ON.as_millis()
+);
 
 /// One reach for a relay.
 #[derive(Debug)]
@@ -41,14 +53,14 @@ impl Relays {
         mark: impl Future<Output = Mark> + Send,
         now: impl Fn() -> Timestamp + Send,
     ) -> Vec<Reach> {
-        let begun = Instant::now();
+        let latest = Instant::now() + GO_ON;
         let asked = AtomicBool::new(false);
         let mut mark = pin!(async {
             asked.store(true, Ordering::Release);
             mark.await
         });
         let (mut reaches, mut tried) = (Vec::new(), Vec::new());
-        while let Some(admitted) = self.admit(mail, &tried).await {
+        while let Some(admitted) = self.admit(mail, &tried, latest).await {
             tried.push(admitted.index());
             let started = now();
             let attempt = admitted.send(envelope, message, mark.as_mut()).await;
@@ -58,7 +70,7 @@ impl Relays {
                 Verdict::RelayTrouble | Verdict::RelayRefusesUs
             ) && attempt.stage < Stage::Dot
                 && !asked.load(Ordering::Acquire)
-                && begun.elapsed() < GO_ON;
+                && Instant::now() < latest;
             reaches.push(Reach {
                 started,
                 attempt,
@@ -69,5 +81,79 @@ impl Relays {
             }
         }
         reaches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use domain::clock::SystemClock;
+    use tokio::net::TcpSocket;
+    use tokio::time::sleep;
+
+    use super::super::super::{Relay, RelayOptions, Slot};
+    use super::*;
+
+    /// A relay at which nobody listens, what keeps it that way, and the only connection to it.
+    async fn taken() -> (Relay, TcpSocket, Slot) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let url = format!("smtp://{}?tls=none", socket.local_addr().unwrap());
+        let one_connection = RelayOptions {
+            max_connections: 1,
+            ..RelayOptions::default()
+        };
+        let relay = Relay::new(url.parse().unwrap(), one_connection).unwrap();
+        let slot = relay.slot(Instant::now()).await.unwrap();
+        (relay, socket, slot)
+    }
+
+    async fn hand_over(relays: &Relays) -> Vec<Reach> {
+        let address = || "ada@example.com".parse().unwrap();
+        let envelope = Envelope {
+            from: address(),
+            to: address(),
+        };
+        let mark = async { Mark::Go };
+        relays
+            .hand_over(MailId::generate(), &envelope, b"", mark, Timestamp::now)
+            .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mail_waits_for_the_next_relay_only_as_long_as_it_may_go_on() {
+        let (first, _port, slot) = taken().await;
+        let (second, _other_port, _kept) = taken().await;
+        let relays = Relays::new(vec![first, second], Arc::new(SystemClock));
+        let begun = Instant::now();
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(19)).await;
+            drop(slot);
+        });
+
+        let reaches = hand_over(&relays).await;
+
+        assert_eq!(reaches.len(), 1);
+        assert_eq!(begun.elapsed().as_secs(), GO_ON.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_a_connection_does_not_begin_anew_whenever_a_relay_changes() {
+        let (relay, _port, _kept) = taken().await;
+        let relays = Relays::new(vec![relay], Arc::new(SystemClock));
+        let changing = relays.clone();
+        tokio::spawn(async move {
+            for _ in 0..20 {
+                sleep(Duration::from_secs(3)).await;
+                changing.0.changes.send_modify(|_| {});
+            }
+        });
+        let begun = Instant::now();
+
+        let reaches = hand_over(&relays).await;
+
+        assert!(reaches.is_empty());
+        assert_eq!(begun.elapsed().as_secs(), 20);
     }
 }

@@ -23,7 +23,7 @@ use super::{Connections, Relay, Try, classify};
 use crate::jitter::jitter;
 
 use admitted::Admitted;
-pub use failover::Reach;
+pub use failover::{LONGEST_HAND_OVER, Reach};
 
 /// How many mails may be claimed, as far as relays go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,14 +113,24 @@ impl Relays {
     }
 
     /// The first relay that a mail may go to and that has not been tried, once it has a connection
-    /// free; one that has failed at this mail before comes after the others. `None` when there is none any more.
-    async fn admit(&self, mail: MailId, tried: &[usize]) -> Option<Admitted> {
+    /// free; one that has failed at this mail before comes after the others. `None` when there is none any more, or
+    /// none has been free for as long as the relay's patience lasts, or until `latest`.
+    async fn admit(
+        &self,
+        mail: MailId,
+        tried: &[usize],
+        latest: tokio::time::Instant,
+    ) -> Option<Admitted> {
+        let since = tokio::time::Instant::now();
         let mut changes = self.changes();
         loop {
             changes.mark_unchanged();
             let index = self.first_open_to(mail, tried)?;
+            let relay = &self.0.relays[index];
+            // Not from now on: relays may change every second.
+            let until = latest.min(since + relay.patience());
             tokio::select! {
-                slot = self.0.relays[index].slot() => {
+                slot = relay.slot(until) => {
                     let slot = slot?;
                     let pass = self.change(index, |breaker| (breaker.admit(Instant::now()), None, None));
                     if let Some(pass) = pass {

@@ -1,0 +1,227 @@
+//! The one task that talks to the queue.
+//!
+//! Handlers ask it for marks and tell it how they ended; it keeps account of what is in hand and
+//! takes turns: settlements, marks and claims together in one transaction, so that one write
+//! to the disk serves many mails. Nothing is dropped when the database is busy: the same turn
+//! is taken again; only one that it would refuse for ever is taken apart.
+//!
+//! Here is when it takes a turn; what goes into one and what it brings stands in `books`, that it is
+//! taken in the end in `taking`, and how handlers reach it in `handle`.
+
+mod books;
+mod handle;
+mod taking;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::clock::Clock;
+use domain::queue::{Claim, Claimed, JobQueue, Keys, Turn, Watch};
+use domain::store::StoreError;
+use jiff::Timestamp;
+use runtime::shutdown::Shutdown;
+use runtime::supervisor::Pulse;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::gate::Gate;
+use books::InHand;
+use handle::Message;
+pub use handle::{Ending, LedgerHandle};
+use taking::RETRY;
+
+/// The most messages that go into one turn.
+const BATCH: usize = 256;
+
+/// How long messages are gathered after a turn. The database's writer rests as long anyway; a turn that was made
+/// up meanwhile would only wait there, and leave behind what comes in while it waits.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// The longest sleep without looking for due mails: the clock may be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(2);
+
+/// Who claims, how much and what.
+#[derive(Debug, Clone)]
+pub struct Claimant {
+    /// The worker's name, unique per start.
+    pub worker: String,
+    /// Mails it can have in hand at once.
+    pub hands: usize,
+    /// Whose codes it can make.
+    pub keys: Keys,
+}
+
+/// The ledger, to be [`run`](Ledger::run) as a task of its own.
+pub struct Ledger {
+    queue: Arc<dyn JobQueue>,
+    clock: Arc<dyn Clock>,
+    claimant: Claimant,
+    gate: Gate,
+    shutdown: Shutdown,
+    /// Cancelled when handlers are given up: from then on time is short.
+    abandon: CancellationToken,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    claimed: mpsc::UnboundedSender<Claimed>,
+    in_hand: HashMap<Claim, InHand>,
+    pulse: Pulse,
+    /// A hand came free without anything to settle.
+    freed: bool,
+    /// Until when messages are gathered for the next turn.
+    gather: tokio::time::Instant,
+    closing: bool,
+}
+
+impl Ledger {
+    /// A ledger for a worker, the way to reach it, and the mails it claims.
+    pub fn new(
+        queue: Arc<dyn JobQueue>,
+        clock: Arc<dyn Clock>,
+        claimant: Claimant,
+        gate: Gate,
+        shutdown: Shutdown,
+        abandon: CancellationToken,
+    ) -> (Self, LedgerHandle, mpsc::UnboundedReceiver<Claimed>) {
+        let (sender, inbox) = mpsc::unbounded_channel();
+        let (claimed, mails) = mpsc::unbounded_channel();
+        let ledger = Self {
+            queue,
+            clock,
+            claimant,
+            gate,
+            shutdown,
+            abandon,
+            inbox,
+            claimed,
+            in_hand: HashMap::new(),
+            pulse: Pulse::of("the ledger"),
+            freed: false,
+            gather: tokio::time::Instant::now(),
+            closing: false,
+        };
+        (ledger, LedgerHandle::new(sender), mails)
+    }
+
+    /// That the ledger goes round: it answers between two turns, and between two tries of one.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// Takes turns until it is closed and everything is settled.
+    pub async fn run(mut self) -> Result<(), StoreError> {
+        let mut watch = self.queue.watch().await?;
+        let mut due = Some(self.clock.now());
+        let mut messages = Vec::with_capacity(BATCH);
+        while !(self.closing && self.in_hand.is_empty()) {
+            let look = self.wait(&mut messages, watch.as_mut(), due).await;
+            self.pulse.beat();
+            let (turn, waiting) = self.prepare(messages.drain(..));
+            let freed = std::mem::take(&mut self.freed);
+            if is_empty(&turn) && !((look || freed) && turn.claim > 0) {
+                // What was due is gone, or held: without this the wait above would be none at all.
+                if due.is_some_and(|at| at <= self.clock.now()) {
+                    due = self.next_due().await;
+                }
+                continue;
+            }
+            let asked = turn.claim as usize;
+            let taken = self.take(turn).await?;
+            self.gather = tokio::time::Instant::now() + GATHER;
+            let all_claimed = taken.report.claimed.len() < asked && !taken.refuses_claims;
+            self.account(taken, waiting);
+            // With free hands left nothing more is due now; otherwise a settlement will bring the next turn. What
+            // can't be claimed is looked at after the longest sleep.
+            due = if all_claimed {
+                self.next_due().await
+            } else {
+                None
+            };
+        }
+        Ok(())
+    }
+
+    /// Waits for something to do. True: mails may be due.
+    async fn wait(
+        &mut self,
+        messages: &mut Vec<Message>,
+        watch: &mut dyn Watch,
+        due: Option<Timestamp>,
+    ) -> bool {
+        let (free, trials) = (self.free(), self.trials());
+        let may_claim = self.gate.allows(free, trials) > 0;
+        let pause = match due {
+            Some(at) => Duration::try_from(at.duration_since(self.clock.now()))
+                .unwrap_or_default()
+                .min(LONGEST_SLEEP),
+            None => LONGEST_SLEEP,
+        };
+        let stopping = self.shutdown.is_cancelled();
+        tokio::time::sleep_until(self.gather).await;
+        tokio::select! {
+            biased;
+            _ = self.inbox.recv_many(messages, BATCH) => false,
+            () = self.pulse.asked() => false,
+            () = self.shutdown.cancelled(), if !stopping => false,
+            () = self.gate.changed(), if free > 0 => {
+                self.gate.allows(free, trials) > 0 && self.anything_due().await
+            }
+            () = sleep(pause), if may_claim => self.anything_due().await,
+            changed = watch.changed(), if may_claim => match changed {
+                Ok(()) => self.anything_due().await,
+                Err(error) => {
+                    tracing::warn!(%error, "the queue can't be watched");
+                    sleep(RETRY).await;
+                    true
+                }
+            },
+        }
+    }
+
+    /// A cheap look before a transaction: most commits of the API are none of the queue's business.
+    async fn anything_due(&self) -> bool {
+        match self.queue.due(&self.claimant.keys, self.clock.now()).await {
+            Ok(due) => due.now,
+            Err(error) => {
+                tracing::warn!(%error, "the queue can't be read");
+                sleep(RETRY).await;
+                true
+            }
+        }
+    }
+
+    async fn next_due(&self) -> Option<Timestamp> {
+        match self.queue.due(&self.claimant.keys, self.clock.now()).await {
+            Ok(due) if due.now => Some(self.clock.now()),
+            Ok(due) => due.next,
+            Err(_) => None,
+        }
+    }
+
+    /// How many mails that were claimed while the queue was held are still on their way.
+    fn trials(&self) -> usize {
+        self.in_hand.values().filter(|hand| hand.trial).count()
+    }
+
+    /// How many hands are free.
+    fn free(&self) -> usize {
+        self.room(0)
+    }
+
+    /// How many mails to claim when so many have ended since the last turn: for each free hand one, and as many
+    /// ahead as have ended, since about as many will have ended by the next turn. Then a connection that comes free
+    /// finds a mail at once instead of waiting for a commit. Where mails take long few end at a time, and few wait here
+    /// that another worker could have taken.
+    fn room(&self, ended: usize) -> usize {
+        if self.closing || self.shutdown.is_cancelled() {
+            return 0;
+        }
+        let hands = self.claimant.hands;
+        (hands + ended.min(hands)).saturating_sub(self.in_hand.len())
+    }
+}
+
+fn is_empty(turn: &Turn) -> bool {
+    turn.settlements.is_empty() && turn.marks.is_empty() && turn.releases.is_empty()
+}

@@ -1,0 +1,215 @@
+//! Having a turn taken by the database: what it holds must not get lost.
+//!
+//! A database that refuses everything is out of order, be it locked, full or read-only, and is waited for. One that
+//! refuses a turn and takes a sign of life right after has something against what is in the turn, and would for
+//! ever. Then the turn is taken apart, so that one mail's trouble is not everybody's.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::queue::{Claim, Settlement, Turn, TurnReport};
+use domain::store::StoreError;
+use runtime::shutdown::Reason;
+use tokio::time::sleep;
+
+use super::Ledger;
+
+/// How long to wait after a turn that the database refused: doubled each time, up to the second.
+pub(super) const RETRY: Duration = Duration::from_millis(50);
+const LONGEST_RETRY: Duration = Duration::from_secs(1);
+
+/// How often the database refuses a turn, and takes a sign of life each time, before it is thought to be about that.
+const REFUSALS: u32 = 3;
+
+/// How long a worker that must end goes on trying to settle what it has.
+const LAST_TRIES: Duration = Duration::from_secs(5);
+
+/// What came of a turn in the end.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) report: TurnReport,
+    /// Claims of which nothing is on record, as the database refuses that and nothing else.
+    pub(super) refused: Vec<Claim>,
+    /// Whether it refuses to have any mail claimed.
+    pub(super) refuses_claims: bool,
+}
+
+/// The database's answer to a part of a turn.
+enum Answer {
+    Taken(TurnReport),
+    /// It takes other things.
+    Refused(StoreError),
+}
+
+/// Until when a worker that must end goes on; known from its first refusal on.
+type LastTries = Option<Instant>;
+
+impl Ledger {
+    /// Takes a turn, again and again if need be. Gives up only when the worker must end; then others take the mails
+    /// back when its lease is over.
+    pub(super) async fn take(&self, turn: Turn) -> Result<Taken, StoreError> {
+        let (turn, mut last_tries) = (Arc::new(turn), None);
+        let answer = self.insist(&turn, REFUSALS, &mut last_tries).await?;
+        match answer {
+            Answer::Taken(report) => Ok(Taken {
+                report,
+                ..Taken::default()
+            }),
+            Answer::Refused(_) => self.take_apart(&turn, &mut last_tries).await,
+        }
+    }
+
+    /// Takes each thing of a turn by itself, and leaves out what the database refuses.
+    async fn take_apart(
+        &self,
+        turn: &Turn,
+        last_tries: &mut LastTries,
+    ) -> Result<Taken, StoreError> {
+        let mut taken = Taken::default();
+        for settlement in &turn.settlements {
+            let claim = settlement.claim;
+            let part = of_settlement(settlement.clone());
+            let answer = match self.insist(&part, 1, last_tries).await? {
+                Answer::Refused(error) => self.settle_barely(settlement, error, last_tries).await?,
+                taken @ Answer::Taken(_) => taken,
+            };
+            taken.add(Some(claim), answer, "what became of a mail");
+        }
+        for claim in &turn.releases {
+            let releases = vec![*claim];
+            let part = Turn {
+                releases,
+                ..Turn::default()
+            };
+            let answer = self.insist(&Arc::new(part), REFUSALS, last_tries).await?;
+            taken.add(Some(*claim), answer, "that a mail goes back");
+        }
+        for claim in &turn.marks {
+            let marks = vec![*claim];
+            let part = Turn {
+                marks,
+                ..Turn::default()
+            };
+            let answer = self.insist(&Arc::new(part), 1, last_tries).await?;
+            taken.add(Some(*claim), answer, "that a mail's end is to be written");
+        }
+        if turn.claim > 0 {
+            let part = Turn {
+                claim: turn.claim,
+                keys: turn.keys.clone(),
+                ..Turn::default()
+            };
+            let answer = self.insist(&Arc::new(part), 1, last_tries).await?;
+            taken.add(None, answer, "that mails are claimed");
+        }
+        Ok(taken)
+    }
+
+    /// Settles a mail without what was said about it: better than not at all, which would mean another try.
+    async fn settle_barely(
+        &self,
+        settlement: &Settlement,
+        error: StoreError,
+        last_tries: &mut LastTries,
+    ) -> Result<Answer, StoreError> {
+        let part = of_settlement(Settlement {
+            records: Vec::new(),
+            suppress_until: None,
+            ..settlement.clone()
+        });
+        let answer = self.insist(&part, REFUSALS, last_tries).await?;
+        if let Answer::Taken(_) = answer {
+            tracing::error!(
+                mail.id = %settlement.claim.mail,
+                error = &error as &dyn std::error::Error,
+                "the database refuses what was said about a mail; only what became of it is on record"
+            );
+        }
+        Ok(answer)
+    }
+
+    /// Has a turn taken, unless the database refuses it so often while it takes a sign of life.
+    async fn insist(
+        &self,
+        turn: &Arc<Turn>,
+        refusals: u32,
+        last_tries: &mut LastTries,
+    ) -> Result<Answer, StoreError> {
+        let (mut pause, mut refused) = (RETRY, 0);
+        loop {
+            let (worker, now) = (&self.claimant.worker, self.clock.now());
+            let error = match self.queue.turn(worker, Arc::clone(turn), now).await {
+                Ok(report) => return Ok(Answer::Taken(report)),
+                Err(error) => error,
+            };
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                settlements = turn.settlements.len(),
+                marks = turn.marks.len(),
+                "the queue refused a turn; it is taken again"
+            );
+            if self.must_end(last_tries) {
+                return Err(error);
+            }
+            // It goes round: starting anew would mend no database.
+            self.pulse.beat();
+            refused += u32::from(self.takes_others_than(&error).await);
+            if refused >= refusals {
+                return Ok(Answer::Refused(error));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_RETRY);
+        }
+    }
+
+    fn must_end(&self, last_tries: &mut LastTries) -> bool {
+        if matches!(self.shutdown.reason(), Some(Reason::Fatal(_))) {
+            return true;
+        }
+        self.abandon.is_cancelled() && {
+            let until = *last_tries.get_or_insert_with(|| Instant::now() + LAST_TRIES);
+            Instant::now() > until
+        }
+    }
+
+    /// Whether the database, after that error, takes something else that is as small as a write can be.
+    async fn takes_others_than(&self, error: &StoreError) -> bool {
+        if matches!(error, StoreError::Busy | StoreError::Full) {
+            return false;
+        }
+        let now = self.clock.now();
+        self.queue.beat(&self.claimant.worker, now).await.is_ok()
+    }
+}
+
+impl Taken {
+    /// Takes in the answer to a part. A mail of which nothing could be put on record is in hand as far as others
+    /// know, and theirs once this worker has ended: by its mark they know whether it may have been delivered.
+    fn add(&mut self, claim: Option<Claim>, answer: Answer, what: &'static str) {
+        match answer {
+            Answer::Taken(mut report) => {
+                self.report.claimed.append(&mut report.claimed);
+                self.report.lost.append(&mut report.lost);
+                self.report.marks.extend(report.marks);
+            }
+            Answer::Refused(error) => {
+                tracing::error!(
+                    mail.id = claim.map(|claim| claim.mail.to_string()),
+                    error = &error as &dyn std::error::Error,
+                    "the database works, but refuses to put on record {what}"
+                );
+                match claim {
+                    Some(claim) => self.refused.push(claim),
+                    None => self.refuses_claims = true,
+                }
+            }
+        }
+    }
+}
+
+fn of_settlement(settlement: Settlement) -> Arc<Turn> {
+    Arc::new(Turn {
+        settlements: vec![settlement],
+        ..Turn::default()
+    })
+}
