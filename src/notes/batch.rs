@@ -61,7 +61,7 @@ struct EditResult {
 
 /// An edit as a value.
 enum Edit {
-    Upsert(Upsert),
+    Upsert(Box<Upsert>),
     Delete(Delete),
 }
 
@@ -125,7 +125,7 @@ async fn merge(state: &AppState, origin: &Origin, user: UserId, sent: &Sent) -> 
 
 async fn apply(state: &AppState, origin: &Origin, edit: Edit) -> EditResult {
     let merged = match edit {
-        Edit::Upsert(upsert) => state.store.write_by(origin.write_by, upsert).await,
+        Edit::Upsert(upsert) => state.store.write_by(origin.write_by, *upsert).await,
         Edit::Delete(delete) => (state.store.write_by(origin.write_by, delete).await).map(Ok),
     };
     match merged {
@@ -184,14 +184,8 @@ fn read(state: &AppState, user: UserId, sent: &Sent) -> Result<Edit, Map<String,
             let mut form = NoteForm::of_json(note);
             let draft = form.draft();
             form.finish()?;
-            Ok(Edit::Upsert(Upsert {
-                user,
-                id,
-                draft,
-                base,
-                limits: state.rules.notes,
-                now,
-            }))
+            let upsert = Upsert::new(user, id, draft, base, state.rules.notes, now);
+            Ok(Edit::Upsert(Box::new(upsert)))
         }
         Some("delete") => Ok(Edit::Delete(Delete {
             user,

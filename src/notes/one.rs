@@ -105,14 +105,14 @@ pub(super) async fn replace(
     let mut form = NoteForm::new(&fields);
     let draft = form.draft();
     form.finish().map_err(ApiError::Fields)?;
-    let replace = Replace {
-        user: session.user.id,
+    let replace = Replace::new(
+        session.user.id,
         id,
         draft,
-        condition: condition(&headers),
-        limits: state.rules.notes,
-        now: state.clock.now(),
-    };
+        condition(&headers),
+        state.rules.notes,
+        state.clock.now(),
+    );
     let written = state.store.write_by(origin.write_by, replace).await?;
     Ok(body::written(written.map_err(refused)?))
 }
@@ -149,13 +149,13 @@ pub(super) async fn change(
     let mut form = NoteForm::new(&fields);
     let patch = form.patch();
     form.finish().map_err(ApiError::Fields)?;
-    let change = Change {
-        user: session.user.id,
+    let change = Change::new(
+        session.user.id,
         id,
         patch,
-        condition: condition(&headers),
-        now: state.clock.now(),
-    };
+        condition(&headers),
+        state.clock.now(),
+    );
     let written = state.store.write_by(origin.write_by, change).await?;
     Ok(body::written(written.map_err(refused)?))
 }

@@ -102,7 +102,8 @@ on_sqlite! {
         every_order_goes_on_from_a_place_in_both_directions,
         each_filter_holds_alone_and_with_the_others,
         each_word_must_begin_one_of_the_notes,
-        whole_words_and_those_of_the_title_rank_higher;
+        whole_words_and_those_of_the_title_rank_higher,
+        words_of_what_does_not_change_stay;
     paying:
         a_user_is_on_premium_while_any_grant_has_not_ended,
         of_nobody_the_plan_is_free_and_nothing_is_used,

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::condition::Condition;
 use super::create::{new_note, no_room, with_version};
-use super::edit::Replace;
-use super::port::Owner;
+use super::edit::put;
+use super::port::{NewNote, Owner};
+use super::words::of_title;
 use super::{Draft, Note, NoteId, Refused, TITLE_LENGTH, Written};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
@@ -25,18 +25,9 @@ const MARK: &str = " (conflict)";
 /// Writes a note that was written offline.
 #[derive(Debug)]
 pub struct Upsert {
-    /// Whose.
-    pub user: UserId,
-    /// Which.
-    pub id: NoteId,
-    /// What it says.
-    pub draft: Draft,
-    /// The version that was edited; none if the client made the note.
-    pub base: Option<i64>,
-    /// How many notes each plan allows.
-    pub limits: NoteLimits,
-    /// When.
-    pub now: Timestamp,
+    user: UserId,
+    new: NewNote,
+    base: Option<i64>,
 }
 
 /// What came of an edit.
@@ -62,7 +53,7 @@ impl Write for Upsert {
     type Out = Result<Merged, Refused>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
-        let stored = tx.note(self.user, self.id).await?;
+        let stored = tx.note(self.user, self.new.note.id).await?;
         match stored {
             Some(theirs) if theirs.is_live() && self.conflicts_with(&theirs) => {
                 let copied = self.copy(tx).await?;
@@ -75,53 +66,56 @@ impl Write for Upsert {
                 Ok(Ok(Merged::Written(Written::Unchanged(deleted))))
             }
             // What was deleted meanwhile lives on: an edit says more than a deletion.
-            stored => {
-                let replace = Replace {
-                    user: self.user,
-                    id: self.id,
-                    draft: self.draft.clone(),
-                    condition: Condition::default(),
-                    limits: self.limits,
-                    now: self.now,
-                };
-                Ok(replace
-                    .put(tx, stored)
-                    .await?
-                    .map(Merged::Written)
-                    .map_err(|refused| match refused {
-                        Refused::NotFound => Refused::Taken,
-                        refused => refused,
-                    }))
-            }
+            stored => Ok(put(tx, self.user, &self.new, stored)
+                .await?
+                .map(Merged::Written)
+                .map_err(|refused| match refused {
+                    Refused::NotFound => Refused::Taken,
+                    refused => refused,
+                })),
         }
     }
 }
 
 impl Upsert {
+    /// A note of a user as it was written; `base`: the version that was edited, none if the client made the note.
+    #[must_use]
+    pub fn new(
+        user: UserId,
+        id: NoteId,
+        draft: Draft,
+        base: Option<i64>,
+        limits: NoteLimits,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            user,
+            new: new_note(Owner::User(user), Some(id), draft, limits, now),
+            base,
+        }
+    }
+
+    fn draft(&self) -> &Draft {
+        &self.new.note.draft
+    }
+
     fn conflicts_with(&self, theirs: &Note) -> bool {
-        self.base != Some(theirs.version) && self.draft != theirs.draft
+        self.base != Some(theirs.version) && *self.draft() != theirs.draft
     }
 
     /// Whether what the edit says was written after its base, and then deleted: it comes a second time.
     fn was_deleted_since(&self, stored: &Note) -> bool {
         let deletion_alone = self.base.unwrap_or(0).saturating_add(1);
-        !stored.is_live() && stored.version > deletion_alone && stored.draft == self.draft
+        !stored.is_live() && stored.version > deletion_alone && stored.draft == *self.draft()
     }
 
     /// Keeps the edit beside the note.
     async fn copy(&self, tx: &mut dyn Tx) -> Result<Result<Note, Refused>, StoreError> {
-        let draft = Draft {
-            title: marked(&self.draft.title),
-            ..self.draft.clone()
-        };
-        let mut new = new_note(
-            Owner::User(self.user),
-            Some(self.copy_id()),
-            draft,
-            self.limits,
-            self.now,
-        );
-        new.note.conflict_of = Some(self.id);
+        let mut new = self.new.clone();
+        new.note.id = self.copy_id();
+        new.note.conflict_of = Some(self.new.note.id);
+        new.note.draft.title = marked(&self.draft().title);
+        new.words.title = of_title(&new.note.draft.title);
         if let Some(version) = tx.insert_note(&new).await? {
             return Ok(Ok(with_version(&new, version)));
         }
@@ -139,10 +133,10 @@ impl Upsert {
             tags,
             pinned,
             archived,
-        } = &self.draft;
+        } = self.draft();
         let mut hash = Sha256::new();
         hash.update(self.user.0.to_be_bytes());
-        hash.update(self.id.0.as_bytes());
+        hash.update(self.new.note.id.0.as_bytes());
         hash.update(self.base.unwrap_or(0).to_be_bytes());
         for text in [title, content].into_iter().chain(tags) {
             hash.update(text.len().to_be_bytes());
@@ -197,17 +191,12 @@ mod tests {
     use super::*;
 
     fn upsert(draft: Draft) -> Upsert {
-        Upsert {
-            user: UserId(1),
-            id: "0190a0b0-c0d0-7e00-8f00-abcdefabcdef".parse().unwrap(),
-            draft,
-            base: Some(1),
-            limits: NoteLimits {
-                free: 20,
-                premium: None,
-            },
-            now: Timestamp::UNIX_EPOCH,
-        }
+        let limits = NoteLimits {
+            free: 20,
+            premium: None,
+        };
+        let id = "0190a0b0-c0d0-7e00-8f00-abcdefabcdef".parse().unwrap();
+        Upsert::new(UserId(1), id, draft, Some(1), limits, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
