@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::body::NoteBody;
 use super::cursor;
+use super::found;
 use super::links::Base;
 use super::query::{Query, SEARCH_LENGTH};
 use crate::AppState;
@@ -92,16 +93,17 @@ pub(super) async fn list(
         let cursor = cursor::of_list(asked.user, asked.order, place?);
         Some(base.page(PATH, query.without_cursor(), &cursor))
     });
-    let results = page.notes.into_iter().map(|listed| {
-        let content = &listed.note.draft.content;
-        let snippet = searching.then(|| words::snippet(content, &asked.words));
-        NoteBody::from(listed.note).with_snippet(snippet)
-    });
+    let results = if searching {
+        found::with_snippets(page.notes, asked.words).await?
+    } else {
+        let plain = page.notes.into_iter();
+        plain.map(|listed| listed.note.into()).collect()
+    };
     Ok(Json(NoteList {
         count: page.count,
         next,
         previous,
-        results: results.collect(),
+        results,
     }))
 }
 
