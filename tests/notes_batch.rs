@@ -337,6 +337,34 @@ async fn the_same_batch_sent_again_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_copy_that_was_deleted_is_not_made_again_by_the_same_batch() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let path = path_of(&ada.note(&json!({"id": uuid(1), "title": "old"})).await);
+    ada.send("PATCH", &path, &json!({"title": "theirs"})).await;
+    let edits = [upsert(&uuid(1), Some(1), &json!({"title": "mine"}))];
+    let first = ada.batch(&edits).await.remove(0);
+    let copy = path_of(&first["copy"]);
+
+    ada.delete(&copy).await;
+    let trashed = ada.batch(&edits).await.remove(0);
+    ada.delete(&copy).await;
+    let before = app.rows().await.of_notes().await;
+    let gone = ada.batch(&edits).await.remove(0);
+
+    assert_eq!(trashed["copy"]["id"], first["copy"]["id"]);
+    assert!(trashed["copy"]["trashed_at"].is_string(), "{trashed}");
+    assert_eq!(
+        gone,
+        json!({"id": uuid(1), "status": "conflict", "note": first["note"]})
+    );
+    assert_eq!(app.rows().await.of_notes().await, before);
+    let another = [upsert(&uuid(1), Some(1), &json!({"title": "mine, too"}))];
+    assert!(ada.batch(&another).await[0]["copy"].is_object());
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn twenty_same_batches_at_once_make_one_copy() {
     let app = TestApp::start().await;
     let ada = app.member(&Person::new("ada")).await;

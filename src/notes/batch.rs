@@ -41,7 +41,7 @@ struct EditResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     note: Option<NoteBody>,
-    /// In a conflict, the edit as a note of its own.
+    /// In a conflict, the edit as a note of its own, unless it was deleted for good since.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     copy: Option<NoteBody>,

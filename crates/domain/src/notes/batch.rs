@@ -1,7 +1,8 @@
 //! Edits that were made offline. Each is a transaction of its own, and says of which version it is an edit: its base.
 //!
 //! What was changed on both sides is kept on both: the note as others have it, and the edit as a copy of its own. The
-//! copy's identifier is made of the edit, so that the same edit sent again makes no second one.
+//! copy's identifier is made of the edit, so that the same edit sent again makes no second one, nor one that was deleted
+//! meanwhile.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -39,7 +40,7 @@ pub enum Merged {
     Conflict {
         /// The note as it is, untouched.
         theirs: Note,
-        /// The edit as a note of its own. None of a deletion.
+        /// The edit as a note of its own. None of a deletion, and none that was deleted for good since.
         copy: Option<Note>,
     },
     /// The note is in the trash now.
@@ -57,10 +58,7 @@ impl Write for Upsert {
         match stored {
             Some(theirs) if theirs.is_live() && self.conflicts_with(&theirs) => {
                 let copied = self.copy(tx).await?;
-                Ok(copied.map(|copy| Merged::Conflict {
-                    theirs,
-                    copy: Some(copy),
-                }))
+                Ok(copied.map(|copy| Merged::Conflict { theirs, copy }))
             }
             Some(deleted) if self.was_deleted_since(&deleted) => {
                 Ok(Ok(Merged::Written(Written::Unchanged(deleted))))
@@ -109,18 +107,22 @@ impl Upsert {
         !stored.is_live() && stored.version > deletion_alone && stored.draft == *self.draft()
     }
 
-    /// Keeps the edit beside the note.
-    async fn copy(&self, tx: &mut dyn Tx) -> Result<Result<Note, Refused>, StoreError> {
+    /// Keeps the edit beside the note, unless it was there already and was deleted.
+    async fn copy(&self, tx: &mut dyn Tx) -> Result<Result<Option<Note>, Refused>, StoreError> {
+        let id = self.copy_id();
+        if tx.note_was_deleted(self.user, id).await? {
+            return Ok(Ok(None));
+        }
         let mut new = self.new.clone();
-        new.note.id = self.copy_id();
+        new.note.id = id;
         new.note.conflict_of = Some(self.new.note.id);
         new.note.draft.title = marked(&self.draft().title);
         new.words.title = of_title(&new.note.draft.title);
         if let Some(version) = tx.insert_note(&new).await? {
-            return Ok(Ok(with_version(&new, version)));
+            return Ok(Ok(Some(with_version(&new, version))));
         }
         Ok(match tx.note(self.user, new.note.id).await? {
-            Some(copied) => Ok(copied),
+            Some(copied) => Ok(Some(copied)),
             None => Err(no_room(tx, self.user, &new).await?),
         })
     }

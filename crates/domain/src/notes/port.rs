@@ -63,6 +63,8 @@ pub trait WriteNotes: Send {
     /// Adds a live note and answers with its version, unless the identifier is taken, the plan allows no more, or the
     /// token is not good.
     async fn insert_note(&mut self, new: &NewNote) -> Result<Option<i64>, StoreError>;
+    /// Whether the user had a note of that identifier and deleted it for good, as far as that is remembered.
+    async fn note_was_deleted(&mut self, user: UserId, id: NoteId) -> Result<bool, StoreError>;
     /// Whether anybody has a note of that identifier.
     async fn note_id_is_taken(&mut self, id: NoteId) -> Result<bool, StoreError>;
     /// Writes a live note of the user over that of its identifier, which is live; `words` of its title and its content

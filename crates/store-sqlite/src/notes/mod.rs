@@ -119,6 +119,19 @@ impl<C: Connected> WriteNotes for Access<C> {
         live::insert(&mut self.0, new).await
     }
 
+    async fn note_was_deleted(&mut self, user: UserId, id: NoteId) -> Result<bool, StoreError> {
+        let id = id.to_string();
+        sqlx::query_scalar!(
+            r#"select exists (
+                   select 1 from note_tombstones where user_id = ? and id = ?) as "deleted!: bool""#,
+            user.0,
+            id
+        )
+        .fetch_one(&mut *self.0)
+        .await
+        .map_err(store_error)
+    }
+
     async fn note_id_is_taken(&mut self, id: NoteId) -> Result<bool, StoreError> {
         let id = id.to_string();
         sqlx::query_scalar!(

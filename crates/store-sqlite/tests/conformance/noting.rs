@@ -217,6 +217,29 @@ pub async fn an_identifier_is_given_once_whoever_asks_for_it(store: Store) {
     assert!(changes(&store, bob, 0, 10).await.0.is_empty());
 }
 
+pub async fn a_note_was_deleted_while_its_owner_has_it_neither_live_nor_in_the_trash(store: Store) {
+    let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
+    let was_deleted = async |user: UserId, n: u64| {
+        let asked = unit(move |tx| Box::pin(async move { tx.note_was_deleted(user, id(n)).await }));
+        store.write(asked).await.unwrap()
+    };
+
+    add(&store, ada, 1, "t").await;
+    let live = was_deleted(ada, 1).await;
+    trash(&store, ada, 1).await;
+    let trashed = was_deleted(ada, 1).await;
+    delete(&store, ada, 1).await;
+    let gone = [
+        was_deleted(ada, 1).await,
+        was_deleted(bob, 1).await,
+        was_deleted(ada, 2).await,
+    ];
+    add(&store, ada, 1, "again").await;
+
+    assert_eq!((live, trashed, gone), (false, false, [true, false, false]));
+    assert!(!was_deleted(ada, 1).await);
+}
+
 pub async fn of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows(store: Store) {
     let ada = user(&store, "ada").await;
     let limits = NoteLimits {
