@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::chain::{Among, made_of};
 use super::create::{new_note, no_room, with_version};
 use super::edit::put;
 use super::port::{NewNote, Owner};
@@ -29,6 +30,7 @@ pub struct Upsert {
     user: UserId,
     new: NewNote,
     base: Option<i64>,
+    among: Among,
 }
 
 /// What came of an edit.
@@ -45,7 +47,7 @@ pub enum Merged {
     },
     /// The note is in the trash now.
     Deleted,
-    /// There was no such live note to delete.
+    /// There was no such live note to delete, or it was written again since.
     Absent,
 }
 
@@ -56,12 +58,12 @@ impl Write for Upsert {
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
         let stored = tx.note(self.user, self.new.note.id).await?;
         match stored {
+            Some(newer) if self.was_written_before(&newer) => {
+                Ok(Ok(Merged::Written(Written::Unchanged(newer))))
+            }
             Some(theirs) if theirs.is_live() && self.conflicts_with(&theirs) => {
                 let copied = self.copy(tx).await?;
                 Ok(copied.map(|copy| Merged::Conflict { theirs, copy }))
-            }
-            Some(deleted) if self.was_deleted_since(&deleted) => {
-                Ok(Ok(Merged::Written(Written::Unchanged(deleted))))
             }
             // What was deleted meanwhile lives on: an edit says more than a deletion.
             stored => Ok(put(tx, self.user, &self.new, stored)
@@ -90,7 +92,14 @@ impl Upsert {
             user,
             new: new_note(Owner::User(user), Some(id), draft, limits, now),
             base,
+            among: Among::default(),
         }
+    }
+
+    /// The same as one of several in a batch.
+    #[must_use]
+    pub fn among(self, among: Among) -> Self {
+        Self { among, ..self }
     }
 
     fn draft(&self) -> &Draft {
@@ -98,13 +107,17 @@ impl Upsert {
     }
 
     fn conflicts_with(&self, theirs: &Note) -> bool {
-        self.base != Some(theirs.version) && *self.draft() != theirs.draft
+        let is_of_theirs = self.base == Some(theirs.version) && !self.among.on_nothing;
+        !is_of_theirs && *self.draft() != theirs.draft
     }
 
-    /// Whether what the edit says was written after its base, and then deleted: it comes a second time.
-    fn was_deleted_since(&self, stored: &Note) -> bool {
-        let deletion_alone = self.base.unwrap_or(0).saturating_add(1);
-        !stored.is_live() && stored.version > deletion_alone && stored.draft == *self.draft()
+    /// Whether the edit comes a second time: what it says was written after its base and then deleted, or written over
+    /// by edits of the same batch.
+    fn was_written_before(&self, stored: &Note) -> bool {
+        let made = made_of(self.base);
+        let was_deleted =
+            !stored.is_live() && stored.version > made && stored.draft == *self.draft();
+        was_deleted || self.among.was_written_over(stored, made)
     }
 
     /// Keeps the edit beside the note, unless it was there already and was deleted.
@@ -167,6 +180,8 @@ pub struct Delete {
     pub id: NoteId,
     /// The version that was deleted. Without one, whatever there is.
     pub base: Option<i64>,
+    /// What the others of its batch tell of it.
+    pub among: Among,
     /// When.
     pub now: Timestamp,
 }
@@ -180,7 +195,12 @@ impl Write for Delete {
         let Some(theirs) = stored else {
             return Ok(Merged::Absent);
         };
-        if self.base.is_some_and(|base| base != theirs.version) {
+        let made = self.base.map_or(0, |base| made_of(Some(base)));
+        if self.among.was_written_over(&theirs, made) {
+            return Ok(Merged::Absent);
+        }
+        let is_of_another = self.base.is_some_and(|base| base != theirs.version);
+        if is_of_another || self.among.on_nothing {
             return Ok(Merged::Conflict { theirs, copy: None });
         }
         tx.trash_note(self.user, self.id, self.now).await?;
