@@ -4,7 +4,8 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use domain::id::UserId;
 use domain::notes::batch::{Delete, EDITS, Merged, Upsert};
-use domain::notes::{NoteId, Written};
+use domain::notes::chain::{self, Among, Edit, Link};
+use domain::notes::{Draft, NoteId, Written};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -41,7 +42,7 @@ struct EditResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     note: Option<NoteBody>,
-    /// In a conflict, the edit as a note of its own.
+    /// In a conflict, the edit as a note of its own, unless it was deleted for good since.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     copy: Option<NoteBody>,
@@ -59,17 +60,20 @@ struct EditResult {
     fields: Option<Map<String, Value>>,
 }
 
-/// An edit as a value.
-enum Edit {
-    Upsert(Upsert),
-    Delete(Delete),
+impl EditResult {
+    /// Whether nothing was written for the edit, and nothing says the same.
+    fn is_refused(&self) -> bool {
+        matches!(self.status, "conflict" | "error")
+    }
 }
 
 /// Merge edits
 ///
 /// Applies edits that were made offline, each on its own and in their order. An edit names the version that it is an
 /// edit of; where the note has another by now and says something else, both are kept: the note as it is, and the edit
-/// as a copy, linked by `conflict_of`. The same batch sent again changes nothing.
+/// as a copy, linked by `conflict_of`. Edits of one note may stand on one another, each naming the version that the one
+/// before it will make; if that one was not written, they are in conflict as well. The same batch sent again changes
+/// nothing; where others have changed a note since, what an edit says is kept as a copy, too.
 #[utoipa::path(
     post,
     path = "/api/notes/batch/",
@@ -87,51 +91,65 @@ pub(super) async fn batch(
     Extension(origin): Extension<Origin>,
     Fields(fields): Fields,
 ) -> Result<Json<BatchResults>, ApiError> {
-    let edits = match fields.get("edits") {
-        None => return Err(Form::wrong("edits", "This field is required.")),
-        Some(Sent::List(edits)) if edits.len() <= EDITS => edits,
-        Some(Sent::List(_)) => {
-            let message = format!("Ensure this field has no more than {EDITS} elements.");
-            return Err(Form::wrong("edits", &message));
-        }
-        Some(_) => return Err(Form::wrong("edits", "Expected a list of items.")),
-    };
-    let mut results = Vec::with_capacity(edits.len());
-    for edit in edits {
-        results.push(merge(&state, &origin, session.user.id, edit).await);
+    let sent = edits_of(&fields)?;
+    let edits: Vec<_> = sent.iter().map(read).collect();
+    let links = chain::of(edits.iter().map(|edit| edit.as_ref().ok()));
+    let mut results: Vec<EditResult> = Vec::with_capacity(edits.len());
+    for (n, (edit, Link { below, end })) in edits.into_iter().zip(links).enumerate() {
+        let on_nothing = below.is_some_and(|below| results[below].is_refused());
+        let among = Among { on_nothing, end };
+        results.push(match edit {
+            Ok(edit) => merge(&state, &origin, session.user.id, edit, among).await,
+            Err(fields) => unread(&sent[n], fields),
+        });
     }
     Ok(Json(BatchResults { results }))
 }
 
-/// Applies an edit. What fails here fails for it alone; what came before it is done.
-async fn merge(state: &AppState, origin: &Origin, user: UserId, sent: &Sent) -> EditResult {
-    let id = match sent {
-        Sent::Object(members) => members.get("id").and_then(Sent::as_str).map(str::to_owned),
-        _ => None,
-    };
-    let mut result = match read(state, user, sent) {
-        Ok(edit) => apply(state, origin, edit).await,
-        Err(fields) => EditResult {
-            status: "error",
-            error: Some("The edit can't be read.".to_owned()),
-            code: Some("invalid".to_owned()),
-            fields: Some(fields),
-            ..EditResult::default()
-        },
-    };
-    result.id = id.map(|id| id.parse::<NoteId>().map_or(id, |id| id.to_string()));
-    result
+/// The edits that were sent, unread.
+fn edits_of(fields: &Members) -> Result<&[Sent], ApiError> {
+    match fields.get("edits") {
+        None => Err(Form::wrong("edits", "This field is required.")),
+        Some(Sent::List(edits)) if edits.len() <= EDITS => Ok(edits),
+        Some(Sent::List(_)) => {
+            let message = format!("Ensure this field has no more than {EDITS} elements.");
+            Err(Form::wrong("edits", &message))
+        }
+        Some(_) => Err(Form::wrong("edits", "Expected a list of items.")),
+    }
 }
 
-async fn apply(state: &AppState, origin: &Origin, edit: Edit) -> EditResult {
-    let merged = match edit {
-        Edit::Upsert(upsert) => state.store.write_by(origin.write_by, upsert).await,
-        Edit::Delete(delete) => (state.store.write_by(origin.write_by, delete).await).map(Ok),
+/// Applies an edit. What fails here fails for it alone; what came before it is done.
+async fn merge(
+    state: &AppState,
+    origin: &Origin,
+    user: UserId,
+    edit: Edit,
+    among: Among,
+) -> EditResult {
+    let Edit { id, base, draft } = edit;
+    let (limits, now) = (state.rules.notes, state.clock.now());
+    let merged = if let Some(draft) = draft {
+        let upsert = Upsert::new(user, id, draft, base, limits, now).among(among);
+        state.store.write_by(origin.write_by, upsert).await
+    } else {
+        let delete = Delete {
+            user,
+            id,
+            base,
+            among,
+            now,
+        };
+        (state.store.write_by(origin.write_by, delete).await).map(Ok)
     };
-    match merged {
+    let result = match merged {
         Ok(Ok(merged)) => done(merged),
         Ok(Err(refused)) => error(&super::refused(refused)),
         Err(busy) => error(&busy.into()),
+    };
+    EditResult {
+        id: Some(id.to_string()),
+        ..result
     }
 }
 
@@ -162,7 +180,26 @@ fn error(why: &ApiError) -> EditResult {
     }
 }
 
-fn read(state: &AppState, user: UserId, sent: &Sent) -> Result<Edit, Map<String, Value>> {
+/// What is said of an edit that can't be read.
+fn unread(sent: &Sent, fields: Map<String, Value>) -> EditResult {
+    let id = match sent {
+        Sent::Object(members) => members.get("id").and_then(Sent::as_str),
+        _ => None,
+    };
+    EditResult {
+        id: id.map(|id| {
+            id.parse::<NoteId>()
+                .map_or(id.to_owned(), |id| id.to_string())
+        }),
+        status: "error",
+        error: Some("The edit can't be read.".to_owned()),
+        code: Some("invalid".to_owned()),
+        fields: Some(fields),
+        ..EditResult::default()
+    }
+}
+
+fn read(sent: &Sent) -> Result<Edit, Map<String, Value>> {
     let Sent::Object(members) = sent else {
         return Err(wrong("non_field_errors", "Expected an object."));
     };
@@ -172,35 +209,26 @@ fn read(state: &AppState, user: UserId, sent: &Sent) -> Result<Edit, Map<String,
     };
     let id = id.ok_or_else(|| wrong("id", NO_UUID))?;
     let base = base(members)?;
-    let now = state.clock.now();
-    match members.get("op").and_then(Sent::as_str) {
-        Some("upsert") => {
-            let empty = Members::new();
-            let note = match members.get("note") {
-                Some(Sent::Object(note)) => note,
-                Some(_) => return Err(wrong("note", "Expected an object.")),
-                None => &empty,
-            };
-            let mut form = NoteForm::of_json(note);
-            let draft = form.draft();
-            form.finish()?;
-            Ok(Edit::Upsert(Upsert {
-                user,
-                id,
-                draft,
-                base,
-                limits: state.rules.notes,
-                now,
-            }))
-        }
-        Some("delete") => Ok(Edit::Delete(Delete {
-            user,
-            id,
-            base,
-            now,
-        })),
-        _ => Err(wrong("op", "Must be upsert or delete.")),
-    }
+    let draft = match members.get("op").and_then(Sent::as_str) {
+        Some("upsert") => Some(written(members)?),
+        Some("delete") => None,
+        _ => return Err(wrong("op", "Must be upsert or delete.")),
+    };
+    Ok(Edit { id, base, draft })
+}
+
+/// What an edit writes.
+fn written(members: &Members) -> Result<Draft, Map<String, Value>> {
+    let empty = Members::new();
+    let note = match members.get("note") {
+        Some(Sent::Object(note)) => note,
+        Some(_) => return Err(wrong("note", "Expected an object.")),
+        None => &empty,
+    };
+    let mut form = NoteForm::of_json(note);
+    let draft = form.draft();
+    form.finish()?;
+    Ok(draft)
 }
 
 /// The version that was edited, if the edit names one.

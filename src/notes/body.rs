@@ -101,9 +101,12 @@ impl From<Note> for NoteBody {
 }
 
 impl NoteBody {
-    /// The same as an entry of what was found, if anything was searched for.
-    pub(super) fn with_snippet(self, snippet: Option<String>) -> Self {
-        Self { snippet, ..self }
+    /// The same as an entry of what was found.
+    pub(super) fn with_snippet(self, snippet: String) -> Self {
+        Self {
+            snippet: Some(snippet),
+            ..self
+        }
     }
 }
 

@@ -35,15 +35,15 @@ impl FromRequestParts<AppState> for Base {
 }
 
 impl Base {
-    /// The link to a page of a list: the same query with another cursor.
+    /// The link to a page of a list: the same query with another cursor, or with none.
     pub fn page<'a>(
         &self,
         path: &str,
         query: impl Iterator<Item = (&'a str, &'a str)>,
-        cursor: &str,
+        cursor: Option<&str>,
     ) -> String {
         let query = form_urlencoded::Serializer::new(String::new())
-            .append_pair("cursor", cursor)
+            .extend_pairs(cursor.map(|cursor| ("cursor", cursor)))
             .extend_pairs(query)
             .finish();
         format!("{}{path}?{query}", self.0)

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::body::NoteBody;
 use super::cursor;
+use super::found;
 use super::links::Base;
 use super::query::{Query, SEARCH_LENGTH};
 use crate::AppState;
@@ -88,20 +89,24 @@ pub(super) async fn list(
         let mut view = state.store.view().await?;
         view.notes(&asked).await?
     };
-    let [next, previous] = neighbours(&asked, &page).map(|place| {
-        let cursor = cursor::of_list(asked.user, asked.order, place?);
-        Some(base.page(PATH, query.without_cursor(), &cursor))
+    let [next, previous] = neighbours(&asked, &page).map(|neighbour| {
+        let cursor = match neighbour? {
+            Neighbour::First => None,
+            Neighbour::At(place) => Some(cursor::of_list(asked.user, asked.order, place)),
+        };
+        Some(base.page(PATH, query.without_cursor(), cursor.as_deref()))
     });
-    let results = page.notes.into_iter().map(|listed| {
-        let content = &listed.note.draft.content;
-        let snippet = searching.then(|| words::snippet(content, &asked.words));
-        NoteBody::from(listed.note).with_snippet(snippet)
-    });
+    let results = if searching {
+        found::with_snippets(page.notes, asked.words).await?
+    } else {
+        let plain = page.notes.into_iter();
+        plain.map(|listed| listed.note.into()).collect()
+    };
     Ok(Json(NoteList {
         count: page.count,
         next,
         previous,
-        results: results.collect(),
+        results,
     }))
 }
 
@@ -180,11 +185,22 @@ fn order(query: &mut Query, searching: bool) -> Order {
     Order { key, descending }
 }
 
-/// The places of the next page and of the one before.
-fn neighbours(asked: &NoteQuery, page: &NotePage) -> [Option<Place>; 2] {
+/// A page beside another.
+enum Neighbour {
+    /// The first of the list.
+    First,
+    /// That at a place.
+    At(Place),
+}
+
+/// The next page and the one before.
+fn neighbours(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
     let (came_from_start, backwards) = match &asked.place {
         None => (true, false),
         Some(place) => (false, place.before),
+    };
+    let [Some(first), Some(last)] = [page.notes.first(), page.notes.last()] else {
+        return beside_nothing(asked, page);
     };
     let (beyond_last, beyond_first) = if backwards {
         (true, page.more)
@@ -192,16 +208,18 @@ fn neighbours(asked: &NoteQuery, page: &NotePage) -> [Option<Place>; 2] {
         (page.more, !came_from_start)
     };
     let key = asked.order.key;
-    let place = |listed: Option<&domain::notes::list::Listed>, before, there: bool| {
-        listed
-            .filter(|_| there)
-            .map(|listed| listed.place(key, before))
-    };
-    match (page.notes.first(), page.notes.last()) {
-        (None, _) => [None, None],
-        (first, last) => [
-            place(last, false, beyond_last),
-            place(first, true, beyond_first),
-        ],
+    [
+        beyond_last.then(|| Neighbour::At(last.place(key, false))),
+        beyond_first.then(|| Neighbour::At(first.place(key, true))),
+    ]
+}
+
+/// The same for a page that deletions have emptied. If there are any notes, all of them lie on the other side of its
+/// place, up to the note that the place names: the way to them begins at that end of the list.
+fn beside_nothing(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
+    match &asked.place {
+        Some(place) if page.count > 0 && place.before => [Some(Neighbour::First), None],
+        Some(_) if page.count > 0 => [None, Some(Neighbour::At(Place::end(asked.order)))],
+        _ => [None, None],
     }
 }

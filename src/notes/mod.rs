@@ -2,7 +2,7 @@
 //!
 //! | Room | What lives there |
 //! |---|---|
-//! | `create`, `one`, `list` | a new note, one note, many |
+//! | `create`, `one`, `list`, `found` | a new note, one note, many, and what a search finds |
 //! | `changes`, `batch` | what devices need that keep the notes themselves |
 //! | `body`, `form` | a note as it is answered, and as it is sent |
 //! | `conditions`, `cursor`, `query` | headers, cursors and the query as values |
@@ -14,6 +14,7 @@ mod conditions;
 mod create;
 mod cursor;
 mod form;
+mod found;
 mod links;
 mod list;
 mod one;

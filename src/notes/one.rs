@@ -5,9 +5,10 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::notes::Note;
 use domain::notes::edit::{Change, Replace};
 use domain::notes::remove::{Remove, Restore};
+use domain::notes::{Note, NoteId, Refused, Written};
+use domain::store::Write;
 
 use super::body::{self, NoteBody, REVALIDATE, etag};
 use super::conditions::condition;
@@ -101,20 +102,16 @@ pub(super) async fn replace(
     id: Id,
     fields: NoteFields,
 ) -> Result<Response, ApiError> {
-    let id = id_of(id)?;
-    let mut form = NoteForm::new(&fields);
-    let draft = form.draft();
-    form.finish().map_err(ApiError::Fields)?;
-    let replace = Replace {
-        user: session.user.id,
+    let (id, draft) = read(id, &fields, NoteForm::draft)?;
+    let replace = Replace::new(
+        session.user.id,
         id,
         draft,
-        condition: condition(&headers),
-        limits: state.rules.notes,
-        now: state.clock.now(),
-    };
-    let written = state.store.write_by(origin.write_by, replace).await?;
-    Ok(body::written(written.map_err(refused)?))
+        condition(&headers),
+        state.rules.notes,
+        state.clock.now(),
+    );
+    write(&state, &origin, replace).await
 }
 
 /// Change a note
@@ -145,19 +142,15 @@ pub(super) async fn change(
     id: Id,
     fields: NoteFields,
 ) -> Result<Response, ApiError> {
-    let id = id_of(id)?;
-    let mut form = NoteForm::new(&fields);
-    let patch = form.patch();
-    form.finish().map_err(ApiError::Fields)?;
-    let change = Change {
-        user: session.user.id,
+    let (id, patch) = read(id, &fields, NoteForm::patch)?;
+    let change = Change::new(
+        session.user.id,
         id,
         patch,
-        condition: condition(&headers),
-        now: state.clock.now(),
-    };
-    let written = state.store.write_by(origin.write_by, change).await?;
-    Ok(body::written(written.map_err(refused)?))
+        condition(&headers),
+        state.clock.now(),
+    );
+    write(&state, &origin, change).await
 }
 
 /// Delete a note
@@ -239,6 +232,28 @@ pub(super) async fn restore(
         limits: state.rules.notes,
         now: state.clock.now(),
     };
-    let written = state.store.write_by(origin.write_by, restore).await?;
+    write(&state, &origin, restore).await
+}
+
+/// The note of the path, and what of a note the body has.
+fn read<'a, T>(
+    id: Id,
+    fields: &'a NoteFields,
+    part: impl FnOnce(&mut NoteForm<'a>) -> T,
+) -> Result<(NoteId, T), ApiError> {
+    let id = id_of(id)?;
+    let mut form = NoteForm::new(fields);
+    let read = part(&mut form);
+    form.finish().map_err(ApiError::Fields)?;
+    Ok((id, read))
+}
+
+/// Writes, and answers with the note as it is now.
+async fn write(
+    state: &AppState,
+    origin: &Origin,
+    write: impl Write<Out = Result<Written, Refused>>,
+) -> Result<Response, ApiError> {
+    let written = state.store.write_by(origin.write_by, write).await?;
     Ok(body::written(written.map_err(refused)?))
 }

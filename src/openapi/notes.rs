@@ -5,70 +5,56 @@ use utoipa::ToSchema;
 
 use crate::notes::NoteBody;
 
-/// A new note: a title or a content at least.
-#[derive(ToSchema)]
-pub struct NewNoteRequest {
-    /// Which it is to be; without one the server chooses.
-    #[schema(
-        pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
-        example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"
-    )]
-    pub id: Option<String>,
-    /// The title.
-    #[schema(max_length = 200, pattern = r"^[^\u0000]*$", nullable = false)]
-    pub title: Option<String>,
-    /// The content.
-    #[schema(max_length = 100_000, pattern = r"^[^\u0000]*$", nullable = false)]
-    pub content: Option<String>,
-    /// The tags, in their order.
-    #[schema(max_items = 20, nullable = false)]
-    pub tags: Option<Vec<Tag>>,
-    /// Whether it is to stand above others.
-    #[schema(nullable = false)]
-    pub is_pinned: Option<bool>,
-    /// Whether it is put away.
-    #[schema(nullable = false)]
-    pub is_archived: Option<bool>,
+/// A body with the fields of a note, those of its own first; last, what is said of the tags. A struct of the fields in
+/// each of them would make another schema: one that is put together.
+macro_rules! note_fields {
+    ($(#[$about:meta])* $name:ident { $($own:tt)* } $(#[$about_tags:meta])*) => {
+        $(#[$about])*
+        #[derive(ToSchema)]
+        pub struct $name {
+            $($own)*
+            /// The title.
+            #[schema(max_length = 200, pattern = r"^[^\u0000]*$", nullable = false)]
+            pub title: Option<String>,
+            /// The content.
+            #[schema(max_length = 100_000, pattern = r"^[^\u0000]*$", nullable = false)]
+            pub content: Option<String>,
+            $(#[$about_tags])*
+            #[schema(max_items = 20, nullable = false)]
+            pub tags: Option<Vec<Tag>>,
+            /// Whether it is to stand above others.
+            #[schema(nullable = false)]
+            pub is_pinned: Option<bool>,
+            /// Whether it is put away.
+            #[schema(nullable = false)]
+            pub is_archived: Option<bool>,
+        }
+    };
 }
 
-/// A whole note: a title or a content at least. What is not named is as in an empty note.
-#[derive(ToSchema)]
-pub struct NoteRequest {
-    /// The title.
-    #[schema(max_length = 200, pattern = r"^[^\u0000]*$", nullable = false)]
-    pub title: Option<String>,
-    /// The content.
-    #[schema(max_length = 100_000, pattern = r"^[^\u0000]*$", nullable = false)]
-    pub content: Option<String>,
+note_fields! {
+    /// A new note: a title or a content at least.
+    NewNoteRequest {
+        /// Which it is to be; without one the server chooses.
+        #[schema(
+            pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+            example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"
+        )]
+        pub id: Option<String>,
+    }
     /// The tags, in their order.
-    #[schema(max_items = 20, nullable = false)]
-    pub tags: Option<Vec<Tag>>,
-    /// Whether it is to stand above others.
-    #[schema(nullable = false)]
-    pub is_pinned: Option<bool>,
-    /// Whether it is put away.
-    #[schema(nullable = false)]
-    pub is_archived: Option<bool>,
 }
 
-/// Parts of a note. What is not named stays.
-#[derive(ToSchema)]
-pub struct PatchRequest {
-    /// The title.
-    #[schema(max_length = 200, pattern = r"^[^\u0000]*$", nullable = false)]
-    pub title: Option<String>,
-    /// The content.
-    #[schema(max_length = 100_000, pattern = r"^[^\u0000]*$", nullable = false)]
-    pub content: Option<String>,
+note_fields! {
+    /// A whole note: a title or a content at least. What is not named is as in an empty note.
+    NoteRequest {}
+    /// The tags, in their order.
+}
+
+note_fields! {
+    /// Parts of a note. What is not named stays.
+    PatchRequest {}
     /// The tags, all of them.
-    #[schema(max_items = 20, nullable = false)]
-    pub tags: Option<Vec<Tag>>,
-    /// Whether it is to stand above others.
-    #[schema(nullable = false)]
-    pub is_pinned: Option<bool>,
-    /// Whether it is put away.
-    #[schema(nullable = false)]
-    pub is_archived: Option<bool>,
 }
 
 /// A word that notes are found by. Space alone is none; U+0085 is space, too, which not every `\s` knows.

@@ -37,13 +37,16 @@ impl Edit {
     }
 }
 
+/// The most edits of a note that are sent at once.
+const ON_TOP: usize = 3;
+
 /// A device.
 pub struct Device {
     pub client: Client,
     /// The server's notes, as far as it was told.
     pub known: BTreeMap<String, Known>,
-    /// Edits by note: one each, since what was not sent yet is edited further where it lies.
-    pending: BTreeMap<String, Edit>,
+    /// Edits by note, each on top of the one before.
+    pending: BTreeMap<String, Vec<Edit>>,
     /// A batch whose answer was lost. It is sent again as it was.
     in_flight: Option<Vec<Value>>,
     cursor: Option<String>,
@@ -71,8 +74,8 @@ impl Device {
                 notes.insert(id.clone(), written(note));
             }
         }
-        for (id, edit) in &self.pending {
-            match &edit.note {
+        for (id, edits) in &self.pending {
+            match &edits.last().unwrap().note {
                 Some(note) => notes.insert(id.clone(), note.clone()),
                 None => notes.remove(id),
             };
@@ -86,20 +89,26 @@ impl Device {
         !in_flight.any(|edit| edit["id"] == id)
     }
 
-    /// Writes a note, or deletes it, without a network.
-    pub fn edit(&mut self, id: &str, note: Option<Value>) {
+    /// Writes a note, or deletes it, without a network. What was not sent yet is edited further where it lies, or has
+    /// an edit of its own on top of it, of the version that it will make.
+    pub fn edit(&mut self, id: &str, note: Option<Value>, on_top: bool) {
         if let Some(pending) = self.pending.get_mut(id) {
-            if pending.base.is_none() && note.is_none() {
+            let base = pending.last().unwrap().base.map_or(1, |base| base + 1);
+            if pending[0].base.is_none() && note.is_none() {
                 // It never left the device.
                 self.pending.remove(id);
+            } else if on_top && pending.len() < ON_TOP {
+                let base = Some(base);
+                pending.push(Edit { base, note });
             } else {
-                pending.note = note;
+                pending.last_mut().unwrap().note = note;
             }
             return;
         }
         // A deleted note is only written again under another identifier.
         let base = self.known.get(id).map(|(version, _)| *version);
-        self.pending.insert(id.to_owned(), Edit { base, note });
+        self.pending
+            .insert(id.to_owned(), vec![Edit { base, note }]);
     }
 
     /// Whether there is nothing to send.
@@ -111,9 +120,10 @@ impl Device {
     pub async fn push(&mut self, answer_is_lost: bool) {
         let edits = self.in_flight.take().unwrap_or_else(|| {
             let pending = std::mem::take(&mut self.pending);
-            let edits = pending.iter().take(100).map(|(id, edit)| edit.sent(id));
+            let sent = pending.iter().take(100 / ON_TOP);
+            let edits = sent.flat_map(|(id, edits)| edits.iter().map(|edit| edit.sent(id)));
             let edits = edits.collect();
-            self.pending = pending.into_iter().skip(100).collect();
+            self.pending = pending.into_iter().skip(100 / ON_TOP).collect();
             edits
         });
         if edits.is_empty() {
@@ -142,8 +152,9 @@ impl Device {
             "deleted" | "unchanged" if deleting => {}
             "conflict" => {
                 self.learn_note(&result["note"]);
-                assert_eq!(result.get("copy").is_none(), deleting, "{result}");
+                // None, too, of an edit that is sent again after its copy was deleted for good.
                 if let Some(copy) = result.get("copy") {
+                    assert!(!deleting, "{result}");
                     self.learn_note(copy);
                 }
             }

@@ -85,14 +85,14 @@ impl Walk {
 
     fn edit_offline(&mut self, device: usize) -> &'static str {
         let notes: Vec<_> = self.devices[device].notes().into_iter().collect();
-        let kind = self.random.u8(0..10);
+        let (kind, on_top) = (self.random.u8(0..10), self.random.bool());
         let chosen = self
             .one_of(&notes)
             .filter(|(id, _)| self.devices[device].may_edit(id));
         let Some((id, note)) = chosen.filter(|_| kind > 1) else {
             let note = self.new_text();
             let id = uuid(1_000_000 + self.made);
-            self.devices[device].edit(&id, Some(note));
+            self.devices[device].edit(&id, Some(note), false);
             return "new offline";
         };
         let (new, step) = match kind {
@@ -100,17 +100,17 @@ impl Walk {
             7 => {
                 let mut pinned = note.clone();
                 pinned["is_pinned"] = (note["is_pinned"] == false).into();
-                self.devices[device].edit(&id, Some(pinned));
+                self.devices[device].edit(&id, Some(pinned), on_top);
                 return "pin offline";
             }
             8 => {
-                self.devices[device].edit(&id, Some(note));
+                self.devices[device].edit(&id, Some(note), on_top);
                 return "write the same offline";
             }
             _ => (None, "delete offline"),
         };
         self.gives_up(&note);
-        self.devices[device].edit(&id, new);
+        self.devices[device].edit(&id, new, on_top);
         step
     }
 

@@ -94,6 +94,7 @@ on_sqlite! {
         a_note_comes_back_as_it_was_written,
         a_note_with_an_identifier_of_its_own_begins_with_version_1,
         an_identifier_is_given_once_whoever_asks_for_it,
+        a_note_was_deleted_while_its_owner_has_it_neither_live_nor_in_the_trash,
         of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows,
         a_trashed_note_leaves_room_and_comes_back_only_into_room,
         every_write_is_the_next_change_and_an_undone_one_is_none,
@@ -102,7 +103,8 @@ on_sqlite! {
         every_order_goes_on_from_a_place_in_both_directions,
         each_filter_holds_alone_and_with_the_others,
         each_word_must_begin_one_of_the_notes,
-        whole_words_and_those_of_the_title_rank_higher;
+        whole_words_and_those_of_the_title_rank_higher,
+        words_of_what_does_not_change_stay;
     paying:
         a_user_is_on_premium_while_any_grant_has_not_ended,
         of_nobody_the_plan_is_free_and_nothing_is_used,

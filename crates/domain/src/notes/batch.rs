@@ -1,16 +1,18 @@
 //! Edits that were made offline. Each is a transaction of its own, and says of which version it is an edit: its base.
 //!
 //! What was changed on both sides is kept on both: the note as others have it, and the edit as a copy of its own. The
-//! copy's identifier is made of the edit, so that the same edit sent again makes no second one.
+//! copy's identifier is made of the edit, so that the same edit sent again makes no second one, nor one that was deleted
+//! meanwhile.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::condition::Condition;
+use super::chain::{Among, made_of};
 use super::create::{new_note, no_room, with_version};
-use super::edit::Replace;
-use super::port::Owner;
+use super::edit::put;
+use super::port::{NewNote, Owner};
+use super::words::of_title;
 use super::{Draft, Note, NoteId, Refused, TITLE_LENGTH, Written};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
@@ -25,18 +27,10 @@ const MARK: &str = " (conflict)";
 /// Writes a note that was written offline.
 #[derive(Debug)]
 pub struct Upsert {
-    /// Whose.
-    pub user: UserId,
-    /// Which.
-    pub id: NoteId,
-    /// What it says.
-    pub draft: Draft,
-    /// The version that was edited; none if the client made the note.
-    pub base: Option<i64>,
-    /// How many notes each plan allows.
-    pub limits: NoteLimits,
-    /// When.
-    pub now: Timestamp,
+    user: UserId,
+    new: NewNote,
+    base: Option<i64>,
+    among: Among,
 }
 
 /// What came of an edit.
@@ -48,12 +42,12 @@ pub enum Merged {
     Conflict {
         /// The note as it is, untouched.
         theirs: Note,
-        /// The edit as a note of its own. None of a deletion.
+        /// The edit as a note of its own. None of a deletion, and none that was deleted for good since.
         copy: Option<Note>,
     },
     /// The note is in the trash now.
     Deleted,
-    /// There was no such live note to delete.
+    /// There was no such live note to delete, or it was written again since.
     Absent,
 }
 
@@ -62,71 +56,86 @@ impl Write for Upsert {
     type Out = Result<Merged, Refused>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
-        let stored = tx.note(self.user, self.id).await?;
+        let stored = tx.note(self.user, self.new.note.id).await?;
         match stored {
+            Some(newer) if self.was_written_before(&newer) => {
+                Ok(Ok(Merged::Written(Written::Unchanged(newer))))
+            }
             Some(theirs) if theirs.is_live() && self.conflicts_with(&theirs) => {
                 let copied = self.copy(tx).await?;
-                Ok(copied.map(|copy| Merged::Conflict {
-                    theirs,
-                    copy: Some(copy),
-                }))
-            }
-            Some(deleted) if self.was_deleted_since(&deleted) => {
-                Ok(Ok(Merged::Written(Written::Unchanged(deleted))))
+                Ok(copied.map(|copy| Merged::Conflict { theirs, copy }))
             }
             // What was deleted meanwhile lives on: an edit says more than a deletion.
-            stored => {
-                let replace = Replace {
-                    user: self.user,
-                    id: self.id,
-                    draft: self.draft.clone(),
-                    condition: Condition::default(),
-                    limits: self.limits,
-                    now: self.now,
-                };
-                Ok(replace
-                    .put(tx, stored)
-                    .await?
-                    .map(Merged::Written)
-                    .map_err(|refused| match refused {
-                        Refused::NotFound => Refused::Taken,
-                        refused => refused,
-                    }))
-            }
+            stored => Ok(put(tx, self.user, &self.new, stored)
+                .await?
+                .map(Merged::Written)
+                .map_err(|refused| match refused {
+                    Refused::NotFound => Refused::Taken,
+                    refused => refused,
+                })),
         }
     }
 }
 
 impl Upsert {
+    /// A note of a user as it was written; `base`: the version that was edited, none if the client made the note.
+    #[must_use]
+    pub fn new(
+        user: UserId,
+        id: NoteId,
+        draft: Draft,
+        base: Option<i64>,
+        limits: NoteLimits,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            user,
+            new: new_note(Owner::User(user), Some(id), draft, limits, now),
+            base,
+            among: Among::default(),
+        }
+    }
+
+    /// The same as one of several in a batch.
+    #[must_use]
+    pub fn among(self, among: Among) -> Self {
+        Self { among, ..self }
+    }
+
+    fn draft(&self) -> &Draft {
+        &self.new.note.draft
+    }
+
     fn conflicts_with(&self, theirs: &Note) -> bool {
-        self.base != Some(theirs.version) && self.draft != theirs.draft
+        let is_of_theirs = self.base == Some(theirs.version) && !self.among.on_nothing;
+        !is_of_theirs && *self.draft() != theirs.draft
     }
 
-    /// Whether what the edit says was written after its base, and then deleted: it comes a second time.
-    fn was_deleted_since(&self, stored: &Note) -> bool {
-        let deletion_alone = self.base.unwrap_or(0).saturating_add(1);
-        !stored.is_live() && stored.version > deletion_alone && stored.draft == self.draft
+    /// Whether the edit comes a second time: what it says was written after its base and then deleted, or written over
+    /// by edits of the same batch.
+    fn was_written_before(&self, stored: &Note) -> bool {
+        let made = made_of(self.base);
+        let was_deleted =
+            !stored.is_live() && stored.version > made && stored.draft == *self.draft();
+        was_deleted || self.among.was_written_over(stored, made)
     }
 
-    /// Keeps the edit beside the note.
-    async fn copy(&self, tx: &mut dyn Tx) -> Result<Result<Note, Refused>, StoreError> {
-        let draft = Draft {
-            title: marked(&self.draft.title),
-            ..self.draft.clone()
-        };
-        let mut new = new_note(
-            Owner::User(self.user),
-            Some(self.copy_id()),
-            draft,
-            self.limits,
-            self.now,
-        );
-        new.note.conflict_of = Some(self.id);
+    /// Keeps the edit beside the note, unless it was there already and was deleted.
+    async fn copy(&self, tx: &mut dyn Tx) -> Result<Result<Option<Note>, Refused>, StoreError> {
+        let id = self.copy_id();
+        if tx.note_was_deleted(self.user, id).await? {
+            return Ok(Ok(None));
+        }
+        let mut new = self.new.clone();
+        new.note.id = id;
+        new.note.conflict_of = Some(self.new.note.id);
+        new.note.draft.title = marked(&self.draft().title);
+        new.words.title = of_title(&new.note.draft.title);
         if let Some(version) = tx.insert_note(&new).await? {
-            return Ok(Ok(with_version(&new, version)));
+            return Ok(Ok(Some(with_version(&new, version))));
         }
         Ok(match tx.note(self.user, new.note.id).await? {
-            Some(copied) => Ok(copied),
+            Some(copied) => Ok(Some(copied)),
             None => Err(no_room(tx, self.user, &new).await?),
         })
     }
@@ -139,10 +148,10 @@ impl Upsert {
             tags,
             pinned,
             archived,
-        } = &self.draft;
+        } = self.draft();
         let mut hash = Sha256::new();
         hash.update(self.user.0.to_be_bytes());
-        hash.update(self.id.0.as_bytes());
+        hash.update(self.new.note.id.0.as_bytes());
         hash.update(self.base.unwrap_or(0).to_be_bytes());
         for text in [title, content].into_iter().chain(tags) {
             hash.update(text.len().to_be_bytes());
@@ -171,6 +180,8 @@ pub struct Delete {
     pub id: NoteId,
     /// The version that was deleted. Without one, whatever there is.
     pub base: Option<i64>,
+    /// What the others of its batch tell of it.
+    pub among: Among,
     /// When.
     pub now: Timestamp,
 }
@@ -184,7 +195,12 @@ impl Write for Delete {
         let Some(theirs) = stored else {
             return Ok(Merged::Absent);
         };
-        if self.base.is_some_and(|base| base != theirs.version) {
+        let made = self.base.map_or(0, |base| made_of(Some(base)));
+        if self.among.was_written_over(&theirs, made) {
+            return Ok(Merged::Absent);
+        }
+        let is_of_another = self.base.is_some_and(|base| base != theirs.version);
+        if is_of_another || self.among.on_nothing {
             return Ok(Merged::Conflict { theirs, copy: None });
         }
         tx.trash_note(self.user, self.id, self.now).await?;
@@ -197,17 +213,12 @@ mod tests {
     use super::*;
 
     fn upsert(draft: Draft) -> Upsert {
-        Upsert {
-            user: UserId(1),
-            id: "0190a0b0-c0d0-7e00-8f00-abcdefabcdef".parse().unwrap(),
-            draft,
-            base: Some(1),
-            limits: NoteLimits {
-                free: 20,
-                premium: None,
-            },
-            now: Timestamp::UNIX_EPOCH,
-        }
+        let limits = NoteLimits {
+            free: 20,
+            premium: None,
+        };
+        let id = "0190a0b0-c0d0-7e00-8f00-abcdefabcdef".parse().unwrap();
+        Upsert::new(UserId(1), id, draft, Some(1), limits, Timestamp::UNIX_EPOCH)
     }
 
     #[test]

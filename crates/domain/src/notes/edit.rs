@@ -1,12 +1,15 @@
 //! Replacing a note, and changing parts of it.
+//!
+//! What is written is folded when the use case is made: the writer, for which everybody waits, does not fold.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::condition::Condition;
 use super::create::{new_note, no_room, with_version};
-use super::port::Owner;
-use super::{Draft, Full, Note, NoteId, Refused, Written, words};
+use super::port::{NewNote, Owner};
+use super::words::{self, ChangedWords, TitleWords};
+use super::{Draft, Full, Note, NoteId, Refused, Written};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::{StoreError, Tx, Write};
@@ -15,18 +18,28 @@ use crate::store::{StoreError, Tx, Write};
 /// back as what is written.
 #[derive(Debug)]
 pub struct Replace {
-    /// Whose.
-    pub user: UserId,
-    /// Which.
-    pub id: NoteId,
-    /// What it is to say.
-    pub draft: Draft,
-    /// What the client expects to be there.
-    pub condition: Condition,
-    /// How many notes each plan allows.
-    pub limits: NoteLimits,
-    /// When.
-    pub now: Timestamp,
+    user: UserId,
+    new: NewNote,
+    condition: Condition,
+}
+
+impl Replace {
+    /// A note of a user that is to say this; `condition`: what the client expects to be there.
+    #[must_use]
+    pub fn new(
+        user: UserId,
+        id: NoteId,
+        draft: Draft,
+        condition: Condition,
+        limits: NoteLimits,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            user,
+            new: new_note(Owner::User(user), Some(id), draft, limits, now),
+            condition,
+        }
+    }
 }
 
 #[async_trait]
@@ -34,68 +47,61 @@ impl Write for Replace {
     type Out = Result<Written, Refused>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
-        let stored = tx.note(self.user, self.id).await?;
+        let stored = tx.note(self.user, self.new.note.id).await?;
         let live = stored.as_ref().filter(|note| note.is_live());
         if !self.condition.holds(live.map(|note| note.version)) {
             return Ok(Err(Refused::Mismatch(live.cloned().map(Box::new))));
         }
-        self.put(tx, stored).await
+        put(tx, self.user, &self.new, stored).await
     }
 }
 
-impl Replace {
-    /// Writes over what is there.
-    pub(super) async fn put(
-        &self,
-        tx: &mut dyn Tx,
-        stored: Option<Note>,
-    ) -> Result<Result<Written, Refused>, StoreError> {
-        let Self {
-            user,
-            id,
-            draft,
-            limits,
-            now,
-            ..
-        } = self;
-        let Some(stored) = stored else {
-            let new = new_note(Owner::User(*user), Some(*id), draft.clone(), *limits, *now);
-            return Ok(match tx.insert_note(&new).await? {
-                Some(version) => Ok(Written::Created(with_version(&new, version))),
-                None => Err(match no_room(tx, *user, &new).await? {
-                    // Somebody else's: to this user there is none.
-                    Refused::Taken => Refused::NotFound,
-                    refused => refused,
-                }),
-            });
-        };
-        if stored.is_live() {
-            return Ok(Ok(overwrite(tx, *user, stored, draft.clone(), *now).await?));
-        }
-        let note = stored.changed(draft.clone(), *now);
-        let words = words::of_note(draft);
-        if tx.revive_note(*user, &note, &words, *limits, *now).await? {
-            return Ok(Ok(Written::Changed(note)));
-        }
-        let standing = tx.plan_standing(*user, *now).await?;
-        Ok(Err(Refused::Full(Full::of(standing, *limits))))
+/// Writes over what is there, or where nothing is.
+pub(super) async fn put(
+    tx: &mut dyn Tx,
+    user: UserId,
+    new: &NewNote,
+    stored: Option<Note>,
+) -> Result<Result<Written, Refused>, StoreError> {
+    let (draft, words, limits) = (&new.note.draft, new.words.both(), new.limits);
+    let now = new.note.created;
+    let Some(stored) = stored else {
+        return Ok(match tx.insert_note(new).await? {
+            Some(version) => Ok(Written::Created(with_version(new, version))),
+            None => Err(match no_room(tx, user, new).await? {
+                // Somebody else's: to this user there is none.
+                Refused::Taken => Refused::NotFound,
+                refused => refused,
+            }),
+        });
+    };
+    if stored.is_live() {
+        return Ok(Ok(
+            overwrite(tx, user, stored, draft.clone(), words, now).await?
+        ));
     }
+    let note = stored.changed(draft.clone(), now);
+    if tx.revive_note(user, &note, words, limits, now).await? {
+        return Ok(Ok(Written::Changed(note)));
+    }
+    let standing = tx.plan_standing(user, now).await?;
+    Ok(Err(Refused::Full(Full::of(standing, limits))))
 }
 
-/// Writes over a live note, unless it says the same already.
-pub(super) async fn overwrite(
+/// Writes over a live note, unless it says the same already; `words` of what may be another than before.
+async fn overwrite(
     tx: &mut dyn Tx,
     user: UserId,
     stored: Note,
     draft: Draft,
+    words: ChangedWords<'_>,
     now: Timestamp,
 ) -> Result<Written, StoreError> {
     if stored.draft == draft {
         return Ok(Written::Unchanged(stored));
     }
-    let words = words::of_note(&draft);
     let note = stored.changed(draft, now);
-    tx.update_note(user, &note, &words).await?;
+    tx.update_note(user, &note, words).await?;
     Ok(Written::Changed(note))
 }
 
@@ -136,16 +142,42 @@ impl Patch {
 /// Changes parts of a live note.
 #[derive(Debug)]
 pub struct Change {
-    /// Whose.
-    pub user: UserId,
-    /// Which.
-    pub id: NoteId,
-    /// What of it.
-    pub patch: Patch,
-    /// What the client expects to be there.
-    pub condition: Condition,
-    /// When.
-    pub now: Timestamp,
+    user: UserId,
+    id: NoteId,
+    patch: Patch,
+    title: Option<TitleWords>,
+    content: Option<String>,
+    condition: Condition,
+    now: Timestamp,
+}
+
+impl Change {
+    /// A note of a user whose parts are to say this; `condition`: what the client expects to be there.
+    #[must_use]
+    pub fn new(
+        user: UserId,
+        id: NoteId,
+        patch: Patch,
+        condition: Condition,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            user,
+            id,
+            title: patch.title.as_deref().map(words::of_title),
+            content: patch.content.as_deref().map(words::of_content),
+            patch,
+            condition,
+            now,
+        }
+    }
+
+    fn words(&self) -> ChangedWords<'_> {
+        ChangedWords {
+            title: self.title.as_ref(),
+            content: self.content.as_deref(),
+        }
+    }
 }
 
 #[async_trait]
@@ -167,6 +199,9 @@ impl Write for Change {
         if draft.is_blank() {
             return Ok(Err(Refused::Blank));
         }
-        Ok(Ok(overwrite(tx, self.user, stored, draft, self.now).await?))
+        let words = self.words();
+        Ok(Ok(
+            overwrite(tx, self.user, stored, draft, words, self.now).await?
+        ))
     }
 }

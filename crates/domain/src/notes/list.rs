@@ -42,6 +42,21 @@ pub struct Place {
     pub before: bool,
 }
 
+impl Place {
+    /// Before which every note of a list of that order lies, whatever they are.
+    #[must_use]
+    pub fn end(order: Order) -> Self {
+        let beyond = if order.descending { i64::MIN } else { i64::MAX };
+        Self {
+            rank: beyond,
+            number: beyond,
+            title: String::new(),
+            id: NoteId(uuid::Uuid::nil()),
+            before: true,
+        }
+    }
+}
+
 /// What is asked of a list.
 #[derive(Debug, Clone)]
 pub struct NoteQuery {

@@ -5,7 +5,7 @@
 //! | [`words`] | a note's text as search sees it, and the piece of it that is shown |
 //! | [`condition`] | what a client expects of a note before it changes it |
 //! | [`create`], [`edit`], [`remove`] | the use cases: add, replace and change, trash, restore, delete |
-//! | [`batch`] | edits that were made offline |
+//! | [`batch`], [`chain`] | edits that were made offline, and those made one on top of the other |
 //! | [`list`], [`changes`] | what can be asked |
 //! | [`port`] | what a database implements |
 //!
@@ -13,6 +13,7 @@
 //! to a device that follows the changes a trashed note is as deleted as one that is gone.
 
 pub mod batch;
+pub mod chain;
 pub mod changes;
 pub mod condition;
 pub mod create;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::changes::ChangePage;
 use super::list::{NotePage, NoteQuery};
+use super::words::{ChangedWords, NoteWords};
 use super::{Note, NoteId};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
@@ -34,8 +35,8 @@ pub struct NewNote {
     pub note: Note,
     /// Whether the identifier was made for it: then no note was deleted under it.
     pub id_is_fresh: bool,
-    /// Its words, as search sees them.
-    pub words: String,
+    /// Its texts, as search and the order by title see them.
+    pub words: NoteWords,
     /// How many notes each plan allows.
     pub limits: NoteLimits,
 }
@@ -62,21 +63,24 @@ pub trait WriteNotes: Send {
     /// Adds a live note and answers with its version, unless the identifier is taken, the plan allows no more, or the
     /// token is not good.
     async fn insert_note(&mut self, new: &NewNote) -> Result<Option<i64>, StoreError>;
+    /// Whether the user had a note of that identifier and deleted it for good, as far as that is remembered.
+    async fn note_was_deleted(&mut self, user: UserId, id: NoteId) -> Result<bool, StoreError>;
     /// Whether anybody has a note of that identifier.
     async fn note_id_is_taken(&mut self, id: NoteId) -> Result<bool, StoreError>;
-    /// Writes a live note of the user over that of its identifier, which is live.
+    /// Writes a live note of the user over that of its identifier, which is live; `words` of its title and its content
+    /// unless they stay as they are.
     async fn update_note(
         &mut self,
         user: UserId,
         note: &Note,
-        words: &str,
+        words: ChangedWords<'_>,
     ) -> Result<(), StoreError>;
     /// The same for one that is in the trash; unless the plan allows no more. Says whether it was written.
     async fn revive_note(
         &mut self,
         user: UserId,
         note: &Note,
-        words: &str,
+        words: ChangedWords<'_>,
         limits: NoteLimits,
         now: Timestamp,
     ) -> Result<bool, StoreError>;

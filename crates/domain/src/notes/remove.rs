@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::condition::Condition;
+use super::words::ChangedWords;
 use super::{Full, Note, NoteId, Refused, Written};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
@@ -89,8 +90,11 @@ impl Write for Restore {
             trashed: None,
             ..stored
         };
-        let words = super::words::of_note(&note.draft);
-        if tx.revive_note(user, &note, &words, limits, now).await? {
+        let as_they_are = ChangedWords::default();
+        if tx
+            .revive_note(user, &note, as_they_are, limits, now)
+            .await?
+        {
             return Ok(Ok(Written::Changed(note)));
         }
         let standing = tx.plan_standing(user, now).await?;

@@ -2,6 +2,9 @@
 //!
 //! Case and accents don't count: a word is decomposed (NFKD, Unicode Standard Annex 15), loses its marks, and is
 //! case-folded. Where words begin is Unicode Standard Annex 29's business, which also knows scripts without spaces.
+//!
+//! Folding a long content takes milliseconds. Use cases fold when they are made, before they wait for the one writer,
+//! and what does not change is not folded again.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,6 +18,55 @@ use super::Draft;
 
 /// Between the words of the title and those of the content.
 const BREAK: char = '\n';
+
+/// A title as search and the order by title see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TitleWords {
+    /// Each of its words once, a space before and after each.
+    pub words: String,
+    /// What it is ordered by; see [`title_key`].
+    pub key: String,
+}
+
+/// A note's texts as search and the order by title see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteWords {
+    /// The title.
+    pub title: TitleWords,
+    /// Each word of the content once, a space before and after each.
+    pub content: String,
+}
+
+impl NoteWords {
+    /// As a change of both.
+    #[must_use]
+    pub fn both(&self) -> ChangedWords<'_> {
+        ChangedWords {
+            title: Some(&self.title),
+            content: Some(&self.content),
+        }
+    }
+
+    /// What search looks at: the words of the title, a line break, those of the content.
+    #[must_use]
+    pub fn searched(&self) -> String {
+        let Self { title, content } = self;
+        let mut words = String::with_capacity(title.words.len() + content.len() + 1);
+        words.push_str(&title.words);
+        words.push(BREAK);
+        words.push_str(content);
+        words
+    }
+}
+
+/// The same of what of a note is changed; `None` stays as it is stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChangedWords<'a> {
+    /// The title.
+    pub title: Option<&'a TitleWords>,
+    /// The words of the content.
+    pub content: Option<&'a str>,
+}
 
 /// The most characters of a snippet, with room for the dots at its ends.
 const SNIPPET_LENGTH: usize = 240;
@@ -67,23 +119,40 @@ pub fn of_search(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What search looks at: each word of the title once, a line break, each word of the content once; a space before
-/// and after each.
+/// A note's texts, folded.
 #[must_use]
-pub fn of_note(draft: &Draft) -> String {
-    let mut words = String::with_capacity(draft.title.len() + draft.content.len() + 5);
-    for text in [&draft.title, &draft.content] {
-        if !words.is_empty() {
-            words.push(BREAK);
-        }
-        words.push(' ');
-        let mut seen = HashSet::new();
-        for word in folded_words(text) {
-            if !seen.contains(&word) {
-                words.push_str(&word);
-                words.push(' ');
-                seen.insert(word);
-            }
+pub fn of_note(draft: &Draft) -> NoteWords {
+    NoteWords {
+        title: of_title(&draft.title),
+        content: of_content(&draft.content),
+    }
+}
+
+/// A title, folded.
+#[must_use]
+pub fn of_title(title: &str) -> TitleWords {
+    TitleWords {
+        words: each_once(title),
+        key: title_key(title),
+    }
+}
+
+/// A content's words, folded.
+#[must_use]
+pub fn of_content(content: &str) -> String {
+    each_once(content)
+}
+
+/// Each word of a text once; a space before and after each.
+fn each_once(text: &str) -> String {
+    let mut words = String::with_capacity(text.len() + 2);
+    words.push(' ');
+    let mut seen = HashSet::new();
+    for word in folded_words(text) {
+        if !seen.contains(&word) {
+            words.push_str(&word);
+            words.push(' ');
+            seen.insert(word);
         }
     }
     words
@@ -119,6 +188,7 @@ mod tests {
             content: content.to_owned(),
             ..Draft::default()
         })
+        .searched()
     }
 
     #[test]

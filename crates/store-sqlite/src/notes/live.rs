@@ -4,12 +4,13 @@
 use domain::id::UserId;
 use domain::notes::Note;
 use domain::notes::port::{NewNote, Owner};
+use domain::notes::words::ChangedWords;
 use domain::plans::NoteLimits;
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::Columns;
+use super::{Columns, of_title};
 use crate::access::micros;
 use crate::error::store_error;
 
@@ -26,6 +27,7 @@ pub(super) async fn insert(
 ) -> Result<Option<i64>, StoreError> {
     let note = &new.note;
     let row = Columns::of(note)?;
+    let words = new.words.searched();
     let [free, premium] = limits(new.limits);
     let (created, conflict_of) = (
         micros(note.created),
@@ -55,13 +57,13 @@ pub(super) async fn insert(
         user,
         row.id,
         note.draft.title,
-        row.title_key,
+        new.words.title.key,
         row.tags,
         note.draft.pinned,
         note.draft.archived,
         created,
         conflict_of,
-        new.words,
+        words,
         note.draft.content,
         free,
         premium,
@@ -90,33 +92,37 @@ pub(super) async fn revive(
     connection: &mut SqliteConnection,
     user: UserId,
     note: &Note,
-    words: &str,
+    words: ChangedWords<'_>,
     allowed: NoteLimits,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let row = Columns::of(note)?;
+    let (title_key, title_words) = of_title(words);
     let [free, premium] = limits(allowed);
     let now = micros(now);
     let revived = sqlx::query!(
-        "update notes set title = ?3, title_key = ?4, content = ?5, tags = ?6, is_pinned = ?7, is_archived = ?8,
-             updated_at = ?9, version = ?10, words = ?11, trashed_at = null,
+        "update notes set title = ?3, title_key = coalesce(?4, title_key), content = ?5, tags = ?6,
+             is_pinned = ?7, is_archived = ?8, updated_at = ?9, version = ?10, trashed_at = null,
+             words = coalesce(?11, substr(words, 1, instr(words, char(10)) - 1)) || char(10)
+                 || coalesce(?12, substr(words, instr(words, char(10)) + 1)),
              change = note_books.last_change + 1
          from note_books
          where notes.user_id = ?1 and notes.id = ?2 and note_books.user_id = ?1
            and note_books.live < iif(exists (
                    select 1 from plan_grants
-                   where plan_grants.user_id = ?1 and (until_at is null or until_at > ?14)), ?13, ?12)",
+                   where plan_grants.user_id = ?1 and (until_at is null or until_at > ?15)), ?14, ?13)",
         user.0,
         row.id,
         note.draft.title,
-        row.title_key,
+        title_key,
         note.draft.content,
         row.tags,
         note.draft.pinned,
         note.draft.archived,
         row.updated,
         note.version,
-        words,
+        title_words,
+        words.content,
         free,
         premium,
         now

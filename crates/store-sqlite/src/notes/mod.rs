@@ -14,7 +14,8 @@ use domain::id::UserId;
 use domain::notes::changes::ChangePage;
 use domain::notes::list::{NotePage, NoteQuery};
 use domain::notes::port::{NewNote, ReadNotes, WriteNotes};
-use domain::notes::{Draft, Note, NoteId, words};
+use domain::notes::words::ChangedWords;
+use domain::notes::{Draft, Note, NoteId};
 use domain::plans::NoteLimits;
 use domain::store::StoreError;
 use jiff::Timestamp;
@@ -118,6 +119,19 @@ impl<C: Connected> WriteNotes for Access<C> {
         live::insert(&mut self.0, new).await
     }
 
+    async fn note_was_deleted(&mut self, user: UserId, id: NoteId) -> Result<bool, StoreError> {
+        let id = id.to_string();
+        sqlx::query_scalar!(
+            r#"select exists (
+                   select 1 from note_tombstones where user_id = ? and id = ?) as "deleted!: bool""#,
+            user.0,
+            id
+        )
+        .fetch_one(&mut *self.0)
+        .await
+        .map_err(store_error)
+    }
+
     async fn note_id_is_taken(&mut self, id: NoteId) -> Result<bool, StoreError> {
         let id = id.to_string();
         sqlx::query_scalar!(
@@ -133,25 +147,29 @@ impl<C: Connected> WriteNotes for Access<C> {
         &mut self,
         user: UserId,
         note: &Note,
-        words: &str,
+        words: ChangedWords<'_>,
     ) -> Result<(), StoreError> {
+        let (title_key, title_words) = of_title(words);
         let row = Columns::of(note)?;
         sqlx::query!(
-            "update notes set title = ?3, title_key = ?4, content = ?5, tags = ?6, is_pinned = ?7, is_archived = ?8,
-                 updated_at = ?9, version = ?10, words = ?11,
+            "update notes set title = ?3, title_key = coalesce(?4, title_key), content = ?5, tags = ?6,
+                 is_pinned = ?7, is_archived = ?8, updated_at = ?9, version = ?10,
+                 words = coalesce(?11, substr(words, 1, instr(words, char(10)) - 1)) || char(10)
+                     || coalesce(?12, substr(words, instr(words, char(10)) + 1)),
                  change = (select last_change + 1 from note_books where note_books.user_id = ?1)
              where user_id = ?1 and id = ?2",
             user.0,
             row.id,
             note.draft.title,
-            row.title_key,
+            title_key,
             note.draft.content,
             row.tags,
             note.draft.pinned,
             note.draft.archived,
             row.updated,
             note.version,
-            words
+            title_words,
+            words.content
         )
         .execute(&mut *self.0)
         .await
@@ -163,7 +181,7 @@ impl<C: Connected> WriteNotes for Access<C> {
         &mut self,
         user: UserId,
         note: &Note,
-        words: &str,
+        words: ChangedWords<'_>,
         limits: NoteLimits,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -242,7 +260,6 @@ async fn bury(
 /// What of a note is stored in another form than the domain's.
 struct Columns {
     id: String,
-    title_key: String,
     tags: String,
     updated: i64,
 }
@@ -251,9 +268,16 @@ impl Columns {
     fn of(note: &Note) -> Result<Self, StoreError> {
         Ok(Self {
             id: note.id.to_string(),
-            title_key: words::title_key(&note.draft.title),
             tags: serde_json::to_string(&note.draft.tags).map_err(unreadable)?,
             updated: micros(note.updated),
         })
     }
+}
+
+/// What a title is ordered by and its words, if they change.
+fn of_title(words: ChangedWords<'_>) -> (Option<&str>, Option<&str>) {
+    words
+        .title
+        .map(|title| (title.key.as_str(), title.words.as_str()))
+        .unzip()
 }

@@ -4,7 +4,8 @@ use domain::id::UserId;
 use domain::notes::changes::Change;
 use domain::notes::list::{Key, NotePage, NoteQuery, Order, Place};
 use domain::notes::port::{NewNote, Owner};
-use domain::notes::{Draft, Note, NoteId, words};
+use domain::notes::words::{self, ChangedWords};
+use domain::notes::{Draft, Note, NoteId};
 use domain::plans::{NoteLimits, Plan};
 use domain::store::Store;
 use futures_util::future::join_all;
@@ -76,11 +77,34 @@ async fn update(store: &Store, user: UserId, note: &Note) {
     let update = unit(move |tx| {
         let note = note.clone();
         Box::pin(async move {
-            tx.update_note(user, &note, &words::of_note(&note.draft))
-                .await
+            let words = words::of_note(&note.draft);
+            tx.update_note(user, &note, words.both()).await
         })
     });
     store.write(update).await.unwrap();
+}
+
+/// Writes a note over what is there, live or in the trash, with these words alone.
+async fn write_words(store: &Store, user: UserId, note: &Note, words: ChangedWords<'_>) {
+    let (note, title) = (note.clone(), words.title.cloned());
+    let content = words.content.map(str::to_owned);
+    let write = unit(move |tx| {
+        let (note, title, content) = (note.clone(), title.clone(), content.clone());
+        Box::pin(async move {
+            let words = ChangedWords {
+                title: title.as_ref(),
+                content: content.as_deref(),
+            };
+            let stored = tx.note(user, note.id).await?;
+            if stored.is_some_and(|stored| stored.is_live()) {
+                return tx.update_note(user, &note, words).await;
+            }
+            tx.revive_note(user, &note, words, FREELY, at(0))
+                .await
+                .map(drop)
+        })
+    });
+    store.write(write).await.unwrap();
 }
 
 async fn revive(store: &Store, user: UserId, note: &Note, limits: NoteLimits) -> bool {
@@ -89,7 +113,8 @@ async fn revive(store: &Store, user: UserId, note: &Note, limits: NoteLimits) ->
         let note = note.clone();
         Box::pin(async move {
             let words = words::of_note(&note.draft);
-            tx.revive_note(user, &note, &words, limits, at(0)).await
+            let words = words.both();
+            tx.revive_note(user, &note, words, limits, at(0)).await
         })
     });
     store.write(revive).await.unwrap()
@@ -190,6 +215,29 @@ pub async fn an_identifier_is_given_once_whoever_asks_for_it(store: Store) {
     assert_eq!(stored(&store, bob, 1).await, None);
     assert_eq!(changes(&store, ada, 0, 10).await.0, [(id(1), 1, false)]);
     assert!(changes(&store, bob, 0, 10).await.0.is_empty());
+}
+
+pub async fn a_note_was_deleted_while_its_owner_has_it_neither_live_nor_in_the_trash(store: Store) {
+    let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
+    let was_deleted = async |user: UserId, n: u64| {
+        let asked = unit(move |tx| Box::pin(async move { tx.note_was_deleted(user, id(n)).await }));
+        store.write(asked).await.unwrap()
+    };
+
+    add(&store, ada, 1, "t").await;
+    let live = was_deleted(ada, 1).await;
+    trash(&store, ada, 1).await;
+    let trashed = was_deleted(ada, 1).await;
+    delete(&store, ada, 1).await;
+    let gone = [
+        was_deleted(ada, 1).await,
+        was_deleted(bob, 1).await,
+        was_deleted(ada, 2).await,
+    ];
+    add(&store, ada, 1, "again").await;
+
+    assert_eq!((live, trashed, gone), (false, false, [true, false, false]));
+    assert!(!was_deleted(ada, 1).await);
 }
 
 pub async fn of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows(store: Store) {
@@ -472,6 +520,72 @@ pub async fn each_word_must_begin_one_of_the_notes(store: Store) {
         };
         assert_eq!(listed(&store, &query).await.count, count, "{words}");
     }
+}
+
+pub async fn words_of_what_does_not_change_stay(store: Store) {
+    let ada = user(&store, "ada").await;
+    insert(&store, &new(ada, 1, draft("milk", "bread butter"))).await;
+    let found = async |words: &str| {
+        let query = NoteQuery {
+            words: words.split(' ').map(str::to_owned).collect(),
+            ..everything(ada, Key::Rank, true)
+        };
+        let page = listed(&store, &query).await;
+        page.notes.first().map(|listed| listed.rank)
+    };
+    let only_title = words::of_title("Zebra");
+    let only_content = words::of_content("salt");
+
+    assert_eq!(
+        (found("milk").await, found("bread butter").await),
+        (Some(3), Some(2))
+    );
+    // The ranks tell where a word stands: 2 more for the title.
+    for (changed, words, fitting, gone) in [
+        (
+            draft("Zebra", "bread butter"),
+            ChangedWords {
+                title: Some(&only_title),
+                content: None,
+            },
+            [("zebra", 3), ("bread butter", 2)],
+            "milk",
+        ),
+        (
+            draft("Zebra", "salt"),
+            ChangedWords {
+                title: None,
+                content: Some(&only_content),
+            },
+            [("zebra", 3), ("salt", 1)],
+            "bread",
+        ),
+        (
+            Draft {
+                pinned: true,
+                ..draft("Zebra", "salt")
+            },
+            ChangedWords::default(),
+            [("zebra", 3), ("salt", 1)],
+            "milk",
+        ),
+    ] {
+        for revived in [false, true] {
+            if revived {
+                trash(&store, ada, 1).await;
+            }
+            let now = stored(&store, ada, 1).await.unwrap();
+            write_words(&store, ada, &now.changed(changed.clone(), at(1)), words).await;
+
+            for (word, rank) in fitting {
+                assert_eq!(found(word).await, Some(rank), "{word} {revived}");
+            }
+            assert_eq!(found(gone).await, None, "{gone} {revived}");
+        }
+    }
+    insert(&store, &new(ada, 2, draft("yak", ""))).await;
+    let by_title = listed(&store, &everything(ada, Key::Title, false)).await;
+    assert_eq!(ids(&by_title), [2, 1].map(id));
 }
 
 pub async fn whole_words_and_those_of_the_title_rank_higher(store: Store) {

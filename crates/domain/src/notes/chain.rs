@@ -1,0 +1,218 @@
+//! Edits of a batch that were made one on top of the other.
+//!
+//! A device that was offline may have edited a note several times, and sends an edit for each. It was not told the
+//! version that an edit makes, but knows that it is one more than the version that was edited. So an edit stands on the
+//! one before it, among those of its note in the same batch, if its base is that number. Two things follow, which no
+//! edit could know alone:
+//!
+//! - Where the one below was not written, since others had changed the note, the number is theirs by chance. What stands
+//!   on it is an edit of a version that never was.
+//! - Whoever made the last one had all those below before their eyes. Where the note says what the last one says, they
+//!   were written before, and the batch comes a second time.
+//!
+//! Who applies a batch asks [`of`] and tells each edit what comes of it, as [`Among`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Draft, Note, NoteId};
+
+/// An edit as it was sent.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// Of which note.
+    pub id: NoteId,
+    /// The version that was edited, if it is named.
+    pub base: Option<i64>,
+    /// What was written; `None`: the note was deleted.
+    pub draft: Option<Draft>,
+}
+
+/// The version that an edit makes of its base; of no base, the note's first.
+pub(super) fn made_of(base: Option<i64>) -> i64 {
+    base.unwrap_or(0).saturating_add(1)
+}
+
+/// What an edit has to do with the others of its batch.
+#[derive(Debug, Clone, Default)]
+pub struct Link {
+    /// The place of the edit that it stands on.
+    pub below: Option<usize>,
+    /// What the edits that stand on it make of the note.
+    pub end: Option<End>,
+}
+
+/// What the others of its batch tell of an edit.
+#[derive(Debug, Clone, Default)]
+pub struct Among {
+    /// Whether the edit that it stands on was not written.
+    pub on_nothing: bool,
+    /// What the edits that stand on it make of the note.
+    pub end: Option<End>,
+}
+
+impl Among {
+    /// Whether the note is what was made of it by edits that stand on this one; `made`: the version that it made.
+    pub(super) fn was_written_over(&self, note: &Note, made: i64) -> bool {
+        self.end.as_ref().is_some_and(|end| end.is(note, made))
+    }
+}
+
+/// What edits that stand on one another make of a note.
+#[derive(Debug, Clone)]
+pub struct End {
+    draft: Arc<Draft>,
+    version: i64,
+    deleted: bool,
+}
+
+impl End {
+    fn is(&self, note: &Note, made: i64) -> bool {
+        // An edit that says nothing new makes no version, so there may be fewer.
+        let since = made < note.version && note.version <= self.version;
+        since && note.is_live() != self.deleted && note.draft == *self.draft
+    }
+}
+
+/// How the edits of a batch stand on one another; `None`: one that can't be read, which stands on nothing.
+#[must_use]
+pub fn of<'a>(edits: impl IntoIterator<Item = Option<&'a Edit>>) -> Vec<Link> {
+    let edits: Vec<_> = edits.into_iter().collect();
+    let mut links = vec![Link::default(); edits.len()];
+    let mut made = vec![None; edits.len()];
+    let mut newest = HashMap::new();
+    for (place, edit) in edits.iter().enumerate() {
+        let Some(edit) = edit else { continue };
+        let below = newest.insert(edit.id, place);
+        let there: Option<i64> = below.and_then(|below| made[below]);
+        let deletes_whatever_is_there = edit.draft.is_none() && edit.base.is_none();
+        let stands = there.is_some() && (deletes_whatever_is_there || edit.base == there);
+        links[place].below = below.filter(|_| stands);
+        made[place] = if deletes_whatever_is_there {
+            there.map(|there| there.saturating_add(1))
+        } else {
+            Some(made_of(edit.base))
+        };
+    }
+    for place in (0..edits.len()).rev() {
+        let (Some(below), Some(version)) = (links[place].below, made[place]) else {
+            continue;
+        };
+        let draft = |place: usize| edits[place].and_then(|edit| edit.draft.clone());
+        let written = draft(place);
+        let deleted = written.is_none();
+        let own = || {
+            let draft = Arc::new(written.or_else(|| draft(below))?);
+            Some(End {
+                draft,
+                version,
+                deleted,
+            })
+        };
+        links[below].end = links[place].end.clone().or_else(own);
+    }
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edit(n: u8, base: Option<i64>, title: Option<&str>) -> Edit {
+        Edit {
+            id: NoteId(uuid::Uuid::from_bytes([n; 16])),
+            base,
+            draft: title.map(|title| Draft {
+                title: title.to_owned(),
+                ..Draft::default()
+            }),
+        }
+    }
+
+    /// For each edit: on which it stands, and what those on it make, a deletion being marked.
+    fn shown(edits: &[Option<Edit>]) -> Vec<(Option<usize>, String)> {
+        let links = of(edits.iter().map(Option::as_ref));
+        let end = |end: End| {
+            let mark = if end.deleted { " deleted" } else { "" };
+            format!("{} {}{mark}", end.version, end.draft.title)
+        };
+        links
+            .into_iter()
+            .map(|link| (link.below, link.end.map(end).unwrap_or_default()))
+            .collect()
+    }
+
+    fn link(below: Option<usize>, end: &str) -> (Option<usize>, String) {
+        (below, end.to_owned())
+    }
+
+    #[test]
+    fn edits_of_the_version_before_stand_on_one_another_and_the_last_is_their_end() {
+        let edits = [
+            Some(edit(1, Some(5), Some("a"))),
+            Some(edit(2, None, Some("other"))),
+            Some(edit(1, Some(6), Some("b"))),
+            None,
+            Some(edit(1, Some(7), Some("c"))),
+            Some(edit(2, Some(1), Some("another"))),
+        ];
+
+        assert_eq!(
+            shown(&edits),
+            [
+                link(None, "8 c"),
+                link(None, "2 another"),
+                link(Some(0), "8 c"),
+                link(None, ""),
+                link(Some(2), ""),
+                link(Some(1), ""),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_edit_of_another_version_stands_on_nothing() {
+        let edits = [
+            Some(edit(1, Some(5), Some("a"))),
+            Some(edit(1, Some(5), Some("b"))),
+            Some(edit(1, None, Some("c"))),
+            Some(edit(1, Some(i64::MAX), Some("d"))),
+            Some(edit(1, Some(0), Some("e"))),
+            Some(edit(2, Some(1), Some("f"))),
+        ];
+
+        assert!(
+            shown(&edits)
+                .iter()
+                .all(|link| *link == (None, String::new()))
+        );
+    }
+
+    #[test]
+    fn a_deletion_leaves_what_was_written_before_it() {
+        let edits = [
+            Some(edit(1, Some(5), Some("a"))),
+            Some(edit(1, Some(6), Some("b"))),
+            Some(edit(1, None, None)),
+            Some(edit(2, None, Some("c"))),
+            Some(edit(2, Some(1), None)),
+            Some(edit(2, Some(2), Some("d"))),
+            Some(edit(3, None, None)),
+            Some(edit(3, Some(1), Some("e"))),
+        ];
+
+        assert_eq!(
+            shown(&edits),
+            [
+                link(None, "8 b deleted"),
+                link(Some(0), "8 b deleted"),
+                link(Some(1), ""),
+                link(None, "3 d"),
+                link(Some(3), "3 d"),
+                link(Some(4), ""),
+                link(None, ""),
+                link(None, ""),
+            ]
+        );
+    }
+}

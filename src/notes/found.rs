@@ -1,0 +1,100 @@
+//! What a search has found, each note with a piece of its content.
+//!
+//! The piece is cut around the first word that fits, and where the title alone has it, that is looked for through the
+//! whole content: ten million characters for a page of the longest notes. A thread of the runtime, on which other
+//! requests wait, is not held for that long.
+
+use domain::notes::list::Listed;
+use domain::notes::words;
+
+use super::body::NoteBody;
+use crate::error::ApiError;
+
+/// The most bytes of contents that are looked through on a thread of the runtime, as much as a body of most routes may
+/// have: the usual page is not handed to another thread.
+const AT_ONCE: usize = 64 * 1024;
+
+/// The notes of a page that was searched for, each with its snippet; `search`: folded words.
+///
+/// # Errors
+///
+/// [`ApiError::Panicked`], if the thread did that looks them through.
+pub(super) async fn with_snippets(
+    notes: Vec<Listed>,
+    search: Vec<String>,
+) -> Result<Vec<NoteBody>, ApiError> {
+    let bytes: usize = notes.iter().map(|listed| content(listed).len()).sum();
+    let cut = move || {
+        let cut = notes.into_iter().map(|listed| {
+            let snippet = words::snippet(content(&listed), &search);
+            NoteBody::from(listed.note).with_snippet(snippet)
+        });
+        cut.collect()
+    };
+    if bytes <= AT_ONCE {
+        return Ok(cut());
+    }
+    let cutting = tokio::task::spawn_blocking(cut);
+    cutting.await.map_err(|_| ApiError::Panicked)
+}
+
+fn content(listed: &Listed) -> &str {
+    &listed.note.draft.content
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use domain::notes::{CONTENT_LENGTH, Draft, Note, NoteId};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn listed(content: String) -> Listed {
+        let draft = Draft {
+            content,
+            ..Draft::default()
+        };
+        let note = Note {
+            id: NoteId::generate(),
+            draft,
+            created: Timestamp::UNIX_EPOCH,
+            updated: Timestamp::UNIX_EPOCH,
+            version: 1,
+            conflict_of: None,
+            trashed: None,
+        };
+        Listed { note, rank: 0 }
+    }
+
+    /// Whether another task of the same thread had its turn meanwhile.
+    async fn others_go_on_while_looking_through(notes: Vec<Listed>) -> bool {
+        let went_on = Arc::new(AtomicBool::new(false));
+        let other = Arc::clone(&went_on);
+        let other = tokio::spawn(async move { other.store(true, Ordering::Relaxed) });
+
+        let all = notes.len();
+        let found = with_snippets(notes, vec!["nowhere".to_owned()]).await;
+
+        let went_on = went_on.load(Ordering::Relaxed);
+        other.await.unwrap();
+        assert_eq!(found.unwrap().len(), all);
+        went_on
+    }
+
+    #[tokio::test]
+    async fn the_other_tasks_of_a_thread_do_not_wait_for_the_snippets_of_long_notes() {
+        let long = || listed("mot élu ".repeat(CONTENT_LENGTH / 8));
+
+        assert!(others_go_on_while_looking_through((0..20).map(|_| long()).collect()).await);
+    }
+
+    #[tokio::test]
+    async fn for_short_notes_no_other_thread_is_asked() {
+        let short = || listed("word ".repeat(50));
+
+        assert!(!others_go_on_while_looking_through((0..100).map(|_| short()).collect()).await);
+    }
+}
