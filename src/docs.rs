@@ -10,7 +10,7 @@ use axum::extract::Path;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
+use axum::{Extension, Router, middleware};
 use bytes::Bytes;
 use serde_json::Value;
 use utoipa_axum::routes;
@@ -18,6 +18,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::AppState;
 use crate::error::ApiError;
+use crate::flood;
 use crate::route::{Routes, public};
 
 /// The page. Its addresses are relative, so that it works under a proxy's prefix.
@@ -61,6 +62,7 @@ pub fn files() -> Router<AppState> {
     Router::new()
         .route("/api/docs/", get(async || Redirect::permanent("../docs")))
         .route("/api/docs/{file}", get(file))
+        .layer(middleware::from_fn(flood::pass))
 }
 
 /// Get this description

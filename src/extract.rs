@@ -86,6 +86,18 @@ impl Body {
     }
 }
 
+/// How many bytes a request's body has that was not taken yet.
+#[must_use]
+pub fn length(extensions: &Extensions) -> usize {
+    let Some(Body(body)) = extensions.get() else {
+        return 0;
+    };
+    match &*body.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(Ok(body)) => body.len(),
+        _ => 0,
+    }
+}
+
 /// A body that was read: fields by name. In forms every value is text; the last of several
 /// values of one name counts, in JSON as well.
 #[derive(Debug)]

@@ -170,6 +170,33 @@ async fn a_session_ends_when_it_was_not_used_for_thirty_days() {
     app.finish().await;
 }
 
+/// However soon sessions end, the use is noted sooner.
+#[tokio::test]
+async fn a_session_in_use_does_not_end_where_idle_ones_end_within_a_minute() {
+    let app = TestApp::with()
+        .set("SMART_NOTES__ACCOUNTS__SESSION_IDLE_SECONDS", "60")
+        .start()
+        .await;
+    let session = app.member(&Person::new("ada")).await;
+    let mut rows = app.rows().await;
+    let last_used = "select max(last_used_at) from sessions";
+
+    for _ in 0..4 {
+        let before = rows.number(last_used).await;
+        app.advance(20).await;
+        assert_eq!(session.me_status().await, 200);
+        crate::support::until("the session's use is noted", async || {
+            (rows.number(last_used).await > before).then_some(())
+        })
+        .await;
+    }
+
+    app.advance(60).await;
+    assert_eq!(session.me_status().await, 401);
+    rows.close().await;
+    app.finish().await;
+}
+
 /// The use is noted off the request's path: waits until it has been.
 async fn used_is_noted(app: &TestApp) {
     let mut rows = app.rows().await;

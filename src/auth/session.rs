@@ -14,10 +14,14 @@ use domain::token::SecretHash;
 
 use crate::AppState;
 use crate::error::{ApiError, Unauthorized};
+use crate::extract;
 use crate::request::Origin;
 
-/// `last_used_at` is written at most this often.
-pub const TOUCH_EVERY: Duration = Duration::from_mins(5);
+/// How often it is noted that a session is used: often enough that one in use does not count as idle.
+pub fn noted_every(idle: Duration) -> Duration {
+    const SELDOM: Duration = Duration::from_mins(5);
+    SELDOM.min(idle / 4)
+}
 
 /// A request with a token that is good.
 #[derive(Clone, Debug)]
@@ -58,7 +62,7 @@ impl Authenticated {
         if !session.user.active {
             return Err(Unauthorized::Inactive.into());
         }
-        if session.last_used + TOUCH_EVERY <= now {
+        if session.last_used + noted_every(state.rules.session.idle) <= now {
             let (store, id) = (state.store.clone(), session.id);
             tokio::spawn(async move {
                 if let Err(error) = store.write(TouchSession { id, now }).await {
@@ -72,8 +76,12 @@ impl Authenticated {
 
 /// A token that a request presents, for who looks it up together with something else.
 ///
-/// Where the client has just been cut for bad ones, it has been looked up: what is cut is to cost nothing more.
+/// It has been looked up already where the client has just been cut for bad ones, and where the body is long: who is
+/// nobody is to cost little, and a long body costs more than the look.
 pub struct Presented(pub SecretHash);
+
+/// The most bytes of a body that are read for who presents a token, good or not.
+const SHORT: usize = 8 * 1024;
 
 impl FromRequestParts<AppState> for Presented {
     type Rejection = ApiError;
@@ -81,7 +89,8 @@ impl FromRequestParts<AppState> for Presented {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let origin = parts.extensions.get::<Origin>();
         let token = presented(&parts.headers).map_err(|none| anonymous(none, origin, state))?;
-        if origin.is_some_and(|origin| state.flood.cuts(&origin.actor.client)) {
+        let is_cut = origin.is_some_and(|origin| state.flood.cuts(&origin.actor.client));
+        if is_cut || extract::length(&parts.extensions) > SHORT {
             Authenticated::by(token, origin, state).await?;
         }
         Ok(Self(token))

@@ -15,7 +15,7 @@ use super::body::{self, NoteBody};
 use super::form::{NoteFields, NoteForm};
 use super::refused;
 use crate::AppState;
-use crate::auth::session::{Authenticated, Presented, TOUCH_EVERY};
+use crate::auth::session::{Authenticated, Presented, noted_every};
 use crate::error::ApiError;
 use crate::openapi::notes::NewNoteRequest;
 use crate::request::Origin;
@@ -95,9 +95,8 @@ fn read(fields: &NoteFields) -> Result<(Option<NoteId>, Draft), ApiError> {
 /// Whoever has the token, if its session needs no more than to be looked at: a session that was not used
 /// for some minutes is noted to be, which is [`Authenticated`]'s business.
 fn bearer(token: SecretHash, state: &AppState) -> Owner {
-    let noted = TOUCH_EVERY.min(state.rules.session.idle);
     Owner::Bearer {
         token,
-        used_since: state.clock.now() - noted,
+        used_since: state.clock.now() - noted_every(state.rules.session.idle),
     }
 }

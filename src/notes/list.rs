@@ -66,7 +66,7 @@ pub(super) struct NoteList {
         ("is_pinned" = Option<bool>, Query, description = "Pinned notes, or the others."),
         ("is_archived" = Option<bool>, Query, description = "Archived notes, or the others."),
         ("trashed" = Option<bool>, Query, description = "Notes in the trash instead of live ones."),
-        ("search" = Option<String>, Query, max_length = 200, pattern = r"^[^\u0000]*$", description = "Words, or the beginnings of words."),
+        ("search" = Option<String>, Query, max_length = 200, pattern = r"^[^\u0000]*$", description = "Words, or the beginnings of words. The first 20 count."),
     ),
     responses(
         (status = 200, description = "A page of notes.", body = NoteList),

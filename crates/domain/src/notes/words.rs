@@ -102,20 +102,43 @@ pub fn title_key(title: &str) -> String {
     key
 }
 
+/// The most characters of a word that count, folded. What is no text of any language is one endless word at times, and
+/// some signs fold into eighteen.
+const WORD_LENGTH: usize = 64;
+
+/// A word, folded.
+fn folded_word(word: &str) -> Cow<'_, str> {
+    // Marks fold into nothing, so that more are looked at than count.
+    let end = word.char_indices().nth(8 * WORD_LENGTH);
+    let mut folded = folded(end.map_or(word, |(end, _)| &word[..end]));
+    if let Some((end, _)) = folded.char_indices().nth(WORD_LENGTH) {
+        match &mut folded {
+            Cow::Borrowed(word) => *word = &word[..end],
+            Cow::Owned(word) => word.truncate(end),
+        }
+    }
+    folded
+}
+
 /// The words of a text, folded, each as often as it stands there.
 fn folded_words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     text.unicode_words()
-        .map(folded)
+        .map(folded_word)
         .filter(|word| !word.is_empty())
 }
 
-/// The words of a search: a note is found if each of them is the beginning of one of its words.
+/// The most words of a search that count: each is looked for in every note.
+const SEARCH_WORDS: usize = 20;
+
+/// The words of a search: a note is found if each of them is the beginning of one of its words. From the twenty-first
+/// on they don't count.
 #[must_use]
 pub fn of_search(text: &str) -> Vec<String> {
     let mut seen = HashSet::new();
     folded_words(text)
         .map(Cow::into_owned)
         .filter(|word| seen.insert(word.clone()))
+        .take(SEARCH_WORDS)
         .collect()
 }
 
@@ -158,11 +181,16 @@ fn each_once(text: &str) -> String {
     words
 }
 
-/// A piece of the content around the first word that was searched for; its beginning, if only the title has any.
+/// How many words of a content are looked through for a snippet. Folding each again takes too long for more.
+const LOOKED_THROUGH: usize = 10_000;
+
+/// A piece of the content around the first word that was searched for; its beginning, if none of its first 10,000 words
+/// was.
 #[must_use]
 pub fn snippet(content: &str, search: &[String]) -> String {
-    let found = content.unicode_word_indices().find(|(_, word)| {
-        let word = folded(word);
+    let mut words = content.unicode_word_indices().take(LOOKED_THROUGH);
+    let found = words.find(|(_, word)| {
+        let word = folded_word(word);
         search.iter().any(|searched| word.starts_with(searched))
     });
     let at = found.map_or(0, |(at, _)| at);
@@ -180,6 +208,7 @@ pub fn snippet(content: &str, search: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::CONTENT_LENGTH;
     use super::*;
 
     fn note(title: &str, content: &str) -> String {
@@ -233,6 +262,41 @@ mod tests {
     #[test]
     fn what_has_no_words_searches_for_nothing() {
         assert!(of_search(" -- \"* !").is_empty());
+    }
+
+    /// One sign that folds into eighteen, five words of them: 100,000 of it would be three megabytes.
+    #[test]
+    fn words_and_searches_are_no_longer_than_a_word_may_be() {
+        let endless = "\u{fdfa}".repeat(CONTENT_LENGTH) + " end";
+
+        let stored = of_content(&endless);
+
+        assert_eq!(
+            stored.chars().count(),
+            " ".len() + WORD_LENGTH + " end ".len()
+        );
+        let searched = of_search(&endless[..600]);
+        assert_eq!(searched.len(), 1);
+        assert!(stored.contains(&format!(" {}", searched[0])));
+    }
+
+    #[test]
+    fn a_search_has_no_more_words_than_the_first_so_many() {
+        let signs: String = ('一'..).take(200).collect();
+
+        let searched = of_search(&signs);
+
+        assert_eq!(searched.len(), SEARCH_WORDS);
+        assert_eq!(searched[0], "一");
+    }
+
+    #[test]
+    fn a_snippet_is_not_looked_for_beyond_so_many_words() {
+        let word_at = |n: usize| format!("{}needle", "x ".repeat(n));
+        let search = of_search("needle");
+
+        assert!(snippet(&word_at(LOOKED_THROUGH - 1), &search).ends_with("needle"));
+        assert!(snippet(&word_at(LOOKED_THROUGH), &search).starts_with("x x"));
     }
 
     #[test]
