@@ -18,6 +18,7 @@ use crate::extract;
 use crate::request::Origin;
 
 /// How often it is noted that a session is used: often enough that one in use does not count as idle.
+#[must_use]
 pub fn noted_every(idle: Duration) -> Duration {
     const SELDOM: Duration = Duration::from_mins(5);
     SELDOM.min(idle / 4)
