@@ -8,7 +8,7 @@ use sha2::Sha256;
 use super::{Answer, Builder, Client, TestApp};
 
 /// The secret that Stripe signs with.
-pub const STRIPE_SECRET: &str = "whsec_an_example";
+pub const STRIPE_SECRET: &str = "whsec_an_example_for_tests";
 
 /// What RevenueCat sends as `Authorization`.
 pub const REVENUECAT_SECRET: &str = "an example of a secret";
