@@ -43,6 +43,7 @@ mod password_change;
 mod password_reset;
 mod passwords;
 mod payments_revenuecat;
+mod payments_sandbox;
 mod payments_signed;
 mod payments_stripe;
 mod presence;

@@ -77,7 +77,9 @@ impl TestApp {
         kind: &str,
         object: Value,
     ) -> impl Future<Output = ()> {
-        let mut event = json!({"id": id, "object": "event", "type": kind, "created": created});
+        let mut event = json!({
+            "id": id, "object": "event", "type": kind, "created": created, "livemode": true,
+        });
         event["data"]["object"] = object;
         async move {
             let answer = self.stripe_body(event.to_string()).await;

@@ -111,6 +111,7 @@ on_sqlite! {
         an_event_is_taken_once_whatever_else_comes_under_its_id,
         a_subscription_belongs_to_whom_its_own_checkout_names_else_to_the_customers,
         an_event_that_names_nobody_here_is_kept_and_does_nothing,
+        an_event_of_a_test_does_nothing_ever_unless_tests_count_when_it_comes,
         grants_and_events_go_with_their_user,
         every_order_of_the_same_events_ends_in_the_same_state,
         every_order_of_the_events_of_a_subscription_that_is_over_ends_without_premium,

@@ -1,4 +1,4 @@
-//! `[payments]`: the secrets that payment services prove themselves with. Read by the API; without its secret, a
+//! `[payments]`: the secrets that payment services prove themselves with, and what of theirs counts. Read by the API; without its secret, a
 //! service's route is not there.
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -13,7 +13,7 @@ use super::units;
 /// which even 16 hex digits are 64 random bits.
 const MIN_BYTES: usize = 16;
 
-/// What payment services share with this one. `Debug` and serialising mask it.
+/// What holds for payment services. `Debug` and serialising mask it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Payments {
     /// Signs what Stripe sends: the endpoint's signing secret, `whsec_…` with at least 16 characters behind that.
@@ -22,6 +22,9 @@ pub struct Payments {
     /// Stands in `Authorization` of what `RevenueCat` sends, alone or after `Bearer`: at least 16 characters.
     #[serde(with = "units::optional_secret")]
     pub revenuecat_secret: Option<SecretString>,
+    /// Whether purchases of tests, for which nobody has paid, give premium: Stripe's of test mode and `RevenueCat`'s of a
+    /// sandbox.
+    pub accept_test_events: bool,
 }
 
 impl Payments {
