@@ -1,17 +1,28 @@
 //! After a full run with the real programs, no file that they wrote holds a secret.
 
+mod payments;
 mod search;
 mod story;
 
 use serde_json::Value;
 
+use crate::support::payments::{REVENUECAT_SECRET, STRIPE_SECRET};
 use crate::support::{Place, Processes};
 use search::{Secrets, assert_clean, found};
+
+/// The loudest: with the libraries that see a request's headers, which `trace` alone leaves out.
+const LEVEL: &str =
+    "trace,axum=trace,h2=trace,hyper=trace,hyper_util=trace,tower=trace,tower_http=trace";
 
 /// Runs everything at the loudest level; returns what must not be found, and where it could be.
 async fn run(format: &str) -> (Secrets, Place) {
     let app = Processes::with()
-        .set("SMART_NOTES__LOG__LEVEL", "trace")
+        .set("SMART_NOTES__LOG__LEVEL", LEVEL)
+        .set("SMART_NOTES__PAYMENTS__STRIPE_SECRET", STRIPE_SECRET)
+        .set(
+            "SMART_NOTES__PAYMENTS__REVENUECAT_SECRET",
+            REVENUECAT_SECRET,
+        )
         .set("SMART_NOTES__ACCOUNTS__OTP_LOGIN", "true")
         .set("SMART_NOTES__OTP__MAX_TRIES", "50")
         .set("SMART_NOTES__LOG__FORMAT", format)
@@ -66,6 +77,11 @@ async fn no_file_holds_a_secret_and_no_line_of_text_is_forged() {
     }
     let worker = std::fs::read_to_string(place.path().join("worker.log")).unwrap();
     assert!(worker.contains("a•••@example.com"), "{worker}");
+    let api = std::fs::read_to_string(place.path().join("api0.log")).unwrap();
+    let told = |line| api.matches(line).count();
+    assert_eq!(told("a payment event was taken"), payments::TAKEN);
+    let refused = "refused an event that its service has not signed";
+    assert_eq!(told(refused), payments::REFUSED);
 }
 
 /// OWASP ASVS 5.0 6.5.2, 16.2.5, 16.4.1.

@@ -149,6 +149,15 @@ async fn a_secret_that_is_written_down_is_found() {
     );
     let log = b"2026-01-01T00:00:00.161803Z INFO to ADA@example.com: 161803";
     assert_eq!(found("api.log", log, &secrets).len(), 2);
+    let secrets = Secrets {
+        others: vec!["an example of a secret".to_owned(), "5257a8".repeat(10)],
+        ..Secrets::default()
+    };
+    let log = format!(
+        r#"{{"authorization": "Bearer an example of a secret", "stripe-signature": "t=1,v1={}"}}"#,
+        "5257a8".repeat(10)
+    );
+    assert_eq!(found("api.log", log.as_bytes(), &secrets).len(), 2);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::payments;
 use super::search::Secrets;
 use crate::support::{Person, Processes, wrong};
 
@@ -48,6 +49,7 @@ pub async fn full_run(app: &Processes) -> Secrets {
     by_code(app, &mut secrets, bob).await;
     account(app, &mut secrets, ada).await;
     refused(app, &mut secrets).await;
+    payments::proofs(app, &mut secrets).await;
     app.settled().await;
     secrets
 }
