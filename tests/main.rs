@@ -15,6 +15,7 @@ mod forwarded;
 mod garbage;
 mod health;
 mod http;
+mod http_unreadable;
 mod imports;
 mod kills;
 mod limits_attempts;
