@@ -59,7 +59,7 @@ pub struct Parts {
     pub flood: Flood,
     /// How requests are read.
     pub http: Arc<Http>,
-    /// What payment services prove themselves with.
+    /// What holds for payment services.
     pub payments: Arc<Payments>,
     /// What is measured of requests.
     pub meters: Meters,

@@ -17,7 +17,7 @@ fn event(app: &TestApp, id: &str, kind: &str, made: i64, until: i64) -> Value {
     let at = |hours: i64| (app.second() + hours * HOUR) * 1000;
     json!({
         "id": id, "type": kind, "app_user_id": "1", "event_timestamp_ms": at(made),
-        "expiration_at_ms": at(until), "original_transaction_id": "t",
+        "expiration_at_ms": at(until), "original_transaction_id": "t", "environment": "PRODUCTION",
     })
 }
 

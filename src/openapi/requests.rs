@@ -122,6 +122,8 @@ pub struct StripeEvent {
     /// When it was made, in seconds since 1970.
     #[schema(minimum = 0, maximum = 253_402_207_200_i64, examples(1_800_000_000))]
     pub created: i64,
+    /// Whether it is about real money; `false` in test mode.
+    pub livemode: Option<bool>,
     /// What it is about.
     pub data: StripeData,
 }
@@ -150,6 +152,9 @@ pub struct RevenueCatFacts {
     /// What kind of event it is.
     #[schema(examples("RENEWAL"))]
     pub r#type: String,
+    /// Where the purchase was made: `PRODUCTION`, or `SANDBOX`, where nobody pays.
+    #[schema(examples("PRODUCTION"))]
+    pub environment: Option<String>,
     /// Whom it is about: the user's number.
     #[schema(examples("1"))]
     pub app_user_id: Option<String>,

@@ -29,6 +29,7 @@ async fn take(state: &AppState, origin: &Origin, event: Event) -> Result<Json<Me
     let (source, id, kind) = (event.source.as_str(), event.id.clone(), event.kind.clone());
     let take = TakeEvent {
         event,
+        accept_tests: state.payments.accept_test_events,
         now: state.clock.now(),
     };
     let taken = state.store.write_by(origin.write_by, take).await?;

@@ -25,7 +25,8 @@ pub(super) fn router() -> Routes {
 /// Take an event of RevenueCat
 ///
 /// `Authorization` must be the secret that is set in both places. `app_user_id` is the user's number. Each event counts
-/// once, in whatever order they come; those of other kinds are kept and do nothing.
+/// once, in whatever order they come; those of other kinds are kept and do nothing, and so are those whose `environment`
+/// is not `PRODUCTION` unless the settings accept tests.
 #[utoipa::path(
     post,
     path = "/api/webhooks/revenuecat/",
@@ -71,9 +72,17 @@ fn read(body: &[u8]) -> Event {
         user: user(&event["app_user_id"]),
         subscription: name(&event["original_transaction_id"]),
         says: says(&kind, event),
+        is_test: is_test(event),
         kind,
         ..unreadable
     }
+}
+
+/// Whether it is about a purchase in a store's sandbox, which costs nothing. Every event about a purchase says where that
+/// was made.
+fn is_test(event: &Value) -> bool {
+    let environment = &event["environment"];
+    !environment.is_null() && environment != "PRODUCTION"
 }
 
 /// A cancellation says nothing: what was paid stays good to its end, at which an expiration follows.

@@ -26,7 +26,8 @@ pub(super) fn router() -> Routes {
 /// Take an event of Stripe
 ///
 /// `client_reference_id` of a checkout session is the user's number. Each event counts once, in whatever order they
-/// come; those of other kinds are kept and do nothing.
+/// come; those of other kinds are kept and do nothing, and so are those of test mode (`livemode` is `false`) unless the
+/// settings accept tests.
 #[utoipa::path(
     post,
     path = "/api/webhooks/stripe/",
@@ -84,6 +85,8 @@ fn read(body: &[u8]) -> Event {
         made: seconds(&json["created"]),
         customer: name(&object["customer"]).or_else(|| its_own("customer")),
         subscription: name(&object["subscription"]),
+        // Every event of Stripe says in which mode it was made.
+        is_test: json["livemode"] == false,
         ..event
     };
     match kind.as_str() {

@@ -43,7 +43,8 @@ export SMART_NOTES_API=http://127.0.0.1:$api SMART_NOTES_INBOX=http://127.0.0.1:
 
 # Limits would answer 429 instead of what is to be seen, and every route shall be there.
 export SMART_NOTES__LIMITS__ENABLED=false SMART_NOTES__ACCOUNTS__OTP_LOGIN=true
-export SMART_NOTES__PAYMENTS__STRIPE_SECRET=whsec_example SMART_NOTES__PAYMENTS__REVENUECAT_SECRET=example
+export SMART_NOTES__PAYMENTS__STRIPE_SECRET=whsec_an_example_for_tests
+export SMART_NOTES__PAYMENTS__REVENUECAT_SECRET=an_example_for_tests
 export SMART_NOTES__NOTES__FREE_LIMIT=1000000
 export DATABASE_URL=sqlite://$place/smart-notes.db
 # In its own folder: a developer's .env is none of its business.

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use super::{Answer, Builder, Client, TestApp};
 
 /// The secret that Stripe signs with.
-pub const STRIPE_SECRET: &str = "whsec_an_example";
+pub const STRIPE_SECRET: &str = "whsec_an_example_for_tests";
 
 /// What RevenueCat sends as `Authorization`.
 pub const REVENUECAT_SECRET: &str = "an example of a secret";
@@ -77,7 +77,9 @@ impl TestApp {
         kind: &str,
         object: Value,
     ) -> impl Future<Output = ()> {
-        let mut event = json!({"id": id, "object": "event", "type": kind, "created": created});
+        let mut event = json!({
+            "id": id, "object": "event", "type": kind, "created": created, "livemode": true,
+        });
         event["data"]["object"] = object;
         async move {
             let answer = self.stripe_body(event.to_string()).await;

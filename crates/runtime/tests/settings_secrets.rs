@@ -252,8 +252,14 @@ fn no_secret_is_ever_shown() {
             "SMART_NOTES__SMTP__RELAYS",
             "smtp://user:hunter2@mail.example.com",
         )
-        .with_variable("SMART_NOTES__PAYMENTS__STRIPE_SECRET", "whsec_hunter2")
-        .with_variable("SMART_NOTES__PAYMENTS__REVENUECAT_SECRET", "hunter2-cat");
+        .with_variable(
+            "SMART_NOTES__PAYMENTS__STRIPE_SECRET",
+            "whsec_hunter2hunter2hunter2",
+        )
+        .with_variable(
+            "SMART_NOTES__PAYMENTS__REVENUECAT_SECRET",
+            "hunter2-cat-hunter2-cat",
+        );
 
     let settings = load(&options);
 
@@ -276,7 +282,7 @@ fn no_secret_is_ever_shown() {
         row(&settings, "smtp.relays").0,
         "smtp://user:***@mail.example.com:587"
     );
-    assert_eq!(row(&settings, "payments.stripe_secret").0, "*** (13 bytes)");
+    assert_eq!(row(&settings, "payments.stripe_secret").0, "*** (27 bytes)");
 }
 
 #[test]
@@ -285,13 +291,45 @@ fn a_blank_secret_of_a_payment_service_is_not_set() {
     let options = place
         .options()
         .with_variable("SMART_NOTES__PAYMENTS__STRIPE_SECRET", " ")
-        .with_variable("SMART_NOTES__PAYMENTS__REVENUECAT_SECRET", " padded\n");
+        .with_variable(
+            "SMART_NOTES__PAYMENTS__REVENUECAT_SECRET",
+            " padded, and long enough\n",
+        );
 
     let payments = load(&options).payments;
 
     assert!(payments.stripe_secret.is_none());
     let other = payments.revenuecat_secret.unwrap();
-    assert_eq!(other.expose_secret(), "padded");
+    assert_eq!(other.expose_secret(), "padded, and long enough");
+}
+
+#[test]
+fn a_short_secret_of_a_payment_service_is_refused_and_what_all_begin_with_counts_for_nothing() {
+    let place = Place::new();
+    let sixteen = "hunter2-hunter2-";
+    let with = |key: &str, secret: &str| {
+        let variable = format!("SMART_NOTES__PAYMENTS__{key}");
+        place.options().with_variable(variable, secret)
+    };
+
+    for (key, short, said) in [
+        ("STRIPE_SECRET", "whsec_", "0 bytes"),
+        ("STRIPE_SECRET", "whsec_hunter2-hunter2", "15 bytes"),
+        ("STRIPE_SECRET", "hunter2-hunter2", "15 bytes"),
+        ("REVENUECAT_SECRET", "x", "1 bytes"),
+        ("REVENUECAT_SECRET", "bearer  hunter2-hunter2", "15 bytes"),
+    ] {
+        let error = refused(&with(key, short));
+
+        let (key, variable) = (key.to_lowercase(), format!("SMART_NOTES__PAYMENTS__{key}"));
+        let place = format!("payments.{key} (environment variable {variable}): {said}");
+        assert!(error.contains(&place), "{error}");
+        assert!(error.contains("16 are needed"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    load(&with("STRIPE_SECRET", &format!("whsec_{sixteen}")));
+    load(&with("STRIPE_SECRET", sixteen));
+    load(&with("REVENUECAT_SECRET", &format!("Bearer {sixteen}")));
 }
 
 #[test]

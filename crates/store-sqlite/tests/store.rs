@@ -99,7 +99,8 @@ on_sqlite! {
         a_trashed_note_leaves_room_and_comes_back_only_into_room,
         every_write_is_the_next_change_and_an_undone_one_is_none,
         a_note_made_again_counts_its_versions_on_for_its_owner_alone,
-        the_notes_of_a_deleted_user_are_gone_without_a_trace,
+        the_notes_of_a_deleted_user_are_gone_without_a_trace;
+    listing:
         every_order_goes_on_from_a_place_in_both_directions,
         each_filter_holds_alone_and_with_the_others,
         each_word_must_begin_one_of_the_notes,
@@ -111,6 +112,7 @@ on_sqlite! {
         an_event_is_taken_once_whatever_else_comes_under_its_id,
         a_subscription_belongs_to_whom_its_own_checkout_names_else_to_the_customers,
         an_event_that_names_nobody_here_is_kept_and_does_nothing,
+        an_event_of_a_test_does_nothing_ever_unless_tests_count_when_it_comes,
         grants_and_events_go_with_their_user,
         every_order_of_the_same_events_ends_in_the_same_state,
         every_order_of_the_events_of_a_subscription_that_is_over_ends_without_premium,

@@ -7,6 +7,7 @@ mod database;
 mod files;
 mod finding;
 mod keys;
+mod payments;
 mod processes;
 mod queue;
 mod relays;
@@ -62,6 +63,8 @@ async fn examine(args: &Args, options: LoadOptions, report: &mut Report) {
     let Some(settings) = settings::check(args.env_file.as_ref(), options, report) else {
         return;
     };
+    report.group("payments");
+    payments::check(&settings, report);
     report.group("database");
     let database = database::check(&settings, report).await;
     report.group("clock");

@@ -4,6 +4,7 @@ mod clock;
 mod database;
 mod keys;
 mod nameserver;
+mod payments;
 mod place;
 mod queue;
 mod relay;

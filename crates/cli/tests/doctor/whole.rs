@@ -48,6 +48,7 @@ async fn a_system_that_runs_is_well() {
         .collect();
     for group in [
         "settings",
+        "payments",
         "database",
         "clock",
         "processes",
@@ -76,7 +77,17 @@ async fn looking_changes_nothing_and_makes_no_key() {
 async fn no_secret_is_shown() {
     let relay = Relay::plain("235 2.7.0 welcome").await;
     let url = format!("smtp://notes:a-relays-passw0rd@{}?tls=none", relay.address);
-    let place = Place::new().await.with("SMART_NOTES__SMTP__RELAYS", &url);
+    let place = Place::new()
+        .await
+        .with("SMART_NOTES__SMTP__RELAYS", &url)
+        .with(
+            "SMART_NOTES__PAYMENTS__STRIPE_SECRET",
+            "whsec_a-signing-passw0rd",
+        )
+        .with(
+            "SMART_NOTES__PAYMENTS__REVENUECAT_SECRET",
+            "a-header-as-passw0rd",
+        );
     place
         .announces(ProcessKind::Api, &[KEY], Timestamp::now())
         .await;

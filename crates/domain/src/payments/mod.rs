@@ -4,6 +4,9 @@
 //! once, and the premium of a user is computed anew from everything that is kept ([`premium`]). Whatever the order,
 //! the same events end in the same state; `every_order_of_the_same_events_ends_in_the_same_state` holds that.
 //!
+//! Purchases of tests, for which nobody has paid, are events like the others. They count only where the settings accept
+//! them; elsewhere they are kept and say nothing.
+//!
 //! The API reads the services' formats; [`proof`] says who may send them.
 
 pub mod proof;
@@ -38,6 +41,8 @@ pub struct Event {
     pub subscription: Option<String>,
     /// What it says about premium.
     pub says: Says,
+    /// Whether nobody has paid: it comes from the service's test mode, or sandbox.
+    pub is_test: bool,
     /// All of it, as it came.
     pub body: String,
 }
@@ -55,6 +60,7 @@ impl Event {
             customer: None,
             subscription: None,
             says: Says::Nothing,
+            is_test: false,
             body: String::from_utf8_lossy(body).into_owned(),
         }
     }
@@ -167,6 +173,8 @@ pub trait Payments: Send {
 pub struct TakeEvent {
     /// Which.
     pub event: Event,
+    /// Whether events of tests count like others. If not, they are kept and say nothing, then and ever after.
+    pub accept_tests: bool,
     /// When it came.
     pub now: Timestamp,
 }
@@ -186,6 +194,10 @@ impl Write for TakeEvent {
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Taken, StoreError> {
         let mut event = self.event.clone();
+        let counts = self.accept_tests || !event.is_test;
+        if !counts {
+            event.says = Says::Nothing;
+        }
         if let Some(named) = event.user
             && tx.user(named).await?.is_none()
         {
@@ -199,8 +211,12 @@ impl Write for TakeEvent {
             let new = tx.keep_event(&event, &did, self.now).await?;
             return Ok(if new { Taken::New(did) } else { Taken::Again });
         }
-        if !tx.keep_event(&event, "", self.now).await? {
+        let did = if counts { "" } else { "nothing: it is a test" };
+        if !tx.keep_event(&event, did, self.now).await? {
             return Ok(Taken::Again);
+        }
+        if !counts {
+            return Ok(Taken::New(did.to_owned()));
         }
         let did = self.consequences(tx, &event).await?;
         tx.note_outcome(event.source, &event.id, &did).await?;

@@ -90,6 +90,7 @@ impl Settings {
         self.otp.check(checks);
         self.accounts.check(checks);
         self.notes.check(checks);
+        self.payments.check(checks);
         self.limits.check(checks);
         self.worker.check(checks);
         self.log.check(checks);

@@ -86,7 +86,7 @@ pub struct Settings {
     pub accounts: Accounts,
     /// `[notes]`: how many there may be.
     pub notes: Notes,
-    /// `[payments]`: what payment services prove themselves with.
+    /// `[payments]`: what payment services prove themselves with, and what of theirs counts.
     pub payments: Payments,
     /// `[limits]`: rates and budgets.
     pub limits: Limits,

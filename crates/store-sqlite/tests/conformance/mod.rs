@@ -4,6 +4,7 @@
 //! ports. Another database runs the same functions.
 
 pub mod changing;
+pub mod listing;
 pub mod logging_in;
 pub mod noting;
 pub mod operating;

@@ -65,6 +65,7 @@ fn event(id: &str, made: i64, says: Says) -> Event {
         customer: Some("cus".to_owned()),
         subscription: Some("sub".to_owned()),
         says,
+        is_test: false,
         body: "{}".to_owned(),
     }
 }
@@ -88,6 +89,7 @@ fn about(subscription: &str, event: Event) -> Event {
 async fn take(store: &Store, event: &Event) -> Taken {
     let take = TakeEvent {
         event: event.clone(),
+        accept_tests: false,
         now: at(10),
     };
     store.write(take).await.unwrap()
@@ -173,6 +175,33 @@ pub async fn an_event_that_names_nobody_here_is_kept_and_does_nothing(store: Sto
     assert_eq!(first, second);
     assert_eq!(take(&store, &unknown).await, Taken::Again);
     assert!(grants(&store, UserId(7)).await.is_empty());
+}
+
+pub async fn an_event_of_a_test_does_nothing_ever_unless_tests_count_when_it_comes(store: Store) {
+    let ada = user(&store, "ada").await;
+    let bought = |accept_tests, id| {
+        let event = Event {
+            user: Some(ada),
+            is_test: true,
+            ..event(id, 1, Says::Paid(at(100)))
+        };
+        store.write(TakeEvent {
+            event,
+            accept_tests,
+            now: at(10),
+        })
+    };
+
+    let refused = bought(false, "refused").await.unwrap();
+    let again = bought(true, "refused").await.unwrap();
+    let before = grants(&store, ada).await;
+    let accepted = bought(true, "accepted").await.unwrap();
+
+    assert_eq!(refused, Taken::New("nothing: it is a test".to_owned()));
+    assert_eq!(again, Taken::Again);
+    assert!(before.is_empty());
+    assert!(matches!(accepted, Taken::New(did) if did.starts_with("user 1 is on premium until ")));
+    assert_eq!(grants(&store, ada).await.len(), 1);
 }
 
 pub async fn grants_and_events_go_with_their_user(store: Store) {

@@ -1,0 +1,62 @@
+//! What is read, by requests and by the command line alike.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use crate::accounts::admin::UserFilter;
+use crate::accounts::dummy::HashKinds;
+use crate::accounts::import::Basis;
+use crate::accounts::sessions::Session;
+use crate::accounts::{LoginAccount, SessionUser, User};
+use crate::audit::Recorded;
+use crate::email::EmailKey;
+use crate::id::UserId;
+use crate::notes::port::ReadNotes;
+use crate::operator::Inquiries;
+use crate::plans::{Grant, Standing};
+use crate::queue::{MailFilter, MailRecord, MailStory};
+use crate::token::SecretHash;
+use crate::username::NameKey;
+
+/// What can be read, inside a unit of work as well as outside.
+#[async_trait]
+pub trait View: Inquiries + ReadNotes + Send {
+    /// The user with that address.
+    async fn user_by_email(&mut self, email: &EmailKey) -> Result<Option<User>, StoreError>;
+    /// The account that a login means, by address or by name; see [`crate::accounts::login`].
+    async fn login_account(
+        &mut self,
+        email: Option<&EmailKey>,
+        name: &NameKey,
+        now: Timestamp,
+    ) -> Result<LoginAccount, StoreError>;
+    /// How many users have which kind of hash.
+    async fn hash_kinds(&mut self) -> Result<HashKinds, StoreError>;
+    /// The user with that number.
+    async fn user(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+    /// The user and session of a token, dead or alive.
+    async fn session(&mut self, token: &SecretHash) -> Result<Option<SessionUser>, StoreError>;
+    /// The user's sessions that have not ended, newest first; `idle_since`: those not used since then have.
+    async fn sessions(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<Vec<Session>, StoreError>;
+    /// Where a user stands: the plan at that time, and how many notes are used. Of nobody: free, and none.
+    async fn plan_standing(&mut self, user: UserId, now: Timestamp)
+    -> Result<Standing, StoreError>;
+    /// Who granted premium to a user, also what is over, by the names of the sources.
+    async fn grants(&mut self, user: UserId) -> Result<Vec<Grant>, StoreError>;
+    /// The security events of a user, newest first.
+    async fn records(&mut self, user: UserId, limit: u32) -> Result<Vec<Recorded>, StoreError>;
+    /// Users, in the order of their numbers.
+    async fn users(&mut self, filter: &UserFilter) -> Result<Vec<User>, StoreError>;
+    /// What an import has to get along with.
+    async fn import_basis(&mut self, now: Timestamp) -> Result<Basis, StoreError>;
+    /// One mail with all its tries.
+    async fn mail(&mut self, id_prefix: &str) -> Result<Vec<MailStory>, StoreError>;
+    /// Mails, newest first.
+    async fn mails(&mut self, filter: &MailFilter) -> Result<Vec<MailRecord>, StoreError>;
+}

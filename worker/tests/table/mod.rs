@@ -1,0 +1,187 @@
+//! The rows of the table, and the scene in which each is seen: a relay that does something at a stage.
+
+mod replies;
+mod setting_up;
+mod silence;
+
+use std::sync::Arc;
+
+use domain::clock::ManualClock;
+use domain::id::MailId;
+use domain::mail::{MailKind, MailState};
+use domain::queue::{Claim, Claimed};
+use domain::relay::RelayState;
+use jiff::Timestamp;
+use smart_notes_worker::outcome::Outcome;
+use smart_notes_worker::smtp::{
+    Credentials, Mark, Reach, Relay, RelayOptions, RelaySecurity, RelayUrl, Relays, Stage, Verdict,
+    classify,
+};
+use tempfile::NamedTempFile;
+
+use crate::scripted::certificate::certificate;
+use crate::scripted::{Act, MESSAGE, Script, Scripted, Tls, envelope, on};
+
+/// What becomes of the mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Job {
+    /// Over, in that state.
+    Over(MailState),
+    /// Waits for its next try on the schedule; this one counts.
+    OnSchedule,
+    /// Waits; no try is counted.
+    Waits,
+    /// Gets at most one more try.
+    OnceMore,
+}
+
+/// What becomes of the relay's breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Breaker {
+    /// Stays closed.
+    Healthy,
+    /// Opens after three tries.
+    Counts,
+    /// Opens at once.
+    OpensAtOnce,
+}
+
+/// A row of the table: the verdict, the job, the relay.
+type Row = (Verdict, Job, Breaker);
+
+const DELIVERED: Row = (
+    Verdict::Delivered,
+    Job::Over(MailState::Delivered),
+    Breaker::Healthy,
+);
+const REFUSED: Row = (
+    Verdict::RecipientRefused,
+    Job::Over(MailState::Undeliverable),
+    Breaker::Healthy,
+);
+const LATER: Row = (Verdict::RecipientLater, Job::OnSchedule, Breaker::Healthy);
+const TROUBLE: Row = (Verdict::RelayTrouble, Job::Waits, Breaker::Counts);
+const REFUSES_US: Row = (Verdict::RelayRefusesUs, Job::Waits, Breaker::OpensAtOnce);
+/// A stranger may have chosen the address at which the relay says so: one mail alone holds up nobody.
+const REFUSES_US_AT_A_MAIL: Row = (Verdict::RelayRefusesUs, Job::Waits, Breaker::Counts);
+const AMBIGUOUS: Row = (Verdict::Ambiguous, Job::OnceMore, Breaker::Counts);
+
+/// A server that a mail is handed to three times, each time another mail.
+struct Scene {
+    server: Scripted,
+    url: RelayUrl,
+    options: RelayOptions,
+    _ca_file: NamedTempFile,
+}
+
+impl Scene {
+    async fn new(script: Script, security: RelaySecurity, password: bool) -> Self {
+        let (acceptor, ca_file) = certificate();
+        let tls = match security {
+            RelaySecurity::Plaintext => Tls::None,
+            RelaySecurity::StartTls => Tls::Offered(acceptor),
+            RelaySecurity::ImplicitTls => Tls::FromTheStart(acceptor),
+        };
+        let server = Scripted::start_with([script], tls).await;
+        let mut url = server.url(security);
+        url.credentials = password.then(|| Credentials {
+            user: String::from("smart"),
+            password: "notes".into(),
+        });
+        Self {
+            url,
+            options: RelayOptions {
+                ca_file: Some(ca_file.path().to_owned()),
+                // Each mail meets the script from its beginning.
+                max_mails: 1,
+                ..RelayOptions::default()
+            },
+            server,
+            _ca_file: ca_file,
+        }
+    }
+
+    /// The first mail's reach, and the row that three mails show.
+    async fn row(&self) -> (Reach, Row) {
+        let clock = ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap());
+        let relay = Relay::new(self.url.clone(), self.options.clone()).unwrap();
+        let relays = Relays::new(vec![relay], Arc::new(clock));
+        let first = hand_over(&relays).await.expect("it is closed");
+        let after_one = relays.standings()[0].state;
+        for _ in 0..2 {
+            hand_over(&relays).await;
+        }
+        let breaker = match (after_one, relays.standings()[0].state) {
+            (RelayState::Closed, RelayState::Closed) => Breaker::Healthy,
+            (RelayState::Closed, RelayState::Open) => Breaker::Counts,
+            (RelayState::Open, RelayState::Open) => Breaker::OpensAtOnce,
+            other => panic!("{other:?}"),
+        };
+        let row = (classify(&first.attempt), job(&first), breaker);
+        (first, row)
+    }
+}
+
+async fn hand_over(relays: &Relays) -> Option<Reach> {
+    let mark = async { Mark::Go };
+    let reaches = relays
+        .hand_over(
+            MailId::generate(),
+            &envelope(),
+            MESSAGE,
+            mark,
+            Timestamp::now,
+        )
+        .await;
+    reaches.into_iter().next()
+}
+
+/// What becomes of a first try's mail.
+fn job(reach: &Reach) -> Job {
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let mail = Claimed {
+        claim: Claim {
+            mail: MailId::generate(),
+            number: 1,
+        },
+        kind: MailKind::VerifyEmail,
+        to: String::from("someone@example.test"),
+        request_id: String::from("request"),
+        created: now,
+        deadline: Some(now + std::time::Duration::from_mins(10)),
+        tries: 0,
+        cut_offs: 0,
+        challenge: None,
+        suppressed: None,
+    };
+    let outcome = Outcome::of_reaches(&mail, std::slice::from_ref(reach), reach, now);
+    match (outcome.state, outcome.counted, outcome.cut_off) {
+        (MailState::Waiting, true, false) => Job::OnSchedule,
+        (MailState::Waiting, false, false) => Job::Waits,
+        (MailState::Waiting, true, true) => Job::OnceMore,
+        (state, true, false) if state.is_final() => Job::Over(state),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn stage_of(verb: &str) -> Stage {
+    match verb {
+        "GREETING" | "EHLO" => Stage::Greeting,
+        "STARTTLS" => Stage::Tls,
+        "AUTH" => Stage::Auth,
+        "MAIL" => Stage::Mail,
+        "RCPT" => Stage::Rcpt,
+        "DATA" => Stage::Data,
+        "DOT" => Stage::Dot,
+        other => panic!("no stage for {other}"),
+    }
+}
+
+/// A server that does this at that stage, reached as that stage needs it.
+async fn scene(verb: &'static str, act: Act) -> Scene {
+    let security = match verb {
+        "STARTTLS" => RelaySecurity::StartTls,
+        _ => RelaySecurity::Plaintext,
+    };
+    Scene::new(on(verb, act), security, verb == "AUTH").await
+}
