@@ -258,6 +258,33 @@ async fn edits_on_top_of_one_another_sent_again_change_nothing() {
     app.finish().await;
 }
 
+/// Who deletes a note and then wants it back says the same as before, but not for the second time.
+#[tokio::test]
+async fn a_note_that_is_deleted_and_written_again_in_one_batch_lives() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let (made_before, keep) = (json!({"title": "made before"}), json!({"title": "keep"}));
+    ada.batch(&[upsert(&uuid(2), None, &made_before)]).await;
+    let edits = [
+        upsert(&uuid(1), None, &keep),
+        deletion(&uuid(1), None),
+        upsert(&uuid(1), None, &keep),
+        deletion(&uuid(2), None),
+        upsert(&uuid(2), None, &made_before),
+    ];
+
+    for _ in 0..2 {
+        let results = ada.batch(&edits).await;
+
+        let done = statuses(&results);
+        assert_eq!(done[1..], ["deleted", "updated", "deleted", "updated"]);
+        let mut titles = ada.titles(NOTES).await;
+        titles.sort();
+        assert_eq!(titles, ["keep", "made before"]);
+    }
+    app.finish().await;
+}
+
 /// The second edit names the version that the first would have made, which is now another's.
 #[tokio::test]
 async fn an_edit_on_top_of_one_that_was_not_written_replaces_and_deletes_nothing() {

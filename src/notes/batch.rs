@@ -95,9 +95,13 @@ pub(super) async fn batch(
     let edits: Vec<_> = sent.iter().map(read).collect();
     let links = chain::of(edits.iter().map(|edit| edit.as_ref().ok()));
     let mut results: Vec<EditResult> = Vec::with_capacity(edits.len());
-    for (n, (edit, Link { below, end })) in edits.into_iter().zip(links).enumerate() {
-        let on_nothing = below.is_some_and(|below| results[below].is_refused());
-        let among = Among { on_nothing, end };
+    for (n, (edit, link)) in edits.into_iter().zip(links).enumerate() {
+        let Link { below, undoes, end } = link;
+        let among = Among {
+            on_nothing: below.is_some_and(|below| results[below].is_refused()),
+            undoes,
+            end,
+        };
         results.push(match edit {
             Ok(edit) => merge(&state, &origin, session.user.id, edit, among).await,
             Err(fields) => unread(&sent[n], fields),

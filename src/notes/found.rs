@@ -1,11 +1,11 @@
 //! What a search has found, each note with a piece of its content.
 //!
 //! The piece is cut around the first word that fits, and where the title alone has it, that is looked for through the
-//! whole content: ten million characters for a page of the longest notes. A thread of the runtime, on which other
-//! requests wait, is not held for that long.
+//! whole content: hundreds of thousands of words for a page of the longest notes. A thread of the runtime, on which
+//! other requests wait, is not held for that long.
 
 use domain::notes::list::Listed;
-use domain::notes::words;
+use domain::notes::words::Snippets;
 
 use super::body::NoteBody;
 use crate::error::ApiError;
@@ -25,8 +25,9 @@ pub(super) async fn with_snippets(
 ) -> Result<Vec<NoteBody>, ApiError> {
     let bytes: usize = notes.iter().map(|listed| content(listed).len()).sum();
     let cut = move || {
+        let mut snippets = Snippets::of(&search);
         let cut = notes.into_iter().map(|listed| {
-            let snippet = words::snippet(content(&listed), &search);
+            let snippet = snippets.cut(content(&listed));
             NoteBody::from(listed.note).with_snippet(snippet)
         });
         cut.collect()

@@ -106,11 +106,14 @@ impl Vitals for Sqlite {
     }
 
     async fn newest_mail(&self) -> Result<Option<Timestamp>, StoreError> {
-        // Ids begin with the time at which they were made, so the last of them is the newest mail's.
-        let newest = sqlx::query_scalar!("select created_at from mails order by id desc limit 1")
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(store_error)?;
+        // Ids begin with the millisecond at which they were made, so the newest mail's is one of the last.
+        let newest = sqlx::query_scalar!(
+            r#"select max(created_at) as "newest: i64"
+               from (select created_at from mails order by id desc limit 100)"#
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(store_error)?;
         Ok(newest.map(time))
     }
 }

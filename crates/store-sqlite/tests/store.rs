@@ -93,6 +93,7 @@ on_sqlite! {
     noting:
         a_note_comes_back_as_it_was_written,
         a_note_with_an_identifier_of_its_own_begins_with_version_1,
+        a_note_of_nobody_is_refused_as_not_found,
         an_identifier_is_given_once_whoever_asks_for_it,
         a_note_was_deleted_while_its_owner_has_it_neither_live_nor_in_the_trash,
         of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows,

@@ -117,7 +117,7 @@ impl Upsert {
         let made = made_of(self.base);
         let was_deleted =
             !stored.is_live() && stored.version > made && stored.draft == *self.draft();
-        was_deleted || self.among.was_written_over(stored, made)
+        was_deleted && !self.among.undoes || self.among.was_written_over(stored, made)
     }
 
     /// Keeps the edit beside the note, unless it was there already and was deleted.

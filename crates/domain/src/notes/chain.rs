@@ -38,6 +38,8 @@ pub(super) fn made_of(base: Option<i64>) -> i64 {
 pub struct Link {
     /// The place of the edit that it stands on.
     pub below: Option<usize>,
+    /// Whether the one before it, of the same note, is a deletion.
+    pub undoes: bool,
     /// What the edits that stand on it make of the note.
     pub end: Option<End>,
 }
@@ -47,6 +49,8 @@ pub struct Link {
 pub struct Among {
     /// Whether the edit that it stands on was not written.
     pub on_nothing: bool,
+    /// Whether a deletion stands before it: then it may say the same as before without being a repetition.
+    pub undoes: bool,
     /// What the edits that stand on it make of the note.
     pub end: Option<End>,
 }
@@ -88,6 +92,8 @@ pub fn of<'a>(edits: impl IntoIterator<Item = Option<&'a Edit>>) -> Vec<Link> {
         let deletes_whatever_is_there = edit.draft.is_none() && edit.base.is_none();
         let stands = there.is_some() && (deletes_whatever_is_there || edit.base == there);
         links[place].below = below.filter(|_| stands);
+        let before = below.and_then(|below| edits[below]);
+        links[place].undoes = before.is_some_and(|before| before.draft.is_none());
         made[place] = if deletes_whatever_is_there {
             there.map(|there| there.saturating_add(1))
         } else {

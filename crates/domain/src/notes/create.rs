@@ -113,5 +113,12 @@ pub(super) async fn no_room(
         return Ok(Refused::Taken);
     }
     let standing = tx.plan_standing(user, new.note.created).await?;
-    Ok(Refused::Full(Full::of(standing, new.limits)))
+    let full = Full::of(standing, new.limits);
+    // With room left it is the user who is not there any more.
+    let is_full = full.used >= full.limit.into();
+    Ok(if is_full {
+        Refused::Full(full)
+    } else {
+        Refused::NotFound
+    })
 }

@@ -181,29 +181,54 @@ fn each_once(text: &str) -> String {
     words
 }
 
-/// How many words of a content are looked through for a snippet. Folding each again takes too long for more.
-const LOOKED_THROUGH: usize = 10_000;
+/// How many words of all contents are looked through for snippets. Folding each again would take a second for a page of
+/// the longest notes.
+const LOOKED_THROUGH: usize = 200_000;
 
-/// A piece of the content around the first word that was searched for; its beginning, if none of its first 10,000 words
-/// was.
-#[must_use]
-pub fn snippet(content: &str, search: &[String]) -> String {
-    let mut words = content.unicode_word_indices().take(LOOKED_THROUGH);
-    let found = words.find(|(_, word)| {
-        let word = folded_word(word);
-        search.iter().any(|searched| word.starts_with(searched))
-    });
-    let at = found.map_or(0, |(at, _)| at);
-    let lead = content[..at].chars().rev().take(LEAD).collect::<Vec<_>>();
-    let from = at - lead.iter().map(|c| c.len_utf8()).sum::<usize>();
-    let piece: String = content[from..].chars().take(SNIPPET_LENGTH).collect();
-    let cut_before = if from > 0 { "…" } else { "" };
-    let cut_after = if from + piece.len() < content.len() {
-        "…"
-    } else {
-        ""
-    };
-    format!("{cut_before}{}{cut_after}", piece.trim())
+/// Cuts the snippets of a page of notes that were searched for.
+#[derive(Debug)]
+pub struct Snippets<'a> {
+    search: &'a [String],
+    /// Words that may still be looked through.
+    left: usize,
+}
+
+impl<'a> Snippets<'a> {
+    /// For the words of a search.
+    #[must_use]
+    pub fn of(search: &'a [String]) -> Self {
+        Self {
+            search,
+            left: LOOKED_THROUGH,
+        }
+    }
+
+    /// A piece of the content around the first word that was searched for; its beginning, if only the title has any, or
+    /// the notes before it were so long that it is not looked for any more.
+    pub fn cut(&mut self, content: &str) -> String {
+        let at = self.find(content).unwrap_or(0);
+        let lead = content[..at].chars().rev().take(LEAD).collect::<Vec<_>>();
+        let from = at - lead.iter().map(|c| c.len_utf8()).sum::<usize>();
+        let piece: String = content[from..].chars().take(SNIPPET_LENGTH).collect();
+        let cut_before = if from > 0 { "…" } else { "" };
+        let cut_after = if from + piece.len() < content.len() {
+            "…"
+        } else {
+            ""
+        };
+        format!("{cut_before}{}{cut_after}", piece.trim())
+    }
+
+    /// Where the first word is that was searched for.
+    fn find(&mut self, content: &str) -> Option<usize> {
+        let mut words = content.unicode_word_indices().take(self.left);
+        let found = words.find(|(_, word)| {
+            self.left -= 1;
+            let word = folded_word(word);
+            (self.search.iter()).any(|searched| word.starts_with(searched))
+        });
+        found.map(|(at, _)| at)
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +243,10 @@ mod tests {
             ..Draft::default()
         })
         .searched()
+    }
+
+    fn snippet(content: &str, search: &str) -> String {
+        Snippets::of(&of_search(search)).cut(content)
     }
 
     #[test]
@@ -291,19 +320,23 @@ mod tests {
     }
 
     #[test]
-    fn a_snippet_is_not_looked_for_beyond_so_many_words() {
-        let word_at = |n: usize| format!("{}needle", "x ".repeat(n));
+    fn snippets_are_not_looked_for_beyond_so_many_words_of_all_notes() {
         let search = of_search("needle");
+        let mut snippets = Snippets::of(&search);
+        let long = format!("{}needle", "x ".repeat(LOOKED_THROUGH / 2 - 2));
 
-        assert!(snippet(&word_at(LOOKED_THROUGH - 1), &search).ends_with("needle"));
-        assert!(snippet(&word_at(LOOKED_THROUGH), &search).starts_with("x x"));
+        let found = [(); 2].map(|()| snippets.cut(&long).ends_with("needle"));
+
+        assert_eq!(found, [true, true]);
+        assert_eq!(snippets.cut("x needle in sight"), "x needle in sight");
+        assert!(snippets.cut(&long).starts_with("x x"));
     }
 
     #[test]
     fn a_snippet_is_cut_around_what_was_found() {
         let content = format!("{}the Résumé of it{}", "x ".repeat(200), " y".repeat(300));
 
-        let snippet = snippet(&content, &of_search("resu"));
+        let snippet = snippet(&content, "resu");
 
         assert!(
             snippet.starts_with('…') && snippet.ends_with('…'),
@@ -315,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_short_content_is_its_own_snippet() {
-        assert_eq!(snippet("all of it", &of_search("it")), "all of it");
-        assert_eq!(snippet("all of it", &of_search("title")), "all of it");
+        assert_eq!(snippet("all of it", "it"), "all of it");
+        assert_eq!(snippet("all of it", "title"), "all of it");
     }
 }

@@ -1,5 +1,5 @@
-//! `[payments]`: the secrets that payment services prove themselves with, and what of theirs counts. Read by the API; without its secret, a
-//! service's route is not there.
+//! `[payments]`: the secrets that payment services prove themselves with, and what of theirs counts. Read by the API;
+//! without its secret, a service's route is not there.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};

@@ -2,9 +2,10 @@
 
 use domain::id::UserId;
 use domain::notes::changes::Change;
+use domain::notes::create::Create;
 use domain::notes::port::{NewNote, Owner};
 use domain::notes::words::{self, ChangedWords};
-use domain::notes::{Draft, Note, NoteId};
+use domain::notes::{Draft, Note, NoteId, Refused};
 use domain::plans::{NoteLimits, Plan};
 use domain::store::Store;
 use futures_util::future::join_all;
@@ -190,6 +191,15 @@ pub async fn a_note_with_an_identifier_of_its_own_begins_with_version_1(store: S
 
     assert_eq!(versions, [Some(1), None]);
     assert_eq!(stored(&store, ada, 1).await, Some(fresh.note));
+}
+
+/// Whose account was deleted since the request was let in.
+pub async fn a_note_of_nobody_is_refused_as_not_found(store: Store) {
+    let create = Create::new(UserId(999), Some(id(1)), draft("t", ""), FREELY, at(0));
+
+    let refused = store.write(create).await.unwrap();
+
+    assert_eq!(refused, Err(Refused::NotFound));
 }
 
 pub async fn an_identifier_is_given_once_whoever_asks_for_it(store: Store) {
