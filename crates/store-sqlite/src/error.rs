@@ -7,6 +7,9 @@ const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
+const TOO_BIG: i32 = 18;
+const CONSTRAINT: i32 = 19;
+const MISMATCH: i32 = 20;
 const IOERR_FSYNC: i32 = 0x040a;
 const IOERR_DIR_FSYNC: i32 = 0x050a;
 
@@ -32,6 +35,7 @@ pub(crate) fn store_error(error: Error) -> StoreError {
     match code(&error).map(|code| code & 0xff) {
         Some(BUSY | LOCKED) => StoreError::Busy,
         Some(FULL) => StoreError::Full,
+        Some(TOO_BIG | CONSTRAINT | MISMATCH) => StoreError::Rejected(Box::new(error)),
         _ if matches!(error, Error::PoolTimedOut) => StoreError::Busy,
         _ => StoreError::Backend(Box::new(error)),
     }

@@ -73,7 +73,7 @@ impl JobQueue for Empty {
     async fn turn(&self, _: &str, _: Arc<Turn>, _: Timestamp) -> Result<TurnReport, StoreError> {
         self.is_asked().await;
         if self.refuses {
-            return Err(StoreError::Backend("on purpose".into()));
+            return Err(StoreError::Rejected("on purpose".into()));
         }
         Ok(TurnReport::default())
     }

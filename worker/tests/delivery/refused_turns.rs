@@ -1,9 +1,16 @@
 //! What the database refuses of one mail, again and again, while it takes everything else.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use async_trait::async_trait;
 use domain::mail::MailState;
-use domain::queue::{Claimed, Keys, Marked};
+use domain::queue::{
+    Beat, Claimed, Due, JobQueue, Keep, Keys, Marked, Rescued, Tended, Turn, TurnReport, Watch,
+};
+use domain::relay::{PostedStanding, RelayStanding};
+use domain::store::StoreError;
+use jiff::Timestamp;
 use runtime::shutdown::Shutdown;
 use smart_notes_worker::outcome::Outcome;
 use smart_notes_worker::queue::gate::Gate;
@@ -174,4 +181,109 @@ async fn a_database_that_refuses_everything_is_waited_for_and_nothing_is_lost() 
 
     assert_eq!(story.tries.len(), 1);
     running.await.unwrap().unwrap();
+}
+
+/// A disk that is all but full takes a sign of life and not a turn.
+#[tokio::test]
+async fn a_disk_that_fails_for_turns_alone_is_waited_for_and_nothing_is_lost() {
+    let rig = Rig::new().await;
+    let id = rig.register(ADA).await;
+    let (shutdown, abandon) = (Shutdown::new(), CancellationToken::new());
+    let claimant = Claimant {
+        worker: "tests".to_owned(),
+        hands: 4,
+        keys: Keys::Any,
+    };
+    let disk = Arc::new(FailingDisk {
+        queue: Arc::clone(&rig.database.queue),
+        failures: AtomicU32::new(0),
+    });
+    let (queue, clock) = (
+        Arc::clone(&disk) as Arc<dyn JobQueue>,
+        Arc::clone(&rig.clock),
+    );
+    let gate = Gate::always_open();
+    let (ledger, handle, mut mails) =
+        Ledger::new(queue, clock, claimant, gate, shutdown.clone(), abandon);
+    let running = tokio::spawn(ledger.run());
+    let mail = mails.recv().await.unwrap();
+    disk.failures.store(10, Ordering::SeqCst);
+
+    handle.ended(mail.claim, delivered_saying(&mail, "250 Ok"));
+    let story = rig.reaches(id, "delivered").await;
+    shutdown.trigger();
+    handle.close();
+
+    assert_eq!(disk.failures.load(Ordering::SeqCst), 0);
+    assert_eq!(story.tries.len(), 1);
+    running.await.unwrap().unwrap();
+}
+
+/// A queue on a disk that fails so many turns more.
+struct FailingDisk {
+    queue: Arc<dyn JobQueue>,
+    failures: AtomicU32,
+}
+
+#[async_trait]
+impl JobQueue for FailingDisk {
+    async fn turn(
+        &self,
+        worker: &str,
+        turn: Arc<Turn>,
+        now: Timestamp,
+    ) -> Result<TurnReport, StoreError> {
+        let failures = &self.failures;
+        match failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            left.checked_sub(1)
+        }) {
+            Ok(_) => Err(StoreError::Backend("disk I/O error".into())),
+            Err(_) => self.queue.turn(worker, turn, now).await,
+        }
+    }
+
+    async fn due(&self, keys: &Keys, now: Timestamp) -> Result<Due, StoreError> {
+        self.queue.due(keys, now).await
+    }
+
+    async fn tend(&self, keys: &Keys, now: Timestamp) -> Result<Tended, StoreError> {
+        self.queue.tend(keys, now).await
+    }
+
+    async fn post_relays(
+        &self,
+        worker: &str,
+        standings: &[RelayStanding],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.queue.post_relays(worker, standings, now).await
+    }
+
+    async fn relays(&self) -> Result<Vec<PostedStanding>, StoreError> {
+        self.queue.relays().await
+    }
+
+    async fn beat(&self, worker: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.queue.beat(worker, now).await
+    }
+
+    async fn beats(&self) -> Result<Vec<Beat>, StoreError> {
+        self.queue.beats().await
+    }
+
+    async fn rescue(&self, dead: &[String], now: Timestamp) -> Result<Vec<Rescued>, StoreError> {
+        self.queue.rescue(dead, now).await
+    }
+
+    async fn leave(&self, worker: &str) -> Result<(), StoreError> {
+        self.queue.leave(worker).await
+    }
+
+    async fn sweep(&self, keep: Keep, now: Timestamp) -> Result<u64, StoreError> {
+        self.queue.sweep(keep, now).await
+    }
+
+    async fn watch(&self) -> Result<Box<dyn Watch>, StoreError> {
+        self.queue.watch().await
+    }
 }

@@ -38,6 +38,9 @@ pub enum StoreError {
     /// The disk, or the database's quota, is full.
     #[error("the database has no room left")]
     Full,
+    /// What is to be written breaks a rule of the database, which would refuse it again. Nobody's fault but ours.
+    #[error("the database does not accept what is to be written")]
+    Rejected(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Anything else. The chain says what.
     #[error("the database failed")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),

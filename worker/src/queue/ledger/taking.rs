@@ -1,8 +1,9 @@
 //! Having a turn taken by the database: what it holds must not get lost.
 //!
-//! A database that refuses everything is out of order, be it locked, full or read-only, and is waited for. One that
-//! refuses a turn and takes a sign of life right after has something against what is in the turn, and would for
-//! ever. Then the turn is taken apart, so that one mail's trouble is not everybody's.
+//! A database that is locked, full, read-only or on a disk that fails is waited for, and so is one that refuses
+//! everything. One that says of a turn that it breaks a rule, and takes a sign of life right after, has something
+//! against what is in the turn, and would for ever. Then the turn is taken apart, so that one mail's trouble is not
+//! everybody's.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -174,7 +175,8 @@ impl Ledger {
 
     /// Whether the database, after that error, takes something else that is as small as a write can be.
     async fn takes_others_than(&self, error: &StoreError) -> bool {
-        if matches!(error, StoreError::Busy | StoreError::Full) {
+        // Of a disk that writes here and fails there a sign of life, which takes next to no room, says nothing.
+        if !matches!(error, StoreError::Rejected(_)) {
             return false;
         }
         let now = self.clock.now();
