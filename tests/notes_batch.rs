@@ -309,6 +309,29 @@ async fn an_edit_on_top_of_one_that_was_not_written_replaces_and_deletes_nothing
     app.finish().await;
 }
 
+/// The same where the first edit says what no note may say.
+#[tokio::test]
+async fn an_edit_on_top_of_one_that_can_not_be_read_replaces_and_deletes_nothing() {
+    let app = TestApp::start().await;
+    let ada = app.premium("ada").await;
+    let path = path_of(&ada.note(&json!({"id": uuid(1), "title": "old"})).await);
+    ada.send("PATCH", &path, &json!({"title": "older"})).await;
+    ada.send("PATCH", &path, &json!({"title": "theirs"})).await;
+    let theirs = ada.get(&path).await.json();
+    let too_long = "a".repeat(201);
+
+    let results = ada
+        .batch(&chained(&[Some(&too_long), Some("b"), None]))
+        .await;
+
+    assert_eq!(statuses(&results), ["error", "conflict", "conflict"]);
+    assert_eq!(ada.get(&path).await.json(), theirs);
+    let mut titles = ada.titles(NOTES).await;
+    titles.sort();
+    assert_eq!(titles, ["b (conflict)", "theirs"]);
+    app.finish().await;
+}
+
 /// Also where the plan has no room for the copy.
 #[tokio::test]
 async fn an_edit_on_top_of_one_that_was_refused_replaces_nothing() {

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use domain::id::UserId;
 use domain::notes::batch::{Delete, EDITS, Merged, Upsert};
-use domain::notes::chain::{self, Among, Edit, Link};
+use domain::notes::chain::{self, Among, Edit, Legible, Link};
 use domain::notes::{Draft, NoteId, Written};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -93,7 +93,7 @@ pub(super) async fn batch(
 ) -> Result<Json<BatchResults>, ApiError> {
     let sent = edits_of(&fields)?;
     let edits: Vec<_> = sent.iter().map(read).collect();
-    let links = chain::of(edits.iter().map(|edit| edit.as_ref().ok()));
+    let links = chain::of(edits.iter().map(legible));
     let mut results: Vec<EditResult> = Vec::with_capacity(edits.len());
     for (n, (edit, link)) in edits.into_iter().zip(links).enumerate() {
         let Link { below, undoes, end } = link;
@@ -104,7 +104,7 @@ pub(super) async fn batch(
         };
         results.push(match edit {
             Ok(edit) => merge(&state, &origin, session.user.id, edit, among).await,
-            Err(fields) => unread(&sent[n], fields),
+            Err(unread) => unread_result(&sent[n], unread.fields),
         });
     }
     Ok(Json(BatchResults { results }))
@@ -185,7 +185,7 @@ fn error(why: &ApiError) -> EditResult {
 }
 
 /// What is said of an edit that can't be read.
-fn unread(sent: &Sent, fields: Map<String, Value>) -> EditResult {
+fn unread_result(sent: &Sent, fields: Map<String, Value>) -> EditResult {
     let id = match sent {
         Sent::Object(members) => members.get("id").and_then(Sent::as_str),
         _ => None,
@@ -203,7 +203,37 @@ fn unread(sent: &Sent, fields: Map<String, Value>) -> EditResult {
     }
 }
 
-fn read(sent: &Sent) -> Result<Edit, Map<String, Value>> {
+/// What is wrong with an edit, and of what it is one, as far as that can be read.
+struct Unread {
+    fields: Map<String, Value>,
+    of: Option<(NoteId, Option<i64>)>,
+}
+
+fn legible(edit: &Result<Edit, Unread>) -> Legible<'_> {
+    match edit {
+        Ok(edit) => Legible::Whole(edit),
+        Err(Unread { of, .. }) => of.map_or(Legible::Nothing, |(id, base)| Legible::Base(id, base)),
+    }
+}
+
+fn read(sent: &Sent) -> Result<Edit, Unread> {
+    let (members, id, base) = of_what(sent).map_err(|fields| Unread { fields, of: None })?;
+    let draft = match members.get("op").and_then(Sent::as_str) {
+        Some("upsert") => written(members).map(Some),
+        Some("delete") => Ok(None),
+        _ => Err(wrong("op", "Must be upsert or delete.")),
+    };
+    match draft {
+        Ok(draft) => Ok(Edit { id, base, draft }),
+        Err(fields) => Err(Unread {
+            fields,
+            of: Some((id, base)),
+        }),
+    }
+}
+
+/// Of which note and of which version an edit is one.
+fn of_what(sent: &Sent) -> Result<(&Members, NoteId, Option<i64>), Map<String, Value>> {
     let Sent::Object(members) = sent else {
         return Err(wrong("non_field_errors", "Expected an object."));
     };
@@ -212,13 +242,7 @@ fn read(sent: &Sent) -> Result<Edit, Map<String, Value>> {
         Some(id) => id.as_str().and_then(|id| id.parse().ok()),
     };
     let id = id.ok_or_else(|| wrong("id", NO_UUID))?;
-    let base = base(members)?;
-    let draft = match members.get("op").and_then(Sent::as_str) {
-        Some("upsert") => Some(written(members)?),
-        Some("delete") => None,
-        _ => return Err(wrong("op", "Must be upsert or delete.")),
-    };
-    Ok(Edit { id, base, draft })
+    Ok((members, id, base(members)?))
 }
 
 /// What an edit writes.

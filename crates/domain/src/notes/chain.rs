@@ -28,6 +28,38 @@ pub struct Edit {
     pub draft: Option<Draft>,
 }
 
+/// As much of an edit as could be read.
+#[derive(Debug, Clone, Copy)]
+pub enum Legible<'a> {
+    /// All of it.
+    Whole(&'a Edit),
+    /// Of which note and of which version it is an edit. It is not written, but the next may stand on it.
+    Base(NoteId, Option<i64>),
+    /// Too little to know what it stands on.
+    Nothing,
+}
+
+impl<'a> Legible<'a> {
+    fn whole(self) -> Option<&'a Edit> {
+        match self {
+            Self::Whole(edit) => Some(edit),
+            _ => None,
+        }
+    }
+
+    fn base(self) -> Option<(NoteId, Option<i64>)> {
+        match self {
+            Self::Whole(edit) => Some((edit.id, edit.base)),
+            Self::Base(id, base) => Some((id, base)),
+            Self::Nothing => None,
+        }
+    }
+
+    fn is_deletion(self) -> bool {
+        self.whole().is_some_and(|edit| edit.draft.is_none())
+    }
+}
+
 /// The version that an edit makes of its base; of no base, the note's first.
 pub(super) fn made_of(base: Option<i64>) -> i64 {
     base.unwrap_or(0).saturating_add(1)
@@ -78,41 +110,42 @@ impl End {
     }
 }
 
-/// How the edits of a batch stand on one another; `None`: one that can't be read, which stands on nothing.
+/// How the edits of a batch stand on one another.
 #[must_use]
-pub fn of<'a>(edits: impl IntoIterator<Item = Option<&'a Edit>>) -> Vec<Link> {
+pub fn of<'a>(edits: impl IntoIterator<Item = Legible<'a>>) -> Vec<Link> {
     let edits: Vec<_> = edits.into_iter().collect();
     let mut links = vec![Link::default(); edits.len()];
     let mut made = vec![None; edits.len()];
     let mut newest = HashMap::new();
     for (place, edit) in edits.iter().enumerate() {
-        let Some(edit) = edit else { continue };
-        let below = newest.insert(edit.id, place);
+        let Some((id, base)) = edit.base() else {
+            continue;
+        };
+        let below = newest.insert(id, place);
         let there: Option<i64> = below.and_then(|below| made[below]);
-        let deletes_whatever_is_there = edit.draft.is_none() && edit.base.is_none();
-        let stands = there.is_some() && (deletes_whatever_is_there || edit.base == there);
+        let deletes_whatever_is_there = edit.is_deletion() && base.is_none();
+        let stands = there.is_some() && (deletes_whatever_is_there || base == there);
         links[place].below = below.filter(|_| stands);
-        let before = below.and_then(|below| edits[below]);
-        links[place].undoes = before.is_some_and(|before| before.draft.is_none());
+        links[place].undoes = below.is_some_and(|below| edits[below].is_deletion());
         made[place] = if deletes_whatever_is_there {
             there.map(|there| there.saturating_add(1))
         } else {
-            Some(made_of(edit.base))
+            Some(made_of(base))
         };
     }
     for place in (0..edits.len()).rev() {
         let (Some(below), Some(version)) = (links[place].below, made[place]) else {
             continue;
         };
-        let draft = |place: usize| edits[place].and_then(|edit| edit.draft.clone());
-        let written = draft(place);
-        let deleted = written.is_none();
+        let Some(edit) = edits[place].whole() else {
+            continue;
+        };
+        let written_below = || edits[below].whole()?.draft.clone();
         let own = || {
-            let draft = Arc::new(written.or_else(|| draft(below))?);
             Some(End {
-                draft,
+                draft: Arc::new(edit.draft.clone().or_else(written_below)?),
                 version,
-                deleted,
+                deleted: edit.draft.is_none(),
             })
         };
         links[below].end = links[place].end.clone().or_else(own);
@@ -137,7 +170,9 @@ mod tests {
 
     /// For each edit: on which it stands, and what those on it make, a deletion being marked.
     fn shown(edits: &[Option<Edit>]) -> Vec<(Option<usize>, String)> {
-        let links = of(edits.iter().map(Option::as_ref));
+        let links = of(edits
+            .iter()
+            .map(|edit| edit.as_ref().map_or(Legible::Nothing, Legible::Whole)));
         let end = |end: End| {
             let mark = if end.deleted { " deleted" } else { "" };
             format!("{} {}{mark}", end.version, end.draft.title)
@@ -192,6 +227,22 @@ mod tests {
                 .iter()
                 .all(|link| *link == (None, String::new()))
         );
+    }
+
+    #[test]
+    fn what_stands_on_an_edit_that_can_be_read_in_part_stands_on_it_and_is_nobodys_end() {
+        let id = NoteId(uuid::Uuid::from_bytes([1; 16]));
+        let (first, last) = (edit(1, Some(5), Some("a")), edit(1, Some(7), Some("c")));
+
+        let links = of([
+            Legible::Whole(&first),
+            Legible::Base(id, Some(6)),
+            Legible::Whole(&last),
+        ]);
+
+        let below: Vec<_> = links.iter().map(|link| link.below).collect();
+        assert_eq!(below, [None, Some(0), Some(1)]);
+        assert!(links[0].end.is_none());
     }
 
     #[test]
