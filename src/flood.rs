@@ -81,9 +81,7 @@ impl Flood {
             })
         })
     }
-}
 
-impl Flood {
     /// Whether another anonymous request of the client would be cut. Counts nothing.
     #[must_use]
     pub fn cuts(&self, client: &ClientKey) -> bool {

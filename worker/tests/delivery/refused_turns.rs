@@ -17,6 +17,7 @@ use smart_notes_worker::queue::gate::Gate;
 use smart_notes_worker::queue::ledger::{Claimant, Ledger};
 use smart_notes_worker::queue::{Ending, LedgerHandle};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use super::hands::{delivered, with_handler};
@@ -41,6 +42,22 @@ async fn run(rig: &Rig, statements: String) {
         .execute(&mut rig.outside().await)
         .await
         .unwrap();
+}
+
+/// The ledger of a worker of four hands on that queue.
+fn ledger_on(
+    queue: Arc<dyn JobQueue>,
+    rig: &Rig,
+    shutdown: &Shutdown,
+) -> (Ledger, LedgerHandle, UnboundedReceiver<Claimed>) {
+    let claimant = Claimant {
+        worker: "tests".to_owned(),
+        hands: 4,
+        keys: Keys::Any,
+    };
+    let (clock, gate) = (Arc::clone(&rig.clock), Gate::always_open());
+    let abandon = CancellationToken::new();
+    Ledger::new(queue, clock, claimant, gate, shutdown.clone(), abandon)
 }
 
 async fn delivers(_: Claimed, _: LedgerHandle) -> Ending {
@@ -146,16 +163,9 @@ async fn a_mark_that_the_database_refuses_is_not_granted_and_others_are() {
 async fn a_database_that_refuses_everything_is_waited_for_and_nothing_is_lost() {
     let rig = Rig::new().await;
     let id = rig.register(ADA).await;
-    let (shutdown, abandon) = (Shutdown::new(), CancellationToken::new());
-    let claimant = Claimant {
-        worker: "tests".to_owned(),
-        hands: 4,
-        keys: Keys::Any,
-    };
-    let (queue, clock) = (Arc::clone(&rig.database.queue), Arc::clone(&rig.clock));
-    let gate = Gate::always_open();
-    let (ledger, handle, mut mails) =
-        Ledger::new(queue, clock, claimant, gate, shutdown.clone(), abandon);
+    let shutdown = Shutdown::new();
+    let queue = Arc::clone(&rig.database.queue);
+    let (ledger, handle, mut mails) = ledger_on(queue, &rig, &shutdown);
     let pulse = ledger.pulse();
     let running = tokio::spawn(ledger.run());
     let mail = mails.recv().await.unwrap();
@@ -188,23 +198,13 @@ async fn a_database_that_refuses_everything_is_waited_for_and_nothing_is_lost() 
 async fn a_disk_that_fails_for_turns_alone_is_waited_for_and_nothing_is_lost() {
     let rig = Rig::new().await;
     let id = rig.register(ADA).await;
-    let (shutdown, abandon) = (Shutdown::new(), CancellationToken::new());
-    let claimant = Claimant {
-        worker: "tests".to_owned(),
-        hands: 4,
-        keys: Keys::Any,
-    };
+    let shutdown = Shutdown::new();
     let disk = Arc::new(FailingDisk {
         queue: Arc::clone(&rig.database.queue),
         failures: AtomicU32::new(0),
     });
-    let (queue, clock) = (
-        Arc::clone(&disk) as Arc<dyn JobQueue>,
-        Arc::clone(&rig.clock),
-    );
-    let gate = Gate::always_open();
-    let (ledger, handle, mut mails) =
-        Ledger::new(queue, clock, claimant, gate, shutdown.clone(), abandon);
+    let queue = Arc::clone(&disk) as Arc<dyn JobQueue>;
+    let (ledger, handle, mut mails) = ledger_on(queue, &rig, &shutdown);
     let running = tokio::spawn(ledger.run());
     let mail = mails.recv().await.unwrap();
     disk.failures.store(10, Ordering::SeqCst);
