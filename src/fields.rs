@@ -4,7 +4,7 @@
 //! of all of it at once.
 
 use domain::email::{self, EmailAddress, EmailError};
-use domain::otp::{DIGITS, LONG_LENGTH};
+use domain::otp::{self, DIGITS, LONG_LENGTH};
 use domain::password::{Attribute, LengthRule, Password, PasswordError};
 use domain::token::SecretHash;
 use domain::username::{self, Username, UsernameError};
@@ -84,6 +84,17 @@ impl Form {
         self.noted(field, parsed)
     }
 
+    /// A mail address that an account is to have. One that names a route through another host is refused.
+    pub fn new_email(&mut self, field: &'static str) -> Option<EmailAddress> {
+        let email = self.email(field)?;
+        let direct = if email.names_a_route() {
+            Err(BAD_EMAIL.to_owned())
+        } else {
+            Ok(email)
+        };
+        self.noted(field, direct)
+    }
+
     /// A new password and its repetition. Nothing is trimmed; white space alone is blank.
     /// `account`: what it may not be close to.
     pub fn new_password(
@@ -155,18 +166,22 @@ impl Form {
         }
     }
 
-    /// A code: up to six digits, or a long one. A JSON number stands for its six digits.
+    /// A code: up to six digits, or a long one, in any spelling ([`otp::cleaned`]). A JSON number stands for its six
+    /// digits.
     pub fn otp(&mut self, field: &'static str) -> Option<String> {
         if let Some(Sent::Number(number)) = self.fields.get(field) {
             let padded = Sent::Text(padded(number));
             self.fields.insert(field.to_owned(), padded);
         }
-        let text = self.text(field)?;
-        let length = text.chars().count();
+        let code = otp::cleaned(&self.text(field)?);
+        if code.is_empty() {
+            return self.noted(field, Err(BLANK.to_owned()));
+        }
+        let length = code.chars().count();
         if length > DIGITS && length != LONG_LENGTH {
             return self.noted(field, Err(at_most(DIGITS)));
         }
-        Some(text)
+        Some(code)
     }
 
     /// The handle that `register` answered with. It is optional; something that can't be one is nobody's.

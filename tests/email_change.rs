@@ -112,6 +112,21 @@ async fn an_address_that_somebody_verifies_meanwhile_is_theirs() {
     app.finish().await;
 }
 
+/// RFC 5321, appendix F.2: nor by way of another host.
+#[tokio::test]
+async fn an_address_that_names_a_route_is_refused() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let session = app.member(&ada).await;
+
+    for routed in ["ada%example.com@example.org", "example.com!ada@example.org"] {
+        let answer = session.request_email(routed, &ada.password).await;
+
+        answer.assert_refused("new_email", "Enter a valid email address.");
+    }
+    app.finish().await;
+}
+
 /// Whoever registers with the address has lost it, as after a verification.
 #[tokio::test]
 async fn attempts_to_register_the_new_address_end() {

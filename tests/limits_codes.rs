@@ -175,6 +175,34 @@ async fn spellings_of_one_mailbox_share_its_budget() {
     app.finish().await;
 }
 
+/// RFC 5321, section 4.1.2: quotes change nothing. IDNA: nor does the width of a domain's letters.
+#[tokio::test]
+async fn a_quoted_spelling_shares_the_budget_of_its_mailbox() {
+    let app = limited().await;
+    for (n, spelling) in [
+        "ada@example.com",
+        "\"ada\"@example.com",
+        "\"ADA+x\"@Example.com",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let one = client(&app, u8::try_from(n).unwrap());
+        assert_eq!(one.request_reset(spelling).await.status, 200, "{spelling}");
+    }
+
+    for spelling in [
+        "ada@example.com",
+        "\"ada+y\"@example.com",
+        "ada@ｅxample。com",
+    ] {
+        assert_throttled(&client(&app, 9).request_reset(spelling).await, 60);
+        let twin = Person::new("eve").at(spelling);
+        assert_throttled(&client(&app, 9).register(&twin).await, 60);
+    }
+    app.finish().await;
+}
+
 /// Elsewhere a dot is a letter like any other.
 #[tokio::test]
 async fn dots_fold_at_gmail_alone() {

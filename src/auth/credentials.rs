@@ -96,7 +96,7 @@ async fn request_email_change(
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
     let mut form = Form::from(fields);
-    let email = form.email("new_email");
+    let email = form.new_email("new_email");
     let password = form.existing_password("password");
     let (Some(email), Some(password)) = (email, password) else {
         return Err(form.into_error());

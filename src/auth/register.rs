@@ -59,7 +59,7 @@ async fn register(
 ) -> Result<(StatusCode, Json<Attempt>), ApiError> {
     let mut form = Form::from(fields);
     let username = form.username("username");
-    let email = form.email("email");
+    let email = form.new_email("email");
     let account = attributes(username.as_ref(), email.as_ref());
     let rule = state.rules.password;
     let password = form.new_password("password", "confirm_password", rule, &account);

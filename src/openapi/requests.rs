@@ -2,7 +2,7 @@
 
 use utoipa::ToSchema;
 
-use super::values::{Address, Code, FirstPassword, NewPassword, Password, Username};
+use super::values::{Address, Code, FirstPassword, NewAddress, NewPassword, Password, Username};
 
 /// A new account.
 #[derive(ToSchema)]
@@ -10,7 +10,7 @@ pub struct RegisterRequest {
     /// The name.
     pub username: Username,
     /// Where the code goes.
-    pub email: Address,
+    pub email: NewAddress,
     /// Neither common nor like the name or address.
     pub password: FirstPassword,
     /// The password again.
@@ -105,7 +105,7 @@ pub struct PasswordRequest {
 #[derive(ToSchema)]
 pub struct EmailRequest {
     /// The next address. The code goes there.
-    pub new_email: Address,
+    pub new_email: NewAddress,
     /// The password.
     pub password: Password,
 }

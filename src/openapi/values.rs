@@ -17,6 +17,9 @@ pub struct Username;
 /// A mail address.
 pub struct Address;
 
+/// A mail address that an account is to have.
+pub struct NewAddress;
+
 /// A password that there is already, or one's new password again.
 pub struct Password;
 
@@ -34,7 +37,7 @@ impl PartialSchema for Username {
         ObjectBuilder::new()
             .schema_type(text_or(Type::Number))
             .description(Some(
-                "Letters of any script, digits and `@ . + - _`. Compared without regard to case and form.",
+                "Letters of any script with their signs, digits and `@ . + - _`. Compared without regard to case and form.",
             ))
             .min_length(Some(1))
             .max_length(Some(username::MAX_LENGTH))
@@ -45,13 +48,18 @@ impl PartialSchema for Username {
 
 impl PartialSchema for Address {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("A mail address. Compared without regard to case."))
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
-            .max_length(Some(email::MAX_LENGTH))
-            .examples([json!("ann@example.com")])
-            .into()
+        address("A mail address. Compared without regard to case.").into()
+    }
+}
+
+impl PartialSchema for NewAddress {
+    fn schema() -> RefOr<Schema> {
+        address(
+            "A mail address. Compared without regard to case. One that names a route through another host, by `%` or \
+             `!`, is refused.",
+        )
+        .pattern(Some("^[^%!]*$"))
+        .into()
     }
 }
 
@@ -81,7 +89,8 @@ impl PartialSchema for Code {
             .schema_type(text_or(Type::Integer))
             .description(Some(
                 "Six digits, or twelve letters and digits (in any case) where too many wrong codes came before. A \
-                 number stands for its six digits, leading zeros included.",
+                 number stands for its six digits, leading zeros included. Spaces, dashes, invisible marks and digits of \
+                 other scripts are read as what they mean.",
             ))
             .pattern(Some(format!(
                 "^([0-9]{{{DIGITS}}}|[0-9A-Za-z]{{{LONG_LENGTH}}})$"
@@ -95,6 +104,7 @@ impl PartialSchema for Code {
 
 impl ToSchema for Username {}
 impl ToSchema for Address {}
+impl ToSchema for NewAddress {}
 impl ToSchema for Password {}
 impl ToSchema for NewPassword {}
 impl ToSchema for FirstPassword {}
@@ -105,6 +115,15 @@ const WORDS: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
 
 fn text_or(other: Type) -> SchemaType {
     SchemaType::from_iter([Type::String, other])
+}
+
+fn address(about: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(about))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
+        .max_length(Some(email::MAX_LENGTH))
+        .examples([json!("ann@example.com")])
 }
 
 fn password(kind: SchemaType, about: &str) -> ObjectBuilder {

@@ -14,6 +14,9 @@ pub struct EmailAddress {
 }
 
 /// The form in which addresses compare: lower case, domain in ASCII (IDNA).
+///
+/// Accounts are told apart by spelling: `"ada"@example.com`, `ada+x@example.com` and `ada@example.com` are three. They may
+/// lead to one mailbox ([`EmailAddress::mailbox_key`]), but stored keys would clash if this form folded more.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EmailKey(String);
 
@@ -67,11 +70,23 @@ impl EmailAddress {
         &self.mailbox
     }
 
-    /// The mailbox in the form that budgets are counted for: without a `+tag`, and at Gmail without
-    /// the dots, all of which lead to one inbox.
+    /// Whether the local part names another host to pass the mail on to: `ada%example.com@relay.example`, or
+    /// `example.com!ada@relay.example` (RFC 5321, appendix F.2; RFC 1123, section 5.2.16).
+    ///
+    /// Some relays still do: they would spread one mailbox over any number of spellings, and hosts that only the relay
+    /// reaches could be mailed to. An account that has such an address keeps it; a new one is refused.
+    #[must_use]
+    pub fn names_a_route(&self) -> bool {
+        let local = self.mailbox.rsplit_once('@').map_or("", |(local, _)| local);
+        local.contains(['%', '!'])
+    }
+
+    /// The mailbox in the form that budgets are counted for: without quotes (RFC 5321, section 4.1.2: they change
+    /// nothing), without a `+tag`, and at Gmail without the dots, all of which lead to one inbox.
     #[must_use]
     pub fn mailbox_key(&self) -> String {
         let (local, domain) = self.key.0.rsplit_once('@').unwrap_or((&self.key.0, ""));
+        let local = local.trim_matches('"');
         let local = local.split('+').next().unwrap_or(local);
         match domain {
             "gmail.com" | "googlemail.com" => format!("{}@gmail.com", local.replace('.', "")),
@@ -272,6 +287,40 @@ mod tests {
         assert_eq!(key("A.lice+news@gmail.com"), key("alice@googlemail.com"));
         assert_eq!(key("alice+a@example.com"), key("Alice@Example.com"));
         assert_ne!(key("a.lice@example.com"), key("alice@example.com"));
+        for spelling in [
+            "\"alice\"@example.com",
+            "\"ALICE+x\"@example.com",
+            "alice@ｅxample。com",
+        ] {
+            assert_eq!(key(spelling), key("alice@example.com"), "{spelling}");
+        }
+        assert_eq!(key("\"a.lice+x\"@gmail.com"), key("alice@gmail.com"));
+    }
+
+    /// RFC 5321, appendix F.2; RFC 1123, section 5.2.16.
+    #[test]
+    fn a_local_part_that_names_another_host_is_known_as_a_route() {
+        let routed = |text: &str| EmailAddress::parse(text).unwrap().names_a_route();
+
+        for text in [
+            "alice%example.com@relay.example",
+            "example.com!alice@relay.example",
+            "\"alice%example.com\"@relay.example",
+            "a!b%c@localhost",
+        ] {
+            assert!(routed(text), "{text}");
+        }
+        for text in ["alice@example.com", "o'r+x=y/z@example.com"] {
+            assert!(!routed(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn quotes_tell_accounts_apart() {
+        let quoted = EmailAddress::parse("\"alice\"@example.com").unwrap();
+        let plain = EmailAddress::parse("alice@example.com").unwrap();
+
+        assert_ne!(quoted.key(), plain.key());
     }
 
     #[test]
