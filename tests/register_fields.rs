@@ -138,9 +138,18 @@ async fn a_name_has_at_most_150_characters() {
 async fn names_of_every_script_are_taken() {
     let app = TestApp::start().await;
 
-    for (n, name) in ["a.b+c-d_e@f", "é名", "9lives", "x@example.com"]
-        .iter()
-        .enumerate()
+    for (n, name) in [
+        "a.b+c-d_e@f",
+        "é名",
+        "9lives",
+        "x@example.com",
+        "हिन्दी",
+        "বাংলা",
+        "ภาษาไทย",
+        "مُحَمَّد",
+    ]
+    .iter()
+    .enumerate()
     {
         let person = Person::new(name).at(&format!("u{n}@example.com"));
         app.client.registered(&person).await;
@@ -172,6 +181,9 @@ async fn what_is_no_address_is_refused() {
         "ü@example.com",
         "a@example.com,b@example.com",
         "a@example.com\r\nBcc: x@example.com",
+        "a%example.com@example.org",
+        "example.com!a@example.org",
+        "\"a%example.com\"@example.org",
         &long_label,
     ] {
         let answer = with(&app, "email", Some(json!(address))).await;

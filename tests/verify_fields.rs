@@ -56,6 +56,75 @@ async fn white_space_and_case_around_address_and_code_are_ignored() {
     app.finish().await;
 }
 
+/// However keyboards and mail programs give it; none of these costs a try.
+#[tokio::test]
+async fn a_code_is_taken_in_every_spelling() {
+    let app = TestApp::start().await;
+    let in_digits_from = |zero: u32, code: &str| -> String {
+        let digits = code.chars().filter_map(|c| c.to_digit(10));
+        digits
+            .filter_map(|digit| char::from_u32(zero + digit))
+            .collect()
+    };
+
+    for (n, spelling) in [
+        |code: &str| format!("{} {}", &code[..3], &code[3..]),
+        |code: &str| format!("{}-{}", &code[..3], &code[3..]),
+        |code: &str| format!("{}\u{2011}{}", &code[..3], &code[3..]),
+        |code: &str| format!("{}\u{a0}{}", &code[..3], &code[3..]),
+        |code: &str| format!("\u{202a}{code}\u{202c}"),
+        |code: &str| format!("\u{feff}\u{200b}{code}\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let person = Person::new(&format!("ada{n}"));
+        let (_, code) = app.registered(&person, 1).await;
+
+        let answer = app.client.verify(&person, &spelling(&code)).await;
+
+        assert_eq!(answer.status, 200, "{:?}", spelling("123456"));
+    }
+    for zero in [0xFF10, 0x660, 0x6F0, 0x966] {
+        let person = Person::new(&format!("bob{zero}"));
+        let (_, code) = app.registered(&person, 1).await;
+
+        let answer = app
+            .client
+            .verify(&person, &in_digits_from(zero, &code))
+            .await;
+
+        assert_eq!(answer.status, 200, "{zero:x}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn other_routes_take_a_code_in_every_spelling_too() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    app.verified(&ada).await;
+    let spelled = |code: &str| format!("\u{200f}{} - {}", &code[..2], &code[2..]);
+    app.client.request_reset(&ada.email).await;
+    let code = app.newest_code(&ada.email).await;
+    let reset = json!({"email": ada.email, "otp": spelled(&code), "new_password": "An0ther!pass"});
+
+    let reset = app
+        .client
+        .post("/api/auth/password-reset-confirm/", &reset)
+        .await;
+    let session = app
+        .client
+        .logged_in(&ada.clone().password("An0ther!pass"))
+        .await;
+    session.request_deletion().await;
+    let code = app.newest_code(&ada.email).await;
+    let deleted = session.delete_account(&spelled(&code)).await;
+
+    assert_eq!((reset.status, deleted.status), (200, 204));
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn wrong_fields_are_named() {
     let app = TestApp::start().await;
@@ -74,6 +143,14 @@ async fn wrong_fields_are_named() {
         (
             json!({"email": "", "otp": " "}),
             json!({"email": blank, "otp": blank}),
+        ),
+        (
+            json!({"email": "a@example.com", "otp": "\u{200b} - "}),
+            json!({"otp": blank}),
+        ),
+        (
+            json!({"email": "a@example.com", "otp": "123-456 7"}),
+            json!({"otp": long}),
         ),
         (
             json!({"email": null, "otp": null}),

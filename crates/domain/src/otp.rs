@@ -11,6 +11,8 @@
 //! re-send mails the same digits. Taking 128 bits modulo a million leaves a bias below
 //! 2⁻¹⁰⁸ (RFC 4226, appendix A, discusses why the bias matters).
 
+mod spelling;
+
 use std::fmt;
 
 use hkdf::Hkdf;
@@ -19,6 +21,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+pub use self::spelling::cleaned;
 use crate::email::EmailKey;
 
 /// The number of digits of a code.
@@ -192,10 +195,18 @@ impl Code {
         &self.0
     }
 
-    /// Whether somebody typed this code, in capitals or not. Takes the same time for every wrong code.
+    /// Whether a text is this code: in any spelling ([`cleaned`]), in capitals or not, and with the letters that
+    /// Crockford's base 32 reads as 0 and 1. Takes the same time for every wrong code.
     #[must_use]
     pub fn matches(&self, typed: &str) -> bool {
-        let typed = typed.trim().to_ascii_uppercase();
+        let typed: String = cleaned(typed)
+            .chars()
+            .map(|c| match c.to_ascii_uppercase() {
+                'O' => '0',
+                'I' | 'L' => '1',
+                upper => upper,
+            })
+            .collect();
         self.0.as_bytes().ct_eq(typed.as_bytes()).into()
     }
 }

@@ -30,6 +30,9 @@ fn a_long_code_has_twelve_characters_and_is_typed_in_any_case() {
     assert_eq!(code.expose().len(), LONG_LENGTH);
     assert!(code.matches(&code.expose().to_ascii_lowercase()));
     assert!(!code.matches(&code.expose()[..6]));
+    // Crockford's base 32 has neither O nor I nor L: who reads one has seen a digit.
+    let misread = code.expose().replace('0', "o").replace('1', "l");
+    assert!(code.matches(&misread));
 }
 
 #[test]
