@@ -1,6 +1,9 @@
 //! Usernames: what is accepted and how two of them compare.
 
 use caseless::default_case_fold_str;
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, Script};
+use icu_properties::script::ScriptWithExtensions;
+use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::UnicodeNormalization;
 
 /// The longest username, in characters.
@@ -20,7 +23,7 @@ pub struct NameKey(String);
 /// Why a text is no username.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
-    /// Holds a character that is neither a letter, a number nor one of `@ . + - _`, or nothing at all.
+    /// Holds a character that is neither a letter with its marks, a number nor one of `@ . + - _`, or nothing at all.
     #[error("a username holds only letters, numbers and @/./+/-/_ characters")]
     Invalid,
     /// More than [`MAX_LENGTH`] characters.
@@ -31,17 +34,18 @@ pub enum UsernameError {
 impl Username {
     /// Reads a username, ignoring surrounding white space.
     ///
-    /// Letters and numbers are those of any script (Python's `\w`, as the service this one replaces had it).
+    /// Letters and numbers are those of any script (Python's `\w`, as the service this one replaces had it), together
+    /// with the combining signs without which words of many scripts can't be written.
     pub fn parse(text: &str) -> Result<Self, UsernameError> {
         let trimmed = text.trim();
-        if trimmed.is_empty() || !trimmed.chars().all(is_name_character) {
+        if trimmed.is_empty() || !is_name(trimmed) {
             return Err(UsernameError::Invalid);
         }
         let name: String = trimmed.nfkc().collect();
         if trimmed.chars().count() > MAX_LENGTH || name.chars().count() > MAX_LENGTH {
             return Err(UsernameError::TooLong);
         }
-        if !name.chars().all(is_name_character) {
+        if !is_name(&name) {
             return Err(UsernameError::Invalid);
         }
         let key = NameKey::of(&name);
@@ -99,8 +103,38 @@ pub fn mask(name: &str) -> String {
     format!("{start}•••")
 }
 
-fn is_name_character(c: char) -> bool {
-    c.is_alphanumeric() || "@.+-_".contains(c)
+fn is_name(text: &str) -> bool {
+    let mut base = None;
+    let mut previous = None;
+    text.chars().all(|c| {
+        let letter = c.is_alphanumeric() || "@.+-_".contains(c);
+        let fits = letter || (previous != Some(c) && base.is_some_and(|base| is_sign_on(c, base)));
+        previous = Some(c);
+        if !is_mark(c) {
+            base = Some(c);
+        }
+        fits
+    })
+}
+
+fn is_mark(c: char) -> bool {
+    matches!(
+        CodePointMapData::<GeneralCategory>::new().get(c),
+        GeneralCategory::NonspacingMark | GeneralCategory::SpacingMark
+    )
+}
+
+/// Whether `c` is a visible combining sign of the script of the letter it stands on: a virama, a tone mark, a nukta.
+/// European accents are part of their letters after NFKC; those that are not stay refused, since they could make two
+/// names look alike (Unicode Technical Standard 39).
+fn is_sign_on(c: char, letter: char) -> bool {
+    let scripts = ScriptWithExtensions::new();
+    let script = scripts.get_script_val(letter);
+    let european = [Script::Latin, Script::Greek, Script::Cyrillic].contains(&script);
+    is_mark(c)
+        && !european
+        && scripts.has_script(c, script)
+        && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
 #[cfg(test)]
@@ -122,6 +156,65 @@ mod tests {
             assert!(Username::parse(name).is_ok(), "{name}");
         }
         assert_eq!(NameKey::of("STRASSE"), NameKey::of("straße"));
+    }
+
+    #[test]
+    fn words_are_taken_with_the_signs_of_their_script() {
+        for name in [
+            "हिन्दी",
+            "ज़रूर",
+            "বাংলা",
+            "ভাষা_ক্ষ",
+            "தமிழ்",
+            "తెలుగు",
+            "ಕನ್ನಡ",
+            "മലയാളം",
+            "ਪੰਜਾਬੀ",
+            "සිංහල",
+            "ไทย",
+            "น้ำ",
+            "ผู้ใช้1",
+            "ພາສາລາວ",
+            "မြန်မာ",
+            "ភាសាខ្មែរ",
+            "བོད",
+            "مُحَمَّد",
+            "שָׁלוֹם",
+            "ދިވެހި",
+            "ば",
+        ] {
+            assert!(Username::parse(name).is_ok(), "{name}");
+        }
+        assert_eq!(NameKey::of("ज\u{93c}"), NameKey::of("\u{95b}"));
+    }
+
+    /// Unicode Technical Standard 39: names that look alike are not made by marks.
+    #[test]
+    fn signs_that_are_invisible_doubled_or_of_another_script_are_refused() {
+        for name in [
+            "\u{94d}",
+            "i\u{307}",
+            "x\u{301}",
+            "а\u{335}",
+            "a\u{94d}",
+            "1\u{e48}",
+            "ก\u{e48}\u{e48}",
+            "क\u{94d}\u{94d}",
+            "क\u{200d}",
+            "می\u{200c}خ",
+            "a\u{200b}",
+            "क\u{fe00}",
+            "ក\u{17b4}",
+            "a\u{20dd}",
+            "ไ\u{94d}",
+        ] {
+            assert_eq!(
+                Username::parse(name),
+                Err(UsernameError::Invalid),
+                "{}",
+                name.escape_unicode()
+            );
+        }
     }
 
     #[test]
