@@ -1,4 +1,4 @@
-//! `POST /api/auth/delete-account-request/` and `DELETE …-confirm/`: nothing is left but the farewell.
+//! `POST /api/auth/delete-account-request/` and `DELETE` or `POST …-confirm/`: nothing is left but the farewell.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -162,6 +162,33 @@ async fn mails_that_wait_are_withdrawn_and_the_farewell_is_not() {
     app.finish().await;
 }
 
+/// RFC 9110, section 9.3.5: proxies and clients may drop the body of a `DELETE`.
+#[tokio::test]
+async fn a_post_deletes_as_well_and_is_answered_alike() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let (session, code) = about_to_leave(&app, &ada).await;
+    let path = "/api/auth/delete-account-confirm/";
+
+    let without = session.post(path, &json!({})).await;
+    let wrong = session.post(path, &json!({"otp": wrong(&code)})).await;
+    let stranger = app.client.post(path, &json!({"otp": code})).await;
+    let right = session.post(path, &json!({"otp": code})).await;
+
+    assert_snapshot!(without.shown(), @r#"400 {"error":"OTP is required","code":"otp_required"}"#);
+    assert_snapshot!(wrong.shown(), @r#"400 {"error":"Invalid OTP.","code":"invalid_otp"}"#);
+    assert_eq!(
+        (stranger.status, stranger.field("code").as_str()),
+        (401, "not_authenticated")
+    );
+    assert_eq!(
+        (right.status, right.header("allow")),
+        (204, "POST, DELETE, OPTIONS")
+    );
+    assert_eq!(session.me_status().await, 401);
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn a_code_is_required_and_only_in_the_body() {
     let app = TestApp::start().await;
@@ -243,19 +270,24 @@ async fn a_json_number_stands_for_its_six_digits() {
 }
 
 #[tokio::test]
-async fn only_delete_confirms() {
+async fn only_delete_and_post_confirm() {
     let app = TestApp::start().await;
     let ada = Person::new("ada");
     let (session, code) = about_to_leave(&app, &ada).await;
     let path = "/api/auth/delete-account-confirm/";
 
-    for method in ["POST", "GET", "PUT", "PATCH"] {
+    for method in ["GET", "PUT", "PATCH"] {
         let answer = session.send(method, path, &json!({"otp": code})).await;
         assert_eq!(
             (answer.status, answer.header("allow")),
-            (405, "DELETE, OPTIONS")
+            (405, "POST, DELETE, OPTIONS")
         );
     }
+    let options = session.request("OPTIONS", path).send().await;
+    assert_eq!(
+        (options.status, options.header("allow")),
+        (200, "POST, DELETE, OPTIONS")
+    );
     assert_eq!(session.me_status().await, 200);
     app.finish().await;
 }

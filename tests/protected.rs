@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{Person, TestApp};
 
 /// Every protected route with its methods.
-const ROUTES: [(&str, &str); 10] = [
+const ROUTES: [(&str, &str); 11] = [
     ("POST", "/api/auth/delete-account-request/"),
     ("DELETE", "/api/auth/delete-account-confirm/"),
     ("POST", "/api/auth/logout/"),
@@ -17,6 +17,7 @@ const ROUTES: [(&str, &str); 10] = [
     ("POST", "/api/auth/password-change/"),
     ("POST", "/api/auth/email-change-request/"),
     ("POST", "/api/auth/email-change-confirm/"),
+    ("POST", "/api/auth/delete-account-confirm/"),
 ];
 
 /// Every public route.
@@ -176,7 +177,7 @@ async fn with_a_token_what_is_wrong_is_said() {
         assert!(options.header("allow").ends_with("OPTIONS"));
         assert_eq!(options.header("www-authenticate"), "");
     }
-    for (method, route) in [ROUTES[1], ROUTES[7], ROUTES[8], ROUTES[9]] {
+    for (method, route) in [ROUTES[1], ROUTES[7], ROUTES[8], ROUTES[9], ROUTES[10]] {
         let send = async |media: &str, body: &'static str| {
             let request = session.request(method, route).header("Content-Type", media);
             request.body(body).send().await

@@ -1,4 +1,4 @@
-//! `POST /api/auth/delete-account-request/` and `DELETE …-confirm/`: the end of an account.
+//! `POST /api/auth/delete-account-request/` and `DELETE` or `POST …-confirm/`: the end of an account.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -22,7 +22,7 @@ use crate::route::{Routes, protected};
 
 pub(super) fn router() -> Routes {
     let routes = protected(Routes::new(), routes!(request));
-    protected(routes, routes!(confirm))
+    protected(routes, routes!(confirm, confirm_by_post))
 }
 
 /// Ask for a code to delete the account with
@@ -100,4 +100,28 @@ async fn confirm(
             Ok(StatusCode::NO_CONTENT)
         }
     }
+}
+
+/// Delete the account, by `POST`
+///
+/// The same as by `DELETE`, for clients and proxies that drop the body of a `DELETE` (RFC 9110, section 9.3.5, gives it
+/// no meaning).
+#[utoipa::path(
+    post,
+    path = "/api/auth/delete-account-confirm/",
+    operation_id = "deleteAccountByPost",
+    tag = "Account",
+    request_body = CodeRequest,
+    responses(
+        (status = 204, description = "The account is gone."),
+        (status = 400, description = "`otp_required`, or `invalid_otp`."),
+    ),
+)]
+async fn confirm_by_post(
+    session: Authenticated,
+    state: State<AppState>,
+    origin: Extension<Origin>,
+    fields: Fields,
+) -> Result<StatusCode, ApiError> {
+    confirm(session, state, origin, fields).await
 }

@@ -259,6 +259,7 @@ RIGHT = {
     "requestEmailChange": request_email_change,
     "changeEmail": change_email,
     "deleteAccount": delete_account,
+    "deleteAccountByPost": delete_account,
     "endSession": end_session,
     **{name: lambda case: {} for name in SIGN},
     "createNote": create_note,
@@ -356,6 +357,7 @@ UNLESS_RIGHT = {
     "requestEmailChange": WRONG_PASSWORD,
     "changeEmail": WRONG_CODE,
     "deleteAccount": WRONG_CODE,
+    "deleteAccountByPost": WRONG_CODE,
     "takeStripeEvent": UNSIGNED,
     "takeRevenueCatEvent": UNSIGNED,
 }
