@@ -33,6 +33,7 @@ pub mod floor;
 mod forwarded;
 pub mod headers;
 pub mod health;
+mod long;
 pub mod meters;
 pub mod notes;
 pub mod openapi;

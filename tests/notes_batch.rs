@@ -2,6 +2,7 @@
 
 mod chains;
 mod edits;
+mod large;
 
 use serde_json::{Value, json};
 

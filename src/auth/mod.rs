@@ -3,6 +3,7 @@
 mod codes;
 mod credentials;
 mod deletion;
+mod export;
 mod login;
 mod me;
 mod otp_login;
@@ -33,5 +34,6 @@ pub fn router(otp_login: bool) -> Routes {
         .merge(deletion::router())
         .merge(sessions::router())
         .merge(me::router())
+        .merge(export::router())
         .merge(credentials::router())
 }

@@ -63,7 +63,7 @@ impl SessionEntry {
     }
 }
 
-/// Sessions, all on one page.
+/// Sessions, the newest 1,000 at most, all on one page.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SessionList {

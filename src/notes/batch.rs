@@ -3,10 +3,12 @@
 use axum::extract::State;
 use axum::{Extension, Json};
 use domain::id::UserId;
-use domain::notes::batch::{Delete, EDITS, Merged, Upsert};
+use domain::notes::batch::{Delete, Deletion, EDITS, Merged, Upsert};
 use domain::notes::chain::{self, Among, Edit, Legible, Link};
-use domain::notes::{Draft, NoteId, Written};
+use domain::notes::{Draft, Note, NoteId, Written};
+use domain::store::StoreError;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -17,16 +19,21 @@ use crate::auth::session::Authenticated;
 use crate::error::ApiError;
 use crate::extract::Fields;
 use crate::fields::Form;
+use crate::long::aside;
 use crate::openapi::notes::BatchRequest;
 use crate::request::Origin;
 use crate::sent::{Members, Sent};
+
+/// Bytes of an answer after which no further edit is tried.
+const ANSWER: usize = 4 * 1024 * 1024;
 
 /// What came of a batch.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchResults {
     /// One for each edit, in their order.
-    results: Vec<EditResult>,
+    #[schema(value_type = Vec<EditResult>)]
+    results: Vec<Box<RawValue>>,
 }
 
 /// What came of an edit.
@@ -61,9 +68,11 @@ struct EditResult {
 }
 
 impl EditResult {
-    /// Whether nothing was written for the edit, and nothing says the same.
-    fn is_refused(&self) -> bool {
-        matches!(self.status, "conflict" | "error")
+    fn fate(&self) -> Fate {
+        match self.status {
+            "conflict" | "error" => Fate::Refused,
+            _ => Fate::Written,
+        }
     }
 }
 
@@ -71,7 +80,9 @@ impl EditResult {
 ///
 /// Applies edits that were made offline, each on its own and in their order. An edit names the version that it is an
 /// edit of; where the note has another by now and says something else, both are kept: the note as it is, and the edit
-/// as a copy, linked by `conflict_of`. Edits of one note may stand on one another, each naming the version that the one
+/// as a copy, linked by `conflict_of`. Once the answer has more than 4 MiB, the edits that follow are not tried and have
+/// the code `answer_too_large`: send them again in another batch. Those that only make sense beside an edit that was tried
+/// are tried, but `note` is left out. Edits of one note may stand on one another, each naming the version that the one
 /// before it will make; if that one was not written, they are in conflict as well. The same batch sent again changes
 /// nothing; where others have changed a note since, what an edit says is kept as a copy, too.
 #[utoipa::path(
@@ -94,20 +105,74 @@ pub(super) async fn batch(
     let sent = edits_of(&fields)?;
     let edits: Vec<_> = sent.iter().map(read).collect();
     let links = chain::of(edits.iter().map(legible));
-    let mut results: Vec<EditResult> = Vec::with_capacity(edits.len());
+    let mut answer = Answer::default();
     for (n, (edit, link)) in edits.into_iter().zip(links).enumerate() {
-        let Link { below, undoes, end } = link;
+        let is_tried = answer.has_room() || answer.must_have(&link);
         let among = Among {
-            on_nothing: below.is_some_and(|below| results[below].is_refused()),
-            undoes,
-            end,
+            on_nothing: link
+                .below
+                .is_some_and(|below| answer.fates[below] != Fate::Written),
+            undoes: link.undone.is_some(),
+            end: link.end,
         };
-        results.push(match edit {
-            Ok(edit) => merge(&state, &origin, session.user.id, edit, among).await,
-            Err(unread) => unread_result(&sent[n], unread.fields),
-        });
+        let (result, fate) = match edit {
+            _ if !is_tried => (untried(&sent[n]), Fate::Untried),
+            Ok(edit) => {
+                let result = merge(&state, &origin, session.user.id, edit, among).await;
+                let fate = result.fate();
+                (result, fate)
+            }
+            Err(unread) => (unread_result(&sent[n], unread.fields), Fate::Refused),
+        };
+        answer.add(result, fate);
     }
-    Ok(Json(BatchResults { results }))
+    Ok(Json(BatchResults {
+        results: answer.results,
+    }))
+}
+
+/// What became of an edit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It was written, or said nothing new.
+    Written,
+    /// It was not written.
+    Refused,
+    /// It is to be sent again.
+    Untried,
+}
+
+/// The results so far, each as it is sent, so that their length is known.
+#[derive(Default)]
+struct Answer {
+    results: Vec<Box<RawValue>>,
+    fates: Vec<Fate>,
+    bytes: usize,
+}
+
+impl Answer {
+    fn has_room(&self) -> bool {
+        self.bytes <= ANSWER
+    }
+
+    /// Whether an edit is tried without room for it: sent again by itself, it would mean something else. What it stands
+    /// on was refused, so that its base is another version's number by chance; or the deletion that it undoes was
+    /// applied, so that it would pass for an older edit.
+    fn must_have(&self, link: &Link) -> bool {
+        let was = |place: Option<usize>, fate| place.is_some_and(|place| self.fates[place] == fate);
+        was(link.below, Fate::Refused) || was(link.undone, Fate::Written)
+    }
+
+    /// Without room, the note as it is is left out. A copy has no more text than was sent.
+    fn add(&mut self, mut result: EditResult, fate: Fate) {
+        if !self.has_room() {
+            result.note = None;
+        }
+        let sent = to_raw_value(&result).expect("a result is plain data");
+        self.bytes += sent.get().len();
+        self.fates.push(fate);
+        self.results.push(sent);
+    }
 }
 
 /// The edits that were sent, unread.
@@ -133,9 +198,15 @@ async fn merge(
 ) -> EditResult {
     let Edit { id, base, draft } = edit;
     let (limits, now) = (state.rules.notes, state.clock.now());
-    let merged = if let Some(draft) = draft {
-        let upsert = Upsert::new(user, id, draft, base, limits, now).among(among);
-        state.store.write_by(origin.write_by, upsert).await
+    let result = if let Some(draft) = draft {
+        let bytes = draft.content.len();
+        let fold = move || Upsert::new(user, id, draft, base, limits, now).among(among);
+        let merged = async {
+            let upsert = aside(bytes, fold).await?;
+            let merged = state.store.write_by(origin.write_by, upsert).await?;
+            merged.map_err(super::refused)
+        };
+        merged.await.map_or_else(|refused| error(&refused), done)
     } else {
         let delete = Delete {
             user,
@@ -144,12 +215,12 @@ async fn merge(
             among,
             now,
         };
-        (state.store.write_by(origin.write_by, delete).await).map(Ok)
-    };
-    let result = match merged {
-        Ok(Ok(merged)) => done(merged),
-        Ok(Err(refused)) => error(&super::refused(refused)),
-        Err(busy) => error(&busy.into()),
+        let deleted = state.store.write_by(origin.write_by, delete).await;
+        let shown = match deleted {
+            Ok(deleted) => deletion(state, user, id, deleted).await,
+            Err(busy) => Err(busy),
+        };
+        shown.unwrap_or_else(|failed| error(&failed.into()))
     };
     EditResult {
         id: Some(id.to_string()),
@@ -159,19 +230,41 @@ async fn merge(
 
 fn done(merged: Merged) -> EditResult {
     let (status, note, copy) = match merged {
-        Merged::Written(Written::Created(note)) => ("created", Some(note), None),
-        Merged::Written(Written::Changed(note)) => ("updated", Some(note), None),
-        Merged::Written(Written::Unchanged(note)) => ("unchanged", Some(note), None),
-        Merged::Conflict { theirs, copy } => ("conflict", Some(theirs), copy),
-        Merged::Deleted => ("deleted", None, None),
-        Merged::Absent => ("unchanged", None, None),
+        Merged::Written(Written::Created(note)) => ("created", note, None),
+        Merged::Written(Written::Changed(note)) => ("updated", note, None),
+        Merged::Written(Written::Unchanged(note)) => ("unchanged", note, None),
+        Merged::Conflict { theirs, copy } => ("conflict", theirs, copy),
     };
     EditResult {
         status,
-        note: note.map(Into::into),
+        note: Some(note.into()),
         copy: copy.map(Into::into),
         ..EditResult::default()
     }
+}
+
+/// A deletion that is in conflict is shown the note as it is by now; if it is gone by now, there is none to delete.
+async fn deletion(
+    state: &AppState,
+    user: UserId,
+    id: NoteId,
+    deleted: Deletion,
+) -> Result<EditResult, StoreError> {
+    let (status, note) = match deleted {
+        Deletion::Done => ("deleted", None),
+        Deletion::Absent => ("unchanged", None),
+        Deletion::Conflict => {
+            let mut view = state.store.view().await?;
+            let theirs = view.note(user, id).await?.filter(Note::is_live);
+            let status = theirs.as_ref().map_or("unchanged", |_| "conflict");
+            (status, theirs)
+        }
+    };
+    Ok(EditResult {
+        status,
+        note: note.map(Into::into),
+        ..EditResult::default()
+    })
 }
 
 fn error(why: &ApiError) -> EditResult {
@@ -186,21 +279,37 @@ fn error(why: &ApiError) -> EditResult {
 
 /// What is said of an edit that can't be read.
 fn unread_result(sent: &Sent, fields: Map<String, Value>) -> EditResult {
-    let id = match sent {
-        Sent::Object(members) => members.get("id").and_then(Sent::as_str),
-        _ => None,
-    };
     EditResult {
-        id: id.map(|id| {
-            id.parse::<NoteId>()
-                .map_or(id.to_owned(), |id| id.to_string())
-        }),
+        id: name(sent),
         status: "error",
         error: Some("The edit can't be read.".to_owned()),
         code: Some("invalid".to_owned()),
         fields: Some(fields),
         ..EditResult::default()
     }
+}
+
+/// What is said of an edit after the answer has become too large.
+fn untried(sent: &Sent) -> EditResult {
+    EditResult {
+        id: name(sent),
+        status: "error",
+        error: Some("The answer is too large. Send this edit again in another batch.".to_owned()),
+        code: Some("answer_too_large".to_owned()),
+        ..EditResult::default()
+    }
+}
+
+/// The note that an edit names, in our form if it is an identifier.
+fn name(sent: &Sent) -> Option<String> {
+    let Sent::Object(members) = sent else {
+        return None;
+    };
+    let id = members.get("id").and_then(Sent::as_str)?;
+    Some(
+        id.parse::<NoteId>()
+            .map_or(id.to_owned(), |id| id.to_string()),
+    )
 }
 
 /// What is wrong with an edit, and of what it is one, as far as that can be read.

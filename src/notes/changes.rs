@@ -65,7 +65,8 @@ impl From<Change> for ChangeEntry {
 /// Follow the changes
 ///
 /// Every change of the user's notes since the cursor, in the order in which they were made; a note that was changed
-/// several times stands under its last change. Without a cursor, from the beginning. What was deleted is told for 90
+/// several times stands under its last change. A part with long notes ends early, after 512 KiB of text: go by `has_more`.
+/// Without a cursor, from the beginning. What was deleted is told for 90
 /// days, unless the server says otherwise; an older cursor is refused with 410, and the client starts over.
 #[utoipa::path(
     get,
@@ -74,7 +75,7 @@ impl From<Change> for ChangeEntry {
     tag = "Notes",
     params(
         ("cursor" = Option<String>, Query, description = "The `cursor` of the part before."),
-        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Changes of a part; 20 unless given."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "The most changes of a part; 20 unless given."),
     ),
     responses(
         (status = 200, description = "A part of the feed.", body = ChangeList),

@@ -17,6 +17,7 @@ use super::refused;
 use crate::AppState;
 use crate::auth::session::{Authenticated, Presented, noted_every};
 use crate::error::ApiError;
+use crate::long::aside;
 use crate::openapi::notes::NewNoteRequest;
 use crate::request::Origin;
 
@@ -45,13 +46,11 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let sent = fields.and_then(|fields| read(&fields));
     if let Ok((id, draft)) = &sent {
-        let new = new_note(
-            bearer(token, &state),
-            *id,
-            draft.clone(),
-            state.rules.notes,
-            state.clock.now(),
-        );
+        let bytes = draft.content.len();
+        let (id, draft, owner) = (*id, draft.clone(), bearer(token, &state));
+        let (limits, now) = (state.rules.notes, state.clock.now());
+        let fold = move || new_note(owner, id, draft, limits, now);
+        let new = aside(bytes, fold).await?;
         let added = state
             .store
             .write_by(origin.write_by, CreateAtOnce(new))
@@ -73,13 +72,9 @@ async fn step_by_step(
 ) -> Result<Response, ApiError> {
     let Authenticated(session) = Authenticated::by(token, Some(&origin), &state).await?;
     let (id, draft) = sent?;
-    let create = Create::new(
-        session.user.id,
-        id,
-        draft,
-        state.rules.notes,
-        state.clock.now(),
-    );
+    let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
+    let bytes = draft.content.len();
+    let create = aside(bytes, move || Create::new(user, id, draft, limits, now)).await?;
     let written = state.store.write_by(origin.write_by, create).await?;
     Ok(body::written(written.map_err(refused)?))
 }

@@ -9,10 +9,7 @@ use domain::notes::words::Snippets;
 
 use super::body::NoteBody;
 use crate::error::ApiError;
-
-/// The most bytes of contents that are looked through on a thread of the runtime, as much as a body of most routes may
-/// have: the usual page is not handed to another thread.
-const AT_ONCE: usize = 64 * 1024;
+use crate::long::aside;
 
 /// The notes of a page that was searched for, each with its snippet; `search`: folded words.
 ///
@@ -32,11 +29,7 @@ pub(super) async fn with_snippets(
         });
         cut.collect()
     };
-    if bytes <= AT_ONCE {
-        return Ok(cut());
-    }
-    let cutting = tokio::task::spawn_blocking(cut);
-    cutting.await.map_err(|_| ApiError::Panicked)
+    aside(bytes, cut).await
 }
 
 fn content(listed: &Listed) -> &str {

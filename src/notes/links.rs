@@ -20,7 +20,9 @@ impl FromRequestParts<AppState> for Base {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
         let text = |name: &HeaderName| parts.headers.get(name)?.to_str().ok();
-        let host = text(&header::HOST).and_then(|host| host.parse::<Authority>().ok());
+        // A target that names the host itself outweighs the header (RFC 9112, section 3.2.2).
+        let target = parts.uri.authority().cloned();
+        let host = target.or_else(|| text(&header::HOST)?.parse::<Authority>().ok());
         let by_proxy = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()

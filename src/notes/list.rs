@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use domain::id::UserId;
-use domain::notes::list::{Key, NotePage, NoteQuery, Order, Place};
+use domain::notes::list::{Key, NotePage, NoteQuery, Order, PAGE_BYTES, Place};
 use domain::notes::{TAG_LENGTH, words};
 use domain::store::{StoreError, View};
 use serde::Serialize;
@@ -20,8 +20,9 @@ use crate::error::ApiError;
 
 const PATH: &str = "/api/notes/";
 
-/// Notes that are read at once where all are.
+/// Notes that are read at once where all are, and bytes of them: what a slow client makes the process hold.
 const AT_ONCE: u32 = 100;
+const BYTES_AT_ONCE: u32 = 64 * 1024;
 
 /// The orders, as the query names them.
 const ORDERS: [&str; 6] = [
@@ -50,7 +51,8 @@ pub(super) struct NoteList {
 /// List notes
 ///
 /// The user's notes, those changed last first. `next` and `previous` lead to the other pages; notes that come or go
-/// meanwhile make none appear twice or get lost. `search` finds notes that have, for each of its words, one that begins
+/// meanwhile make none appear twice or get lost. A page of long notes ends early, after 512 KiB of text: `next` tells whether
+/// there are more, not the number of notes. `search` finds notes that have, for each of its words, one that begins
 /// with it, in the title or the content, whatever the case and the accents; those that fit best come first, each with a
 /// `snippet`.
 #[utoipa::path(
@@ -60,7 +62,7 @@ pub(super) struct NoteList {
     tag = "Notes",
     params(
         ("cursor" = Option<String>, Query, description = "The place of the page, as `next` and `previous` name it."),
-        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Notes of a page; 20 unless given."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "The most notes of a page; 20 unless given."),
         ("ordering" = Option<String>, Query, pattern = "^(-?(updated_at|created_at|title))?$", description = "By what; `-` puts the highest first.", example = "-updated_at"),
         ("tag" = Option<String>, Query, max_length = 50, pattern = r"^[^\u0000]*$", description = "Notes with exactly this tag."),
         ("is_pinned" = Option<bool>, Query, description = "Pinned notes, or the others."),
@@ -110,37 +112,34 @@ pub(super) async fn list(
     }))
 }
 
-/// Every note of a user in the order in which they were made, those in the trash last.
-pub async fn everything(view: &mut dyn View, user: UserId) -> Result<Vec<NoteBody>, StoreError> {
-    let mut notes = Vec::new();
-    for trashed in [false, true] {
-        let mut query = NoteQuery {
-            user,
-            trashed,
-            tag: None,
-            pinned: None,
-            archived: None,
-            words: Vec::new(),
-            order: Order {
-                key: Key::Created,
-                descending: false,
-            },
-            place: None,
-            limit: AT_ONCE,
-        };
-        loop {
-            let page = view.notes(&query).await?;
-            query.place = page
-                .notes
-                .last()
-                .map(|last| last.place(Key::Created, false));
-            notes.extend(page.notes.into_iter().map(|listed| listed.note.into()));
-            if !page.more {
-                break;
-            }
-        }
-    }
-    Ok(notes)
+/// A few notes of a user, live or in the trash, in the order in which they were made; and the place to go on from, if
+/// there are more.
+pub async fn some_of_all(
+    view: &mut dyn View,
+    user: UserId,
+    trashed: bool,
+    place: Option<Place>,
+) -> Result<(Vec<NoteBody>, Option<Place>), StoreError> {
+    let query = NoteQuery {
+        user,
+        trashed,
+        tag: None,
+        pinned: None,
+        archived: None,
+        words: Vec::new(),
+        order: Order {
+            key: Key::Created,
+            descending: false,
+        },
+        place,
+        limit: AT_ONCE,
+        bytes: BYTES_AT_ONCE,
+    };
+    let page = view.notes(&query).await?;
+    let last = page.notes.last().filter(|_| page.more);
+    let next = last.map(|last| last.place(Key::Created, false));
+    let notes = page.notes.into_iter();
+    Ok((notes.map(|listed| listed.note.into()).collect(), next))
 }
 
 /// What is asked, and whether it is a search.
@@ -157,6 +156,7 @@ fn read(user: UserId, query: &mut Query) -> (NoteQuery, bool) {
         order,
         place: query.cursor(|given| cursor::in_list(user, order, given)),
         limit: query.page_size(),
+        bytes: PAGE_BYTES,
     };
     (asked, search.is_some())
 }

@@ -28,7 +28,7 @@ use crate::error::ApiError;
 use crate::fields::Form;
 use crate::route::{Routes, protected};
 pub use body::NoteBody;
-pub use list::everything;
+pub use list::some_of_all;
 
 use utoipa_axum::routes;
 

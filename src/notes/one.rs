@@ -18,6 +18,7 @@ use super::{id_of, refused};
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
+use crate::long::aside;
 use crate::openapi::notes::{NoteChanged, NoteLimitReached, NoteRequest, PatchRequest};
 use crate::request::Origin;
 
@@ -103,14 +104,10 @@ pub(super) async fn replace(
     fields: NoteFields,
 ) -> Result<Response, ApiError> {
     let (id, draft) = read(id, &fields, NoteForm::draft)?;
-    let replace = Replace::new(
-        session.user.id,
-        id,
-        draft,
-        condition(&headers),
-        state.rules.notes,
-        state.clock.now(),
-    );
+    let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
+    let (bytes, expected) = (draft.content.len(), condition(&headers));
+    let fold = move || Replace::new(user, id, draft, expected, limits, now);
+    let replace = aside(bytes, fold).await?;
     write(&state, &origin, replace).await
 }
 
@@ -143,13 +140,10 @@ pub(super) async fn change(
     fields: NoteFields,
 ) -> Result<Response, ApiError> {
     let (id, patch) = read(id, &fields, NoteForm::patch)?;
-    let change = Change::new(
-        session.user.id,
-        id,
-        patch,
-        condition(&headers),
-        state.clock.now(),
-    );
+    let (user, now, expected) = (session.user.id, state.clock.now(), condition(&headers));
+    let bytes = patch.content.as_ref().map_or(0, String::len);
+    let fold = move || Change::new(user, id, patch, expected, now);
+    let change = aside(bytes, fold).await?;
     write(&state, &origin, change).await
 }
 

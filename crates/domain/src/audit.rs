@@ -139,6 +139,9 @@ impl<'a> Entry<'a> {
 /// An event as it was recorded.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Recorded {
+    /// Which: the order of events of one time.
+    #[serde(skip)]
+    pub id: i64,
     /// When.
     pub at: Timestamp,
     /// What.

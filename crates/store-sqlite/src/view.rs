@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::accounts::admin::UserFilter;
 use domain::accounts::dummy::HashKinds;
 use domain::accounts::import::Basis;
-use domain::accounts::sessions::Session;
+use domain::accounts::sessions::{LISTED, Session};
 use domain::accounts::{LoginAccount, SessionUser, User};
 use domain::audit::Recorded;
 use domain::email::EmailKey;
@@ -149,10 +149,12 @@ impl<C: Connected> View for Access<C> {
         let (now, idle_since) = (micros(now), micros(idle_since));
         let rows = sqlx::query!(
             "select id, created_at, last_used_at, expires_at, client, user_agent from sessions
-             where user_id = ? and expires_at > ? and last_used_at > ? order by created_at desc, id desc",
+             where user_id = ? and expires_at > ? and last_used_at > ? order by created_at desc, id desc
+             limit ?",
             user.0,
             now,
-            idle_since
+            idle_since,
+            LISTED
         )
         .fetch_all(&mut *self.0)
         .await
@@ -183,11 +185,19 @@ impl<C: Connected> View for Access<C> {
         plans::grants(&mut self.0, user).await
     }
 
-    async fn records(&mut self, user: UserId, limit: u32) -> Result<Vec<Recorded>, StoreError> {
+    async fn records(
+        &mut self,
+        user: UserId,
+        before: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let (at, id) = before.map_or((i64::MAX, i64::MAX), |(at, id)| (micros(at), id));
         let rows = sqlx::query!(
-            "select at, event, request_id, client, user_agent, detail from audit
-             where user_id = ? order by at desc, id desc limit ?",
+            r#"select id as "id!", at, event, request_id, client, user_agent, detail from audit
+               where user_id = ? and (at, id) < (?, ?) order by at desc, id desc limit ?"#,
             user.0,
+            at,
+            id,
             limit
         )
         .fetch_all(&mut *self.0)
@@ -196,6 +206,7 @@ impl<C: Connected> View for Access<C> {
         Ok(rows
             .into_iter()
             .map(|row| Recorded {
+                id: row.id,
                 at: time(row.at),
                 event: row.event,
                 request_id: row.request_id,

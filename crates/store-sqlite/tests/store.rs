@@ -100,9 +100,12 @@ on_sqlite! {
         a_trashed_note_leaves_room_and_comes_back_only_into_room,
         every_write_is_the_next_change_and_an_undone_one_is_none,
         a_note_made_again_counts_its_versions_on_for_its_owner_alone,
+        a_part_of_the_feed_ends_at_its_bytes_and_the_next_goes_on_from_there,
+        the_version_of_a_live_note_is_told_without_the_note,
         the_notes_of_a_deleted_user_are_gone_without_a_trace;
     listing:
         every_order_goes_on_from_a_place_in_both_directions,
+        a_page_ends_at_its_bytes_and_the_next_goes_on_from_there,
         each_filter_holds_alone_and_with_the_others,
         each_word_must_begin_one_of_the_notes,
         whole_words_and_those_of_the_title_rank_higher,

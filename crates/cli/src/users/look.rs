@@ -76,7 +76,7 @@ pub async fn show(args: &ShowArgs, settings: &Settings, store: &Store) -> anyhow
     let now = SystemClock.now();
     let idle_since = now - settings.accounts.session_idle;
     let sessions = view.sessions(user.id, now, idle_since).await?;
-    let records = view.records(user.id, args.records).await?;
+    let records = view.records(user.id, None, args.records).await?;
     let standing = view.plan_standing(user.id, now).await?;
     let grants = view.grants(user.id).await?;
     drop(view);

@@ -8,6 +8,9 @@ use crate::client::ClientKey;
 use crate::id::{SessionId, UserId};
 use crate::store::{StoreError, Tx, Write};
 
+/// How many sessions of a user are listed at most. Each login makes one, so that nothing else bounds them.
+pub const LISTED: u32 = 1000;
+
 /// A session as its user sees it. Neither the token nor its hash is part of it.
 #[derive(Debug, Clone)]
 pub struct Session {

@@ -42,13 +42,21 @@ pub enum Merged {
     Conflict {
         /// The note as it is, untouched.
         theirs: Note,
-        /// The edit as a note of its own. None of a deletion, and none that was deleted for good since.
+        /// The edit as a note of its own. None that was deleted for good since.
         copy: Option<Note>,
     },
+}
+
+/// What came of a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
     /// The note is in the trash now.
-    Deleted,
+    Done,
     /// There was no such live note to delete, or it was written again since.
     Absent,
+    /// Somebody else had changed the note meanwhile; it is untouched. What it says is for the caller to read: the
+    /// writer, for which everybody waits, reads no long text that it does not need.
+    Conflict,
 }
 
 #[async_trait]
@@ -188,23 +196,28 @@ pub struct Delete {
 
 #[async_trait]
 impl Write for Delete {
-    type Out = Merged;
+    type Out = Deletion;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
-        let stored = tx.note(self.user, self.id).await?.filter(Note::is_live);
-        let Some(theirs) = stored else {
-            return Ok(Merged::Absent);
+        let Self {
+            user, id, among, ..
+        } = self;
+        let Some(version) = tx.live_version(*user, *id).await? else {
+            return Ok(Deletion::Absent);
         };
         let made = self.base.map_or(0, |base| made_of(Some(base)));
-        if self.among.was_written_over(&theirs, made) {
-            return Ok(Merged::Absent);
+        if among.may_have_made(version, made) {
+            let stored = tx.note(*user, *id).await?;
+            if stored.is_some_and(|theirs| among.was_written_over(&theirs, made)) {
+                return Ok(Deletion::Absent);
+            }
         }
-        let is_of_another = self.base.is_some_and(|base| base != theirs.version);
-        if is_of_another || self.among.on_nothing {
-            return Ok(Merged::Conflict { theirs, copy: None });
+        let is_of_another = self.base.is_some_and(|base| base != version);
+        if is_of_another || among.on_nothing {
+            return Ok(Deletion::Conflict);
         }
-        tx.trash_note(self.user, self.id, self.now).await?;
-        Ok(Merged::Deleted)
+        tx.trash_note(*user, *id, self.now).await?;
+        Ok(Deletion::Done)
     }
 }
 

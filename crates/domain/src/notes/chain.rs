@@ -70,8 +70,8 @@ pub(super) fn made_of(base: Option<i64>) -> i64 {
 pub struct Link {
     /// The place of the edit that it stands on.
     pub below: Option<usize>,
-    /// Whether the one before it, of the same note, is a deletion.
-    pub undoes: bool,
+    /// The place of the deletion that stands right before it among the edits of its note.
+    pub undone: Option<usize>,
     /// What the edits that stand on it make of the note.
     pub end: Option<End>,
 }
@@ -88,6 +88,13 @@ pub struct Among {
 }
 
 impl Among {
+    /// Whether the edits that stand on this one can have made a version of the note; `made`: the version that it made.
+    /// What [`Among::was_written_over`] says of that version is no without reading the note, if they can't.
+    pub(super) fn may_have_made(&self, version: i64, made: i64) -> bool {
+        let end = self.end.as_ref();
+        end.is_some_and(|end| end.spans(version, made))
+    }
+
     /// Whether the note is what was made of it by edits that stand on this one; `made`: the version that it made.
     pub(super) fn was_written_over(&self, note: &Note, made: i64) -> bool {
         self.end.as_ref().is_some_and(|end| end.is(note, made))
@@ -104,9 +111,13 @@ pub struct End {
 
 impl End {
     fn is(&self, note: &Note, made: i64) -> bool {
-        // An edit that says nothing new makes no version, so there may be fewer.
-        let since = made < note.version && note.version <= self.version;
+        let since = self.spans(note.version, made);
         since && note.is_live() != self.deleted && note.draft == *self.draft
+    }
+
+    /// An edit that says nothing new makes no version, so there may be fewer.
+    fn spans(&self, version: i64, made: i64) -> bool {
+        made < version && version <= self.version
     }
 }
 
@@ -126,7 +137,7 @@ pub fn of<'a>(edits: impl IntoIterator<Item = Legible<'a>>) -> Vec<Link> {
         let deletes_whatever_is_there = edit.is_deletion() && base.is_none();
         let stands = there.is_some() && (deletes_whatever_is_there || base == there);
         links[place].below = below.filter(|_| stands);
-        links[place].undoes = below.is_some_and(|below| edits[below].is_deletion());
+        links[place].undone = below.filter(|below| edits[*below].is_deletion());
         made[place] = if deletes_whatever_is_there {
             there.map(|there| there.saturating_add(1))
         } else {

@@ -4,6 +4,10 @@ use super::words::title_key;
 use super::{Note, NoteId};
 use crate::id::UserId;
 
+/// Bytes of stored texts after which a page of a list or of the feed ends, as if fewer entries had been asked for. What
+/// one request makes the database, this process and the client hold is bounded by it, however long the notes are.
+pub const PAGE_BYTES: u32 = 512 * 1024;
+
 /// What a list is ordered by; the identifier decides between equals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
@@ -78,6 +82,9 @@ pub struct NoteQuery {
     pub place: Option<Place>,
     /// How many at most.
     pub limit: u32,
+    /// No note follows on the page once its notes have so many bytes of title, content and tags together; the first one
+    /// stands on it however long it is.
+    pub bytes: u32,
 }
 
 /// A note in a list.

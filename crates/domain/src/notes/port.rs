@@ -46,9 +46,12 @@ pub struct NewNote {
 pub trait ReadNotes: Send {
     /// A note of the user, live or in the trash.
     async fn note(&mut self, user: UserId, id: NoteId) -> Result<Option<Note>, StoreError>;
+    /// The version of a live note of the user. Reads no text, however long the note is.
+    async fn live_version(&mut self, user: UserId, id: NoteId) -> Result<Option<i64>, StoreError>;
     /// A page of the user's notes.
     async fn notes(&mut self, query: &NoteQuery) -> Result<NotePage, StoreError>;
-    /// What became of the user's notes since a change, in the order of their commits; `limit` of them at most.
+    /// What became of the user's notes since a change, in the order of their commits; `limit` of them at most,
+    /// and none after [`super::list::PAGE_BYTES`] of notes.
     async fn note_changes(
         &mut self,
         user: UserId,

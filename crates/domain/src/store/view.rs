@@ -7,6 +7,8 @@ use super::StoreError;
 use crate::accounts::admin::UserFilter;
 use crate::accounts::dummy::HashKinds;
 use crate::accounts::import::Basis;
+#[cfg(doc)]
+use crate::accounts::sessions::LISTED;
 use crate::accounts::sessions::Session;
 use crate::accounts::{LoginAccount, SessionUser, User};
 use crate::audit::Recorded;
@@ -37,7 +39,8 @@ pub trait View: Inquiries + ReadNotes + Send {
     async fn user(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
     /// The user and session of a token, dead or alive.
     async fn session(&mut self, token: &SecretHash) -> Result<Option<SessionUser>, StoreError>;
-    /// The user's sessions that have not ended, newest first; `idle_since`: those not used since then have.
+    /// The user's sessions that have not ended, newest first and [`LISTED`] at most; `idle_since`: those not used since
+    /// then have.
     async fn sessions(
         &mut self,
         user: UserId,
@@ -49,8 +52,13 @@ pub trait View: Inquiries + ReadNotes + Send {
     -> Result<Standing, StoreError>;
     /// Who granted premium to a user, also what is over, by the names of the sources.
     async fn grants(&mut self, user: UserId) -> Result<Vec<Grant>, StoreError>;
-    /// The security events of a user, newest first.
-    async fn records(&mut self, user: UserId, limit: u32) -> Result<Vec<Recorded>, StoreError>;
+    /// The security events of a user, newest first; `before`: those older than that of this time and number.
+    async fn records(
+        &mut self,
+        user: UserId,
+        before: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, StoreError>;
     /// Users, in the order of their numbers.
     async fn users(&mut self, filter: &UserFilter) -> Result<Vec<User>, StoreError>;
     /// What an import has to get along with.

@@ -5,6 +5,7 @@
 
 use domain::id::UserId;
 use domain::notes::changes::{Change, ChangePage};
+use domain::notes::list::PAGE_BYTES;
 use domain::store::StoreError;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -24,25 +25,38 @@ pub(super) async fn page(
 ) -> Result<ChangePage, StoreError> {
     // One more than asked for tells whether there are more.
     let looked_for = i64::from(limit) + 1;
+    // A note is read only if those before it leave room on the page; its lengths stand in front of its texts.
     let row = sqlx::query!(
-        r#"select note_books.last_change, note_books.forgotten_change,
-               (select json_group_array(json_array(number, id, version, json(note))) from (
-                   select number, id, version, note from (
-                       select change as number, id, version,
-                              iif(trashed_at is not null, null,
-                                  json_array(id, title, content, json(tags), is_pinned, is_archived, created_at,
-                                      updated_at, version, trashed_at, conflict_of)) as note
-                       from notes where notes.user_id = ?1 and change > ?2 order by change limit ?3 + 0)
-                   union all
-                   select number, id, version, null from (
-                       select change as number, id, version
-                       from note_tombstones where note_tombstones.user_id = ?1 and change > ?2
-                       order by change limit ?3 + 0)
-                   order by number limit ?3 + 0)) as "changes!: String"
+        r#"with found as (
+               select number, id, version, deleted, bytes from (
+                   select change as number, id, version, trashed_at is not null as deleted,
+                          iif(trashed_at is null,
+                              octet_length(title) + octet_length(tags) + octet_length(content), 0) as bytes
+                   from notes where notes.user_id = ?1 and change > ?2 order by change limit ?3 + 0)
+               union all
+               select number, id, version, 1, 0 from (
+                   select change as number, id, version
+                   from note_tombstones where note_tombstones.user_id = ?1 and change > ?2
+                   order by change limit ?3 + 0)
+               order by number limit ?3 + 0),
+             sized as (
+               select number, id, version, deleted,
+                      coalesce(sum(bytes) over (rows between unbounded preceding and 1 preceding), 0) < ?4 as fits
+               from found)
+           select note_books.last_change, note_books.forgotten_change,
+               (select json_array(
+                    json_group_array(json_array(number, sized.id, sized.version,
+                        iif(notes.id is null, null,
+                            json_array(notes.id, title, content, json(tags), is_pinned, is_archived, created_at,
+                                updated_at, notes.version, trashed_at, conflict_of)))) filter (where fits),
+                    count(*))
+                from sized left join notes
+                  on fits and not deleted and notes.user_id = ?1 and notes.id = sized.id) as "changes!: String"
            from note_books where note_books.user_id = ?1"#,
         user.0,
         after,
-        looked_for
+        looked_for,
+        PAGE_BYTES
     )
     .fetch_optional(connection)
     .await
@@ -50,9 +64,10 @@ pub(super) async fn page(
     let Some(row) = row else {
         return Ok(ChangePage::default());
     };
-    let mut found: Vec<ChangeRow> = serde_json::from_str(&row.changes).map_err(unreadable)?;
-    let more = found.len() > limit as usize;
+    let (mut found, all): (Vec<ChangeRow>, usize) =
+        serde_json::from_str(&row.changes).map_err(unreadable)?;
     found.truncate(limit as usize);
+    let more = found.len() < all;
     let upto = found.last().map_or(after, |ChangeRow(number, ..)| *number);
     let changes = found.into_iter().map(|ChangeRow(_, id, version, note)| {
         Ok(match note {

@@ -4,7 +4,6 @@
 //! share would make each search pay for everybody's notes, and a search through thousands of one's own takes
 //! milliseconds.
 
-use domain::id::UserId;
 use domain::notes::list::{Key, Listed, NotePage, NoteQuery, Place};
 use domain::store::StoreError;
 use serde::Deserialize;
@@ -19,24 +18,42 @@ const SLOTS: usize = 4;
 /// Greater than every text that begins with a Unicode character.
 const LAST_TEXT: &str = "\u{10ffff}\u{10ffff}";
 
+/// The most bytes of a content that is read before it is known how many bytes the page has: a page of such notes has
+/// no more than [`domain::notes::list::PAGE_BYTES`] of contents in any case.
+const SHORT: i64 = 4 * 1024;
+
 /// A note with its rank.
 #[derive(Deserialize)]
 struct ListedRow(i64, NoteRow);
 
-/// What a statement answers.
+/// The same where a long note is left out.
+#[derive(Deserialize)]
+struct ShortRow(i64, Option<NoteRow>);
+
+/// What a statement answers: the notes that have room on the page, how many would be on it if all had, and how many
+/// the list has.
 struct Found {
+    notes: String,
+    candidates: i64,
+    count: i64,
+}
+
+/// What the statement for short notes answers.
+struct Short {
     notes: String,
     count: i64,
 }
 
-/// The plain list: live notes without any filter, by the time of their last change.
+/// The plain list: live notes without any filter, by the time of their last change. In the place of a long one stands
+/// `null`; then [`plain_sized`] is asked instead. Most pages have none, and this costs them nothing.
 macro_rules! plain {
     ($beyond:literal, $order:literal, $user:expr, $at:expr, $limit:expr) => {
         sqlx::query_as!(
-            Found,
+            Short,
             r#"select
-                 (select json_group_array(json_array(0, json_array(id, title, content, json(tags), is_pinned,
-                             is_archived, created_at, updated_at, version, trashed_at, conflict_of)))
+                 (select json_group_array(json_array(0, iif(octet_length(content) > ?5, null,
+                             json_array(id, title, content, json(tags), is_pinned, is_archived, created_at,
+                                 updated_at, version, trashed_at, conflict_of))))
                   from (select * from notes
                         where notes.user_id = ?1 and trashed_at is null and (updated_at, id) "#
                 + $beyond
@@ -49,7 +66,41 @@ macro_rules! plain {
             $user,
             $at.number,
             $at.id,
-            $limit
+            $limit,
+            SHORT
+        )
+    };
+}
+
+/// The plain list with long notes: the lengths are looked at first, and the texts are read of those notes alone that
+/// have room on the page.
+macro_rules! plain_sized {
+    ($beyond:literal, $order:literal, $query:expr, $at:expr, $limit:expr) => {
+        sqlx::query_as!(
+            Found,
+            r#"with sized as (
+                 select id as found,
+                   coalesce(sum(bytes) over (rows between unbounded preceding and 1 preceding), 0) < ?5 as fits
+                 from (select id, octet_length(title) + octet_length(tags) + octet_length(content) as bytes from notes
+                       where notes.user_id = ?1 and trashed_at is null and (updated_at, id) "#
+                + $beyond
+                + " (?2, ?3) order by updated_at "
+                + $order
+                + ", id "
+                + $order
+                + r#" limit ?4 + 0))
+             select
+                 json_group_array(json_array(0, json_array(notes.id, title, content, json(tags), is_pinned,
+                     is_archived, created_at, updated_at, version, trashed_at, conflict_of)))
+                     filter (where fits) as "notes!: String",
+                 count(*) as "candidates!: i64",
+                 (select live from note_books where note_books.user_id = ?1) as "count!: i64"
+             from sized left join notes on fits and notes.user_id = ?1 and notes.id = found"#,
+            $query.user.0,
+            $at.number,
+            $at.id,
+            $limit,
+            $query.bytes
         )
     };
 }
@@ -69,7 +120,8 @@ macro_rules! matched {
                        + iif(?9 is null, 0, 2 * (instr(words, ?9) < instr(words, char(10))) + (instr(words, ?9 || ' ') > 0)),
                        0) as rank,
                    case ?11 when 'created' then created_at when 'title' then 0 else updated_at end as number,
-                   iif(?11 = 'title', title_key, '') as title_key
+                   iif(?11 = 'title', title_key, '') as title_key,
+                   octet_length(title) + octet_length(tags) + octet_length(content) as bytes
                  from notes
                  where notes.user_id = ?1 and (trashed_at is not null) = ?2
                    and (?3 is null or is_pinned = ?3) and (?4 is null or is_archived = ?4)
@@ -77,17 +129,22 @@ macro_rules! matched {
                    and (?6 is null or instr(words, ?6) > 0) and (?7 is null or instr(words, ?7) > 0)
                    and (?8 is null or instr(words, ?8) > 0) and (?9 is null or instr(words, ?9) > 0)
                    and (?10 is null or not exists (
-                           select 1 from json_each(?10) as further where instr(notes.words, further.value) = 0)))
-             select
-                 (select json_group_array(json_array(rank, json_array(notes.id, title, content, json(tags), is_pinned,
-                             is_archived, created_at, updated_at, version, trashed_at, conflict_of)))
-                  from (select id as found, rank from matched
-                        where (rank, number, title_key, id) "#
+                           select 1 from json_each(?10) as further where instr(notes.words, further.value) = 0))),
+             sized as (
+                 select id as found, rank,
+                   coalesce(sum(bytes) over (rows between unbounded preceding and 1 preceding), 0) < ?17 as fits
+                 from (select id, rank, bytes from matched where (rank, number, title_key, id) "#
                 + $beyond
                 + " (?12, ?13, ?14, ?15) order by "
                 + $order
-                + r#" limit ?16 + 0) cross join notes on notes.user_id = ?1 and notes.id = found) as "notes!: String",
-                 (select count(*) from matched) as "count!: i64""#,
+                + r#" limit ?16 + 0))
+             select
+                 json_group_array(json_array(rank, json_array(notes.id, title, content, json(tags), is_pinned,
+                     is_archived, created_at, updated_at, version, trashed_at, conflict_of)))
+                     filter (where fits) as "notes!: String",
+                 count(*) as "candidates!: i64",
+                 (select count(*) from matched) as "count!: i64"
+             from sized left join notes on fits and notes.user_id = ?1 and notes.id = found"#,
             $filter.user,
             $filter.trashed,
             $filter.pinned,
@@ -103,7 +160,8 @@ macro_rules! matched {
             $at.number,
             $at.title,
             $at.id,
-            $limit
+            $limit,
+            $filter.bytes
         )
     };
 }
@@ -117,12 +175,12 @@ pub(super) async fn page(
     let at = Beyond::of(query.place.as_ref(), descending);
     // One more than asked for tells whether there are more.
     let limit = i64::from(query.limit) + 1;
-    let found = if is_plain(query) {
-        plain(connection, query.user, &at, descending, limit).await?
+    let (rows, candidates, count) = if is_plain(query) {
+        plain(connection, query, &at, descending, limit).await?
     } else {
-        matched(connection, query, &at, descending, limit).await?
+        let found = matched(connection, query, &at, descending, limit).await?;
+        read(&found)?
     };
-    let rows: Vec<ListedRow> = serde_json::from_str(&found.notes).map_err(unreadable)?;
     let mut notes = rows
         .into_iter()
         .map(|ListedRow(rank, row)| {
@@ -132,15 +190,15 @@ pub(super) async fn page(
             })
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
-    let more = notes.len() > query.limit as usize;
     notes.truncate(query.limit as usize);
+    let more = notes.len() < candidates;
     if backwards {
         notes.reverse();
     }
     Ok(NotePage {
         notes,
         more,
-        count: u64::try_from(found.count).unwrap_or(0),
+        count: u64::try_from(count).unwrap_or(0),
     })
 }
 
@@ -181,23 +239,51 @@ impl Beyond {
     }
 }
 
+/// The notes, how many would be on the page if all had room on it, and how many the list has.
+type Rows = (Vec<ListedRow>, usize, i64);
+
+fn read(found: &Found) -> Result<Rows, StoreError> {
+    let rows = serde_json::from_str(&found.notes).map_err(unreadable)?;
+    let candidates = usize::try_from(found.candidates).map_err(unreadable)?;
+    Ok((rows, candidates, found.count))
+}
+
 async fn plain(
     connection: &mut SqliteConnection,
-    user: UserId,
+    query: &NoteQuery,
     at: &Beyond,
     descending: bool,
     limit: i64,
-) -> Result<Found, StoreError> {
-    if descending {
-        plain!("<", "desc", user.0, at, limit)
+) -> Result<Rows, StoreError> {
+    let short = if descending {
+        plain!("<", "desc", query.user.0, at, limit)
+            .fetch_one(&mut *connection)
+            .await
+    } else {
+        plain!(">", "asc", query.user.0, at, limit)
+            .fetch_one(&mut *connection)
+            .await
+    }
+    .map_err(store_error)?;
+    let rows: Vec<ShortRow> = serde_json::from_str(&short.notes).map_err(unreadable)?;
+    let candidates = rows.len();
+    let all_short: Option<_> = rows
+        .into_iter()
+        .map(|ShortRow(rank, row)| Some(ListedRow(rank, row?)))
+        .collect();
+    if let Some(rows) = all_short {
+        return Ok((rows, candidates, short.count));
+    }
+    let found = if descending {
+        plain_sized!("<", "desc", query, at, limit)
             .fetch_one(connection)
             .await
     } else {
-        plain!(">", "asc", user.0, at, limit)
+        plain_sized!(">", "asc", query, at, limit)
             .fetch_one(connection)
             .await
-    }
-    .map_err(store_error)
+    };
+    read(&found.map_err(store_error)?)
 }
 
 /// The filters as the statements take them.
@@ -211,6 +297,7 @@ struct Filter<'a> {
     words: [Option<String>; SLOTS],
     further: Option<String>,
     key: &'static str,
+    bytes: u32,
 }
 
 impl<'a> Filter<'a> {
@@ -236,6 +323,7 @@ impl<'a> Filter<'a> {
                 Key::Title => "title",
                 Key::Rank => "rank",
             },
+            bytes: query.bytes,
         })
     }
 }

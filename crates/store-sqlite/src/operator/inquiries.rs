@@ -113,8 +113,8 @@ impl<C: Connected> Inquiries for Access<C> {
     ) -> Result<Vec<Recorded>, StoreError> {
         let email = email.as_str();
         let rows = sqlx::query!(
-            "select at, event, request_id, client, user_agent, detail
-             from audit indexed by audit_by_address where address = ? order by at desc, id desc limit ?",
+            r#"select id as "id!", at, event, request_id, client, user_agent, detail
+               from audit indexed by audit_by_address where address = ? order by at desc, id desc limit ?"#,
             email,
             limit
         )
@@ -124,6 +124,7 @@ impl<C: Connected> Inquiries for Access<C> {
         Ok(rows
             .into_iter()
             .map(|row| Recorded {
+                id: row.id,
                 at: time(row.at),
                 event: row.event,
                 request_id: row.request_id,

@@ -1,7 +1,7 @@
 //! Lists of notes: ordered, filtered, and found by their words.
 
 use domain::id::UserId;
-use domain::notes::list::{Key, NotePage, NoteQuery, Order, Place};
+use domain::notes::list::{Key, NotePage, NoteQuery, Order, PAGE_BYTES, Place};
 use domain::notes::words::{self, ChangedWords};
 use domain::notes::{Draft, NoteId};
 use domain::store::Store;
@@ -20,6 +20,7 @@ fn everything(user: UserId, key: Key, descending: bool) -> NoteQuery {
         order: Order { key, descending },
         place: None,
         limit: 100,
+        bytes: PAGE_BYTES,
     }
 }
 
@@ -98,6 +99,65 @@ pub async fn every_order_goes_on_from_a_place_in_both_directions(store: Store) {
                 );
                 assert_eq!((before.more, before.count), (n > 4, 18));
             }
+        }
+    }
+}
+
+pub async fn a_page_ends_at_its_bytes_and_the_next_goes_on_from_there(store: Store) {
+    let ada = user(&store, "ada").await;
+    for n in 0..30_u8 {
+        // Some fit by dozens, one by itself is more than a page.
+        let length = [10, 900, 2500, 30_000, 5000][usize::from(n % 5)];
+        let mut note = new(ada, n.into(), draft(&format!("t{n}"), &"é".repeat(length)));
+        note.note.created = at(i64::from(n / 3));
+        note.note.updated = note.note.created;
+        note.note.draft.tags = vec!["tag".repeat(usize::from(n % 7)); 3];
+        insert(&store, &note).await;
+    }
+    let bytes_of = |draft: &Draft| {
+        let tags = serde_json::to_string(&draft.tags).unwrap().len();
+        draft.title.len() + draft.content.len() + tags
+    };
+
+    for (key, words) in [
+        (Key::Updated, vec![]),
+        (Key::Created, vec![]),
+        (Key::Title, vec![]),
+        (Key::Rank, vec!["t".to_owned()]),
+    ] {
+        for (descending, before) in [(true, false), (false, false), (true, true), (false, true)] {
+            let mut query = NoteQuery {
+                words: words.clone(),
+                bytes: u32::MAX,
+                ..everything(ada, key, descending)
+            };
+            let mut all = listed(&store, &query).await;
+            assert_eq!((all.notes.len(), all.more), (30, false));
+            query.bytes = 20_000;
+            if before {
+                all.notes.reverse();
+                query.place = Some(Place::end(query.order));
+            }
+            let mut found = Vec::new();
+            loop {
+                let mut page = listed(&store, &query).await;
+                if before {
+                    page.notes.reverse();
+                }
+                let sizes = page.notes.iter().map(|listed| bytes_of(&listed.note.draft));
+                let sizes: Vec<usize> = sizes.collect();
+                let (last, others) = sizes.split_last().expect("a page has a note");
+                let all_others: usize = others.iter().sum();
+                assert!(all_others < 20_000, "{sizes:?}");
+                assert!(!page.more || all_others + last >= 20_000, "{sizes:?}");
+                assert_eq!(page.count, 30);
+                query.place = page.notes.last().map(|last| last.place(key, before));
+                found.extend(ids(&page));
+                if !page.more {
+                    break;
+                }
+            }
+            assert_eq!(found, ids(&all), "{key:?} {descending} {before}");
         }
     }
 }

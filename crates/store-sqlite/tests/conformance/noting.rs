@@ -3,6 +3,7 @@
 use domain::id::UserId;
 use domain::notes::changes::Change;
 use domain::notes::create::Create;
+use domain::notes::list::PAGE_BYTES;
 use domain::notes::port::{NewNote, Owner};
 use domain::notes::words::{self, ChangedWords};
 use domain::notes::{Draft, Note, NoteId, Refused};
@@ -371,6 +372,50 @@ pub async fn a_note_made_again_counts_its_versions_on_for_its_owner_alone(store:
         changes(&store, ada, 0, 10).await.0,
         [(id(2), 3, true), (id(1), 4, false)]
     );
+}
+
+pub async fn a_part_of_the_feed_ends_at_its_bytes_and_the_next_goes_on_from_there(store: Store) {
+    let ada = user(&store, "ada").await;
+    let half = "x".repeat(PAGE_BYTES as usize / 2);
+    for n in 0..8 {
+        insert(&store, &new(ada, n, draft("t", &half))).await;
+    }
+    trash(&store, ada, 1).await;
+    delete(&store, ada, 4).await;
+
+    let (mut found, mut after, mut parts) = (Vec::new(), 0, Vec::new());
+    loop {
+        let (changes, upto, more) = changes(&store, ada, after, 100).await;
+        after = upto;
+        parts.push(changes.len());
+        found.extend(changes.into_iter().map(|(id, _, deleted)| (id, deleted)));
+        if !more {
+            break;
+        }
+    }
+
+    assert_eq!(parts, [2, 2, 2, 2]);
+    let live = [0, 2, 3, 5, 6, 7].map(|n| (id(n), false));
+    let deleted = [1, 4].map(|n| (id(n), true));
+    assert_eq!(found, [&live[..], &deleted].concat());
+}
+
+pub async fn the_version_of_a_live_note_is_told_without_the_note(store: Store) {
+    let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
+    for n in [1, 2] {
+        add(&store, ada, n, "t").await;
+    }
+    let note = stored(&store, ada, 1).await.unwrap();
+    update(&store, ada, &note.changed(draft("t", "new"), at(1))).await;
+    trash(&store, ada, 2).await;
+
+    let mut view = store.view().await.unwrap();
+    let mut told = Vec::new();
+    for (user, n) in [(ada, 1), (ada, 2), (ada, 3), (bob, 1)] {
+        told.push(view.live_version(user, id(n)).await.unwrap());
+    }
+
+    assert_eq!(told, [Some(2), None, None, None]);
 }
 
 pub async fn the_notes_of_a_deleted_user_are_gone_without_a_trace(store: Store) {

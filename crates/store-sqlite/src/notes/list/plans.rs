@@ -1,8 +1,9 @@
 //! How the lists' statements find their rows: they are put together by macros, so what is planned here are the queries
 //! that run, and not a text of them.
 
+use domain::id::UserId;
 use domain::notes::NoteId;
-use domain::notes::list::Order;
+use domain::notes::list::{Order, PAGE_BYTES};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Execute, Row};
 
@@ -23,6 +24,7 @@ fn query(words: &[&str]) -> NoteQuery {
         },
         place: None,
         limit: 20,
+        bytes: PAGE_BYTES,
     }
 }
 
@@ -65,6 +67,8 @@ async fn a_list_reads_the_rows_of_its_user_alone_and_the_plain_one_in_its_order(
     for (is_plain, statement) in [
         (true, plain!("<", "desc", 1_i64, at, limit).sql()),
         (true, plain!(">", "asc", 1_i64, at, limit).sql()),
+        (true, plain_sized!("<", "desc", words, at, limit).sql()),
+        (true, plain_sized!(">", "asc", words, at, limit).sql()),
         (
             false,
             matched!(

@@ -1,0 +1,274 @@
+//! `export/`: everything held about the user, as one document.
+//!
+//! It may be long and its client slow, so it is read and sent piece by piece. Between two pieces nothing is held but the
+//! place to go on from, least of all a connection to the database, of which there are few. A failure on the way breaks
+//! the connection off: what came is then no complete document to any client, nor a complete answer.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use domain::audit::Recorded;
+use domain::id::UserId;
+use domain::notes::changes::Change;
+use domain::notes::list::Place;
+use domain::store::StoreError;
+use futures_util::stream;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::me::Profile;
+use super::session::Authenticated;
+use super::sessions::{self, SessionEntry};
+use crate::AppState;
+use crate::error::ApiError;
+use crate::notes::{self, NoteBody};
+use crate::route::{Routes, protected};
+use crate::subscription::{self, Subscription};
+
+pub(super) fn router() -> Routes {
+    protected(Routes::new(), routes!(export))
+}
+
+/// Everything held about the user: no token, no hash, no code.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Export {
+    /// When this was put together.
+    #[schema(value_type = String, format = DateTime)]
+    exported_at: Timestamp,
+    /// Who one is.
+    profile: Profile,
+    /// What one may use, and does.
+    subscription: Subscription,
+    /// The sessions that have not ended.
+    sessions: Vec<SessionEntry>,
+    /// The notes, those in the trash last. One that changes while this is read may stand there as it was and as it is.
+    notes: Vec<NoteBody>,
+    /// What happened to the account, newest first, as far back as it is kept.
+    security_events: Vec<SecurityEvent>,
+}
+
+/// Something that happened to the account.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SecurityEvent {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// What, as a stable word.
+    event: String,
+    /// The network address it came from.
+    ip: Option<String>,
+    /// What the client called itself.
+    user_agent: Option<String>,
+}
+
+impl From<Recorded> for SecurityEvent {
+    fn from(event: Recorded) -> Self {
+        Self {
+            at: event.at,
+            event: event.event,
+            ip: event.client,
+            user_agent: event.user_agent,
+        }
+    }
+}
+
+/// The most events in one document, and those that are read at once.
+const MOST_EVENTS: u32 = 10_000;
+const EVENTS_AT_ONCE: u32 = 200;
+
+/// Changes that are read at once.
+const CHANGES_AT_ONCE: u32 = 20;
+
+/// How the document ends without any notes and events, and what stands between the two.
+const EMPTY_END: &[u8] = br#"],"security_events":[]}"#;
+const BETWEEN: &[u8] = br#"],"security_events":["#;
+const END: &[u8] = b"]}";
+
+/// Export everything
+///
+/// Everything held about the user, as one document. It is sent piece by piece: if the connection ends before the
+/// document does, something failed, and the client tries again.
+#[utoipa::path(
+    get,
+    path = "/api/auth/export/",
+    operation_id = "export",
+    tag = "Account",
+    responses((status = 200, description = "The document.", body = Export)),
+)]
+async fn export(
+    Authenticated(session): Authenticated,
+    State(state): State<AppState>,
+) -> Result<Response, ApiError> {
+    let user = session.user.id;
+    let mut view = state.store.view().await?;
+    let began = view.note_changes(user, i64::MAX, 1).await?.newest;
+    drop(view);
+    let standing = subscription::standing(&state, user).await?;
+    let frame = Export {
+        exported_at: state.clock.now(),
+        sessions: sessions::live(&state, &session).await?,
+        profile: Profile::new(session.user, standing.plan),
+        subscription: Subscription::new(standing, state.rules.notes),
+        notes: Vec::new(),
+        security_events: Vec::new(),
+    };
+    let mut head = written(&frame);
+    head.truncate(head.len() - EMPTY_END.len());
+    let rest = Rest {
+        state,
+        user,
+        began,
+        part: Part::Head(head),
+        any: false,
+    };
+    let document = Body::from_stream(stream::try_unfold(rest, Rest::piece));
+    Ok(([(header::CONTENT_TYPE, "application/json")], document).into_response())
+}
+
+fn written(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("what is exported is plain data")
+}
+
+/// What of a document is still to be sent.
+struct Rest {
+    state: AppState,
+    user: UserId,
+    /// The newest change of a note when the document was begun.
+    began: i64,
+    part: Part,
+    /// Whether the list that is being written has an item already.
+    any: bool,
+}
+
+/// A part of the document, with the place to go on from.
+enum Part {
+    /// All before the notes.
+    Head(Vec<u8>),
+    /// Live notes, or those in the trash.
+    Notes { trashed: bool, place: Option<Place> },
+    /// Notes that were changed meanwhile, up to a change: one that came back from the trash was in neither list.
+    Changed { after: i64, upto: Option<i64> },
+    /// What happened, with how much of it may still be told.
+    Events {
+        before: Option<(Timestamp, i64)>,
+        left: u32,
+    },
+    /// Nothing.
+    Nothing,
+}
+
+impl Rest {
+    /// The next piece, if there is one. A failure is told here, since the answer has begun.
+    async fn piece(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+        let part = std::mem::replace(&mut self.part, Part::Nothing);
+        let piece = match part {
+            Part::Head(head) => {
+                self.part = Part::Notes {
+                    trashed: false,
+                    place: None,
+                };
+                Ok(head)
+            }
+            Part::Notes { trashed, place } => self.notes(trashed, place).await,
+            Part::Changed { after, upto } => self.changed(after, upto).await,
+            Part::Events { before, left } => self.events(before, left).await,
+            Part::Nothing => return Ok(None),
+        };
+        match piece {
+            Ok(piece) => Ok(Some((piece.into(), self))),
+            Err(error) => {
+                tracing::error!(%error, user.id = self.user.0, "an export was broken off");
+                Err(error)
+            }
+        }
+    }
+
+    async fn notes(&mut self, trashed: bool, place: Option<Place>) -> Result<Vec<u8>, StoreError> {
+        let mut view = self.state.store.view().await?;
+        let (notes, next) = notes::some_of_all(view.as_mut(), self.user, trashed, place).await?;
+        drop(view);
+        self.part = match next {
+            Some(next) => Part::Notes {
+                trashed,
+                place: Some(next),
+            },
+            None if trashed => Part::Changed {
+                after: self.began,
+                upto: None,
+            },
+            None => Part::Notes {
+                trashed: true,
+                place: None,
+            },
+        };
+        Ok(self.items(&notes))
+    }
+
+    async fn changed(&mut self, after: i64, upto: Option<i64>) -> Result<Vec<u8>, StoreError> {
+        let mut view = self.state.store.view().await?;
+        let page = view.note_changes(self.user, after, CHANGES_AT_ONCE).await?;
+        drop(view);
+        let upto = upto.unwrap_or(page.newest);
+        let is_over = !page.more || page.upto >= upto;
+        let notes = page.changes.into_iter().filter_map(|change| match change {
+            Change::Written(note) => Some(NoteBody::from(*note)),
+            Change::Deleted { .. } => None,
+        });
+        let mut piece = self.items(&notes.collect::<Vec<_>>());
+        if is_over {
+            piece.extend_from_slice(BETWEEN);
+            self.any = false;
+            self.part = Part::Events {
+                before: None,
+                left: MOST_EVENTS,
+            };
+        } else {
+            self.part = Part::Changed {
+                after: page.upto,
+                upto: Some(upto),
+            };
+        }
+        Ok(piece)
+    }
+
+    async fn events(
+        &mut self,
+        before: Option<(Timestamp, i64)>,
+        left: u32,
+    ) -> Result<Vec<u8>, StoreError> {
+        let limit = EVENTS_AT_ONCE.min(left);
+        let mut view = self.state.store.view().await?;
+        let events = view.records(self.user, before, limit).await?;
+        drop(view);
+        let left = left - limit;
+        let last = events.last().map(|last| (last.at, last.id));
+        let is_over = events.len() < limit as usize || left == 0;
+        let events: Vec<SecurityEvent> = events.into_iter().map(Into::into).collect();
+        let mut piece = self.items(&events);
+        if is_over {
+            piece.extend_from_slice(END);
+        } else {
+            self.part = Part::Events { before: last, left };
+        }
+        Ok(piece)
+    }
+
+    /// Some items of a list, parted from those before.
+    fn items(&mut self, items: &[impl Serialize]) -> Vec<u8> {
+        let mut piece = Vec::new();
+        for item in items {
+            if self.any {
+                piece.push(b',');
+            }
+            self.any = true;
+            piece.extend(written(item));
+        }
+        piece
+    }
+}

@@ -1,0 +1,113 @@
+//! The export is sent piece by piece, and is whole or broken off.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Person, Raw, TestApp, path_of, uuid};
+
+const EXPORT: &str = "/api/auth/export/";
+
+fn ada() -> Person {
+    Person::new("ada")
+}
+
+/// A user with so many long notes, some of them in the trash, and a record of much that happened.
+async fn with_much(app: &TestApp) -> (Client, Vec<String>) {
+    let ada = app.member(&ada()).await;
+    let mut ids = Vec::new();
+    for n in 1..=6 {
+        let content = format!("{n} {}", "\u{1}\"é".repeat(10_000));
+        ada.note(&json!({"id": uuid(n), "title": "long", "content": content}))
+            .await;
+        ids.push(uuid(n));
+    }
+    for n in [2, 3] {
+        ada.delete(&format!("/api/notes/{}/", uuid(n))).await;
+        ids.retain(|id| *id != uuid(n));
+        ids.push(uuid(n));
+    }
+    let mut rows = app.rows().await;
+    rows.run(
+        "with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 450)
+         insert into audit (at, event, user_id, request_id, client)
+         select 1700000000000000 + n / 3, 'test_' || n, users.id, 'r', '192.0.2.1' from users, numbers",
+    )
+    .await;
+    rows.close().await;
+    (ada, ids)
+}
+
+#[tokio::test]
+async fn an_export_in_pieces_is_one_document_with_everything_in_its_order() {
+    let app = TestApp::start().await;
+    let (ada, ids) = with_much(&app).await;
+
+    let answer = ada.get(EXPORT).await;
+
+    let document = answer.json();
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.text(), serde_json::to_string(&document).unwrap());
+    let keys: Vec<_> = document.as_object().unwrap().keys().collect();
+    assert_eq!(
+        keys,
+        [
+            "exported_at",
+            "profile",
+            "subscription",
+            "sessions",
+            "notes",
+            "security_events"
+        ]
+    );
+    let notes = document["notes"].as_array().unwrap();
+    let exported: Vec<_> = notes
+        .iter()
+        .map(|note| note["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(exported, ids);
+    assert_eq!(notes[0], ada.get(&path_of(&notes[0])).await.json());
+    let events = document["security_events"].as_array().unwrap();
+    let ours = |event: &&Value| event["event"].as_str().unwrap().starts_with("test_");
+    let ours: Vec<_> = events.iter().filter(ours).collect();
+    assert_eq!(ours.len(), 450);
+    for (n, event) in ours.iter().enumerate() {
+        assert_eq!(event["event"], format!("test_{}", 450 - n));
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_export_of_next_to_nothing_has_empty_lists() {
+    let app = TestApp::start().await;
+    let ada = app.member(&ada()).await;
+    let mut rows = app.rows().await;
+    rows.run("delete from audit").await;
+    rows.close().await;
+
+    let document = ada.get(EXPORT).await.json();
+
+    assert_eq!(document["notes"], json!([]));
+    assert_eq!(document["security_events"], json!([]));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_failure_on_the_way_breaks_an_export_off() {
+    let app = TestApp::start().await;
+    with_much(&app).await;
+    let mut rows = app.rows().await;
+    let broken = format!("update notes set tags = 'none' where id = '{}'", uuid(6));
+    rows.run(&broken).await;
+    let mut connection = Raw::connect(app.client.address()).await;
+
+    let token = app.client.token(&ada()).await;
+    let head = format!("GET {EXPORT} HTTP/1.1\r\nHost: x\r\nAuthorization: Token {token}\r\n\r\n");
+    connection.write(head).await;
+    let answer = connection.rest().await;
+
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains(&uuid(1)) && !answer.contains(&uuid(6)));
+    assert!(!answer.ends_with("0\r\n\r\n"));
+    rows.run("update notes set tags = '[]'").await;
+    rows.close().await;
+    app.finish().await;
+}
