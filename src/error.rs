@@ -74,8 +74,12 @@ pub enum ApiError {
     /// 503: too many passwords wait to be hashed, in all or for this client. No 429, since nobody can say to the
     /// second when a place will be free.
     Overloaded(NotHashed),
+    /// 503: requests' bodies take all the memory that they may, those of the client or of all.
+    BodiesHeld,
     /// 500: a bug.
     Panicked,
+    /// 501: the body is in a transfer coding that is not read (RFC 9112, section 6.1).
+    TransferCoding,
 }
 
 /// How long a client should wait after a 503, in seconds.
@@ -116,8 +120,11 @@ impl ApiError {
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Store(StoreError::Full) => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Store(_) | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Overloaded(_) | Self::BodiesHeld => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
         }
     }
 
@@ -181,11 +188,15 @@ impl ApiError {
                 "detail": "The request's headers are too many or too large.",
                 "code": "headers_too_large",
             }),
-            Self::Store(_) | Self::Overloaded(_) => json!({
+            Self::Store(_) | Self::Overloaded(_) | Self::BodiesHeld => json!({
                 "error": "The service is busy. Nothing was changed. Please try again.",
                 "code": "busy",
             }),
             Self::Panicked => json!({"error": "Internal Server Error", "code": "internal"}),
+            Self::TransferCoding => json!({
+                "detail": "The only transfer coding that is read is chunked.",
+                "code": "unsupported_transfer_coding",
+            }),
         }
     }
 
@@ -193,7 +204,7 @@ impl ApiError {
         match self {
             Self::Throttled(throttle) => Some(throttle.seconds),
             Self::Store(StoreError::Full) => Some(RETRY_AFTER_FULL),
-            Self::Store(_) | Self::Overloaded(_) => Some(RETRY_AFTER_BUSY),
+            Self::Store(_) | Self::Overloaded(_) | Self::BodiesHeld => Some(RETRY_AFTER_BUSY),
             _ => None,
         }
     }
@@ -205,6 +216,7 @@ impl ApiError {
             }
             Self::Store(error) => tracing::error!(error = chain(error), "the database failed"),
             Self::Overloaded(why) => tracing::warn!("answered 503: {why}"),
+            Self::BodiesHeld => tracing::warn!("answered 503: bodies take all their memory"),
             _ => {}
         }
     }

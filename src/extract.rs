@@ -1,86 +1,29 @@
-//! A request's body as fields: JSON, urlencoded or multipart, within limits of size and time.
+//! A request's body as fields: JSON, urlencoded or multipart. How it comes into memory is [`crate::buffer`]'s business.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
-use axum::extract::{FromRequest, Request, State};
-use axum::http::{Extensions, HeaderMap, HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::{FromRequest, Request};
+use axum::http::{Extensions, HeaderMap, header};
 use bytes::Bytes;
-use futures_util::FutureExt;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
-use tokio::time::timeout;
 
-use crate::AppState;
 use crate::error::ApiError;
-use crate::request::Origin;
-use crate::sent::{Members, Sent};
+use crate::long::aside;
+use crate::sent::{Members, Sent, VALUES};
 
-/// Reads every body to its end before anything is answered.
-///
-/// An answer to a body that is still on its way would make the server close the connection under
-/// the client's next request. What goes wrong is kept for the handler that wants the body, so
-/// that 401, 404 and 405 still come first.
-pub fn buffer(
-    State(state): State<AppState>,
-    request: Request,
-    next: Next,
-) -> impl Future<Output = Response> {
-    let http = &state.http;
-    let (mut head, body) = request.into_parts();
-    let limit = limit_of(head.uri.path(), http.body_limit_bytes);
-    let read = timeout(http.body_timeout, Limited::new(body, limit).collect());
-    read.then(move |read| {
-        let body = match read {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) => Err(unreadable(error.as_ref(), limit)),
-            Err(_) => Err(ApiError::BodyTimeout),
-        };
-        if let Some(origin) = head.extensions.get_mut::<Origin>() {
-            // A slow network is not held against the request.
-            origin.write_by = Instant::now() + state.write_within;
-        }
-        let complete = body.is_ok();
-        head.extensions
-            .insert(Body(Arc::new(Mutex::new(Some(body)))));
-        let request = Request::from_parts(head, axum::body::Body::empty());
-        next.run(request).map(move |mut response| {
-            if !complete {
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(header::CONNECTION, close);
-            }
-            response
-        })
-    })
-}
-
-/// The most bytes of a body where notes are sent: the longest content, each of its characters written as a
-/// surrogate pair of `\u` escapes, twelve bytes.
-const NOTES_LIMIT: usize = 2 * 1024 * 1024;
-
-/// The same where Stripe sends events, which hold the whole object that they are about.
-const STRIPE_LIMIT: usize = 256 * 1024;
-
-/// The most bytes that are read of a body on a path; `limit`: where nothing else holds.
-fn limit_of(path: &str, limit: usize) -> usize {
-    let path = path.strip_suffix('/').unwrap_or(path);
-    match path {
-        "/api/notes" => limit.max(NOTES_LIMIT),
-        path if path.starts_with("/api/notes/") => limit.max(NOTES_LIMIT),
-        "/api/webhooks/stripe" => limit.max(STRIPE_LIMIT),
-        _ => limit,
-    }
-}
-
-/// What [`buffer`] read, to be taken once.
+/// What [`crate::buffer`] read, to be taken once.
 #[derive(Clone)]
-struct Body(Arc<Mutex<Option<Result<Bytes, ApiError>>>>);
+pub struct Body(Arc<Mutex<Option<Result<Bytes, ApiError>>>>);
 
 impl Body {
+    /// A body that was read, or why it was not.
+    #[must_use]
+    pub fn new(read: Result<Bytes, ApiError>) -> Self {
+        Self(Arc::new(Mutex::new(Some(read))))
+    }
+
     fn take(&self) -> Option<Result<Bytes, ApiError>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -121,7 +64,7 @@ impl Fields {
         }
         let sent = content_type(headers);
         match media(&sent).as_str() {
-            "application/json" => json(&body),
+            "application/json" => json(body).await,
             "application/x-www-form-urlencoded" => urlencoded(&body),
             // In a box: it is rare, and its room would be every request's.
             "multipart/form-data" => Box::pin(multipart(&sent, body)).await,
@@ -163,22 +106,9 @@ fn content_type(headers: &HeaderMap) -> String {
         .unwrap_or_default()
 }
 
-fn unreadable(error: &(dyn std::error::Error + 'static), limit: usize) -> ApiError {
-    if error.downcast_ref::<LengthLimitError>().is_some()
-        || error
-            .source()
-            .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>)
-    {
-        return ApiError::BodyTooLarge { limit };
-    }
-    ApiError::Malformed {
-        detail: "The request's body ended early or is not well formed.".to_owned(),
-        code: "body_incomplete",
-    }
-}
-
-fn json(body: &[u8]) -> Result<Fields, ApiError> {
-    let sent = Sent::parse(body).map_err(|error| ApiError::Malformed {
+async fn json(body: Bytes) -> Result<Fields, ApiError> {
+    let read = aside(body.len(), move || Sent::parse(&body)).await?;
+    let sent = read.map_err(|error| ApiError::Malformed {
         detail: format!("JSON parse error - {error}"),
         code: "parse_error",
     })?;
@@ -205,16 +135,26 @@ fn not_an_object(message: &str) -> ApiError {
 /// Bytes that are no UTF-8 are refused: replaced by a sign, two different passwords could become one.
 fn urlencoded(body: &[u8]) -> Result<Fields, ApiError> {
     let mut fields = Members::new();
-    for pair in body
-        .split(|byte| *byte == b'&')
-        .filter(|pair| !pair.is_empty())
-    {
+    let pairs = body.split(|byte| *byte == b'&');
+    for (n, pair) in pairs.filter(|pair| !pair.is_empty()).enumerate() {
+        not_too_many(n)?;
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
         let name = form_text(halves.next().unwrap_or_default())?;
         let value = form_text(halves.next().unwrap_or_default())?;
         fields.insert(name, Sent::Text(value));
     }
     Ok(Fields(fields))
+}
+
+/// A form has no more fields than a JSON document has values.
+fn not_too_many(before: usize) -> Result<(), ApiError> {
+    if before < VALUES {
+        return Ok(());
+    }
+    Err(ApiError::Malformed {
+        detail: format!("The form has more than {VALUES} fields."),
+        code: "parse_error",
+    })
 }
 
 /// A name or value of an urlencoded form (WHATWG URL, section 5.1).
@@ -248,7 +188,10 @@ async fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> 
     let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(body) });
     let mut parts = multer::Multipart::new(stream, boundary);
     let mut fields = Members::new();
+    let mut n = 0;
     while let Some(part) = parts.next_field().await.map_err(broken)? {
+        not_too_many(n)?;
+        n += 1;
         let Some(name) = part.name().map(str::to_owned) else {
             continue;
         };

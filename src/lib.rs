@@ -16,11 +16,14 @@
 //! | `devmail` | an SMTP catcher with a web inbox, for development and tests |
 //!
 //! One request: [`server`] accepts the connection, [`request`] gives the request an id and a
-//! client, [`extract`] reads the body into values as they were [`sent`], [`fields`] turns them into
+//! client, `buffer` reads the body, [`extract`] makes values of it as they were [`sent`], [`fields`] turns them into
 //! values of the domain, a handler in [`auth`] or [`notes`] runs a use case of `domain::accounts` or `domain::notes` on the store,
 //! and [`error`] knows which status a refusal has.
 
+mod addresses;
 pub mod auth;
+mod budget;
+mod buffer;
 mod client_address;
 pub mod cors;
 pub mod docs;
@@ -31,8 +34,10 @@ pub mod fields;
 pub mod flood;
 pub mod floor;
 mod forwarded;
+mod framing;
 pub mod headers;
 pub mod health;
+mod linger;
 mod long;
 pub mod meters;
 pub mod notes;
@@ -159,7 +164,7 @@ pub fn router(state: AppState) -> Router {
     let layers = (
         from_fn_with_state(state.clone(), request::identify),
         option_layer(cors::rules(&state.http).map(|rules| from_fn_with_state(rules, cors::apply))),
-        from_fn_with_state(state.clone(), extract::buffer),
+        from_fn_with_state(state.clone(), buffer::buffer),
         CatchPanicLayer::custom(error::panicked),
         Extension(state.flood.clone()),
         Extension(document),

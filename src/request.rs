@@ -6,17 +6,18 @@ use std::time::Instant;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use domain::audit::Actor;
 use domain::client::ClientKey;
 use futures_util::FutureExt;
+use futures_util::future::{Either, ready};
 use runtime::settings::Http;
 use tracing::Instrument;
 use ulid::Ulid;
 
 use crate::AppState;
 use crate::client_address::client_address;
-use crate::headers;
+use crate::{framing, headers};
 
 /// Names a request in the answer and in the records.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,32 +37,41 @@ pub struct Origin {
 /// log its one line.
 pub fn identify(
     State(state): State<AppState>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> impl Future<Output = Response> {
     let started = Instant::now();
-    let peer = request
-        .extensions()
+    let (mut head, body) = request.into_parts();
+    let peer = head
+        .extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::from([0, 0, 0, 0]), |info| {
             info.0.ip().to_canonical()
         });
     let origin = Origin {
         actor: Actor {
-            request_id: request_id(request.headers(), peer, &state.http),
-            client: ClientKey::of(client_address(request.headers(), peer, &state.http)),
-            user_agent: user_agent(request.headers()),
+            request_id: request_id(&head.headers, peer, &state.http),
+            client: ClientKey::of(client_address(&head.headers, peer, &state.http)),
+            user_agent: user_agent(&head.headers),
         },
         write_by: started + state.write_within,
     };
     let id = origin.actor.request_id.clone();
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = head.method.clone();
+    let route = head.extensions.get::<MatchedPath>().cloned();
     let span = tracing::info_span!("request", request.id = id);
-    request.extensions_mut().insert(origin);
+    head.extensions.insert(origin);
 
     // Futures put together take up no more room than they need, which each request in hand does.
-    next.run(request).instrument(span).map(move |mut response| {
+    let answered = match framing::check(&head) {
+        Ok(()) => Either::Left(next.run(Request::from_parts(head, body))),
+        Err(refused) => {
+            // What follows may be no request.
+            let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
+            Either::Right(ready((close, refused).into_response()))
+        }
+    };
+    answered.instrument(span).map(move |mut response| {
         headers::add(response.headers_mut());
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);

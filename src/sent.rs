@@ -4,16 +4,23 @@
 //! inside an emoji. No Rust string holds that, and a parser that must make strings gives the whole document up. Here
 //! such a text is a value of its own, at any place of a document, so that a refusal can name the field.
 
+mod halves;
+
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::fmt;
 
-use serde::Deserialize;
-use serde_bytes::ByteBuf;
-use serde_json::value::RawValue;
-use serde_json::{Number, Value};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
 
-/// How deep a document is searched for texts that are none; deeper down one is an error of the whole document.
-/// Each level costs one more look at all that is below it.
-const LEVELS: usize = 8;
+use halves::Halves;
+
+/// How deep values of a document may nest. What is asked for nests five levels deep: the tags of a note of an edit.
+pub const LEVELS: usize = 32;
+
+/// How many values a document may have, names of members not counted. A batch of 100 edits whose notes have 20 tags each
+/// has 3,100. A value of two bytes takes up to a hundred times as much memory as it is sent in.
+pub const VALUES: usize = 20_000;
 
 /// Values by name. The last of several values of one name counts.
 pub type Members = HashMap<String, Sent>;
@@ -38,17 +45,14 @@ pub enum Sent {
 }
 
 impl Sent {
-    /// Reads a JSON document.
+    /// Reads a JSON document, in time and memory that grow with its length alone.
     ///
-    /// Fails if it is none, nests deeper than 128 levels, has a number beyond an `f64`, or what is no text very deep.
+    /// Fails if it is none, nests deeper than [`LEVELS`], has more than [`VALUES`] values, or a number beyond an `f64`.
     pub fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
-        let first = match serde_json::from_slice::<Value>(json) {
-            Ok(value) => return Ok(value.into()),
-            Err(error) => error,
-        };
-        // The first error knows its line and column in the document, the others only in their part of it.
-        let piecewise = |json| Self::piecewise(serde_json::from_slice::<&RawValue>(json)?, LEVELS);
-        piecewise(json).map_err(|_| first)
+        read(json, &[]).or_else(|error| match Halves::replaced(json) {
+            Some(Halves { json, found }) => read(&json, &found),
+            None => Err(error),
+        })
     }
 
     /// The text, if it is one.
@@ -59,66 +63,123 @@ impl Sent {
             _ => None,
         }
     }
+}
 
-    /// Reads each text on its own.
-    fn piecewise(raw: &RawValue, levels: usize) -> Result<Self, serde_json::Error> {
-        let json = raw.get();
-        match json.as_bytes().first() {
-            Some(b'"') => Self::text(json),
-            Some(b'[') if levels > 0 => serde_json::from_str::<Vec<&RawValue>>(json)?
-                .into_iter()
-                .map(|item| Self::piecewise(item, levels - 1))
-                .collect::<Result<_, _>>()
-                .map(Self::List),
-            Some(b'{') if levels > 0 => serde_json::from_str::<HashMap<Name, &RawValue>>(json)?
-                .into_iter()
-                .map(|(name, member)| Ok((name.into(), Self::piecewise(member, levels - 1)?)))
-                .collect::<Result<_, _>>()
-                .map(Self::Object),
-            _ => serde_json::from_str::<Value>(json).map(Self::from),
-        }
+fn read(json: &[u8], halves: &[(usize, u16)]) -> Result<Sent, serde_json::Error> {
+    let reading = Reading {
+        halves,
+        texts: Cell::new(0),
+        values: Cell::new(0),
+    };
+    let mut document = serde_json::Deserializer::from_slice(json);
+    let sent = Level(&reading, 0).deserialize(&mut document)?;
+    document.end()?;
+    Ok(sent)
+}
+
+/// A document being read.
+struct Reading<'a> {
+    /// Which of its texts are none, counted in their order, with the half of a surrogate pair that they have.
+    halves: &'a [(usize, u16)],
+    texts: Cell<usize>,
+    values: Cell<usize>,
+}
+
+impl Reading<'_> {
+    /// The half that the next text has, if it is none.
+    fn next_text(&self) -> Option<u16> {
+        let text = self.texts.replace(self.texts.get() + 1);
+        let found = self.halves.binary_search_by_key(&text, |(text, _)| *text);
+        found.ok().map(|at| self.halves[at].1)
     }
 
-    /// Read as bytes, a JSON string is WTF-8: as UTF-8, with three bytes for half a surrogate pair.
-    fn text(json: &str) -> Result<Self, serde_json::Error> {
-        let bytes = serde_json::from_str::<ByteBuf>(json)?.into_vec();
-        Ok(String::from_utf8(bytes).map_or_else(
-            |error| {
-                let at = error.utf8_error().valid_up_to();
-                let half = error.as_bytes()[at..].iter().take(3);
-                let bits = half.fold(0, |bits, byte| bits << 6 | u16::from(byte & 0x3f));
-                Self::LoneSurrogate(bits)
-            },
-            Self::Text,
-        ))
+    fn next_value<E: Error>(&self) -> Result<(), E> {
+        let values = self.values.replace(self.values.get() + 1);
+        if values < VALUES {
+            return Ok(());
+        }
+        Err(E::custom(format_args!("more than {VALUES} values")))
     }
 }
 
-impl From<Value> for Sent {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Bool(value) => Self::Bool(value),
-            Value::Number(number) => Self::Number(number),
-            Value::String(text) => Self::Text(text),
-            Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
-            Value::Object(members) => Self::Object(
-                members
-                    .into_iter()
-                    .map(|(name, member)| (name, member.into()))
-                    .collect(),
-            ),
+/// A value in so many others.
+#[derive(Clone, Copy)]
+struct Level<'a>(&'a Reading<'a>, usize);
+
+impl Level<'_> {
+    fn below<E: Error>(self) -> Result<Self, E> {
+        let Self(reading, levels) = self;
+        if levels < LEVELS {
+            return Ok(Self(reading, levels + 1));
         }
+        let message = format_args!("values nest deeper than {LEVELS} levels");
+        Err(E::custom(message))
     }
 }
 
-/// A member's name. One that is no text is the name of nothing that is known.
-#[derive(Deserialize, PartialEq, Eq, Hash)]
-struct Name(ByteBuf);
+impl<'de> DeserializeSeed<'de> for Level<'_> {
+    type Value = Sent;
 
-impl From<Name> for String {
-    fn from(Name(name): Name) -> Self {
-        String::from_utf8_lossy(&name).into_owned()
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Sent, D::Error> {
+        self.0.next_value()?;
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level<'_> {
+    type Value = Sent;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Sent, E> {
+        Ok(Sent::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Sent, E> {
+        Ok(Sent::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Sent, E> {
+        Ok(Sent::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Sent, E> {
+        Ok(Sent::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Sent, E> {
+        Ok(Number::from_f64(value).map_or(Sent::Null, Sent::Number))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Sent, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Sent, E> {
+        let half = self.0.next_text();
+        Ok(half.map_or(Sent::Text(text), Sent::LoneSurrogate))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Sent, A::Error> {
+        let below = self.below()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(below)? {
+            list.push(item);
+        }
+        Ok(Sent::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Sent, A::Error> {
+        let below = self.below()?;
+        let mut object = Members::new();
+        // A name that is no text has signs in it that no known name has.
+        while let Some(name) = members.next_key::<String>()? {
+            self.0.next_text();
+            object.insert(name, members.next_value_seed(below)?);
+        }
+        Ok(Sent::Object(object))
     }
 }
 
@@ -185,15 +246,45 @@ mod tests {
         assert_eq!(members.len(), 2);
     }
 
+    fn refusal(json: &str) -> String {
+        Sent::parse(json.as_bytes()).unwrap_err().to_string()
+    }
+
     #[test]
-    fn very_deep_it_is_an_error_of_the_whole_document() {
-        let nested = |levels| {
+    fn so_deep_a_document_may_be_and_no_deeper() {
+        let nested = |levels, text: &str| {
             let (open, close) = ("[".repeat(levels), "]".repeat(levels));
-            Sent::parse(format!(r#"{open}"\ud800"{close}"#).as_bytes())
+            format!("{open}{text}{close}")
         };
 
-        assert!(nested(LEVELS).is_ok());
-        assert!(nested(LEVELS + 1).is_err());
-        assert!(nested(100_000).is_err());
+        for text in ["1", r#""\ud800""#] {
+            assert!(Sent::parse(nested(LEVELS, text).as_bytes()).is_ok());
+            for levels in [LEVELS + 1, 100_000] {
+                let refused = refusal(&nested(levels, text));
+                let told = "values nest deeper than 32 levels at line 1 column 33";
+                assert_eq!(refused, told, "{text}");
+            }
+        }
+        let objects = refusal(&r#"{"a":"#.repeat(LEVELS + 1));
+        assert!(objects.starts_with("values nest deeper than 32 levels"));
+    }
+
+    #[test]
+    fn so_many_values_a_document_may_have_and_no_more() {
+        let of = |items: usize, item: &str| format!("[{}]", vec![item; items].join(","));
+
+        assert!(Sent::parse(of(VALUES - 1, "0").as_bytes()).is_ok());
+        for item in ["0", "[]", r#"{"":0}"#, r#""\ud800""#] {
+            let refused = refusal(&of(VALUES, item));
+            assert!(refused.starts_with("more than 20000 values"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_beside_what_is_no_text_is_told_where_it_stands() {
+        assert_eq!(
+            refusal(r#"{"a":"\ud800","b":nul}"#),
+            "expected ident at line 1 column 22"
+        );
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::{Request, header};
+use futures_util::TryFutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,6 +26,8 @@ use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
+use crate::addresses::Addresses;
+use crate::linger::{Lingering, Unread};
 use crate::unreadable::Answering;
 
 /// The most bytes that a request's line and headers may have together.
@@ -46,6 +49,7 @@ pub async fn run(
 ) {
     let graceful = GracefulShutdown::new();
     let free = Arc::new(Semaphore::new(settings.http.max_connections));
+    let addresses = Addresses::new(&settings.http);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(settings.http.header_timeout)
@@ -67,6 +71,9 @@ pub async fn run(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let Some(admitted) = addresses.admit(peer.ip()) else {
+                    continue;
+                };
                 // Answers are small: waiting to fill a packet would only delay them.
                 let _ = stream.set_nodelay(true);
                 let (http, watcher, router) =
@@ -77,7 +84,7 @@ pub async fn run(
                         // In a box, so that who says nothing does not cost its room.
                         Box::pin(converse(&http, stream, peer, router, watcher)).await;
                     }
-                    drop(permit);
+                    drop((permit, admitted));
                 });
             }
             Err(error) => {
@@ -118,17 +125,21 @@ async fn converse(
 ) {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
-    let stream = Answering::new(Box::pin(stream));
-    let connection = http.serve_connection(TokioIo::new(stream), service(router, peer));
+    let unread = Unread::default();
+    let stream = Lingering::new(Box::pin(stream), unread.clone());
+    let stream = Answering::new(stream, unread.clone());
+    let connection = http.serve_connection(TokioIo::new(stream), service(router, peer, unread));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
     }
 }
 
-/// The router as hyper wants it, with the peer's address for [`crate::request`].
+/// The router as hyper wants it, with the peer's address for [`crate::request`]. Who answers that the connection is to
+/// be closed may have left something unread.
 fn service(
     router: Router,
     peer: SocketAddr,
+    unread: Unread,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = axum::response::Response,
@@ -137,6 +148,13 @@ fn service(
 > {
     service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        let unread = unread.clone();
+        let answered = router.clone().oneshot(request);
+        answered.map_ok(move |response| {
+            if response.headers().contains_key(header::CONNECTION) {
+                unread.note();
+            }
+            response
+        })
     })
 }

@@ -21,6 +21,8 @@ use runtime::hashing::{HashPool, NotHashed};
 use runtime::settings::{Http, Payments, Settings};
 
 use crate::StartError;
+use crate::budget::Budget;
+use crate::buffer;
 use crate::dummies::CurrentDummies;
 use crate::flood::Flood;
 use crate::meters::Meters;
@@ -59,6 +61,8 @@ pub struct Parts {
     pub flood: Flood,
     /// How requests are read.
     pub http: Arc<Http>,
+    /// How much of their bodies is held in memory.
+    pub(crate) bodies: Arc<Budget>,
     /// What holds for payment services.
     pub payments: Arc<Payments>,
     /// What is measured of requests.
@@ -109,6 +113,7 @@ impl AppState {
                 .saturating_sub(settings.database.busy_timeout),
             flood: Flood::new(&settings.limits),
             http: Arc::new(settings.http.clone()),
+            bodies: Budget::new(buffer::largest(settings.http.body_limit_bytes)),
             payments: Arc::new(settings.payments.clone()),
             meters: Meters::new(settings),
         })))

@@ -18,6 +18,7 @@ use ulid::Ulid;
 
 use crate::error::ApiError;
 use crate::headers;
+use crate::linger::Unread;
 use crate::request::REQUEST_ID;
 
 /// A connection whose unreadable requests are answered in full.
@@ -27,15 +28,17 @@ pub struct Answering<S> {
     inside: bool,
     /// What is written in the place of hyper's answer, and how much of it has been.
     instead: Option<(Vec<u8>, usize)>,
+    unread: Unread,
 }
 
 impl<S> Answering<S> {
-    /// Over this stream.
-    pub fn new(stream: S) -> Self {
+    /// Over this stream. What comes after such a request is noted to be left unread.
+    pub fn new(stream: S, unread: Unread) -> Self {
         Self {
             stream,
             inside: false,
             instead: None,
+            unread,
         }
     }
 }
@@ -60,9 +63,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
             stream,
             inside,
             instead,
+            unread,
         } = self.get_mut();
         if instead.is_none() && !*inside {
             *instead = in_full(buf).map(|answer| (answer, 0));
+            if instead.is_some() {
+                unread.note();
+            }
         }
         let Some((answer, written)) = instead else {
             let taken = ready!(Pin::new(stream).poll_write(cx, buf))?;
@@ -146,7 +153,7 @@ mod tests {
     async fn through(writes: &[&str]) -> String {
         let (ours, mut theirs) = duplex(7);
         let writing = async {
-            let mut stream = Answering::new(ours);
+            let mut stream = Answering::new(ours, Unread::default());
             for bytes in writes {
                 stream.write_all(bytes.as_bytes()).await.unwrap();
             }

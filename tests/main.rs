@@ -5,6 +5,7 @@
 
 mod audit;
 mod bodies;
+mod bodies_long;
 mod cors;
 mod cross_use;
 mod deletion;
@@ -16,6 +17,7 @@ mod forwarded;
 mod garbage;
 mod health;
 mod http;
+mod http_framing;
 mod http_unreadable;
 mod imports;
 mod kills;

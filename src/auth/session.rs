@@ -51,6 +51,11 @@ impl Authenticated {
         }
     }
 
+    /// Whoever has the token of a request with these headers; counts nothing.
+    pub async fn known(headers: &HeaderMap, state: &AppState) -> Result<Self, ApiError> {
+        Self::find(presented(headers)?, state).await
+    }
+
     async fn find(token: SecretHash, state: &AppState) -> Result<Self, ApiError> {
         let now = state.clock.now();
         let mut view = state.store.view().await?;

@@ -150,7 +150,7 @@ const ALWAYS: [&str; 4] = [
     "Allow",
 ];
 
-const SHARED: [Shared; 13] = [
+const SHARED: [Shared; 14] = [
     Shared::new(
         "400",
         "BadRequest",
@@ -190,6 +190,12 @@ const SHARED: [Shared; 13] = [
         "The headers are more, or have more bytes, than are read.",
     ),
     Shared::new("500", "Internal", Body::Error, "A mistake of the server."),
+    Shared::new(
+        "501",
+        "UnsupportedTransferCoding",
+        Body::Detail,
+        "The body is in another transfer coding than `chunked`.",
+    ),
     Shared::new("503", "Busy", Body::Error, "The server is busy. Nothing was changed.")
         .with(&["Retry-After"]),
 ];

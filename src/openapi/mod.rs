@@ -117,7 +117,7 @@ fn finish(operation: &mut Operation) {
     let mut shared = vec!["405", "414", "429", "431", "500"];
     let id = operation.operation_id.as_deref().unwrap_or_default();
     if let Some(RefOr::T(body)) = &mut operation.request_body {
-        shared.extend(["400", "408", "413"]);
+        shared.extend(["400", "408", "413", "501"]);
         if !SIGNED.contains(&id) {
             // A form has no lists, so that it can't hold all of a note.
             let of_notes = operation.tags.iter().flatten().any(|tag| tag == "Notes");

@@ -34,6 +34,9 @@ pub struct Http {
     pub cors_origins: Vec<String>,
     /// Connections held at once.
     pub max_connections: usize,
+    /// Connections held at once by one network address, or IPv6 /64. Those of this machine and of
+    /// `trusted_proxies` don't count.
+    pub max_connections_per_address: usize,
     /// `request_timeout_seconds`: by when a write must be over, counted from the end of the
     /// request's body; one that can't begin in time is answered 503.
     #[serde(rename = "request_timeout_seconds", with = "units::seconds")]
@@ -69,6 +72,11 @@ impl Http {
 
     pub(super) fn check(&self, checks: &mut Checks<'_>) {
         checks.range("http.max_connections", self.max_connections, 1..=1_000_000);
+        checks.range(
+            "http.max_connections_per_address",
+            self.max_connections_per_address,
+            1..=1_000_000,
+        );
         checks.range(
             "http.request_timeout_seconds",
             self.request_timeout.as_secs(),

@@ -1,0 +1,194 @@
+//! Requests' bodies on their way into memory: how much is read, for whom, and for how long.
+//!
+//! A body is read to its end before anything is answered, as long as it is short: an answer to a body that is still on
+//! its way makes the server close the connection under the client's next request. What goes wrong is kept for the
+//! handler that wants the body, so that 401, 404 and 405 still come first.
+//!
+//! A long body is read only if the route takes one and the client may send it, and what is held of all of them together
+//! is bounded ([`crate::budget`]). The answer to one that is not read ends the connection ([`crate::linger`]).
+
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use futures_util::future::Either;
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use tokio::time::{self, timeout, timeout_at};
+
+use crate::AppState;
+use crate::auth::session::Authenticated;
+use crate::budget::Held;
+use crate::error::ApiError;
+use crate::extract;
+use crate::request::Origin;
+
+/// The most bytes of a body that are read without a budget: about as much as a connection's own buffer holds.
+const SHORT: usize = 8 * 1024;
+
+/// The most bytes of a body that are read for anybody.
+const UNCHECKED: usize = 64 * 1024;
+
+/// The most bytes of a body where notes are sent: the longest content, each of its characters written as a
+/// surrogate pair of `\u` escapes, twelve bytes.
+const NOTES_LIMIT: usize = 2 * 1024 * 1024;
+
+/// The same where Stripe sends events, which hold the whole object that they are about.
+const STRIPE_LIMIT: usize = 256 * 1024;
+
+/// The largest body that any route takes.
+#[must_use]
+pub fn largest(limit: usize) -> usize {
+    limit.max(NOTES_LIMIT)
+}
+
+/// Reads a request's body.
+pub fn buffer(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> impl Future<Output = Response> {
+    let (head, body) = request.into_parts();
+    let limit = limit_of(&head, state.http.body_limit_bytes);
+    let is_short = |length| length <= SHORT.min(limit) as u64;
+    if body.size_hint().exact().is_some_and(is_short) {
+        let read = timeout(state.http.body_timeout, body.collect());
+        Either::Left(read.then(move |read| {
+            let body = match read {
+                Ok(Ok(body)) => Ok(body.to_bytes()),
+                Ok(Err(_)) => Err(incomplete()),
+                Err(_) => Err(ApiError::BodyTimeout),
+            };
+            proceed(&state, head, body, next)
+        }))
+    } else {
+        // In a box: it is rare, and its room would be every request's.
+        Either::Right(Box::pin(long(state, head, body, limit, next)))
+    }
+}
+
+/// The same for one that is not short, or may not be.
+async fn long(state: AppState, head: Parts, body: Body, limit: usize, next: Next) -> Response {
+    let received = receive(&state, &head, body, limit).await;
+    // Held until all is answered: what is made of a body is as large.
+    let (body, _room) = match received {
+        Ok((body, room)) => (Ok(body), room),
+        Err(error) => (Err(error), None),
+    };
+    proceed(&state, head, body, next).await
+}
+
+/// Goes on with what was read.
+fn proceed(
+    state: &AppState,
+    mut head: Parts,
+    body: Result<Bytes, ApiError>,
+    next: Next,
+) -> impl Future<Output = Response> + use<> {
+    if let Some(origin) = head.extensions.get_mut::<Origin>() {
+        // A slow network is not held against the request.
+        origin.write_by = Instant::now() + state.write_within;
+    }
+    let complete = body.is_ok();
+    head.extensions.insert(extract::Body::new(body));
+    let request = Request::from_parts(head, Body::empty());
+    next.run(request).map(move |mut response| {
+        if !complete {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
+    })
+}
+
+async fn receive(
+    state: &AppState,
+    head: &Parts,
+    mut body: Body,
+    limit: usize,
+) -> Result<(Bytes, Option<Held>), ApiError> {
+    let announced = body.size_hint().exact();
+    let announced = announced.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let too_large = ApiError::BodyTooLarge { limit };
+    if announced.is_some_and(|bytes| bytes > limit) {
+        return Err(too_large);
+    }
+    let mut is_let_in = announced.is_some_and(|bytes| bytes > UNCHECKED);
+    if is_let_in {
+        let_in(state, head).await?;
+    }
+    let origin = head.extensions.get::<Origin>();
+    let mut room = origin.map(|origin| state.bodies.body_of(&origin.actor.client));
+    let deadline = time::Instant::now() + state.http.body_timeout;
+    let mut read = BytesMut::new();
+    loop {
+        let frame = timeout_at(deadline, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| ApiError::BodyTimeout)? else {
+            return Ok((read.freeze(), room));
+        };
+        let Ok(data) = frame.map_err(|_| incomplete())?.into_data() else {
+            continue;
+        };
+        let length = read.len() + data.len();
+        if length > limit {
+            return Err(too_large);
+        }
+        if length > UNCHECKED && !is_let_in {
+            let_in(state, head).await?;
+            is_let_in = true;
+        }
+        if let Some(room) = &mut room {
+            let grown = timeout_at(deadline, room.grow(data.len())).await;
+            grown.map_err(|_| ApiError::BodiesHeld)?;
+        }
+        if length > read.capacity() {
+            // Twice as much each time, but no more than is to come.
+            let most = announced.unwrap_or(limit) - read.len();
+            read.reserve(length.min(most).max(data.len()));
+        }
+        read.extend_from_slice(&data);
+    }
+}
+
+/// Whether a long body is read. What is found wrong is for the handler to answer, which finds the same.
+async fn let_in(state: &AppState, head: &Parts) -> Result<(), ApiError> {
+    let path = head.extensions.get::<MatchedPath>();
+    let path = path.ok_or(ApiError::NotFound)?.as_str();
+    let token = Authenticated::known(&head.headers, state).await;
+    if token.is_ok() || path.starts_with("/api/notes") {
+        return token.map(drop);
+    }
+    match head.extensions.get::<Origin>() {
+        Some(origin) if state.flood.cuts(&origin.actor.client) => {
+            state.flood.count(&origin.actor.client)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn incomplete() -> ApiError {
+    ApiError::Malformed {
+        detail: "The request's body ended early or is not well formed.".to_owned(),
+        code: "body_incomplete",
+    }
+}
+
+/// The most bytes that are read of a request's body; `limit`: where nothing else holds.
+fn limit_of(head: &Parts, limit: usize) -> usize {
+    let Some(path) = head.extensions.get::<MatchedPath>() else {
+        return limit;
+    };
+    let path = path.as_str();
+    match (&head.method, path.strip_suffix('/').unwrap_or(path)) {
+        (&Method::POST, "/api/notes" | "/api/notes/batch")
+        | (&Method::PUT | &Method::PATCH, "/api/notes/{id}") => limit.max(NOTES_LIMIT),
+        (&Method::POST, "/api/webhooks/stripe") => limit.max(STRIPE_LIMIT),
+        _ => limit,
+    }
+}

@@ -1,0 +1,149 @@
+//! Long bodies: read only for who may send one, to where one may be sent.
+
+use serde_json::json;
+
+use crate::support::{NOTES, Person, Raw, TestApp};
+
+const MIB: usize = 1024 * 1024;
+
+/// The head of a request whose body has so many bytes.
+fn head(request: &str, length: usize, more: &str) -> String {
+    format!(
+        "{request} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{more}\r\n"
+    )
+}
+
+/// Requests without a good token, and what is answered whatever their bodies say.
+const REFUSED: [(&str, u16); 8] = [
+    ("POST /api/notes/", 401),
+    ("PUT /api/notes/", 401),
+    ("POST /api/notes/batch/", 401),
+    (
+        "PATCH /api/notes/0190a0b0-c0d0-7e00-8f00-000000000001/",
+        401,
+    ),
+    ("POST /nope", 404),
+    ("PUT /api/auth/login/", 405),
+    ("POST /api/auth/login/", 413),
+    ("PATCH /api/auth/me/", 401),
+];
+
+#[tokio::test]
+async fn a_long_body_that_nobody_wants_is_answered_before_it_comes() {
+    let app = TestApp::start().await;
+
+    for (request, status) in REFUSED {
+        for more in ["", "Expect: 100-continue\r\n"] {
+            let mut connection = Raw::connect(app.client.address()).await;
+            connection.write(head(request, 2 * MIB, more)).await;
+            let answer = connection.until("\r\n\r\n").await;
+
+            let begins = format!("HTTP/1.1 {status} ");
+            assert!(answer.starts_with(&begins), "{request} {more}: {answer}");
+            assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        }
+    }
+    app.finish().await;
+}
+
+/// Closed at once, the connection would be reset under the answer.
+#[tokio::test]
+async fn a_client_that_sends_its_long_body_all_the_same_hears_the_answer() {
+    let app = TestApp::start().await;
+
+    for (request, status) in REFUSED {
+        let mut connection = Raw::connect(app.client.address()).await;
+        connection.write(head(request, 2 * MIB, "")).await;
+        connection.until("\r\n\r\n").await;
+        for _ in 0..20 {
+            connection.write("x".repeat(MIB / 10)).await;
+        }
+        let mut connection = Raw::connect(app.client.address()).await;
+        connection.write(head(request, 2 * MIB, "")).await;
+        connection.write("x".repeat(2 * MIB)).await;
+        let answer = connection.rest().await;
+
+        let begins = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&begins), "{request}: {answer}");
+        assert!(answer.ends_with('}'), "{answer}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_is_read_for_64_kib_before_the_token_is_asked_for() {
+    let app = TestApp::start().await;
+    let mut connection = Raw::connect(app.client.address()).await;
+
+    connection
+        .write("POST /api/notes/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000));
+    connection.write(chunk.repeat(3)).await;
+    let answer = connection.until("}").await;
+
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_long_body_is_read_for_who_has_a_token_in_whatever_pieces_it_comes() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let content = "\u{1}".repeat(100_000);
+    let body = json!({"title": "long", "content": content}).to_string();
+    assert!(body.len() > 600_000);
+    let middle = body.len() / 2;
+
+    let with_length = ada.post_raw(NOTES, "application/json", body.clone()).await;
+    let request = ada.request("POST", NOTES);
+    let request = request.header("Content-Type", "application/json");
+    let in_chunks = request
+        .chunks(&[&body[..middle], &body[middle..]])
+        .send()
+        .await;
+
+    for answer in [with_length, in_chunks] {
+        assert_eq!(answer.status, 201);
+        assert_eq!(answer.json()["content"], content);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_document_that_nests_too_deep_or_has_too_many_values_is_told_the_limit() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let deep = format!(r#"{{"title":{}"#, "[".repeat(MIB));
+    let half = format!(r#"{{"title":{}"\ud800""#, r#"{"a":"#.repeat(MIB / 5));
+    let many = format!(r#"{{"title":[{}0]}}"#, "0,".repeat(MIB - 100));
+    let form = "a=&".repeat(MIB / 2);
+
+    for (media, body, told) in [
+        (
+            "application/json",
+            deep,
+            "values nest deeper than 32 levels",
+        ),
+        (
+            "application/json",
+            half,
+            "values nest deeper than 32 levels",
+        ),
+        ("application/json", many, "more than 20000 values"),
+        (
+            "application/x-www-form-urlencoded",
+            form,
+            "more than 20000 fields",
+        ),
+    ] {
+        let answer = ada.post_raw(NOTES, media, body).await;
+
+        assert_eq!(
+            (answer.status, answer.field("code")),
+            (400, "parse_error".to_owned())
+        );
+        assert!(answer.field("detail").contains(told), "{}", answer.shown());
+    }
+    app.finish().await;
+}
