@@ -11,7 +11,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::limits::Refusal;
-use domain::notes::Full;
+use domain::notes::{Full, StorageFull};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use runtime::hashing::NotHashed;
@@ -44,6 +44,8 @@ pub enum ApiError {
     NoHttp,
     /// 403: the plan holds no more notes.
     NotesFull(Full),
+    /// 403: the plan holds no more bytes of notes.
+    StorageFull(StorageFull),
     /// 409: another note has the identifier.
     NoteTaken,
     /// 410: what was deleted since the cursor was given may be forgotten.
@@ -107,7 +109,7 @@ impl ApiError {
                 StatusCode::BAD_REQUEST
             }
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Unverified | Self::NotesFull(_) => StatusCode::FORBIDDEN,
+            Self::Unverified | Self::NotesFull(_) | Self::StorageFull(_) => StatusCode::FORBIDDEN,
             Self::NoteTaken => StatusCode::CONFLICT,
             Self::CursorExpired => StatusCode::GONE,
             Self::NoteChanged(_) => StatusCode::PRECONDITION_FAILED,
@@ -143,6 +145,7 @@ impl ApiError {
                 "code": "no_http",
             }),
             Self::NotesFull(full) => notes_full(*full),
+            Self::StorageFull(full) => storage_full(*full),
             Self::NoteTaken => json!({
                 "error": "Another note has this id.",
                 "code": "taken",
@@ -244,6 +247,23 @@ fn notes_full(full: Full) -> Value {
             "The {plan} plan holds {limit} {notes}. Delete some, or change to a plan that holds more."
         ),
         "code": "note_limit_reached",
+        "limit": limit,
+        "used": used,
+        "plan": plan,
+    })
+}
+
+/// A plan's budget of bytes, told with the true number of them.
+fn storage_full(full: StorageFull) -> Value {
+    let StorageFull { plan, limit, used } = full;
+    let plan = plan.as_str();
+    let mib = limit >> 20;
+    json!({
+        "error": format!(
+            "The {plan} plan stores {mib} MiB of notes, those in the trash included. \
+             Delete some for good (empty the trash), or change to a plan that stores more."
+        ),
+        "code": "storage_limit_reached",
         "limit": limit,
         "used": used,
         "plan": plan,

@@ -50,6 +50,7 @@ pub mod state;
 pub mod subscription;
 pub mod unreadable;
 pub mod webhooks;
+pub mod writes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -28,6 +28,7 @@ use crate::flood::Flood;
 use crate::meters::Meters;
 use crate::request::Origin;
 use crate::route::Switches;
+use crate::writes::Writes;
 
 /// The state of the API. Each request takes it several times over, so that it is shared as one.
 #[derive(Clone)]
@@ -59,6 +60,8 @@ pub struct Parts {
     pub write_within: Duration,
     /// How many anonymous requests each client may make.
     pub flood: Flood,
+    /// How often each user may write.
+    pub writes: Writes,
     /// How requests are read.
     pub http: Arc<Http>,
     /// How much of their bodies is held in memory.
@@ -80,7 +83,7 @@ pub struct Rules {
     pub password: LengthRule,
     /// How long sessions last.
     pub session: SessionPolicy,
-    /// How many notes a user may have.
+    /// How many notes a user may have, and how many bytes.
     pub notes: NoteLimits,
     /// Which routes are there that may be missing.
     pub switches: Switches,
@@ -112,6 +115,7 @@ impl AppState {
                 .request_timeout
                 .saturating_sub(settings.database.busy_timeout),
             flood: Flood::new(&settings.limits),
+            writes: Writes::new(&settings.limits),
             http: Arc::new(settings.http.clone()),
             bodies: Budget::new(buffer::largest(settings.http.body_limit_bytes)),
             payments: Arc::new(settings.payments.clone()),
@@ -137,7 +141,7 @@ impl Rules {
                 limits,
                 reveal_registered: settings.accounts.reveal_registered_emails,
             },
-            notes: settings.notes.limits(),
+            notes: settings.note_limits(),
             switches: Switches {
                 otp_login: settings.accounts.otp_login,
                 stripe: settings.payments.stripe_secret.is_some(),

@@ -32,6 +32,11 @@ pub struct Subscription {
     limit: Option<u32>,
     /// How many there are. It may be more than the limit, after a change of plan: then no more can be added.
     used: u64,
+    /// How many bytes of notes there may be, those in the trash included; `null`: any number.
+    #[schema(required)]
+    storage_limit: Option<u64>,
+    /// How many there are: a note counts as its texts, what search keeps of them, and 512 bytes.
+    storage_used: u64,
     /// When premium ends; `null` if it does not, and on the free plan.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     premium_until: Option<Timestamp>,
@@ -45,6 +50,8 @@ impl Subscription {
             plan: standing.plan.as_str(),
             limit: limits.of(standing.plan),
             used: standing.used,
+            storage_limit: limits.storage.of(standing.plan),
+            storage_used: standing.bytes,
             premium_until: standing.premium_until,
         }
     }

@@ -40,7 +40,7 @@ async fn without_a_grant_the_plan_is_free() {
 
     let answer = session.get(PATH).await;
 
-    assert_snapshot!(answer.shown(), @r#"200 {"plan":"free","limit":20,"used":0,"premium_until":null}"#);
+    assert_snapshot!(answer.shown(), @r#"200 {"plan":"free","limit":20,"used":0,"storage_limit":null,"storage_used":0,"premium_until":null}"#);
     assert_eq!(answer.header("allow"), "GET, HEAD, OPTIONS");
     assert_eq!(app.client.get(PATH).await.status, 401);
     assert_eq!(session.get("/api/subscription").await.status, 200);
@@ -58,8 +58,8 @@ async fn premium_has_no_limit_and_ends_by_itself_to_the_second() {
     app.advance(3600).await;
     let after = session.get(PATH).await;
 
-    assert_snapshot!(during.shown(), @r#"200 {"plan":"premium","limit":null,"used":0,"premium_until":"2027-01-15T09:00:00Z"}"#);
-    assert_snapshot!(after.shown(), @r#"200 {"plan":"free","limit":20,"used":0,"premium_until":null}"#);
+    assert_snapshot!(during.shown(), @r#"200 {"plan":"premium","limit":null,"used":0,"storage_limit":null,"storage_used":0,"premium_until":"2027-01-15T09:00:00Z"}"#);
+    assert_snapshot!(after.shown(), @r#"200 {"plan":"free","limit":20,"used":0,"storage_limit":null,"storage_used":0,"premium_until":null}"#);
     assert_eq!(
         during_everywhere,
         [
@@ -89,7 +89,7 @@ async fn of_several_grants_the_longest_counts_and_one_without_end_outlasts_all()
     let endless = session.get(PATH).await;
 
     assert_eq!(longest.field("premium_until"), "2027-01-15T10:00:00Z");
-    assert_snapshot!(endless.shown(), @r#"200 {"plan":"premium","limit":null,"used":0,"premium_until":null}"#);
+    assert_snapshot!(endless.shown(), @r#"200 {"plan":"premium","limit":null,"used":0,"storage_limit":null,"storage_used":0,"premium_until":null}"#);
     app.finish().await;
 }
 
@@ -113,10 +113,10 @@ async fn what_is_used_is_counted_truly_whatever_the_limit() {
     session.request("DELETE", &first).send().await;
     let trashed = session.get(PATH).await;
 
-    assert_snapshot!(premium.shown(), @r#"200 {"plan":"premium","limit":3,"used":2,"premium_until":"2027-01-15T09:00:00Z"}"#);
-    assert_snapshot!(free.shown(), @r#"200 {"plan":"free","limit":1,"used":2,"premium_until":null}"#);
+    assert_snapshot!(premium.shown(), @r#"200 {"plan":"premium","limit":3,"used":2,"storage_limit":null,"storage_used":1069,"premium_until":"2027-01-15T09:00:00Z"}"#);
+    assert_snapshot!(free.shown(), @r#"200 {"plan":"free","limit":1,"used":2,"storage_limit":null,"storage_used":1069,"premium_until":null}"#);
     assert_eq!(refused.json()["code"], "note_limit_reached");
-    assert_snapshot!(trashed.shown(), @r#"200 {"plan":"free","limit":1,"used":1,"premium_until":null}"#);
+    assert_snapshot!(trashed.shown(), @r#"200 {"plan":"free","limit":1,"used":1,"storage_limit":null,"storage_used":1069,"premium_until":null}"#);
     app.finish().await;
 }
 

@@ -57,6 +57,7 @@ async fn change_password(
         return Err(form.into_error());
     };
     let asked = Asked::ToChangePassword;
+    state.writes.account(session.user.id)?;
     let proof = prove(&state, &origin, &session.user, asked, current).await?;
     let change = ChangePassword {
         password: state.hashing.hash(&proof.slot, new).await?,
@@ -102,6 +103,7 @@ async fn request_email_change(
         return Err(form.into_error());
     };
     let asked = Asked::ToChangeEmail;
+    state.writes.account(session.user.id)?;
     let Proof { counted, .. } = prove(&state, &origin, &session.user, asked, password).await?;
     let request = RequestEmailChange {
         user: session.user,

@@ -79,6 +79,7 @@ async fn log_in(
             email,
             credential_version,
         } => {
+            state.writes.account(user)?;
             let (session, token) = OpenSession::new(
                 user,
                 credential_version,

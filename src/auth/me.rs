@@ -72,8 +72,7 @@ async fn show(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
 ) -> Result<Json<Profile>, ApiError> {
-    let Standing { plan, .. } = subscription::standing(&state, session.user.id).await?;
-    Ok(Json(Profile::new(session.user, plan)))
+    profile(&state, session.user).await
 }
 
 /// Change the profile
@@ -103,6 +102,11 @@ async fn rename(
             return Err(form.into_error());
         };
         let shown = username.as_str().to_owned();
+        if shown == user.username {
+            // Nothing would change, and nothing is recorded.
+            return profile(&state, user).await;
+        }
+        state.writes.account(user.id)?;
         let rename = Rename {
             user: user.clone(),
             username,
@@ -114,6 +118,11 @@ async fn rename(
         }
         user.username = shown;
     }
-    let Standing { plan, .. } = subscription::standing(&state, user.id).await?;
+    profile(&state, user).await
+}
+
+/// The profile as it is now.
+async fn profile(state: &AppState, user: User) -> Result<Json<Profile>, ApiError> {
+    let Standing { plan, .. } = subscription::standing(state, user.id).await?;
     Ok(Json(Profile::new(user, plan)))
 }

@@ -104,6 +104,12 @@ pub(super) async fn batch(
 ) -> Result<Json<BatchResults>, ApiError> {
     let sent = edits_of(&fields)?;
     let edits: Vec<_> = sent.iter().map(read).collect();
+    let writes =
+        |edit: &&Result<Edit, Unread>| edit.as_ref().is_ok_and(|edit| edit.draft.is_some());
+    let writing = edits.iter().filter(writes).count();
+    state
+        .writes
+        .notes(session.user.id, u32::try_from(writing).unwrap_or(u32::MAX))?;
     let links = chain::of(edits.iter().map(legible));
     let mut answer = Answer::default();
     for (n, (edit, link)) in edits.into_iter().zip(links).enumerate() {

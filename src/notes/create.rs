@@ -34,7 +34,7 @@ use crate::request::Origin;
         (status = 201, description = "The note; `Location` says where it is.", body = NoteBody),
         (status = 200, description = "The note was there already and says the same.", body = NoteBody),
         (status = 400, description = "A field is wrong: `Fields`."),
-        (status = 403, description = "`note_limit_reached`: the plan holds no more notes.", body = crate::openapi::notes::NoteLimitReached),
+        (status = 403, description = "`note_limit_reached`: the plan holds no more notes; `storage_limit_reached`: no more bytes of them, those in the trash included.", body = crate::openapi::notes::NoteLimitReached),
         (status = 409, description = "`taken`: another note has this `id`.", body = crate::openapi::answers::Error),
     ),
 )]
@@ -45,7 +45,13 @@ pub(super) async fn create(
     fields: Result<NoteFields, ApiError>,
 ) -> Result<Response, ApiError> {
     let sent = fields.and_then(|fields| read(&fields));
-    if let Ok((id, draft)) = &sent {
+    let counted = match &sent {
+        Ok(_) => state.writes.note_by(&token)?,
+        Err(_) => false,
+    };
+    if let Ok((id, draft)) = &sent
+        && counted
+    {
         let bytes = draft.content.len();
         let (id, draft, owner) = (*id, draft.clone(), bearer(token, &state));
         let (limits, now) = (state.rules.notes, state.clock.now());
@@ -60,18 +66,24 @@ pub(super) async fn create(
         }
     }
     // In a box: it is rare, and its room would be every request's.
-    Box::pin(step_by_step(state, origin, token, sent)).await
+    Box::pin(step_by_step(state, origin, token, sent, counted)).await
 }
 
-/// When something is wrong, or nothing new. If it is the token, that comes before all else.
+/// When something is wrong, or nothing new, or it is not known yet whose the token is. If the token is wrong, that comes
+/// before all else.
 async fn step_by_step(
     state: AppState,
     origin: Origin,
     token: SecretHash,
     sent: Result<(Option<NoteId>, Draft), ApiError>,
+    counted: bool,
 ) -> Result<Response, ApiError> {
     let Authenticated(session) = Authenticated::by(token, Some(&origin), &state).await?;
     let (id, draft) = sent?;
+    if !counted {
+        state.writes.is_of(token, session.user.id);
+        state.writes.notes(session.user.id, 1)?;
+    }
     let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
     let bytes = draft.content.len();
     let create = aside(bytes, move || Create::new(user, id, draft, limits, now)).await?;

@@ -58,6 +58,7 @@ fn refused(why: Refused) -> ApiError {
         Refused::Taken => ApiError::NoteTaken,
         Refused::Blank => Form::wrong("content", form::BLANK),
         Refused::Full(full) => ApiError::NotesFull(full),
+        Refused::StorageFull(full) => ApiError::StorageFull(full),
         Refused::Mismatch(note) => {
             let note = note.map(|note| NoteBody::from(*note));
             ApiError::NoteChanged(note.and_then(|note| serde_json::to_value(note).ok()))

@@ -90,7 +90,7 @@ pub(super) async fn show(
         (status = 200, description = "The note as it is now.", body = NoteBody),
         (status = 201, description = "The note, which is new.", body = NoteBody),
         (status = 400, description = "A field is wrong: `Fields`."),
-        (status = 403, description = "`note_limit_reached`: the plan holds no more notes.", body = NoteLimitReached),
+        (status = 403, description = "`note_limit_reached`: the plan holds no more notes; `storage_limit_reached`: no more bytes of them, those in the trash included.", body = NoteLimitReached),
         (status = 404, description = "`not_found`: the `id` is that of no note this user could have."),
         (status = 412, description = "`note_changed`: the note is another than expected.", body = NoteChanged),
     ),
@@ -104,6 +104,7 @@ pub(super) async fn replace(
     fields: NoteFields,
 ) -> Result<Response, ApiError> {
     let (id, draft) = read(id, &fields, NoteForm::draft)?;
+    state.writes.notes(session.user.id, 1)?;
     let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
     let (bytes, expected) = (draft.content.len(), condition(&headers));
     let fold = move || Replace::new(user, id, draft, expected, limits, now);
@@ -127,6 +128,7 @@ pub(super) async fn replace(
     responses(
         (status = 200, description = "The note as it is now.", body = NoteBody),
         (status = 400, description = "A field is wrong, or nothing would be left of the note: `Fields`."),
+        (status = 403, description = "`storage_limit_reached`: the note would be longer, and the plan holds no more bytes of notes.", body = NoteLimitReached),
         (status = 404, description = "`not_found`: the user has no such note."),
         (status = 412, description = "`note_changed`: the note is another than expected.", body = NoteChanged),
     ),
@@ -140,9 +142,11 @@ pub(super) async fn change(
     fields: NoteFields,
 ) -> Result<Response, ApiError> {
     let (id, patch) = read(id, &fields, NoteForm::patch)?;
-    let (user, now, expected) = (session.user.id, state.clock.now(), condition(&headers));
+    state.writes.notes(session.user.id, 1)?;
+    let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
+    let expected = condition(&headers);
     let bytes = patch.content.as_ref().map_or(0, String::len);
-    let fold = move || Change::new(user, id, patch, expected, now);
+    let fold = move || Change::new(user, id, patch, expected, limits, now);
     let change = aside(bytes, fold).await?;
     write(&state, &origin, change).await
 }
@@ -207,7 +211,7 @@ pub(super) async fn remove(
     responses(
         (status = 200, description = "The note as it is now.", body = NoteBody),
         (status = 400, description = "The `id` is no UUID: `Fields`."),
-        (status = 403, description = "`note_limit_reached`: the plan holds no more notes.", body = NoteLimitReached),
+        (status = 403, description = "`note_limit_reached`: the plan holds no more notes; `storage_limit_reached`: no more bytes of them, those in the trash included.", body = NoteLimitReached),
         (status = 404, description = "`not_found`: the user has no such note."),
         (status = 412, description = "`note_changed`: the note is another than expected.", body = NoteChanged),
     ),
@@ -219,9 +223,11 @@ pub(super) async fn restore(
     headers: HeaderMap,
     id: Id,
 ) -> Result<Response, ApiError> {
+    let id = id_of(id)?;
+    state.writes.notes(session.user.id, 1)?;
     let restore = Restore {
         user: session.user.id,
-        id: id_of(id)?,
+        id,
         condition: condition(&headers),
         limits: state.rules.notes,
         now: state.clock.now(),

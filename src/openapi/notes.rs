@@ -90,17 +90,17 @@ pub struct EditRequest {
     pub note: Option<NoteRequest>,
 }
 
-/// The plan holds no more notes.
+/// The plan holds no more notes, or no more bytes of them.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoteLimitReached {
     /// For a person to read.
     pub error: String,
     /// For a program: stable.
-    #[schema(pattern = "^note_limit_reached$")]
+    #[schema(pattern = "^(note|storage)_limit_reached$")]
     pub code: String,
-    /// How many live notes the plan holds.
-    pub limit: u32,
+    /// How many live notes the plan holds; or how many bytes of notes, those in the trash included.
+    pub limit: u64,
     /// How many there are.
     pub used: u64,
     /// The plan.

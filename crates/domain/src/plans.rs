@@ -40,6 +40,8 @@ pub struct Standing {
     pub premium_until: Option<Timestamp>,
     /// Live notes: those that are not in the trash.
     pub used: u64,
+    /// Bytes that all notes take up, those in the trash included.
+    pub bytes: u64,
 }
 
 /// Who grants premium.
@@ -117,13 +119,35 @@ impl Grant {
     }
 }
 
-/// How many live notes each plan allows.
+/// How many live notes each plan allows, and how many bytes of notes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoteLimits {
     /// On the free plan.
     pub free: u32,
     /// On premium; `None`: any number.
     pub premium: Option<u32>,
+    /// Bytes of notes, those in the trash included.
+    pub storage: StorageLimits,
+}
+
+/// How many bytes of notes each plan allows, those in the trash included; `None`: any number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StorageLimits {
+    /// On the free plan.
+    pub free: Option<u64>,
+    /// On premium.
+    pub premium: Option<u64>,
+}
+
+impl StorageLimits {
+    /// The limit of a plan in bytes; `None`: any number.
+    #[must_use]
+    pub fn of(self, plan: Plan) -> Option<u64> {
+        match plan {
+            Plan::Free => self.free,
+            Plan::Premium => self.premium,
+        }
+    }
 }
 
 impl NoteLimits {

@@ -16,7 +16,7 @@ pub struct SessionToken(String);
 pub struct ChallengeHandle(String);
 
 /// SHA-256 of a secret that only its client has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {

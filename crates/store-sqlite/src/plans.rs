@@ -1,4 +1,4 @@
-//! Who has premium, and how many notes are used.
+//! Who has premium, and how much of a plan is used.
 
 use async_trait::async_trait;
 use domain::id::UserId;
@@ -59,7 +59,8 @@ pub(crate) async fn standing(
     let now = micros(now);
     // An aggregate of no rows is one row.
     let row = sqlx::query!(
-        r#"select coalesce(max(note_books.live), 0) as "used!: i64", count(plan_grants.source) as "grants!: i64",
+        r#"select coalesce(max(note_books.live), 0) as "used!: i64", coalesce(max(note_books.bytes), 0) as "bytes!: i64",
+                  count(plan_grants.source) as "grants!: i64",
                   count(plan_grants.until_at) as "ends!: i64", max(plan_grants.until_at) as "last_end?: i64"
            from note_books left join plan_grants
              on plan_grants.user_id = note_books.user_id
@@ -80,6 +81,7 @@ pub(crate) async fn standing(
         },
         premium_until: row.last_end.filter(|_| !endless).map(time),
         used: u64::try_from(row.used).unwrap_or_default(),
+        bytes: u64::try_from(row.bytes).unwrap_or_default(),
     })
 }
 

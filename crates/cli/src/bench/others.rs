@@ -12,7 +12,7 @@ use domain::id::UserId;
 use domain::notes::port::{NewNote, Owner};
 use domain::notes::{Draft, create};
 use domain::password::{HashCost, Hasher, Password, PasswordHash};
-use domain::plans::NoteLimits;
+use domain::plans::{NoteLimits, StorageLimits};
 use domain::store::{StoreError, Tx, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -198,6 +198,7 @@ fn new_note(user: UserId, n: u32, length: u32) -> NewNote {
     let limits = NoteLimits {
         free: u32::MAX,
         premium: None,
+        storage: StorageLimits::default(),
     };
     create::new_note(Owner::User(user), None, draft, limits, SystemClock.now())
 }

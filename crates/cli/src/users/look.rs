@@ -80,7 +80,7 @@ pub async fn show(args: &ShowArgs, settings: &Settings, store: &Store) -> anyhow
     let standing = view.plan_standing(user.id, now).await?;
     let grants = view.grants(user.id).await?;
     drop(view);
-    let limits = settings.notes.limits();
+    let limits = settings.note_limits();
     if args.json {
         let mut value = user_json(&user, args.reveal);
         value["password"] = json!(kind(&user.password));
@@ -88,6 +88,8 @@ pub async fn show(args: &ShowArgs, settings: &Settings, store: &Store) -> anyhow
         value["premium_until"] = json!(standing.premium_until);
         value["grants"] = grants.iter().map(plan::grant_json).collect();
         value["notes"] = json!({ "used": standing.used, "limit": limits.of(standing.plan) });
+        value["storage"] =
+            json!({ "used": standing.bytes, "limit": limits.storage.of(standing.plan) });
         value["sessions"] = sessions.iter().map(session_json).collect();
         value["records"] = json!(records);
         say!("{value:#}");
@@ -102,6 +104,7 @@ pub async fn show(args: &ShowArgs, settings: &Settings, store: &Store) -> anyhow
         ("password", kind(&user.password).to_owned()),
         ("plan", plan::told(&standing)),
         ("notes", plan::used(&standing, limits)),
+        ("storage", plan::stored(&standing, limits)),
         ("sessions", sessions.len().to_string()),
     ] {
         say!("  {what:<9} {value}");

@@ -115,6 +115,14 @@ pub(super) fn used(standing: &Standing, limits: NoteLimits) -> String {
     }
 }
 
+/// How many bytes of notes there are, and may be.
+pub(super) fn stored(standing: &Standing, limits: NoteLimits) -> String {
+    match limits.storage.of(standing.plan) {
+        Some(limit) => format!("{} of {limit} bytes", standing.bytes),
+        None => format!("{} bytes", standing.bytes),
+    }
+}
+
 /// A grant in words.
 pub(super) fn grant(grant: &Grant, now: Timestamp) -> String {
     let until = match grant.until {

@@ -224,11 +224,13 @@ impl Write for Delete {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plans::StorageLimits;
 
     fn upsert(draft: Draft) -> Upsert {
         let limits = NoteLimits {
             free: 20,
             premium: None,
+            storage: StorageLimits::default(),
         };
         let id = "0190a0b0-c0d0-7e00-8f00-abcdefabcdef".parse().unwrap();
         Upsert::new(UserId(1), id, draft, Some(1), limits, Timestamp::UNIX_EPOCH)

@@ -1,10 +1,10 @@
-//! Adding a note. The plan's limit is checked by the statement that adds it, so that of many at once none slips by.
+//! Adding a note. The plan's limits are checked by the statement that adds it, so that of many at once none slips by.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::port::{NewNote, Owner};
-use super::{Draft, Full, Note, NoteId, Refused, Written, words};
+use super::{Draft, Note, NoteId, Refused, Written, words};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::{StoreError, Tx, Write};
@@ -112,13 +112,9 @@ pub(super) async fn no_room(
     if tx.note_id_is_taken(new.note.id).await? {
         return Ok(Refused::Taken);
     }
+    if tx.user(user).await?.is_none() {
+        return Ok(Refused::NotFound);
+    }
     let standing = tx.plan_standing(user, new.note.created).await?;
-    let full = Full::of(standing, new.limits);
-    // With room left it is the user who is not there any more.
-    let is_full = full.used >= full.limit.into();
-    Ok(if is_full {
-        Refused::Full(full)
-    } else {
-        Refused::NotFound
-    })
+    Ok(Refused::without_room(standing, new.limits))
 }

@@ -9,7 +9,7 @@ use super::condition::Condition;
 use super::create::{new_note, no_room, with_version};
 use super::port::{NewNote, Owner};
 use super::words::{self, ChangedWords, TitleWords};
-use super::{Draft, Full, Note, NoteId, Refused, Written};
+use super::{Draft, Note, NoteId, Refused, StorageFull, Written};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::{StoreError, Tx, Write};
@@ -76,16 +76,14 @@ pub(super) async fn put(
         });
     };
     if stored.is_live() {
-        return Ok(Ok(
-            overwrite(tx, user, stored, draft.clone(), words, now).await?
-        ));
+        return overwrite(tx, user, stored, draft.clone(), words, limits, now).await;
     }
     let note = stored.changed(draft.clone(), now);
-    if tx.revive_note(user, &note, words, limits, now).await? {
+    if tx.rewrite_note(user, &note, words, limits, now).await? {
         return Ok(Ok(Written::Changed(note)));
     }
     let standing = tx.plan_standing(user, now).await?;
-    Ok(Err(Refused::Full(Full::of(standing, limits))))
+    Ok(Err(Refused::without_room(standing, limits)))
 }
 
 /// Writes over a live note, unless it says the same already; `words` of what may be another than before.
@@ -95,14 +93,18 @@ async fn overwrite(
     stored: Note,
     draft: Draft,
     words: ChangedWords<'_>,
+    limits: NoteLimits,
     now: Timestamp,
-) -> Result<Written, StoreError> {
+) -> Result<Result<Written, Refused>, StoreError> {
     if stored.draft == draft {
-        return Ok(Written::Unchanged(stored));
+        return Ok(Ok(Written::Unchanged(stored)));
     }
     let note = stored.changed(draft, now);
-    tx.update_note(user, &note, words).await?;
-    Ok(Written::Changed(note))
+    if tx.rewrite_note(user, &note, words, limits, now).await? {
+        return Ok(Ok(Written::Changed(note)));
+    }
+    let standing = tx.plan_standing(user, now).await?;
+    Ok(Err(Refused::StorageFull(StorageFull::of(standing, limits))))
 }
 
 /// What of a note is to be changed: what is `Some`.
@@ -148,6 +150,7 @@ pub struct Change {
     title: Option<TitleWords>,
     content: Option<String>,
     condition: Condition,
+    limits: NoteLimits,
     now: Timestamp,
 }
 
@@ -159,6 +162,7 @@ impl Change {
         id: NoteId,
         patch: Patch,
         condition: Condition,
+        limits: NoteLimits,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -168,6 +172,7 @@ impl Change {
             content: patch.content.as_deref().map(words::of_content),
             patch,
             condition,
+            limits,
             now,
         }
     }
@@ -200,8 +205,9 @@ impl Write for Change {
             return Ok(Err(Refused::Blank));
         }
         let words = self.words();
-        Ok(Ok(
-            overwrite(tx, self.user, stored, draft, words, self.now).await?
-        ))
+        let Self {
+            user, limits, now, ..
+        } = *self;
+        overwrite(tx, user, stored, draft, words, limits, now).await
     }
 }

@@ -179,6 +179,42 @@ pub enum Refused {
     Blank,
     /// The plan allows no more live notes.
     Full(Full),
+    /// The plan allows no more bytes of notes.
+    StorageFull(StorageFull),
+}
+
+impl Refused {
+    /// Why a plan left no room to make a note live.
+    fn without_room(standing: Standing, limits: NoteLimits) -> Self {
+        let full = Full::of(standing, limits);
+        if full.used >= full.limit.into() {
+            Self::Full(full)
+        } else {
+            Self::StorageFull(StorageFull::of(standing, limits))
+        }
+    }
+}
+
+/// A plan allows no more bytes of notes. What makes none of them longer still works, and so does deleting; room is made
+/// by deleting notes for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorageFull {
+    /// The plan.
+    pub plan: Plan,
+    /// How many bytes it allows.
+    pub limit: u64,
+    /// How many there are, those of notes in the trash included.
+    pub used: u64,
+}
+
+impl StorageFull {
+    fn of(standing: Standing, limits: NoteLimits) -> Self {
+        Self {
+            plan: standing.plan,
+            limit: limits.storage.of(standing.plan).unwrap_or(u64::MAX),
+            used: standing.bytes,
+        }
+    }
 }
 
 /// A plan allows no more live notes.

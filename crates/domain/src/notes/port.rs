@@ -37,7 +37,7 @@ pub struct NewNote {
     pub id_is_fresh: bool,
     /// Its texts, as search and the order by title see them.
     pub words: NoteWords,
-    /// How many notes each plan allows.
+    /// How many notes each plan allows, and how many bytes.
     pub limits: NoteLimits,
 }
 
@@ -70,16 +70,10 @@ pub trait WriteNotes: Send {
     async fn note_was_deleted(&mut self, user: UserId, id: NoteId) -> Result<bool, StoreError>;
     /// Whether anybody has a note of that identifier.
     async fn note_id_is_taken(&mut self, id: NoteId) -> Result<bool, StoreError>;
-    /// Writes a live note of the user over that of its identifier, which is live; `words` of its title and its content
-    /// unless they stay as they are.
-    async fn update_note(
-        &mut self,
-        user: UserId,
-        note: &Note,
-        words: ChangedWords<'_>,
-    ) -> Result<(), StoreError>;
-    /// The same for one that is in the trash; unless the plan allows no more. Says whether it was written.
-    async fn revive_note(
+    /// Writes a live note of the user over that of its identifier, live or in the trash; `words` of its title and its
+    /// content unless they stay as they are. Says whether it was written: not if it comes out of the trash and the plan
+    /// allows no more live notes, nor if it grows and the plan allows no more bytes.
+    async fn rewrite_note(
         &mut self,
         user: UserId,
         note: &Note,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::condition::Condition;
 use super::words::ChangedWords;
-use super::{Full, Note, NoteId, Refused, Written};
+use super::{Note, NoteId, Refused, Written};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::{StoreError, Tx, Write};
@@ -92,12 +92,12 @@ impl Write for Restore {
         };
         let as_they_are = ChangedWords::default();
         if tx
-            .revive_note(user, &note, as_they_are, limits, now)
+            .rewrite_note(user, &note, as_they_are, limits, now)
             .await?
         {
             return Ok(Ok(Written::Changed(note)));
         }
         let standing = tx.plan_standing(user, now).await?;
-        Ok(Err(Refused::Full(Full::of(standing, limits))))
+        Ok(Err(Refused::without_room(standing, limits)))
     }
 }

@@ -47,7 +47,7 @@ pub trait View: Inquiries + ReadNotes + Send {
         now: Timestamp,
         idle_since: Timestamp,
     ) -> Result<Vec<Session>, StoreError>;
-    /// Where a user stands: the plan at that time, and how many notes are used. Of nobody: free, and none.
+    /// Where a user stands: the plan at that time, and how many notes and bytes are used. Of nobody: free, and none.
     async fn plan_standing(&mut self, user: UserId, now: Timestamp)
     -> Result<Standing, StoreError>;
     /// Who granted premium to a user, also what is over, by the names of the sources.

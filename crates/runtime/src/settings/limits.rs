@@ -14,6 +14,14 @@ pub struct Limits {
     pub requests_per_second_per_client: u32,
     /// Anonymous requests of one client at once.
     pub request_burst_per_client: u32,
+    /// Notes that one user may write in a second, over time. Deleting is never counted.
+    pub note_writes_per_second_per_user: u32,
+    /// Notes that one user may write at once, each edit of a batch for one.
+    pub note_write_burst_per_user: u32,
+    /// Logins and changes of one user's account in an hour, over time.
+    pub account_changes_per_hour_per_user: u32,
+    /// Logins and changes of one user's account at once.
+    pub account_change_burst_per_user: u32,
     /// Attempts of one mail address (registrations, codes) that may be alive at once; one
     /// more is refused, none is evicted.
     pub live_attempts_per_address: u32,
@@ -40,7 +48,22 @@ impl Limits {
     pub(super) fn check(&self, checks: &mut Checks<'_>) {
         let live = self.live_attempts_per_address;
         checks.range("limits.live_attempts_per_address", live, 1..=1000);
+        // A full batch must pass.
+        let burst = self.note_write_burst_per_user;
+        checks.range("limits.note_write_burst_per_user", burst, 100..=10_000_000);
         for (key, value) in [
+            (
+                "limits.note_writes_per_second_per_user",
+                self.note_writes_per_second_per_user,
+            ),
+            (
+                "limits.account_changes_per_hour_per_user",
+                self.account_changes_per_hour_per_user,
+            ),
+            (
+                "limits.account_change_burst_per_user",
+                self.account_change_burst_per_user,
+            ),
             (
                 "limits.requests_per_second_per_client",
                 self.requests_per_second_per_client,

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use domain::plans::NoteLimits;
+use domain::plans::{NoteLimits, StorageLimits};
 use serde::{Deserialize, Serialize};
 
 use super::check::Checks;
-use super::units;
+use super::{Settings, units};
 
 /// What holds for notes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,6 +16,10 @@ pub struct Notes {
     pub free_limit: u32,
     /// The same for premium; 0: any number.
     pub premium_limit: u32,
+    /// MiB of notes that the free plan allows, those in the trash included.
+    pub free_storage_mib: u32,
+    /// The same for premium; 0: any number.
+    pub premium_storage_mib: u32,
     /// `trash_days`: how long a note stays in the trash.
     #[serde(rename = "trash_days", with = "units::days")]
     pub trash: Duration,
@@ -24,17 +28,40 @@ pub struct Notes {
     pub tombstones: Duration,
 }
 
-impl Notes {
-    /// How many notes each plan allows.
+impl Settings {
+    /// How many notes each plan allows, and how many bytes; the bytes are a budget that `limits.enabled` lifts.
     #[must_use]
-    pub fn limits(&self) -> NoteLimits {
+    pub fn note_limits(&self) -> NoteLimits {
+        let notes = &self.notes;
+        let bytes = |mib: u32| (mib > 0 && self.limits.enabled).then(|| u64::from(mib) << 20);
         NoteLimits {
-            free: self.free_limit,
-            premium: (self.premium_limit > 0).then_some(self.premium_limit),
+            free: notes.free_limit,
+            premium: (notes.premium_limit > 0).then_some(notes.premium_limit),
+            storage: StorageLimits {
+                free: bytes(notes.free_storage_mib),
+                premium: bytes(notes.premium_storage_mib),
+            },
         }
     }
+}
 
+impl Notes {
     pub(super) fn check(&self, checks: &mut Checks<'_>) {
+        checks.range("notes.free_storage_mib", self.free_storage_mib, 1..=1 << 30);
+        checks.range(
+            "notes.premium_storage_mib",
+            self.premium_storage_mib,
+            0..=1 << 30,
+        );
+        checks.require(
+            self.premium_storage_mib == 0 || self.premium_storage_mib >= self.free_storage_mib,
+            "notes.premium_storage_mib",
+            format!(
+                "{} is less than notes.free_storage_mib ({}): premium would allow fewer bytes than the free plan. \
+                 Raise it, or write 0 for any number",
+                self.premium_storage_mib, self.free_storage_mib
+            ),
+        );
         checks.range("notes.free_limit", self.free_limit, 0..=1_000_000_000);
         checks.range("notes.premium_limit", self.premium_limit, 0..=1_000_000_000);
         for (key, kept) in [

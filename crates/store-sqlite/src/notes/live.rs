@@ -1,5 +1,5 @@
-//! Making a note live: adding one, and taking one out of the trash. The plan's limit holds here and nowhere else: as
-//! a condition of the statement that writes, so that it counts what is committed.
+//! Writing a note: adding one, and writing over one, live or in the trash. The plan's limits hold here and nowhere else:
+//! as conditions of the statements that write, so that they count what is committed.
 
 use domain::id::UserId;
 use domain::notes::Note;
@@ -14,11 +14,20 @@ use super::{Columns, of_title};
 use crate::access::micros;
 use crate::error::store_error;
 
-/// The limits as the statements compare them: any number is as high as there are numbers.
-fn limits(limits: NoteLimits) -> [i64; 2] {
+/// The limits of notes and of bytes as the statements compare them, on the free plan and on premium: any number is as
+/// high as there are numbers.
+fn limits(limits: NoteLimits) -> ([i64; 2], [i64; 2]) {
     let premium = limits.premium.map_or(i64::MAX, i64::from);
-    [i64::from(limits.free), premium]
+    let bytes = |limit: Option<u64>| limit.and_then(|limit| i64::try_from(limit).ok());
+    let storage = [limits.storage.free, limits.storage.premium];
+    (
+        [i64::from(limits.free), premium],
+        storage.map(|limit| bytes(limit).unwrap_or(i64::MAX)),
+    )
 }
+
+/// What a note counts for beside its texts, in bytes, as in the triggers on `notes`.
+const OVERHEAD: usize = 512;
 
 /// One statement; what follows from it, triggers do.
 pub(super) async fn insert(
@@ -28,7 +37,19 @@ pub(super) async fn insert(
     let note = &new.note;
     let row = Columns::of(note)?;
     let words = new.words.searched();
-    let [free, premium] = limits(new.limits);
+    let size = OVERHEAD
+        + [
+            &note.draft.title,
+            &new.words.title.key,
+            &row.tags,
+            &words,
+            &note.draft.content,
+        ]
+        .map(String::len)
+        .iter()
+        .sum::<usize>();
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let ([free, premium], [free_bytes, premium_bytes]) = limits(new.limits);
     let (created, conflict_of) = (
         micros(note.created),
         note.conflict_of.map(|id| id.to_string()),
@@ -50,9 +71,10 @@ pub(super) async fn insert(
            where book.user_id = coalesce(?1, (
                      select sessions.user_id from sessions join users on users.id = sessions.user_id
                      where token_hash = ?14 and expires_at > ?8 and last_used_at >= ?15 and is_active = 1))
-             and book.live < iif(exists (
+             and iif(exists (
                      select 1 from plan_grants
-                     where plan_grants.user_id = book.user_id and (until_at is null or until_at > ?8)), ?13, ?12)
+                     where plan_grants.user_id = book.user_id and (until_at is null or until_at > ?8)),
+                 book.live < ?13 and book.bytes <= ?18 - ?16, book.live < ?12 and book.bytes <= ?17 - ?16)
            on conflict do nothing",
         user,
         row.id,
@@ -68,7 +90,10 @@ pub(super) async fn insert(
         free,
         premium,
         token,
-        used_since
+        used_since,
+        size,
+        free_bytes,
+        premium_bytes
     )
     .execute(&mut *connection)
     .await
@@ -88,7 +113,8 @@ async fn version_of(connection: &mut SqliteConnection, id: &str) -> Result<i64, 
         .map_err(store_error)
 }
 
-pub(super) async fn revive(
+/// Writes over a note. A plain `update`: one with `from` makes `SQLite` keep every new text in a table of its own first.
+pub(super) async fn rewrite(
     connection: &mut SqliteConnection,
     user: UserId,
     note: &Note,
@@ -98,19 +124,30 @@ pub(super) async fn revive(
 ) -> Result<bool, StoreError> {
     let row = Columns::of(note)?;
     let (title_key, title_words) = of_title(words);
-    let [free, premium] = limits(allowed);
+    let ([free, premium], [free_bytes, premium_bytes]) = limits(allowed);
     let now = micros(now);
-    let revived = sqlx::query!(
+    let written = sqlx::query!(
         "update notes set title = ?3, title_key = coalesce(?4, title_key), content = ?5, tags = ?6,
              is_pinned = ?7, is_archived = ?8, updated_at = ?9, version = ?10, trashed_at = null,
              words = coalesce(?11, substr(words, 1, instr(words, char(10)) - 1)) || char(10)
                  || coalesce(?12, substr(words, instr(words, char(10)) + 1)),
-             change = note_books.last_change + 1
-         from note_books
-         where notes.user_id = ?1 and notes.id = ?2 and note_books.user_id = ?1
-           and note_books.live < iif(exists (
-                   select 1 from plan_grants
-                   where plan_grants.user_id = ?1 and (until_at is null or until_at > ?15)), ?14, ?13)",
+             change = (select last_change + 1 from note_books where note_books.user_id = ?1)
+         where user_id = ?1 and id = ?2
+           and (trashed_at is null
+                or (select live from note_books where note_books.user_id = ?1) < iif(exists (
+                        select 1 from plan_grants
+                        where plan_grants.user_id = ?1 and (until_at is null or until_at > ?15)), ?14, ?13))
+           and octet_length(?3) - octet_length(title) + octet_length(?5) - octet_length(content)
+                   + octet_length(?6) - octet_length(tags)
+                   + iif(?4 is null, 0, octet_length(?4) - octet_length(title_key))
+                   + iif(?11 is null, 0,
+                         octet_length(?11) - octet_length(substr(words, 1, instr(words, char(10)) - 1)))
+                   + iif(?12 is null, 0,
+                         octet_length(?12) - octet_length(substr(words, instr(words, char(10)) + 1)))
+               <= max(0, iif(exists (
+                        select 1 from plan_grants
+                        where plan_grants.user_id = ?1 and (until_at is null or until_at > ?15)), ?17, ?16)
+                    - (select bytes from note_books where note_books.user_id = ?1))",
         user.0,
         row.id,
         note.draft.title,
@@ -125,10 +162,12 @@ pub(super) async fn revive(
         words.content,
         free,
         premium,
-        now
+        now,
+        free_bytes,
+        premium_bytes
     )
     .execute(connection)
     .await
     .map_err(store_error)?;
-    Ok(revived.rows_affected() == 1)
+    Ok(written.rows_affected() == 1)
 }

@@ -1,4 +1,4 @@
-//! Notes' rows. What makes a note live stands in [`live`], with the plan's limit; lists in [`list`], the feed in
+//! Notes' rows. What writes a note stands in [`live`], with the plan's limits; lists in [`list`], the feed in
 //! [`changes`].
 //!
 //! A statement that finds several notes answers with all of them as one row of JSON. Each row that a statement returns is handed from
@@ -167,41 +167,7 @@ impl<C: Connected> WriteNotes for Access<C> {
         .map_err(store_error)
     }
 
-    async fn update_note(
-        &mut self,
-        user: UserId,
-        note: &Note,
-        words: ChangedWords<'_>,
-    ) -> Result<(), StoreError> {
-        let (title_key, title_words) = of_title(words);
-        let row = Columns::of(note)?;
-        sqlx::query!(
-            "update notes set title = ?3, title_key = coalesce(?4, title_key), content = ?5, tags = ?6,
-                 is_pinned = ?7, is_archived = ?8, updated_at = ?9, version = ?10,
-                 words = coalesce(?11, substr(words, 1, instr(words, char(10)) - 1)) || char(10)
-                     || coalesce(?12, substr(words, instr(words, char(10)) + 1)),
-                 change = (select last_change + 1 from note_books where note_books.user_id = ?1)
-             where user_id = ?1 and id = ?2",
-            user.0,
-            row.id,
-            note.draft.title,
-            title_key,
-            note.draft.content,
-            row.tags,
-            note.draft.pinned,
-            note.draft.archived,
-            row.updated,
-            note.version,
-            title_words,
-            words.content
-        )
-        .execute(&mut *self.0)
-        .await
-        .map_err(store_error)?;
-        Ok(())
-    }
-
-    async fn revive_note(
+    async fn rewrite_note(
         &mut self,
         user: UserId,
         note: &Note,
@@ -209,7 +175,7 @@ impl<C: Connected> WriteNotes for Access<C> {
         limits: NoteLimits,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        live::revive(&mut self.0, user, note, words, limits, now).await
+        live::rewrite(&mut self.0, user, note, words, limits, now).await
     }
 
     async fn trash_note(

@@ -7,7 +7,7 @@ use domain::notes::list::PAGE_BYTES;
 use domain::notes::port::{NewNote, Owner};
 use domain::notes::words::{self, ChangedWords};
 use domain::notes::{Draft, Note, NoteId, Refused};
-use domain::plans::{NoteLimits, Plan};
+use domain::plans::{NoteLimits, Plan, StorageLimits};
 use domain::store::Store;
 use futures_util::future::join_all;
 
@@ -19,6 +19,10 @@ use crate::support::units::{failure, unit};
 const FREELY: NoteLimits = NoteLimits {
     free: u32::MAX,
     premium: None,
+    storage: StorageLimits {
+        free: None,
+        premium: None,
+    },
 };
 
 pub(super) async fn user(store: &Store, name: &str) -> UserId {
@@ -79,7 +83,9 @@ async fn update(store: &Store, user: UserId, note: &Note) {
         let note = note.clone();
         Box::pin(async move {
             let words = words::of_note(&note.draft);
-            tx.update_note(user, &note, words.both()).await
+            tx.rewrite_note(user, &note, words.both(), FREELY, at(0))
+                .await
+                .map(drop)
         })
     });
     store.write(update).await.unwrap();
@@ -96,11 +102,7 @@ pub(super) async fn write_words(store: &Store, user: UserId, note: &Note, words:
                 title: title.as_ref(),
                 content: content.as_deref(),
             };
-            let stored = tx.note(user, note.id).await?;
-            if stored.is_some_and(|stored| stored.is_live()) {
-                return tx.update_note(user, &note, words).await;
-            }
-            tx.revive_note(user, &note, words, FREELY, at(0))
+            tx.rewrite_note(user, &note, words, FREELY, at(0))
                 .await
                 .map(drop)
         })
@@ -115,7 +117,7 @@ async fn revive(store: &Store, user: UserId, note: &Note, limits: NoteLimits) ->
         Box::pin(async move {
             let words = words::of_note(&note.draft);
             let words = words.both();
-            tx.revive_note(user, &note, words, limits, at(0)).await
+            tx.rewrite_note(user, &note, words, limits, at(0)).await
         })
     });
     store.write(revive).await.unwrap()
@@ -252,10 +254,7 @@ pub async fn a_note_was_deleted_while_its_owner_has_it_neither_live_nor_in_the_t
 
 pub async fn of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows(store: Store) {
     let ada = user(&store, "ada").await;
-    let limits = NoteLimits {
-        free: 7,
-        premium: None,
-    };
+    let limits = NoteLimits { free: 7, ..FREELY };
 
     let all = join_all((0..50).map(|n| {
         let new = NewNote {
@@ -275,10 +274,7 @@ pub async fn of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows(store
 
 pub async fn a_trashed_note_leaves_room_and_comes_back_only_into_room(store: Store) {
     let ada = user(&store, "ada").await;
-    let two = NoteLimits {
-        free: 2,
-        premium: None,
-    };
+    let two = NoteLimits { free: 2, ..FREELY };
     add(&store, ada, 1, "one").await;
     add(&store, ada, 2, "two").await;
     trash(&store, ada, 1).await;

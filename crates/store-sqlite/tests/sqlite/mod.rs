@@ -5,6 +5,7 @@ mod mending;
 mod migrating;
 mod opening;
 mod plans;
+mod storage;
 mod sweeping;
 mod writer;
 

@@ -1,0 +1,230 @@
+//! How often one user may write: notes, and the account.
+//!
+//! Counted in the memory of this process, like [`crate::flood`], since it protects the writer that all users of this
+//! process share; the bytes that a user may keep are counted in the database. Deleting is never counted: what is deleted
+//! was written before, and a device that makes room must not be stopped.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::id::UserId;
+use domain::token::SecretHash;
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota};
+use runtime::settings::Limits;
+
+use crate::error::{ApiError, Throttle};
+
+/// How often users and tokens that have been quiet are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// How often each user may write; cheap to clone, and lifted where the limits are.
+#[derive(Clone)]
+pub struct Writes(Option<Arc<Users>>);
+
+struct Users {
+    notes: Limit,
+    account: Limit,
+    /// Whose a token is that notes were written with, and when that was asked last. Never whether it is good: a token is
+    /// always the same user's.
+    tokens: Mutex<HashMap<SecretHash, (UserId, Instant)>>,
+    swept: Mutex<Instant>,
+}
+
+struct Limit {
+    name: &'static str,
+    limiter: DefaultKeyedRateLimiter<UserId>,
+    clock: DefaultClock,
+    burst: NonZeroU32,
+    /// In how many seconds a spent burst is there again.
+    refill: u64,
+}
+
+impl Writes {
+    /// The limits of the settings.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        let notes = Limit::new(
+            "note-writes",
+            limits.note_write_burst_per_user,
+            limits.note_writes_per_second_per_user,
+            Duration::from_secs(1),
+        );
+        let account = Limit::new(
+            "account-changes",
+            limits.account_change_burst_per_user,
+            limits.account_changes_per_hour_per_user,
+            Duration::from_hours(1),
+        );
+        let users = notes.zip(account).filter(|_| limits.enabled);
+        Self(users.map(|(notes, account)| {
+            Arc::new(Users {
+                notes,
+                account,
+                tokens: Mutex::default(),
+                swept: Mutex::new(Instant::now()),
+            })
+        }))
+    }
+
+    /// Counts notes that a user is about to write, all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Throttled`] when the user has written too many.
+    pub fn notes(&self, user: UserId, count: u32) -> Result<(), ApiError> {
+        let (Some(users), Some(count)) = (&self.0, NonZeroU32::new(count)) else {
+            return Ok(());
+        };
+        users.sweep();
+        users.notes.count(user, count)
+    }
+
+    /// Counts a login or a change of the account that a user is about to make.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Throttled`] when the user has made too many.
+    pub fn account(&self, user: UserId) -> Result<(), ApiError> {
+        let Some(users) = &self.0 else {
+            return Ok(());
+        };
+        users.sweep();
+        users.account.count(user, NonZeroU32::MIN)
+    }
+
+    /// Counts a note that whoever has this token is about to write, if it is known who that is. Says whether it was
+    /// counted, or needs not be.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Throttled`] when the user has written too many.
+    pub fn note_by(&self, token: &SecretHash) -> Result<bool, ApiError> {
+        let Some(users) = &self.0 else {
+            return Ok(true);
+        };
+        let known = users.tokens().get_mut(token).map(|(user, asked)| {
+            *asked = Instant::now();
+            *user
+        });
+        match known {
+            Some(user) => self.notes(user, 1).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Remembers whose a good token is, for [`Self::note_by`].
+    pub fn is_of(&self, token: SecretHash, user: UserId) {
+        if let Some(users) = &self.0 {
+            users.tokens().insert(token, (user, Instant::now()));
+        }
+    }
+}
+
+impl Users {
+    fn tokens(&self) -> MutexGuard<'_, HashMap<SecretHash, (UserId, Instant)>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets who has been quiet. Whoever finds another at it goes on.
+    fn sweep(&self) {
+        let Ok(mut swept) = self.swept.try_lock() else {
+            return;
+        };
+        if swept.elapsed() < SWEEP_EVERY {
+            return;
+        }
+        let before = *swept;
+        *swept = Instant::now();
+        self.tokens().retain(|_, (_, asked)| *asked >= before);
+        for limit in [&self.notes, &self.account] {
+            limit.limiter.retain_recent();
+            limit.limiter.shrink_to_fit();
+        }
+    }
+}
+
+impl Limit {
+    /// `burst` at once, and over time `rate` in each `period`.
+    fn new(name: &'static str, burst: u32, rate: u32, period: Duration) -> Option<Self> {
+        let (burst, rate) = NonZeroU32::new(burst).zip(NonZeroU32::new(rate))?;
+        let quota = Quota::with_period(period / rate.get())?.allow_burst(burst);
+        Some(Self {
+            name,
+            limiter: DefaultKeyedRateLimiter::keyed(quota),
+            clock: DefaultClock::default(),
+            burst,
+            refill: (period.as_secs() * u64::from(burst.get())).div_ceil(rate.get().into()),
+        })
+    }
+
+    fn count(&self, user: UserId, count: NonZeroU32) -> Result<(), ApiError> {
+        let wait = match self.limiter.check_key_n(&user, count) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(until)) => until.wait_time_from(self.clock.now()),
+            // More than were ever allowed at once: the settings see to it that no batch is.
+            Err(_) => Duration::from_secs(self.refill),
+        };
+        Err(ApiError::Throttled(Throttle {
+            limit: self.name,
+            quota: self.burst.get(),
+            window: self.refill,
+            seconds: Throttle::whole_seconds(wait),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(burst: u32, rate: u32) -> Limit {
+        Limit::new("x", burst, rate, Duration::from_hours(1)).unwrap()
+    }
+
+    #[test]
+    fn what_one_user_writes_is_not_counted_for_another() {
+        let limit = limit(2, 1);
+
+        let ones = [(); 3].map(|()| limit.count(UserId(1), NonZeroU32::MIN).is_ok());
+
+        assert_eq!(ones, [true, true, false]);
+        assert!(limit.count(UserId(2), NonZeroU32::MIN).is_ok());
+    }
+
+    #[test]
+    fn several_at_once_are_counted_together_or_not_at_all() {
+        let limit = limit(100, 1);
+        let many = NonZeroU32::new(60).unwrap();
+
+        let first = limit.count(UserId(1), many).is_ok();
+        let second = limit.count(UserId(1), many).is_ok();
+        let fewer = limit.count(UserId(1), NonZeroU32::new(40).unwrap()).is_ok();
+
+        assert_eq!([first, second, fewer], [true, false, true]);
+    }
+
+    #[test]
+    fn users_and_tokens_that_have_been_quiet_are_forgotten() {
+        let users = Users {
+            notes: limit(1, 3_600_000_000),
+            account: limit(1, 3_600_000_000),
+            tokens: Mutex::default(),
+            swept: Mutex::new(Instant::now()),
+        };
+        let token = SecretHash::of("a token");
+        let mut asked = Instant::now();
+        *users.swept.lock().unwrap() -= SWEEP_EVERY;
+        asked -= SWEEP_EVERY + SWEEP_EVERY;
+        users.tokens().insert(token, (UserId(1), asked));
+        users.notes.count(UserId(1), NonZeroU32::MIN).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+
+        users.sweep();
+
+        assert!(users.tokens().is_empty());
+        assert_eq!(users.notes.limiter.len(), 0);
+    }
+}
