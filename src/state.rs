@@ -11,12 +11,14 @@ use domain::accounts::dummy::Dummies;
 use domain::accounts::login::SessionPolicy;
 use domain::accounts::register::RegisterPolicy;
 use domain::clock::Clock;
-use domain::limits::{Limits, Rate};
+use domain::email::EmailAddress;
+use domain::limits::{Limits, Rate, RecordRefusal, Refusal};
 use domain::otp::KeyRing;
 use domain::password::{LengthRule, Password, PasswordHash};
 use domain::plans::NoteLimits;
 use domain::store::Store;
 use domain::token::SessionToken;
+use jiff::Timestamp;
 use runtime::hashing::{HashPool, NotHashed};
 use runtime::settings::{Http, Payments, Settings};
 
@@ -24,6 +26,7 @@ use crate::StartError;
 use crate::budget::Budget;
 use crate::buffer;
 use crate::dummies::CurrentDummies;
+use crate::error::ApiError;
 use crate::flood::Flood;
 use crate::meters::Meters;
 use crate::request::Origin;
@@ -186,6 +189,27 @@ impl AppState {
     ) -> Result<PasswordHash, NotHashed> {
         let slot = self.hashing.slot_of(&origin.actor.client)?;
         self.hashing.hash(&slot, password).await
+    }
+
+    /// The answer to a request that a limit refuses before anything is hashed for it. Recorded as if the use case had
+    /// refused it; `email`: whom that keeps from a mail.
+    pub async fn refuse_early(
+        &self,
+        origin: &Origin,
+        refusal: Refusal,
+        email: Option<&EmailAddress>,
+        now: Timestamp,
+    ) -> ApiError {
+        let record = RecordRefusal {
+            actor: origin.actor.clone(),
+            email: email.map(|email| email.key().clone()),
+            limit: refusal.limit,
+            now,
+        };
+        match self.store.write_by(origin.write_by, record).await {
+            Ok(()) => ApiError::throttled(refusal, now),
+            Err(error) => error.into(),
+        }
     }
 
     /// A request for a code, with what holds for it.

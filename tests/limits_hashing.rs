@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use crate::support::{Builder, PASSWORD, Person, TestApp};
+use crate::support::{Answer, Builder, PASSWORD, Person, TestApp};
 
 /// One thread and seven places to wait: eight slots, two of them for one client.
 fn small_pool() -> Builder {
@@ -89,5 +89,94 @@ async fn without_limits_one_client_may_hold_every_slot() {
     let logins = join_all((0..8).map(|_| app.client.login("ada", &ada.password))).await;
 
     assert!(logins.iter().all(|answer| answer.status == 200));
+    app.finish().await;
+}
+
+/// A request that a limit refuses costs no hash: of many at once none waits for the pool, where some would be answered
+/// 503.
+async fn assert_all<F: Future<Output = Answer>>(requests: impl Iterator<Item = F>, status: u16) {
+    let answers = join_all(requests).await;
+
+    let others: Vec<_> = answers.iter().filter(|one| one.status != status).collect();
+    assert!(others.is_empty(), "{}", others[0].shown());
+}
+
+#[tokio::test]
+async fn a_client_over_its_registrations_costs_no_hash_and_is_recorded() {
+    let app = small_pool()
+        .limit("registrations_per_hour", 1)
+        .start()
+        .await;
+    app.client.registered(&Person::new("ada")).await;
+    let people: Vec<_> = (0..30).map(|n| Person::new(&format!("bob{n}"))).collect();
+
+    assert_all(people.iter().map(|person| app.client.register(person)), 429).await;
+
+    let mut rows = app.rows().await;
+    let recorded = "select detail from audit where event = 'limited'";
+    assert_eq!(rows.texts(recorded).await, ["registrations"]);
+    rows.close().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_address_with_all_its_attempts_costs_no_hash() {
+    let app = small_pool()
+        .limit("live_attempts_per_address", 1)
+        .start()
+        .await;
+    let ada = Person::new("ada");
+    app.client.registered(&ada).await;
+
+    assert_all((0..30).map(|_| app.client.register(&ada)), 429).await;
+
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_costs_no_hash() {
+    let app = small_pool().limited().start().await;
+    app.client.registered(&Person::new("ada")).await;
+    let rival = Person::new("ada").at("rival@example.com");
+
+    assert_all((0..30).map(|_| app.client.register(&rival)), 400).await;
+
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_over_its_wrong_codes_costs_no_hash_when_it_resets() {
+    let app = small_pool().limit("wrong_codes_per_hour", 1).start().await;
+    let reset = || app.client.reset("ada@example.com", "123456", PASSWORD);
+    assert_eq!(reset().await.status, 400);
+
+    assert_all((0..30).map(|_| reset()), 429).await;
+
+    app.finish().await;
+}
+
+/// It is not counted as a wrong code, so that no limit would ever stop it.
+#[tokio::test]
+async fn what_is_no_address_costs_no_hash_when_it_resets() {
+    let app = small_pool().limited().start().await;
+    let reset = || app.client.reset("no address", "123456", PASSWORD);
+
+    assert_all((0..30).map(|_| reset()), 400).await;
+
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_user_over_the_codes_costs_no_hash_when_the_address_is_to_change() {
+    let app = small_pool()
+        .limit("code_requests_per_minute", 1)
+        .start()
+        .await;
+    let session = app.member(&Person::new("ada")).await;
+    let request = || session.request_email("next@example.com", PASSWORD);
+    assert_eq!(request().await.status, 200);
+
+    assert_all((0..30).map(|_| request()), 429).await;
+
     app.finish().await;
 }

@@ -1,6 +1,6 @@
 //! What the routes around codes have in common: asking for one, and what is said of a wrong one.
 
-use domain::accounts::code::{RequestCode, Requested, Whose};
+use domain::accounts::code::{Presented, RequestCode, Requested, Whose};
 use domain::email::EmailAddress;
 use domain::otp::Purpose;
 use domain::store::Write;
@@ -43,6 +43,23 @@ pub(super) async fn ask_by_email(
         asking: state.asking(origin),
     };
     ask(state, origin, request).await
+}
+
+/// Refuses a code that would not be compared, before a password is hashed for it.
+pub(super) async fn refuse_early(
+    state: &AppState,
+    origin: &Origin,
+    presented: &Presented,
+) -> Result<(), ApiError> {
+    let mut view = state.store.view().await?;
+    let refused = presented.refusal(view.as_mut()).await?;
+    drop(view);
+    match refused {
+        Some(refusal) => Err(state
+            .refuse_early(origin, refusal, None, presented.now)
+            .await),
+        None => Ok(()),
+    }
 }
 
 /// Asks for a code. Whether one was mailed is told to nobody.

@@ -6,7 +6,8 @@ use axum::{Extension, Json};
 use domain::accounts::password::ChangePassword;
 use domain::accounts::profile::{ConfirmEmailChange, EmailChange, RequestEmailChange};
 use domain::accounts::reauthentication::Asked;
-use domain::id::MailId;
+use domain::email::EmailAddress;
+use domain::id::{MailId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -104,6 +105,7 @@ async fn request_email_change(
     };
     let asked = Asked::ToChangeEmail;
     state.writes.account(session.user.id)?;
+    refuse_early(&state, &origin, session.user.id, &email).await?;
     let Proof { counted, .. } = prove(&state, &origin, &session.user, asked, password).await?;
     let request = RequestEmailChange {
         user: session.user,
@@ -115,6 +117,26 @@ async fn request_email_change(
     Ok(Json(Message {
         message: "OTP sent to the new email address.",
     }))
+}
+
+/// Refuses a code that would not be mailed, before the password is checked for it.
+async fn refuse_early(
+    state: &AppState,
+    origin: &Origin,
+    user: UserId,
+    email: &EmailAddress,
+) -> Result<(), ApiError> {
+    let mut view = state.store.view().await?;
+    let asking = state.asking(origin);
+    let refused = asking.refusal(view.as_mut(), email, Some(user)).await?;
+    drop(view);
+    match refused {
+        Some(refusal) => {
+            let now = state.clock.now();
+            Err(state.refuse_early(origin, refusal, Some(email), now).await)
+        }
+        None => Ok(()),
+    }
 }
 
 /// The address of an account was changed.

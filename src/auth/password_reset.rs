@@ -80,13 +80,15 @@ async fn confirm(
     let Some(password) = form.password("new_password", state.rules.password, &[]) else {
         return Err(form.into_error());
     };
-    let (email, code) = (form.email("email"), form.code("otp"));
-    let hash = state.hashed(password.clone(), &origin).await?;
-    let (Some(email), Some(code)) = (email, code) else {
+    // What is no address, or no code, needs no hash: that says nothing of any account.
+    let (Some(email), Some(code)) = (form.email("email"), form.code("otp")) else {
         return Err(codes::WRONG);
     };
-    let presented = state.presented(code, &origin);
-    let now = presented.now;
+    let mut presented = state.presented(code, &origin);
+    codes::refuse_early(&state, &origin, &presented).await?;
+    let hash = state.hashed(password.clone(), &origin).await?;
+    let now = state.clock.now();
+    presented.now = now;
     let reset = ResetPassword {
         email,
         presented,

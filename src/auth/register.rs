@@ -67,6 +67,7 @@ async fn register(
         return Err(form.into_error());
     };
     let shown = email.as_typed().to_owned();
+    refuse_early(&state, &origin, (&username, &email)).await?;
     let hash = state.hashed(password, &origin).await?;
     let now = state.clock.now();
     let registration = Register::new(
@@ -89,6 +90,29 @@ async fn register(
         }
         Registered::Taken { username, email } => Err(Form::taken(username, email)),
         Registered::TooMany(refusal) => Err(ApiError::throttled(refusal, now)),
+    }
+}
+
+/// Refuses what would be refused, before the password is hashed for it.
+async fn refuse_early(
+    state: &AppState,
+    origin: &Origin,
+    whom: (&Username, &EmailAddress),
+) -> Result<(), ApiError> {
+    let (client, policy, now) = (
+        &origin.actor.client,
+        &state.rules.register,
+        state.clock.now(),
+    );
+    let mut view = state.store.view().await?;
+    let refused = Register::refused(view.as_mut(), whom, client, policy, now).await?;
+    drop(view);
+    match refused {
+        Some(Registered::TooMany(refusal)) => {
+            Err(state.refuse_early(origin, refusal, Some(whom.1), now).await)
+        }
+        Some(Registered::Taken { username, email }) => Err(Form::taken(username, email)),
+        Some(Registered::Accepted { .. }) | None => Ok(()),
     }
 }
 

@@ -11,16 +11,19 @@ mod logins;
 use std::fmt;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 pub use self::budgets::mailbox_counters;
-pub(crate) use self::budgets::{Spend, spend};
-pub(crate) use self::guesses::{code_form, guessed_at, guessed_right, guessed_wrong, may_guess};
+pub(crate) use self::budgets::{Spend, reached, spend};
+pub(crate) use self::guesses::{
+    code_form, guessed_at, guessed_right, guessed_wrong, guesses_refused, may_guess,
+};
 pub(crate) use self::logins::LoginCounters;
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailKey;
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, Write};
 
 /// So many in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +122,7 @@ pub enum Passage {
 }
 
 /// The refusal that lasts longest.
-fn longest(refusals: impl IntoIterator<Item = Refusal>) -> Option<Refusal> {
+pub(crate) fn longest(refusals: impl IntoIterator<Item = Refusal>) -> Option<Refusal> {
     refusals.into_iter().max_by_key(|refusal| refusal.retry_at)
 }
 
@@ -140,6 +143,28 @@ pub(crate) async fn note_refusal(
         tx.record(&Entry { email, ..entry }).await?;
     }
     Ok(())
+}
+
+/// Records a refusal that was found before anything was counted, as the use case would have recorded it.
+#[derive(Debug)]
+pub struct RecordRefusal {
+    /// Who was refused.
+    pub actor: Actor,
+    /// Whom it kept from a mail.
+    pub email: Option<EmailKey>,
+    /// The limit that was reached.
+    pub limit: &'static str,
+    /// When.
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for RecordRefusal {
+    type Out = ();
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        note_refusal(tx, &self.actor, self.email.as_ref(), self.limit, self.now).await
+    }
 }
 
 #[cfg(test)]

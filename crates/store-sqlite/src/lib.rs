@@ -18,6 +18,7 @@ mod error;
 pub mod floor;
 mod import;
 pub mod inspect;
+mod limits;
 mod mail_rows;
 mod mails;
 mod mend;

@@ -8,24 +8,11 @@ use domain::id::UserId;
 use domain::store::{Records, StoreError};
 use jiff::Timestamp;
 
-use crate::access::{Access, Connected, micros, time};
+use crate::access::{Access, Connected, micros};
 use crate::error::store_error;
 
 #[async_trait]
 impl<C: Connected> Records for Access<C> {
-    async fn hits(&mut self, key: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
-        let since = micros(since);
-        let hits = sqlx::query_scalar!(
-            "select at from limit_hits where key = ? and at > ? order by at, n",
-            key,
-            since
-        )
-        .fetch_all(&mut *self.0)
-        .await
-        .map_err(store_error)?;
-        Ok(hits.into_iter().map(time).collect())
-    }
-
     async fn hit(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError> {
         let now = micros(now);
         sqlx::query!(

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use super::code::{ChallengeDraw, CodeFor};
 use super::{Attempt, CodePolicy, LiveAttempt, NewAttempt, Owner, User};
 use crate::audit::{Actor, Entry, Event};
+use crate::client::ClientKey;
 use crate::email::EmailAddress;
 use crate::id::{MailId, RegistrationId};
 use crate::limits::{self, Limits, Passage, Rate, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{KeyId, Purpose};
 use crate::password::PasswordHash;
-use crate::store::{StoreError, Tx, Write};
+use crate::store::{StoreError, Tx, View, Write};
 use crate::token::ChallengeHandle;
 use crate::username::Username;
 
@@ -97,6 +98,37 @@ impl Register {
             handle: ChallengeHandle::generate(),
             mail: MailId::generate(),
         }
+    }
+
+    /// What stands against a registration now, if something does: asked before its password is hashed, which costs
+    /// much. It is what the use case finds when it is applied, and counts nothing. Whether the address has an account
+    /// is not looked at, unless the settings reveal that.
+    pub async fn refused(
+        view: &mut dyn View,
+        (username, email): (&Username, &EmailAddress),
+        client: &ClientKey,
+        policy: &RegisterPolicy,
+        now: Timestamp,
+    ) -> Result<Option<Registered>, StoreError> {
+        let username_taken = view.name_is_taken(username.key(), email.key(), now).await?;
+        let email_taken =
+            policy.reveal_registered && view.user_by_email(email.key()).await?.is_some();
+        if username_taken || email_taken {
+            return Ok(Some(Registered::Taken {
+                username: username_taken,
+                email: email_taken,
+            }));
+        }
+        let live = view.live_attempts(email.key(), now).await?;
+        if let Some(refusal) = policy.too_many(&live, client) {
+            return Ok(Some(Registered::TooMany(refusal)));
+        }
+        let Some(limits) = &policy.limits else {
+            return Ok(None);
+        };
+        let spends = limits.registration(email, client);
+        let refusals = limits::reached(view, &spends, now).await?;
+        Ok(limits::longest(refusals).map(Registered::TooMany))
     }
 
     fn attempt(&self, decoy: bool) -> NewAttempt {
@@ -215,28 +247,10 @@ impl Write for Register {
 impl Register {
     /// First the attempts that are alive, then the budgets: a refusal costs none of them.
     async fn passage(&self, tx: &mut dyn Tx, live: &[LiveAttempt]) -> Result<Passage, StoreError> {
-        if let Some(most) = self.policy.live_attempts {
-            let all = live.iter().map(|attempt| attempt.ends).collect();
-            let own = live
-                .iter()
-                .filter(|attempt| attempt.client == self.actor.client)
-                .map(|attempt| attempt.ends)
-                .collect();
-            let refused = [(all, most), (own, most.div_ceil(2))]
-                .into_iter()
-                .filter_map(|(ends, most)| Some((frees(ends, most)?, most)));
-            if let Some((retry_at, most)) = refused.max() {
-                let email = Some(self.email.key());
-                limits::note_refusal(tx, &self.actor, email, LIVE_ATTEMPTS, self.now).await?;
-                return Ok(Passage::Refused(Refusal {
-                    limit: LIVE_ATTEMPTS,
-                    rate: Rate {
-                        most,
-                        window: self.policy.codes.life,
-                    },
-                    retry_at,
-                }));
-            }
+        if let Some(refusal) = self.policy.too_many(live, &self.actor.client) {
+            let email = Some(self.email.key());
+            limits::note_refusal(tx, &self.actor, email, refusal.limit, self.now).await?;
+            return Ok(Passage::Refused(refusal));
         }
         match &self.policy.limits {
             Some(limits) => {
@@ -245,6 +259,31 @@ impl Register {
             }
             None => Ok(Passage::Granted),
         }
+    }
+}
+
+impl RegisterPolicy {
+    /// Why an address may have no more live attempts, or none of this client, if that is so.
+    fn too_many(&self, live: &[LiveAttempt], client: &ClientKey) -> Option<Refusal> {
+        let most = self.live_attempts?;
+        let all = live.iter().map(|attempt| attempt.ends).collect();
+        let own = live
+            .iter()
+            .filter(|attempt| attempt.client == *client)
+            .map(|attempt| attempt.ends)
+            .collect();
+        let refused = [(all, most), (own, most.div_ceil(2))]
+            .into_iter()
+            .filter_map(|(ends, most)| Some((frees(ends, most)?, most)));
+        let (retry_at, most) = refused.max()?;
+        Some(Refusal {
+            limit: LIVE_ATTEMPTS,
+            rate: Rate {
+                most,
+                window: self.codes.life,
+            },
+            retry_at,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::UserId;
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, View};
 
 /// One thing to count: a limit and whom it is counted for.
 #[derive(Debug)]
@@ -26,6 +26,20 @@ impl Spend {
     }
 }
 
+/// The limits of these that are reached. Counts nothing.
+pub(crate) async fn reached(
+    view: &mut dyn View,
+    spends: &[Spend],
+    now: Timestamp,
+) -> Result<Vec<Refusal>, StoreError> {
+    let mut refusals = Vec::new();
+    for spend in spends {
+        let hits = view.hits(&spend.key, now - spend.rate.window).await?;
+        refusals.extend(Refusal::over(spend.limit, spend.rate, &hits, now));
+    }
+    Ok(refusals)
+}
+
 /// Counts all of them, or none if one is exhausted. `email`: whom a refusal keeps from a mail.
 pub(crate) async fn spend(
     tx: &mut dyn Tx,
@@ -34,11 +48,7 @@ pub(crate) async fn spend(
     spends: &[Spend],
     now: Timestamp,
 ) -> Result<Passage, StoreError> {
-    let mut refusals = Vec::new();
-    for spend in spends {
-        let hits = tx.hits(&spend.key, now - spend.rate.window).await?;
-        refusals.extend(Refusal::over(spend.limit, spend.rate, &hits, now));
-    }
+    let refusals = reached(tx, spends, now).await?;
     let names: Vec<&str> = refusals.iter().map(|refusal| refusal.limit).collect();
     if let Some(refusal) = longest(refusals) {
         note_refusal(tx, actor, Some(email), &names.join(" "), now).await?;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Limits, Passage, Refusal, Spend, key_of, note_refusal};
+use super::{Limits, Passage, Refusal, Spend, key_of, longest, note_refusal, reached};
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::email::EmailKey;
 use crate::otp::{CodeForm, Purpose};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, View};
 
 impl Limits {
     fn wrong_codes(&self, client: &ClientKey) -> Spend {
@@ -24,16 +24,25 @@ pub(crate) async fn may_guess(
     actor: &Actor,
     now: Timestamp,
 ) -> Result<Passage, StoreError> {
-    let Some(limits) = limits else {
+    let Some(refusal) = guesses_refused(tx, limits, &actor.client, now).await? else {
         return Ok(Passage::Granted);
     };
-    let spend = limits.wrong_codes(&actor.client);
-    let hits = tx.hits(&spend.key, now - spend.rate.window).await?;
-    let Some(refusal) = Refusal::over(spend.limit, spend.rate, &hits, now) else {
-        return Ok(Passage::Granted);
-    };
-    note_refusal(tx, actor, None, spend.limit, now).await?;
+    note_refusal(tx, actor, None, refusal.limit, now).await?;
     Ok(Passage::Refused(refusal))
+}
+
+/// Why a client may present no code now, if it may not. Counts nothing.
+pub(crate) async fn guesses_refused(
+    view: &mut dyn View,
+    limits: Option<&Limits>,
+    client: &ClientKey,
+    now: Timestamp,
+) -> Result<Option<Refusal>, StoreError> {
+    let Some(limits) = limits else {
+        return Ok(None);
+    };
+    let refusals = reached(view, &[limits.wrong_codes(client)], now).await?;
+    Ok(longest(refusals))
 }
 
 /// A code was wrong.

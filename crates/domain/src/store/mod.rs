@@ -23,7 +23,7 @@ use crate::operator::Interventions;
 use crate::payments::Payments;
 use crate::plans::Plans;
 
-pub use self::rows::{Attempts, Challenges, Mails, Records, Sessions, Users};
+pub use self::rows::{Attempts, Challenges, Mails, ReadLimits, Records, Sessions, Users};
 pub use self::view::View;
 
 /// Why the store did not do what was asked. In every case nothing was changed.

@@ -64,9 +64,12 @@ pub trait Users: Send {
     ) -> Result<bool, StoreError>;
 }
 
-/// Registrations' rows: attempts that wait for their code.
+/// What decides whether somebody is refused. Part of what can be read, so that it can be asked before work that costs
+/// much; what is written is decided again, in its transaction.
 #[async_trait]
-pub trait Attempts: Send {
+pub trait ReadLimits: Send {
+    /// When something was counted under a key after `since`, the oldest first.
+    async fn hits(&mut self, key: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
     /// Whether somebody else than the owner of `email` has the name: a user, or a live attempt.
     async fn name_is_taken(
         &mut self,
@@ -80,6 +83,11 @@ pub trait Attempts: Send {
         email: &EmailKey,
         now: Timestamp,
     ) -> Result<Vec<LiveAttempt>, StoreError>;
+}
+
+/// Registrations' rows: attempts that wait for their code.
+#[async_trait]
+pub trait Attempts: Send {
     /// Adds an attempt.
     async fn insert_attempt(&mut self, attempt: &NewAttempt) -> Result<(), StoreError>;
     /// The live attempts of an address, newest first. Decoys are among them.
@@ -203,8 +211,6 @@ pub trait Mails: Send {
 /// The ledger of what counts against limits, and the record of security events.
 #[async_trait]
 pub trait Records: Send {
-    /// When something was counted under a key after `since`, the oldest first.
-    async fn hits(&mut self, key: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
     /// Counts something under a key.
     async fn hit(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError>;
     /// Takes back what was counted under a key, all of it or one at a time.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::StoreError;
+use super::{ReadLimits, StoreError};
 use crate::accounts::admin::UserFilter;
 use crate::accounts::dummy::HashKinds;
 use crate::accounts::import::Basis;
@@ -23,7 +23,7 @@ use crate::username::NameKey;
 
 /// What can be read, inside a unit of work as well as outside.
 #[async_trait]
-pub trait View: Inquiries + ReadNotes + Send {
+pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
     /// The user with that address.
     async fn user_by_email(&mut self, email: &EmailKey) -> Result<Option<User>, StoreError>;
     /// The account that a login means, by address or by name; see [`crate::accounts::login`].

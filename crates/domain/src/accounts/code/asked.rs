@@ -11,7 +11,7 @@ use crate::id::{ChallengeId, MailId, UserId};
 use crate::limits::{self, Limits, Passage, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{KeyId, Purpose};
-use crate::store::{StoreError, Tx, Write};
+use crate::store::{StoreError, Tx, View, Write};
 
 /// Somebody asks for a code: who, when, and what holds for it.
 #[derive(Debug)]
@@ -77,6 +77,22 @@ impl Asking {
         };
         let spends = limits.code_request(email, &self.actor.client, user);
         limits::spend(tx, &self.actor, email.key(), &spends, self.now).await
+    }
+
+    /// The limit that stands against a code for this address now, if one does: for work that costs much and comes
+    /// before it is counted. Counts nothing, and is the same for every address that has or has no account.
+    pub async fn refusal(
+        &self,
+        view: &mut dyn View,
+        email: &EmailAddress,
+        user: Option<UserId>,
+    ) -> Result<Option<Refusal>, StoreError> {
+        let Some(limits) = &self.limits else {
+            return Ok(None);
+        };
+        let spends = limits.code_request(email, &self.actor.client, user);
+        let refusals = limits::reached(view, &spends, self.now).await?;
+        Ok(limits::longest(refusals))
     }
 
     /// The challenge to mail, and when it ends.

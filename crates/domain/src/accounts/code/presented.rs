@@ -8,7 +8,7 @@ use crate::email::EmailKey;
 use crate::id::UserId;
 use crate::limits::{self, Limits, Passage, Refusal};
 use crate::otp::{CodeForm, KeyRing, Purpose};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, View};
 
 /// A code as somebody presents it, and what it is checked with.
 #[derive(Debug)]
@@ -45,6 +45,12 @@ impl Presented {
         tx: &mut dyn Tx,
     ) -> Result<Passage, StoreError> {
         limits::may_guess(tx, self.limits.as_ref(), &self.actor, self.now).await
+    }
+
+    /// Why the client may present no code now, if it may not: for work that costs much and comes before the code is
+    /// looked at. Counts nothing.
+    pub async fn refusal(&self, view: &mut dyn View) -> Result<Option<Refusal>, StoreError> {
+        limits::guesses_refused(view, self.limits.as_ref(), &self.actor.client, self.now).await
     }
 
     /// Counts a wrong code for the client, and records it. `user`: whose it was not, if the address has one.

@@ -1,0 +1,79 @@
+//! What decides whether somebody is refused, for whoever asks before it counts.
+
+use async_trait::async_trait;
+use domain::accounts::LiveAttempt;
+use domain::email::EmailKey;
+use domain::store::{ReadLimits, StoreError};
+use domain::username::NameKey;
+use jiff::Timestamp;
+
+use crate::access::{Access, Connected, micros, time};
+use crate::error::store_error;
+
+#[async_trait]
+impl<C: Connected> ReadLimits for Access<C> {
+    async fn hits(&mut self, key: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
+        let since = micros(since);
+        let hits = sqlx::query_scalar!(
+            "select at from limit_hits where key = ? and at > ? order by at, n",
+            key,
+            since
+        )
+        .fetch_all(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(hits.into_iter().map(time).collect())
+    }
+
+    async fn name_is_taken(
+        &mut self,
+        name: &NameKey,
+        email: &EmailKey,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (name, email, now) = (name.as_str(), email.as_str(), micros(now));
+        let taken = sqlx::query_scalar!(
+            r#"select exists (select 1 from users where username_key = ?1)
+                   or exists (
+                       select 1 from registrations
+                       where username_key = ?1 and email_key <> ?2
+                         and ended_at is null and expires_at > ?3
+                   ) as "taken!: bool""#,
+            name,
+            email,
+            now
+        )
+        .fetch_one(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(taken)
+    }
+
+    async fn live_attempts(
+        &mut self,
+        email: &EmailKey,
+        now: Timestamp,
+    ) -> Result<Vec<LiveAttempt>, StoreError> {
+        let (email, now) = (email.as_str(), micros(now));
+        let rows = sqlx::query!(
+            r#"select registrations.client as "client!", max(challenges.expires_at) as "ends!: i64"
+               from registrations join challenges on challenges.registration_id = registrations.id
+               where registrations.email_key = ?1 and registrations.ended_at is null
+                 and registrations.expires_at > ?2 and challenges.expires_at > ?2
+                 and challenges.used_at is null and challenges.ended_at is null
+               group by registrations.id"#,
+            email,
+            now
+        )
+        .fetch_all(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| LiveAttempt {
+                client: row.client.into(),
+                ends: time(row.ends),
+            })
+            .collect())
+    }
+}
