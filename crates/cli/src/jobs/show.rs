@@ -285,6 +285,7 @@ mod tests {
             ],
         };
         let record = Recorded {
+            id: 1,
             at: at(10),
             event: "admin".to_owned(),
             request_id: "one".to_owned(),

@@ -168,6 +168,7 @@ mod tests {
 
     fn event(event: &str, seconds: i64, detail: &str) -> Recorded {
         Recorded {
+            id: 1,
             at: at(seconds),
             event: event.to_owned(),
             request_id: "r-1".to_owned(),
