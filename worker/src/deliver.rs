@@ -16,10 +16,12 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use tokio::time::timeout;
 
+use crate::destinations::{Admission, Destinations};
+use crate::jitter::jitter;
 use crate::mail::{Code, Content, Outgoing, build};
 use crate::outcome::Outcome;
 use crate::queue::Ending;
-use crate::smtp::{Mark, Reach, Relays, Try, Verdict, classify};
+use crate::smtp::{Mark, Reach, Relays, Stage, Try, Verdict, classify, fails_at_recipient};
 
 /// While this worker lacks the key that makes the code.
 const KEY_PAUSE: Duration = Duration::from_secs(30);
@@ -37,6 +39,8 @@ pub struct Delivery {
     pub keys: Arc<KeyRing>,
     /// For how long nothing is sent to an address that the relay has refused for good; zero: never that.
     pub suppress: Duration,
+    /// Which recipients and domains relays hang at.
+    pub destinations: Destinations,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -53,6 +57,14 @@ impl Delivery {
         {
             return settled(mail, outcome);
         }
+        if let Admission::Later(wait, why) = self.destinations.admit(&mail.to, mail.slow) {
+            let again_at = self.clock.now() + wait.mul_f64(1.1 + 0.1 * jitter());
+            let outcome = Outcome::waiting(format!("put off without an attempt: {why}"), again_at);
+            return settled(mail, outcome.slow(true));
+        }
+        let Some(stay) = self.relays.lane().stay(mail.slow, self.age(mail)) else {
+            return Ending::Held;
+        };
         let content = match self.content(mail) {
             Ok(content) => content,
             Err(outcome) => return settled(mail, *outcome),
@@ -76,11 +88,13 @@ impl Delivery {
         };
         let now = || self.clock.now();
         let reaches = (self.relays)
-            .hand_over(mail.claim.mail, &envelope, &message, ask, now)
+            .hand_over_within(Some(&stay), mail.claim.mail, &envelope, &message, ask, now)
             .await;
+        drop(stay);
         let Some(last) = reaches.last() else {
             return Ending::Held;
         };
+        self.learn(mail, &last.attempt);
         if let Some(Marked::Lost(_)) = refusal {
             return Ending::Lost;
         }
@@ -96,6 +110,20 @@ impl Delivery {
             .map(|reach| record(reach, outcome.state))
             .collect();
         settled(mail, Outcome { records, ..outcome })
+    }
+
+    /// Keeps in mind whether the relay hangs at the recipient.
+    fn learn(&self, mail: &Claimed, attempt: &Try) {
+        if fails_at_recipient(attempt) {
+            self.destinations.failed(mail.claim.mail, &mail.to);
+        } else if attempt.reply().is_some() && attempt.stage >= Stage::Rcpt {
+            self.destinations.answered(&mail.to);
+        }
+    }
+
+    fn age(&self, mail: &Claimed) -> Duration {
+        let age = self.clock.now().duration_since(mail.created);
+        Duration::try_from(age).unwrap_or_default()
     }
 
     fn content(&self, mail: &Claimed) -> Result<Content, Box<Outcome>> {

@@ -11,6 +11,7 @@
 //! 6. [`outcome`] turns that into a state, and it goes back to the ledger, which settles it together with others.
 
 pub mod deliver;
+pub mod destinations;
 mod jitter;
 pub mod mail;
 pub mod meters;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
 use deliver::Delivery;
+use destinations::Destinations;
 use meters::Lookup;
 use queue::gate::Gate;
 use queue::hands::HandsLayer;
@@ -87,9 +89,9 @@ pub async fn run(
         Arc::clone(&clock),
         Claimant {
             worker: name.clone(),
-            // A hand without a connection could only hold a mail back.
-            hands: (settings.worker.concurrency).min(settings.smtp.max_connections),
+            hands: slots(settings),
             keys: keys.clone(),
+            lane: relays.lane().clone(),
         },
         Gate::of(relays.changes()),
         shutdown.clone(),
@@ -213,16 +215,22 @@ fn keep(settings: &Settings) -> Keep {
     }
 }
 
+/// How many mails are in flight at once. One without a connection could only hold a mail back.
+fn slots(settings: &Settings) -> usize {
+    (settings.worker.concurrency).min(settings.smtp.max_connections)
+}
+
 fn delivery(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Delivery, WorkerError> {
     let keys = &settings.secret_keys;
     let relays = (settings.smtp.relays.iter())
         .map(|url| relay(url, &settings.smtp))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Delivery {
-        relays: Relays::new(relays, Arc::clone(&clock)),
+        relays: Relays::new(relays, slots(settings), Arc::clone(&clock)),
         from: sender(&settings.smtp)?,
         keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
         suppress: settings.worker.suppress_refused,
+        destinations: Destinations::default(),
         clock,
     })
 }

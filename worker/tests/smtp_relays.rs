@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn relays(relays: impl IntoIterator<Item = Relay>) -> Relays {
-    Relays::new(relays.into_iter().collect(), Arc::new(SystemClock))
+    Relays::new(relays.into_iter().collect(), 32, Arc::new(SystemClock))
 }
 
 async fn hand_over(relays: &Relays) -> Vec<Reach> {
@@ -318,4 +318,36 @@ async fn a_mail_that_finds_no_connection_for_long_goes_back_untried() {
     assert!(hanging.is_some());
     assert!(reaches.is_empty(), "{reaches:?}");
     assert_eq!(server.heard().connections, 0);
+}
+
+#[tokio::test]
+async fn a_mail_at_whose_recipient_a_relay_hangs_is_not_taken_to_the_next_one() {
+    let first = Scripted::start([on("RCPT", Act::Hang)]).await;
+    let second = Scripted::start([good()]).await;
+    let relays = Relays::new(
+        [&first, &second]
+            .map(|server| server.relay(RelayOptions::default()))
+            .into(),
+        2,
+        Arc::new(SystemClock),
+    );
+    let stay = |slow| relays.lane().stay(slow, Duration::ZERO).unwrap();
+    let (_only_place, newcomer) = (stay(true), stay(false));
+
+    let mark = async { Mark::Go };
+    let (mail, envelope) = (MailId::generate(), envelope());
+    let reaches = relays
+        .hand_over_within(
+            Some(&newcomer),
+            mail,
+            &envelope,
+            MESSAGE,
+            mark,
+            Timestamp::now,
+        )
+        .await;
+
+    assert_eq!(verdicts(&reaches), [Verdict::PutOff]);
+    assert_eq!(second.heard().connections, 0);
+    assert_eq!(relays.standings()[0].state, RelayState::Closed);
 }

@@ -122,6 +122,12 @@ impl Priority {
             Self::Notice => 0,
         }
     }
+
+    /// The number of a slow mail, at whose recipient a relay has hung or broken off. Negative.
+    #[must_use]
+    pub fn slow_rank(self) -> i64 {
+        i64::from(self.rank()) - 20
+    }
 }
 
 /// A stored word that this version does not know.

@@ -38,6 +38,8 @@ pub struct Claimed {
     pub tries: u32,
     /// Tries that ended without a readable answer after the final dot.
     pub cut_offs: u32,
+    /// Whether a relay has hung or broken off at its recipient: it is sent on the slow lane.
+    pub slow: bool,
     /// The challenge whose code it carries.
     pub challenge: Option<MailChallenge>,
     /// Why nothing is to be sent to its address, if so.
@@ -96,6 +98,8 @@ pub struct Settlement {
     pub counted: bool,
     /// Whether the try ended without a readable answer after the final dot.
     pub cut_off: bool,
+    /// Whether the mail's next attempt is claimed as a slow one ([`Turn::slow`]).
+    pub slow: bool,
     /// What relays and we said to each other: one record for each relay that was reached for, in that order.
     pub records: Vec<TryRecord>,
     /// Until when nothing is sent to the address, because a relay has refused it for good. Kept with what the
@@ -169,8 +173,14 @@ pub struct Turn {
     pub marks: Vec<Claim>,
     /// Claims that were not begun and go back without a try.
     pub releases: Vec<Claim>,
-    /// How many mails may be claimed.
+    /// How many mails may be claimed, slow ones aside. The oldest come first.
     pub claim: u32,
+    /// How many of these are the newest due ones instead, so that a backlog of mails that all hang delays no new mail.
+    pub newest: u32,
+    /// How many slow mails may be claimed beside them.
+    pub slow: u32,
+    /// Whether the claimed mails are to show that a relay works again: the newest that have not failed come first.
+    pub trial: bool,
     /// Which mails may be claimed.
     pub keys: Keys,
 }
@@ -189,10 +199,12 @@ pub struct TurnReport {
 /// What waits in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// Something may be claimed now.
+    /// A mail that is not slow may be claimed now.
     pub now: bool,
-    /// When the next thing that waits for its time may be claimed.
+    /// When the next one that waits for its time may be claimed.
     pub next: Option<Timestamp>,
+    /// When the first slow mail may be claimed, or could have been.
+    pub slow: Option<Timestamp>,
 }
 
 /// A worker's sign of life.

@@ -34,6 +34,15 @@ impl Gate {
         }
     }
 
+    /// Whether slow mails may be claimed: while the queue is held they go beside a trial, where one is wanted.
+    #[must_use]
+    pub fn allows_slow(&self) -> bool {
+        match self.permits() {
+            Permits::All => true,
+            Permits::Trials { wanted, .. } => wanted > 0,
+        }
+    }
+
     /// Whether the queue is held: what is claimed now is a trial.
     #[must_use]
     pub fn is_held(&self) -> bool {

@@ -87,6 +87,8 @@ pub enum End {
     Unfit(String),
     /// No readable answer: a timeout, a reset, garbage. One readable sentence.
     Failed(String),
+    /// We gave it up before its time limit, because other mails needed the connection. One readable sentence.
+    Cut(String),
 }
 
 impl End {
@@ -98,6 +100,7 @@ impl End {
             Self::Stopped(why) => Self::Stopped(clean(&why)),
             Self::Unfit(why) => Self::Unfit(clean(&why)),
             Self::Failed(why) => Self::Failed(clean(&why)),
+            Self::Cut(why) => Self::Cut(clean(&why)),
         }
     }
 }
@@ -117,7 +120,7 @@ impl Try {
     pub fn reply(&self) -> Option<&Reply> {
         match &self.end {
             End::Accepted(reply) | End::Refused(reply) => Some(reply),
-            End::Stopped(_) | End::Unfit(_) | End::Failed(_) => None,
+            End::Stopped(_) | End::Unfit(_) | End::Failed(_) | End::Cut(_) => None,
         }
     }
 
@@ -127,7 +130,7 @@ impl Try {
     pub fn text(&self) -> &str {
         match &self.end {
             End::Accepted(reply) | End::Refused(reply) => &reply.text,
-            End::Stopped(why) | End::Unfit(why) | End::Failed(why) => why,
+            End::Stopped(why) | End::Unfit(why) | End::Failed(why) | End::Cut(why) => why,
         }
     }
 }
@@ -139,6 +142,7 @@ impl fmt::Display for Try {
             End::Accepted(reply) => write!(f, "{relay} accepted the mail: {reply}"),
             End::Refused(reply) => write!(f, "{relay} answered at {stage}: {reply}"),
             End::Stopped(why) => write!(f, "stopped before the message was sent: {why}"),
+            End::Cut(why) => write!(f, "{relay} was slow at {stage}: {why}"),
             End::Unfit(why) | End::Failed(why) => write!(f, "{relay} failed at {stage}: {why}"),
         }
     }

@@ -24,6 +24,9 @@ pub enum Verdict {
     RelayRefusesUs,
     /// The dot was written and no clear yes or no came back: at most one more try.
     Ambiguous,
+    /// The relay took long over this recipient, and other mails needed the connection: another attempt is made
+    /// later, on the slow lane. No attempt is counted.
+    PutOff,
     /// We stopped by ourselves before sending a byte of the message.
     Stopped,
 }
@@ -39,6 +42,7 @@ impl Verdict {
             Self::RelayTrouble => "relay_trouble",
             Self::RelayRefusesUs => "relay_refuses_us",
             Self::Ambiguous => "ambiguous",
+            Self::PutOff => "put_off",
             Self::Stopped => "stopped",
         }
     }
@@ -88,8 +92,9 @@ pub fn classify(attempt: &Try) -> Verdict {
         End::Accepted(reply) | End::Refused(reply) => by_reply(attempt.stage, reply),
         End::Stopped(_) => Verdict::Stopped,
         End::Unfit(_) => Verdict::RelayRefusesUs,
-        End::Failed(_) if attempt.dot_written => Verdict::Ambiguous,
-        End::Failed(_) => Verdict::RelayTrouble,
+        End::Failed(_) | End::Cut(_) if attempt.dot_written => Verdict::Ambiguous,
+        End::Cut(_) if attempt.stage >= Stage::Rcpt => Verdict::PutOff,
+        End::Failed(_) | End::Cut(_) => Verdict::RelayTrouble,
     }
 }
 
@@ -167,6 +172,20 @@ fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
         432 | 502 | 503 => Verdict::RelayTrouble,
         ..500 => Verdict::RecipientLater,
         _ => Verdict::RecipientRefused,
+    }
+}
+
+/// Whether the relay hung, broke off or said 421 once it knew the recipient, and before it had the message: another
+/// mail may fare well meanwhile.
+#[must_use]
+pub fn fails_at_recipient(attempt: &Try) -> bool {
+    match classify(attempt) {
+        Verdict::PutOff => true,
+        Verdict::RelayTrouble => {
+            let says_so = attempt.reply().is_none_or(|reply| reply.code == 421);
+            says_so && matches!(attempt.stage, Stage::Rcpt | Stage::Data)
+        }
+        _ => false,
     }
 }
 

@@ -77,7 +77,7 @@ impl Connection {
         let mut connection = match target.security {
             RelaySecurity::Plaintext => greet(target, Wire::plain(stream, peer), trail).await?,
             RelaySecurity::ImplicitTls => {
-                trail.stage = Stage::Tls;
+                trail.reach(Stage::Tls);
                 let limit = target.timeouts.tls_and_auth;
                 let stream = timeout(limit, start_tls(target, stream))
                     .await
@@ -86,7 +86,7 @@ impl Connection {
             }
             RelaySecurity::StartTls => {
                 let plain = greet(target, Wire::plain(stream, peer), trail).await?;
-                trail.stage = Stage::Tls;
+                trail.reach(Stage::Tls);
                 let limit = target.timeouts.tls_and_auth;
                 let wire = timeout(limit, plain.upgrade(target))
                     .await
@@ -95,7 +95,7 @@ impl Connection {
             }
         };
         if let Some(credentials) = &target.credentials {
-            trail.stage = Stage::Auth;
+            trail.reach(Stage::Auth);
             let limit = target.timeouts.tls_and_auth;
             timeout(limit, connection.authenticate(credentials, limit))
                 .await
@@ -180,22 +180,23 @@ impl Connection {
         trail.watch(self.wire.dot_written());
         let positive = |code| (200..300).contains(&code);
 
-        trail.stage = Stage::Mail;
+        trail.reach(Stage::Mail);
         let mail = Mail::new(Some(envelope.from.clone()), Vec::new());
-        expect(&self.command(timeouts.command, mail).await?, positive)?;
+        expect(&self.command(timeouts.envelope, mail).await?, positive)?;
 
-        trail.stage = Stage::Rcpt;
+        trail.reach(Stage::Rcpt);
         let rcpt = Rcpt::new(envelope.to.clone(), Vec::new());
-        expect(&self.command(timeouts.command, rcpt).await?, positive)?;
+        expect(&self.command(timeouts.envelope, rcpt).await?, positive)?;
 
-        trail.stage = Stage::Data;
-        let response = self.command(timeouts.command, Data).await?;
+        trail.reach(Stage::Data);
+        let response = self.command(timeouts.data, Data).await?;
         expect(&response, |code| code == 354)?;
+        trail.waits();
         if let Mark::Stop(why) = mark.await {
             return Err(End::Stopped(why));
         }
 
-        trail.stage = Stage::Dot;
+        trail.reach(Stage::Dot);
         let response = answer(timeouts.final_dot, self.smtp.message(message)).await?;
         expect(&response, |code| code == 250)?;
         Ok(reply_of(&response))
@@ -256,10 +257,10 @@ async fn start_tls(target: &Target, stream: TcpStream) -> Result<TlsStream<TcpSt
 
 /// Waits for the greeting and says EHLO.
 async fn greet(target: &Target, wire: Wire, trail: &mut Trail) -> Result<Connection, End> {
-    trail.stage = Stage::Greeting;
+    trail.reach(Stage::Greeting);
     let stream = Box::new(wire.clone());
     let opened = AsyncSmtpConnection::connect_with_transport(stream, &target.hello);
-    let smtp = answer(target.timeouts.command, opened).await?;
+    let smtp = answer(target.timeouts.greeting, opened).await?;
     wire.opened();
     Ok(Connection {
         smtp,

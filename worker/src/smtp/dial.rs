@@ -66,14 +66,14 @@ pub(super) async fn dial(
     trail: &mut Trail,
 ) -> Result<(TcpStream, SocketAddr), End> {
     let limit = target.timeouts.connect;
-    trail.stage = Stage::Resolve;
+    trail.reach(Stage::Resolve);
     let found = timeout(limit, lookup_host((target.host.as_str(), target.port))).await;
     let mut addresses: Vec<SocketAddr> = match found {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => return Err(End::Failed(format!("its name has no address: {error}"))),
         Err(_) => return Err(no_answer(limit)),
     };
-    trail.stage = Stage::Connect;
+    trail.reach(Stage::Connect);
     target.addresses.sort(&mut addresses);
     first_that_answers(addresses, limit)
         .await

@@ -24,6 +24,7 @@ mod relay;
 mod relays;
 mod reply;
 mod room;
+mod slow_lane;
 mod tls;
 mod trail;
 mod wire;
@@ -33,12 +34,13 @@ use std::fmt;
 use lettre::Address;
 
 pub use attempt::{End, Mark, Stage, Try};
-pub use classify::{Verdict, classify, refuses_the_address};
+pub use classify::{Verdict, classify, fails_at_recipient, refuses_the_address};
 pub use options::{RelayOptions, Timeouts};
 pub use relay::{Connections, Inspected, Relay, RelayError, Slot};
 pub use relays::{LONGEST_HAND_OVER, Permits, Reach, Relays};
 pub use reply::Reply;
 pub use runtime::settings::{Credentials, RelaySecurity, RelayUrl};
+pub use slow_lane::{SlowLane, Stay};
 
 /// Who sends and who receives, as MAIL and RCPT say it: always one of each, so that a refusal
 /// is about exactly one recipient.

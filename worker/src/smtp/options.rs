@@ -44,16 +44,23 @@ impl Default for RelayOptions {
 
 /// The longest each stage of a try may take.
 ///
-/// RFC 5321 §4.5.3.2 suggests minutes; a code that lives ten minutes cannot wait that long,
-/// and a relay that needs them is better reported as sick.
+/// Near those of RFC 5321 §4.5.3.2, since a relay may ask the recipient's own server, or scan the message, before it
+/// answers. The [slow lane](super::SlowLane) keeps such mails from holding up others. Before the relay knows a
+/// recipient the limits are shorter: what hangs there hangs for every mail, and a code lives ten minutes.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// Finding the addresses of the relay's name, and then each address that is tried.
     pub connect: Duration,
     /// TLS (with the STARTTLS command), and then AUTH.
     pub tls_and_auth: Duration,
-    /// The greeting with EHLO (and EHLO again under STARTTLS), and then MAIL, RCPT, DATA and RSET each.
-    pub command: Duration,
+    /// The greeting with EHLO (and EHLO again under STARTTLS).
+    pub greeting: Duration,
+    /// RSET, by which an idle connection shows that it still works.
+    pub reset: Duration,
+    /// MAIL and RCPT each.
+    pub envelope: Duration,
+    /// DATA.
+    pub data: Duration,
     /// Sending the message and waiting for the answer to its final dot. Relays scan here.
     pub final_dot: Duration,
     /// Waiting for a connection to be free. A mail that waits longer goes back as it came: they all hang, and it
@@ -61,17 +68,23 @@ pub struct Timeouts {
     pub slot: Duration,
     /// All stages of one try together. Waiting for a free connection is not part of it.
     pub whole_try: Duration,
+    /// All stages of a probe together.
+    pub probe: Duration,
 }
 
 impl Timeouts {
     /// Those that a relay of the settings has.
     pub const USUAL: Self = Self {
         connect: Duration::from_secs(5),
-        tls_and_auth: Duration::from_secs(10),
-        command: Duration::from_secs(10),
-        final_dot: Duration::from_mins(1),
+        tls_and_auth: Duration::from_secs(30),
+        greeting: Duration::from_mins(1),
+        reset: Duration::from_secs(10),
+        envelope: Duration::from_mins(5),
+        data: Duration::from_mins(2),
+        final_dot: Duration::from_mins(10),
         slot: Duration::from_secs(20),
-        whole_try: Duration::from_secs(90),
+        whole_try: Duration::from_mins(20),
+        probe: Duration::from_secs(30),
     };
 }
 

@@ -23,6 +23,7 @@ use super::{
     dial::Addresses,
     pool::{GOODBYE, Pool},
     room::Room,
+    slow_lane::Stay,
     tls,
     trail::{Trail, no_answer},
 };
@@ -169,13 +170,15 @@ impl Relay {
         mark: impl Future<Output = Mark> + Send,
     ) -> Try {
         let slot = self.free().await;
-        self.send_in(&slot, envelope, message, mark).await
+        self.send_in(&slot, None, envelope, message, mark).await
     }
 
-    /// The same for a caller that has a slot already; it must be kept to the end.
+    /// The same for a caller that has a slot already; it must be kept to the end. `stay` says how long that may be
+    /// while other mails need the connection.
     pub async fn send_in(
         &self,
         _slot: &Slot,
+        stay: Option<&Stay>,
         envelope: &Envelope,
         message: &[u8],
         mark: impl Future<Output = Mark> + Send,
@@ -183,12 +186,27 @@ impl Relay {
         let begun = Instant::now();
         let mut trail = Trail::new();
         let limit = self.0.target.timeouts.whole_try;
+        let steps = trail.steps();
         let sent = self.0.attempt(envelope, message, mark, &mut trail);
-        let end = match timeout(limit, sent).await {
-            Ok(Ok(reply)) => End::Accepted(reply),
-            Ok(Err(end)) => end,
-            Err(_) => End::Failed(format!("the try as a whole took longer than {limit:?}")),
+        let is_over = async {
+            match stay {
+                Some(stay) => stay.is_over(steps).await,
+                None => std::future::pending().await,
+            }
         };
+        let end = tokio::select! {
+            // An answer counts even if it comes in the moment in which the attempt is cut.
+            biased;
+            sent = timeout(limit, sent) => match sent {
+                Ok(Ok(reply)) => End::Accepted(reply),
+                Ok(Err(end)) => end,
+                Err(_) => End::Failed(format!("the try as a whole took longer than {limit:?}")),
+            },
+            why = is_over => End::Cut(why.to_owned()),
+        };
+        if let (End::Accepted(_), Some(stay)) = (&end, stay) {
+            stay.accepted(trail.timing());
+        }
         let attempt = self.0.tell(&trail, end, begun);
         meters::tried(&attempt);
         attempt
@@ -214,7 +232,7 @@ impl Relay {
     pub async fn inspect(&self) -> Result<Inspected, Box<Try>> {
         let begun = Instant::now();
         let mut trail = Trail::new();
-        let limit = self.0.target.timeouts.whole_try;
+        let limit = self.0.target.timeouts.probe;
         let opened = timeout(limit, Connection::open(&self.0.target, &mut trail)).await;
         match opened.unwrap_or_else(|_| Err(no_answer(limit))) {
             Ok(connection) => {
@@ -250,7 +268,7 @@ impl Inner {
         let end = connection
             .hand_over(timeouts, envelope, message, mark, trail)
             .await;
-        if still_in_step(trail.stage, &end) {
+        if still_in_step(trail.stage(), &end) {
             self.pool.put(connection);
         }
         end
@@ -265,7 +283,7 @@ impl Inner {
             // From now on: what comes free while we look is not missed.
             change.as_mut().enable();
             if let Some(mut connection) = self.pool.take() {
-                if connection.reset(self.target.timeouts.command).await {
+                if connection.reset(self.target.timeouts.reset).await {
                     trail.reused = true;
                     return Ok(connection);
                 }
@@ -279,17 +297,19 @@ impl Inner {
                         return Ok(connection);
                     }
                     Err(End::Refused(reply))
-                        if Room::is_denied_by(trail.stage, &reply) && place.was_denied(&reply) =>
+                        if Room::is_denied_by(trail.stage(), &reply)
+                            && place.was_denied(&reply) =>
                     {
                         continue;
                     }
                     Err(end) => return Err(end),
                 },
             };
+            trail.waits();
             if timeout_at(patience.min(full_until), change).await.is_err()
                 && tokio::time::Instant::now() >= patience
             {
-                trail.stage = Stage::Greeting;
+                trail.reach(Stage::Greeting);
                 return Err(End::Refused(reply));
             }
         }
@@ -299,7 +319,7 @@ impl Inner {
         let attempt = Try {
             relay: self.name.clone(),
             reused: trail.reused,
-            stage: trail.stage,
+            stage: trail.stage(),
             end: end.cleaned(),
             dot_written: trail.dot_written(),
             duration: begun.elapsed(),
@@ -347,55 +367,4 @@ fn client_id(name: String) -> Result<ClientId, RelayError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::net::{TcpListener, TcpSocket};
-
-    use super::*;
-
-    /// A try at a host where nobody listens, and that host with its port.
-    async fn refused(host: &str) -> (Box<Try>, String) {
-        let taken = TcpSocket::new_v4().unwrap();
-        taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let name = format!("{host}:{}", taken.local_addr().unwrap().port());
-        let url = format!("smtp://{name}?tls=none").parse().unwrap();
-        let relay = Relay::new(url, RelayOptions::default()).unwrap();
-        (relay.probe().await.unwrap_err(), name)
-    }
-
-    #[tokio::test]
-    async fn a_failure_names_the_relay_once_and_its_text_not_at_all() {
-        let (attempt, relay) = refused("127.0.0.1").await;
-
-        assert_eq!(attempt.text(), "Connection refused (os error 111)");
-        assert_eq!(
-            attempt.to_string(),
-            format!("{relay} failed at connect: Connection refused (os error 111)")
-        );
-    }
-
-    #[tokio::test]
-    async fn an_address_whose_server_does_not_greet_comes_last_the_next_time() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let hangs_up = listener.local_addr().unwrap();
-        tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-        let url = format!("smtp://{hangs_up}?tls=none").parse().unwrap();
-        let relay = Relay::new(url, RelayOptions::default()).unwrap();
-
-        let attempt = relay.probe().await.unwrap_err();
-        let other = "127.0.0.2:25".parse().unwrap();
-        let mut addresses = [hangs_up, other];
-        relay.0.target.addresses.sort(&mut addresses);
-
-        assert_eq!(attempt.stage, Stage::Greeting);
-        assert_eq!(addresses, [other, hangs_up]);
-    }
-
-    #[tokio::test]
-    async fn a_failure_at_a_relay_with_a_name_tells_its_addresses() {
-        let (attempt, relay) = refused("localhost").await;
-
-        let port = relay.rsplit_once(':').unwrap().1;
-        let tried = format!("127.0.0.1:{port}: Connection refused");
-        assert!(attempt.text().contains(&tried), "{attempt}");
-    }
-}
+mod tests;

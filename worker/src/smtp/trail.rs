@@ -14,24 +14,89 @@ use std::{
 };
 
 use lettre::transport::smtp::{Error, response::Response};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
 use super::{End, Reply, Stage, reply::clean};
 
 /// The progress of one try.
 pub(super) struct Trail {
-    pub(super) stage: Stage,
+    step: watch::Sender<Step>,
+    timing: Timing,
     pub(super) reused: bool,
     dot_written: Arc<AtomicBool>,
 }
 
+/// The stage that a try is in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) stage: Stage,
+    /// Since when the relay owes an answer; not while the try waits for a connection.
+    pub(super) since: Option<Instant>,
+}
+
+impl Step {
+    /// For how long the relay has owed an answer.
+    pub(super) fn lasts(self) -> Option<Duration> {
+        self.since.map(|since| since.elapsed())
+    }
+}
+
+/// What a try's stages took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Timing {
+    /// The slowest stage before the end of data.
+    pub(super) slowest: Duration,
+    /// From the message's first byte to the answer to its end.
+    pub(super) end_of_data: Duration,
+}
+
 impl Trail {
     pub(super) fn new() -> Self {
-        Self {
+        let first = Step {
             stage: Stage::Resolve,
+            since: Some(Instant::now()),
+        };
+        Self {
+            step: watch::Sender::new(first),
+            timing: Timing::default(),
             reused: false,
             dot_written: Arc::default(),
         }
+    }
+
+    /// The stage that was reached.
+    pub(super) fn stage(&self) -> Stage {
+        self.step.borrow().stage
+    }
+
+    /// The next stage begins.
+    pub(super) fn reach(&mut self, stage: Stage) {
+        self.timing = self.timing();
+        let since = Some(Instant::now());
+        self.step.send_replace(Step { stage, since });
+    }
+
+    /// The try waits for a connection, or for the database: the relay owes nothing.
+    pub(super) fn waits(&mut self) {
+        self.timing = self.timing();
+        self.step.send_modify(|step| step.since = None);
+    }
+
+    /// How the stage changes.
+    pub(super) fn steps(&self) -> watch::Receiver<Step> {
+        self.step.subscribe()
+    }
+
+    /// What the stages took, the present one included.
+    pub(super) fn timing(&self) -> Timing {
+        let (mut timing, step) = (self.timing, *self.step.borrow());
+        let lasts = step.lasts().unwrap_or_default();
+        match step.stage {
+            Stage::Dot => timing.end_of_data = lasts,
+            _ => timing.slowest = timing.slowest.max(lasts),
+        }
+        timing
     }
 
     /// From now on this flag says whether the dot was written.

@@ -15,6 +15,7 @@ use smart_notes_worker::queue::gate::Gate;
 use smart_notes_worker::queue::hands::HandsLayer;
 use smart_notes_worker::queue::ledger::{Claimant, Ledger};
 use smart_notes_worker::queue::{Ending, LedgerHandle, MailBackend};
+use smart_notes_worker::smtp::SlowLane;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
@@ -40,6 +41,7 @@ where
             worker: "tests".to_owned(),
             hands: 4,
             keys: Keys::Any,
+            lane: SlowLane::of(4),
         },
         Gate::always_open(),
         shutdown.clone(),

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use runtime::shutdown::Shutdown;
 use smart_notes_worker::queue::gate::Gate;
 use smart_notes_worker::queue::ledger::{Claimant, Ledger};
+use smart_notes_worker::smtp::SlowLane;
 use tokio_util::sync::CancellationToken;
 
 use crate::rig::until;
@@ -32,7 +33,11 @@ struct Empty {
 impl Empty {
     fn new(next: Option<Timestamp>) -> Arc<Self> {
         Arc::new(Self {
-            due: Mutex::new(Due { now: false, next }),
+            due: Mutex::new(Due {
+                now: false,
+                next,
+                slow: None,
+            }),
             asked: AtomicU32::new(0),
             refuses: false,
         })
@@ -44,6 +49,7 @@ impl Empty {
             due: Mutex::new(Due {
                 now: true,
                 next: None,
+                slow: None,
             }),
             asked: AtomicU32::new(0),
             refuses: true,
@@ -144,6 +150,7 @@ fn start(queue: &Arc<Empty>, clock: &ManualClock) -> impl Sized {
             worker: "idle".to_owned(),
             hands: 8,
             keys: Keys::Any,
+            lane: SlowLane::of(8),
         },
         Gate::always_open(),
         Shutdown::new(),

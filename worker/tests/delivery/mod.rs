@@ -12,6 +12,7 @@ mod outages;
 mod plain;
 mod refusals;
 mod refused_turns;
+mod slow;
 mod stopping;
 mod suppressed;
 mod sweeping;

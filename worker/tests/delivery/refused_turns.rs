@@ -54,6 +54,7 @@ fn ledger_on(
         worker: "tests".to_owned(),
         hands: 4,
         keys: Keys::Any,
+        lane: smart_notes_worker::smtp::SlowLane::of(4),
     };
     let (clock, gate) = (Arc::clone(&rig.clock), Gate::always_open());
     let abandon = CancellationToken::new();

@@ -220,10 +220,14 @@ pub fn hasty() -> RelayOptions {
         timeouts: Timeouts {
             connect: stage,
             tls_and_auth: stage,
-            command: stage,
+            greeting: stage,
+            reset: stage,
+            envelope: stage,
+            data: stage,
             final_dot: stage,
             slot: stage,
             whole_try: Duration::from_secs(20),
+            probe: Duration::from_secs(20),
         },
         ..RelayOptions::default()
     }

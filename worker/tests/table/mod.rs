@@ -105,7 +105,7 @@ impl Scene {
     async fn row(&self) -> (Reach, Row) {
         let clock = ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap());
         let relay = Relay::new(self.url.clone(), self.options.clone()).unwrap();
-        let relays = Relays::new(vec![relay], Arc::new(clock));
+        let relays = Relays::new(vec![relay], 32, Arc::new(clock));
         let first = hand_over(&relays).await.expect("it is closed");
         let after_one = relays.standings()[0].state;
         for _ in 0..2 {
@@ -151,6 +151,7 @@ fn job(reach: &Reach) -> Job {
         deadline: Some(now + std::time::Duration::from_mins(10)),
         tries: 0,
         cut_offs: 0,
+        slow: false,
         challenge: None,
         suppressed: None,
     };

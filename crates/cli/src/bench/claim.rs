@@ -177,6 +177,7 @@ async fn settle(rig: &Rig, claimed: &[Claimed], state: MailState) -> anyhow::Res
         again_at: (!state.is_final()).then(|| now + LATER),
         counted: true,
         cut_off: false,
+        slow: false,
         records: vec![record(state, now)],
         suppress_until: None,
         at: now,

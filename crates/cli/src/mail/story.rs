@@ -28,7 +28,7 @@ pub fn of(story: &MailStory, around: Around<'_>) -> Vec<String> {
         sentences.push(tried(group, counted, mail, around.told));
         if !matches!(
             group[0].outcome.as_str(),
-            "relay_trouble" | "relay_refuses_us"
+            "relay_trouble" | "relay_refuses_us" | "put_off"
         ) {
             counted += group.len();
         }
@@ -70,8 +70,16 @@ fn tried(group: &[TryRecord], counted: usize, mail: &MailRecord, told: Told) -> 
             format!("{relay} refused the address for good {when}: `{said}`.")
         }
         "recipient_refused" => format!("{relay} refused the mail for good {when}: `{said}`."),
+        "relay_trouble" if matches!(one.stage.as_str(), "rcpt" | "data") => format!(
+            "{relay} failed at this recipient {often}, {when}, at the stage `{}`: `{said}`. That costs the mail no try.",
+            one.stage
+        ),
         "relay_trouble" => format!(
             "{relay} was out of order {often}, {when}, at the stage `{}`: `{said}`. That costs the mail no try.",
+            one.stage
+        ),
+        "put_off" => format!(
+            "{relay} did not answer in time {often}, {when}, at the stage `{}`, and other mails needed the connection: the mail was put off. That costs it no try.",
             one.stage
         ),
         "relay_refuses_us" => format!(

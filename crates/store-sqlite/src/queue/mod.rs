@@ -6,6 +6,8 @@
 //! group, over `json_each` or `jsonb_each` (which spares reading each element's text again for each of its fields).
 
 mod claim;
+mod claimed;
+mod due_jobs;
 mod fence;
 mod pause;
 mod rescue;
@@ -34,7 +36,7 @@ use crate::writer::Unit;
 
 use fence::Fence;
 
-pub(crate) use claim::life;
+pub(crate) use claimed::life;
 pub(crate) use pause::release_held;
 
 /// The queue's name: apalis's `job_type`.
@@ -63,8 +65,9 @@ impl JobQueue for Sqlite {
 
     async fn due(&self, keys: &Keys, now: Timestamp) -> Result<Due, StoreError> {
         let [code, notice] = Priority::ORDER.map(|priority| i64::from(priority.rank()));
+        let [slow_code, slow_notice] = Priority::ORDER.map(Priority::slow_rank);
         let (keys, at) = (claim::key_list(keys)?, micros(now));
-        // The condition on keys is that of the claim.
+        // The condition on keys is that of the claim. A slow mail was claimed before by a worker that had its key.
         let row = sqlx::query!(
             r#"select
                  (select run_at from Jobs indexed by idx_jobs_pending
@@ -79,28 +82,36 @@ impl JobQueue for Sqlite {
                  (select run_at from Jobs indexed by idx_jobs_pending
                   where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?3
                   order by run_at limit 1) as "notice: i64",
+                 (select run_at from Jobs indexed by idx_jobs_pending
+                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?6
+                  order by run_at limit 1) as "slow_code: i64",
+                 (select run_at from Jobs indexed by idx_jobs_pending
+                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?7
+                  order by run_at limit 1) as "slow_notice: i64",
                  exists (select 1 from pauses where kind = '' and ended_at is null) as "paused!: bool""#,
             QUEUE,
             code,
             notice,
             keys,
-            at
+            at,
+            slow_code,
+            slow_notice
         )
         .fetch_one(&self.readers)
         .await
         .map_err(store_error)?;
         // The commit that ends the pause wakes whoever watches.
-        let first = [row.code, row.notice]
-            .into_iter()
-            .flatten()
-            .min()
-            .filter(|_| !row.paused);
+        let first = |ranks: [Option<i64>; 2]| {
+            let first = ranks.into_iter().flatten().min();
+            first.filter(|at| !row.paused && *at < OUT_OF_REACH)
+        };
+        let time = |at| Timestamp::from_second(at).ok();
+        let next = first([row.code, row.notice]);
         let now = now.as_second();
         Ok(Due {
-            now: first.is_some_and(|at| at <= now),
-            next: first
-                .filter(|at| *at > now)
-                .and_then(|at| Timestamp::from_second(at).ok()),
+            now: next.is_some_and(|at| at <= now),
+            next: next.filter(|at| *at > now).and_then(time),
+            slow: first([row.slow_code, row.slow_notice]).and_then(time),
         })
     }
 
@@ -229,7 +240,7 @@ impl QueueWrite for TakeTurn {
         let mut void = settle::release(connection, worker, &turn.releases).await?;
         void.extend(late.iter().map(|settlement| settlement.claim));
         let lost = fence::losses(connection, void).await?;
-        let claimed = claim::claim(connection, worker, turn.claim, &turn.keys, *now).await?;
+        let claimed = claim::claim(connection, worker, turn, *now).await?;
         Ok(TurnReport {
             claimed,
             marks,

@@ -5,7 +5,6 @@
 //! is kept in the mail's row. Who resumes the kind gives it back; should the command be cut off, a worker's
 //! sweep does.
 
-use domain::mail::Priority;
 use domain::store::StoreError;
 use sqlx::SqliteConnection;
 
@@ -50,11 +49,10 @@ pub(super) async fn paused(connection: &mut SqliteConnection) -> Result<Paused, 
 pub(super) async fn hold(
     connection: &mut SqliteConnection,
     kinds: &str,
-    priority: Priority,
+    rank: i64,
     limit: i64,
     seconds: i64,
 ) -> Result<bool, StoreError> {
-    let rank = i64::from(priority.rank());
     let look = limit.max(LOOK);
     for _ in 0..LOOKS {
         let held = sqlx::query_scalar!(

@@ -5,14 +5,14 @@
 
 use std::collections::HashMap;
 
-use domain::mail::MailState;
+use domain::mail::{MailState, Priority};
 use domain::queue::{ChallengeLife, Claim, Loss, Marked, Settlement, TryRecord};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::claim::life;
+use super::claimed::life;
 use super::fence::{Fence, claim_rows, losses};
 use super::whole_second;
 use crate::access::micros;
@@ -29,6 +29,7 @@ struct Row<'a> {
     finished_at: Option<i64>,
     counted: u8,
     cut_off: u8,
+    slow: u8,
     status: &'static str,
     run_at: Option<i64>,
     done_at: Option<i64>,
@@ -64,6 +65,7 @@ impl<'a> Row<'a> {
             finished_at: is_final.then(|| micros(settlement.at)),
             counted: settlement.counted.into(),
             cut_off: settlement.cut_off.into(),
+            slow: settlement.slow.into(),
             status: job_status(settlement.state),
             run_at,
             done_at: is_final.then(|| settlement.at.as_second()),
@@ -145,16 +147,19 @@ pub(super) async fn settle(
     {
         suppress(connection, &rows).await?;
     }
+    let step = i64::from(Priority::Code.rank()) - Priority::Code.slow_rank();
     sqlx::query!(
         "update Jobs set
              status = j.value ->> 'status', run_at = coalesce(j.value ->> 'run_at', Jobs.run_at),
              lock_by = null, lock_at = null, done_at = j.value ->> 'done_at',
              attempts = Jobs.attempts - 1 + (j.value ->> 'counted'),
-             last_result = j.value ->> 'result'
+             last_result = j.value ->> 'result',
+             priority = Jobs.priority + ?3 * ((Jobs.priority < 0) - (j.value ->> 'slow'))
          from jsonb_each(?1) as j
          where Jobs.id = j.value ->> 'mail' and +Jobs.lock_by = ?2",
         rows,
-        worker
+        worker,
+        step
     )
     .execute(&mut *connection)
     .await

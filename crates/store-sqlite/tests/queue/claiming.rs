@@ -346,7 +346,7 @@ async fn a_released_claim_goes_back_without_a_try() {
 
 /// The statement that claims, as the source has it: planned here as it runs there.
 fn claiming_statement() -> &'static str {
-    include_str!("../../src/queue/claim.rs")
+    include_str!("../../src/queue/due_jobs.rs")
         .split("r#\"")
         .filter_map(|text| text.split_once("\"#"))
         .map(|(statement, _)| statement)

@@ -7,6 +7,7 @@ mod marking;
 mod pausing;
 mod rescuing;
 mod settling;
+mod slow;
 mod standing;
 mod suppressing;
 mod tending;

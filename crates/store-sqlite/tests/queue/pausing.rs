@@ -35,6 +35,7 @@ async fn release(store: &Store) -> usize {
 const NOTHING: Due = Due {
     now: false,
     next: None,
+    slow: None,
 };
 
 #[tokio::test]

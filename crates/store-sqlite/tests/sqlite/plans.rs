@@ -148,6 +148,8 @@ async fn no_statement_of_the_queue_or_of_who_looks_for_mails_takes_in_more_than_
         "payments.rs",
         "plans.rs",
         "queue/claim.rs",
+        "queue/claimed.rs",
+        "queue/due_jobs.rs",
         "queue/mod.rs",
         "queue/pause.rs",
         "queue/rescue.rs",
@@ -199,12 +201,12 @@ async fn no_list_sorts_more_than_what_was_asked_for_in_one_moment() {
 async fn what_is_due_is_found_by_the_index_of_pending_jobs() {
     let database = Database::new().await;
     let mut outside = database.outside().await;
-    let due: Vec<_> = ["queue/claim.rs", "queue/mod.rs"]
+    let due: Vec<_> = ["queue/due_jobs.rs", "queue/mod.rs"]
         .into_iter()
         .flat_map(statements)
         .filter(|statement| statement.contains("status = 'Pending' and lock_by is null"))
         .collect();
-    assert_eq!(due.len(), 2);
+    assert_eq!(due.len(), 4);
 
     for statement in due {
         let plan = plan(&mut outside, &statement).await;
@@ -213,10 +215,9 @@ async fn what_is_due_is_found_by_the_index_of_pending_jobs() {
                 .contains("INDEX idx_jobs_pending (job_type=? AND priority=?")
         });
         assert!(found, "{statement}\n{plan:#?}");
-        assert!(
-            !plan.iter().any(|step| step.what.contains("TEMP B-TREE")),
-            "{plan:#?}"
-        );
+        // A trial is chosen among the newest few, whose number a limit bounds.
+        let sorts = plan.iter().any(|step| step.what.contains("TEMP B-TREE"));
+        assert_eq!(sorts, statement.contains("as failed"), "{plan:#?}");
     }
 }
 

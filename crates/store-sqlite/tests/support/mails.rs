@@ -81,6 +81,7 @@ pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Settlement {
         again_at: None,
         counted: true,
         cut_off: false,
+        slow: false,
         records: Vec::new(),
         suppress_until: None,
         at,

@@ -100,10 +100,7 @@ impl Ledger {
                 }
             }
         }
-        let room = self.room(turn.settlements.len());
-        let claim = self.gate.allows(room, self.trials());
-        turn.keys = self.claimant.keys.clone();
-        turn.claim = u32::try_from(claim).unwrap_or(u32::MAX);
+        self.plan_claims(&mut turn);
         (turn, waiting)
     }
 
@@ -149,6 +146,7 @@ impl Ledger {
             again_at: outcome.again_at,
             counted: outcome.counted,
             cut_off: outcome.cut_off,
+            slow: outcome.slow,
             records: outcome.records,
             suppress_until: outcome.suppress_until,
             at: now,
@@ -193,7 +191,7 @@ impl Ledger {
                 created: mail.created,
                 marked: false,
                 cut_offs: mail.cut_offs,
-                trial: self.gate.is_held(),
+                trial: self.gate.is_held() && !mail.slow,
                 lost: false,
                 unanswered: None,
             };

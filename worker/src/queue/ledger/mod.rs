@@ -5,10 +5,11 @@
 //! to the disk serves many mails. Nothing is dropped when the database is busy: the same turn
 //! is taken again; only one that it would refuse for ever is taken apart.
 //!
-//! Here is when it takes a turn; what goes into one and what it brings stands in `books`, that it is
+//! Here is when it takes a turn; what goes into one and what it brings stands in `books`, which mails it claims in `claims`, that it is
 //! taken in the end in `taking`, and how handlers reach it in `handle`.
 
 mod books;
+mod claims;
 mod handle;
 mod taking;
 
@@ -27,7 +28,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
+use crate::smtp::SlowLane;
 use books::InHand;
+use claims::{Claims, may_claim};
 use handle::Message;
 pub use handle::{Ending, LedgerHandle};
 use taking::RETRY;
@@ -51,6 +54,8 @@ pub struct Claimant {
     pub hands: usize,
     /// Whose codes it can make.
     pub keys: Keys,
+    /// The places for attempts that take long.
+    pub lane: SlowLane,
 }
 
 /// The ledger, to be [`run`](Ledger::run) as a task of its own.
@@ -66,6 +71,7 @@ pub struct Ledger {
     claimed: mpsc::UnboundedSender<Claimed>,
     in_hand: HashMap<Claim, InHand>,
     pulse: Pulse,
+    claims: Claims,
     /// A hand came free without anything to settle.
     freed: bool,
     /// Until when messages are gathered for the next turn.
@@ -96,6 +102,7 @@ impl Ledger {
             claimed,
             in_hand: HashMap::new(),
             pulse: Pulse::of("the ledger"),
+            claims: Claims::default(),
             freed: false,
             gather: tokio::time::Instant::now(),
             closing: false,
@@ -119,17 +126,18 @@ impl Ledger {
             self.pulse.beat();
             let (turn, waiting) = self.prepare(messages.drain(..));
             let freed = std::mem::take(&mut self.freed);
-            if is_empty(&turn) && !((look || freed) && turn.claim > 0) {
+            if is_empty(&turn) && !((look || freed) && turn.claim + turn.slow > 0) {
                 // What was due is gone, or held: without this the wait above would be none at all.
                 if due.is_some_and(|at| at <= self.clock.now()) {
                     due = self.next_due().await;
                 }
                 continue;
             }
-            let asked = turn.claim as usize;
+            let (asked, asked_slow) = (turn.claim as usize, turn.slow as usize);
             let taken = self.take(turn).await?;
             self.gather = tokio::time::Instant::now() + GATHER;
-            let all_claimed = taken.report.claimed.len() < asked && !taken.refuses_claims;
+            let all_claimed =
+                self.learn(asked, asked_slow, &taken.report.claimed) && !taken.refuses_claims;
             self.account(taken, waiting);
             // With free hands left nothing more is due now; otherwise a settlement will bring the next turn. What
             // can't be claimed is looked at after the longest sleep.
@@ -150,7 +158,7 @@ impl Ledger {
         due: Option<Timestamp>,
     ) -> bool {
         let (free, trials) = (self.free(), self.trials());
-        let may_claim = self.gate.allows(free, trials) > 0;
+        let may_claim_any = may_claim(&self.gate, free, trials);
         let pause = match due {
             Some(at) => Duration::try_from(at.duration_since(self.clock.now()))
                 .unwrap_or_default()
@@ -165,10 +173,10 @@ impl Ledger {
             () = self.pulse.asked() => false,
             () = self.shutdown.cancelled(), if !stopping => false,
             () = self.gate.changed(), if free > 0 => {
-                self.gate.allows(free, trials) > 0 && self.anything_due().await
+                may_claim(&self.gate, free, trials) && self.anything_due().await
             }
-            () = sleep(pause), if may_claim => self.anything_due().await,
-            changed = watch.changed(), if may_claim => match changed {
+            () = sleep(pause), if may_claim_any => self.anything_due().await,
+            changed = watch.changed(), if may_claim_any => match changed {
                 Ok(()) => self.anything_due().await,
                 Err(error) => {
                     tracing::warn!(%error, "the queue can't be watched");
@@ -180,9 +188,13 @@ impl Ledger {
     }
 
     /// A cheap look before a transaction: most commits of the API are none of the queue's business.
-    async fn anything_due(&self) -> bool {
-        match self.queue.due(&self.claimant.keys, self.clock.now()).await {
-            Ok(due) => due.now,
+    async fn anything_due(&mut self) -> bool {
+        let now = self.clock.now();
+        match self.queue.due(&self.claimant.keys, now).await {
+            Ok(due) => {
+                self.knows(due);
+                (due.now && self.may_claim_usual()) || self.slow_room(self.free()) > 0
+            }
             Err(error) => {
                 tracing::warn!(%error, "the queue can't be read");
                 sleep(RETRY).await;
@@ -191,12 +203,15 @@ impl Ledger {
         }
     }
 
-    async fn next_due(&self) -> Option<Timestamp> {
-        match self.queue.due(&self.claimant.keys, self.clock.now()).await {
-            Ok(due) if due.now => Some(self.clock.now()),
-            Ok(due) => due.next,
-            Err(_) => None,
-        }
+    async fn next_due(&mut self) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let due = self.queue.due(&self.claimant.keys, now).await.ok()?;
+        self.knows(due);
+        let next = if due.now { Some(now) } else { due.next };
+        let next = next.filter(|_| self.may_claim_usual());
+        // A slow mail that finds no place is claimed when one comes free.
+        let slow = (due.slow).filter(|at| *at > now || self.slow_room(self.free()) > 0);
+        next.into_iter().chain(slow).min()
     }
 
     /// How many mails that were claimed while the queue was held are still on their way.

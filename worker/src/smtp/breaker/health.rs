@@ -29,6 +29,7 @@ impl Health {
                 Self::Healthy
             }
             Verdict::Stopped => Self::Unknown,
+            Verdict::PutOff => Self::Doubtful,
             Verdict::RelayTrouble | Verdict::Ambiguous if about_the_mail => Self::Doubtful,
             Verdict::RelayTrouble | Verdict::Ambiguous => Self::Sick,
             Verdict::RelayRefusesUs if about_the_mail => Self::DoubtfulRefusal,

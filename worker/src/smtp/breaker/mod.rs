@@ -16,7 +16,9 @@
 //!
 //! A relay that fails *at a mail* (from RCPT on) may fail at an address that a stranger has chosen for
 //! that. Such a try alone shows nothing: only three mails in a row at which it fails count, and
-//! no mail counts twice.
+//! no mail counts twice. Where it does not say that this is about us, nothing must have got through for a minute
+//! either. A mail at whose recipient it hung or broke off is no trial: it goes beside it, on the slow lane, so that a
+//! mail which has not failed finds the trial free.
 //!
 //! Pure: the time and the chance are arguments. [`Relays`](super::Relays) holds the breakers.
 
@@ -39,6 +41,9 @@ const STRIKES: usize = 3;
 /// and a relay that is slow to fail there are never three within the time.
 const WINDOW: Duration = Duration::from_secs(30);
 
+/// For so long after a mail got through a relay that fails at mails only is not out of order.
+const WORKS_FOR: Duration = Duration::from_mins(1);
+
 /// How a mail may go to the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
@@ -46,6 +51,8 @@ pub enum Pass {
     Free,
     /// As the one mail that shows whether the relay works again.
     Trial,
+    /// Beside the trial, because the mail is slow: only its success says something of the relay.
+    Aside,
 }
 
 /// What a report has changed.
@@ -68,6 +75,8 @@ pub enum Change {
 pub struct Breaker {
     state: State,
     strikes: Vec<Strike>,
+    /// When a mail got through last.
+    healthy: Option<Instant>,
     /// Trials of which nothing has been heard yet.
     under_way: usize,
 }
@@ -100,6 +109,7 @@ struct Strike {
     at: Instant,
     /// The mail, if the relay failed at that.
     mail: Option<MailId>,
+    health: Health,
 }
 
 impl Breaker {
@@ -155,8 +165,12 @@ impl Breaker {
     }
 
     /// The same, and the mail goes. A trial must be [reported](Self::tried) or [given up](Self::give_up_trial).
-    pub fn admit(&mut self, now: Instant) -> Option<Pass> {
+    /// A `slow` mail, at whose recipient a relay has hung or broken off, is no trial: it goes beside it.
+    pub fn admit(&mut self, slow: bool, now: Instant) -> Option<Pass> {
         let pass = self.would_admit();
+        if slow && pass == Some(Pass::Trial) {
+            return Some(Pass::Aside);
+        }
         if let (Some(Pass::Trial), State::HalfOpen { outage, trial }) = (pass, &mut self.state) {
             *trial = Trial::UnderWay;
             outage.wait_for_trial(now);
@@ -186,20 +200,23 @@ impl Breaker {
         if pass == Pass::Trial {
             self.under_way = self.under_way.saturating_sub(1);
         }
+        if health == Health::Healthy {
+            self.healthy = Some(now);
+        }
         match (pass, &mut self.state) {
             (Pass::Free, State::Closed) => {
                 self.count(mail, health, now);
-                let opens = health == Health::Refusing || self.strikes.len() >= STRIKES;
+                let opens = health == Health::Refusing || self.has_enough_strikes(now);
                 opens.then(|| self.open(Outage::new(health, reason, now, jitter)))
             }
             // It set out before the breaker opened. What holds now is for probes and trials to find out.
-            (Pass::Free, _) | (Pass::Trial, State::Closed) => None,
+            (Pass::Free, _) | (Pass::Trial | Pass::Aside, State::Closed) => None,
             // However late, and whatever became of other trials.
-            (Pass::Trial, _) if health == Health::Healthy => {
+            (Pass::Trial | Pass::Aside, _) if health == Health::Healthy => {
                 self.state = State::Closed;
                 Some(Change::Closed)
             }
-            (Pass::Trial, State::Open(_)) => None,
+            (Pass::Aside, _) | (Pass::Trial, State::Open(_)) => None,
             (Pass::Trial, State::HalfOpen { trial, .. }) if health == Health::Unknown => {
                 *trial = Trial::Wanted;
                 None
@@ -229,15 +246,32 @@ impl Breaker {
         let (at, strikes) = (now, &mut self.strikes);
         match health {
             Health::Healthy => strikes.retain(|strike| strike.mail.is_none() && recent(strike)),
-            Health::Sick => strikes.push(Strike { at, mail: None }),
+            Health::Sick => strikes.push(Strike {
+                at,
+                mail: None,
+                health,
+            }),
             Health::Doubtful | Health::DoubtfulRefusal => {
                 let mail = Some(mail);
                 if strikes.iter().all(|strike| strike.mail != mail) {
-                    strikes.push(Strike { at, mail });
+                    strikes.push(Strike { at, mail, health });
                 }
             }
             Health::Refusing | Health::Unknown => {}
         }
+    }
+
+    /// Whether there were so many failures of one kind that the relay is to blame. Many mails to recipients at which it
+    /// fails may come at once: they prove nothing while others get through.
+    fn has_enough_strikes(&self, now: Instant) -> bool {
+        let count = |health| {
+            let of = self.strikes.iter().filter(|strike| strike.health == health);
+            of.count()
+        };
+        let works = |at| now.saturating_duration_since(at) < WORKS_FOR;
+        count(Health::Sick) >= STRIKES
+            || count(Health::DoubtfulRefusal) >= STRIKES
+            || (count(Health::Doubtful) >= STRIKES && !self.healthy.is_some_and(works))
     }
 
     fn open(&mut self, outage: Outage) -> Change {

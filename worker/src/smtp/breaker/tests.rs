@@ -52,7 +52,7 @@ impl Scene {
     fn trial(&mut self, health: Health) -> Option<Change> {
         self.waits_for_probe();
         assert_eq!(self.breaker.probed_well(), Some(Change::HalfOpened));
-        assert_eq!(self.breaker.admit(self.now), Some(Pass::Trial));
+        assert_eq!(self.breaker.admit(false, self.now), Some(Pass::Trial));
         self.tries(MailId::generate(), Pass::Trial, health)
     }
 
@@ -69,13 +69,13 @@ fn three_tries_in_trouble_within_30_seconds_open_it_and_two_do_not() {
 
     assert_eq!(scene.comes(Health::Sick), None);
     assert_eq!(scene.after(15 * SECOND).comes(Health::Sick), None);
-    assert_eq!(scene.breaker.admit(scene.now), Some(Pass::Free));
+    assert_eq!(scene.breaker.admit(false, scene.now), Some(Pass::Free));
     let third = scene.after(14 * SECOND).comes(Health::Sick);
 
     assert_eq!(third, Some(Change::Opened(Pace::Trouble)));
     assert_eq!(scene.breaker.state(), RelayState::Open);
     assert_eq!(scene.breaker.reason(), Some("Sick"));
-    assert_eq!(scene.breaker.admit(scene.now), None);
+    assert_eq!(scene.breaker.admit(false, scene.now), None);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_relay_that_refuses_us_opens_it_at_once() {
     let first = scene.comes(Health::Refusing);
 
     assert_eq!(first, Some(Change::Opened(Pace::Refusal)));
-    assert_eq!(scene.breaker.admit(scene.now), None);
+    assert_eq!(scene.breaker.admit(false, scene.now), None);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_relay_that_works_or_of_which_nothing_was_learnt_stays_closed() {
         }
     }
 
-    assert_eq!(scene.breaker.admit(scene.now), Some(Pass::Free));
+    assert_eq!(scene.breaker.admit(false, scene.now), Some(Pass::Free));
 }
 
 #[test]
@@ -205,13 +205,13 @@ fn a_good_probe_lets_one_mail_through_and_its_success_closes_it() {
     assert_eq!(scene.breaker.probed_well(), Some(Change::HalfOpened));
     assert_eq!(scene.breaker.state(), RelayState::HalfOpen);
     assert_eq!(scene.breaker.next_probe(), None);
-    assert_eq!(scene.breaker.admit(scene.now), Some(Pass::Trial));
-    assert_eq!(scene.breaker.admit(scene.now), None, "one only");
+    assert_eq!(scene.breaker.admit(false, scene.now), Some(Pass::Trial));
+    assert_eq!(scene.breaker.admit(false, scene.now), None, "one only");
     let success = scene.tries(MailId::generate(), Pass::Trial, Health::Healthy);
 
     assert_eq!(success, Some(Change::Closed));
     assert_eq!(scene.breaker.reason(), None);
-    assert_eq!(scene.breaker.admit(scene.now), Some(Pass::Free));
+    assert_eq!(scene.breaker.admit(false, scene.now), Some(Pass::Free));
     assert_eq!(scene.comes(Health::Sick), None, "the count begins anew");
 }
 
@@ -229,7 +229,7 @@ fn a_trial_that_fails_opens_it_again() {
 
         assert_eq!(failure, Some(Change::Reopened(pace)), "{health:?}");
         assert_eq!(scene.breaker.state(), RelayState::Open);
-        assert_eq!(scene.breaker.admit(scene.now), None);
+        assert_eq!(scene.breaker.admit(false, scene.now), None);
     }
 }
 
@@ -253,12 +253,12 @@ fn a_trial_without_an_answer_leaves_room_for_another() {
     scene.waits_for_probe();
     scene.breaker.probed_well();
 
-    scene.breaker.admit(scene.now);
+    scene.breaker.admit(false, scene.now);
     scene.breaker.give_up_trial();
-    assert_eq!(scene.breaker.admit(scene.now), Some(Pass::Trial));
+    assert_eq!(scene.breaker.admit(false, scene.now), Some(Pass::Trial));
     scene.tries(MailId::generate(), Pass::Trial, Health::Unknown);
 
-    assert_eq!(scene.breaker.admit(scene.now), Some(Pass::Trial));
+    assert_eq!(scene.breaker.admit(false, scene.now), Some(Pass::Trial));
 }
 
 #[test]
@@ -270,10 +270,18 @@ fn while_a_trial_hangs_each_good_probe_lets_another_through_and_less_and_less_of
     let mut pauses = Vec::new();
     for under_way in 0..7 {
         assert_eq!(scene.breaker.under_way(), under_way);
-        assert_eq!(scene.breaker.admit(scene.now), Some(Pass::Trial));
-        assert_eq!(scene.breaker.admit(scene.now), None, "one for each probe");
+        assert_eq!(scene.breaker.admit(false, scene.now), Some(Pass::Trial));
+        assert_eq!(
+            scene.breaker.admit(false, scene.now),
+            None,
+            "one for each probe"
+        );
         pauses.push(scene.waits_for_probe().as_secs());
-        assert_eq!(scene.breaker.admit(scene.now), None, "not until it answers");
+        assert_eq!(
+            scene.breaker.admit(false, scene.now),
+            None,
+            "not until it answers"
+        );
         assert_eq!(scene.breaker.probed_well(), Some(Change::HalfOpened));
     }
 
@@ -285,14 +293,14 @@ fn while_a_trial_hangs_and_probes_fail_it_is_probed_on_and_no_other_goes() {
     let mut scene = Scene::opened(Health::Sick);
     scene.waits_for_probe();
     scene.breaker.probed_well();
-    scene.breaker.admit(scene.now);
+    scene.breaker.admit(false, scene.now);
 
     for _ in 0..5 {
         assert_eq!(scene.waits_for_probe(), 2 * SECOND);
         let now = scene.now;
         let failed = (scene.breaker).probed_badly(Health::Sick, "still down", now, 0.0);
         assert_eq!(failed, None);
-        assert_eq!(scene.breaker.admit(now), None);
+        assert_eq!(scene.breaker.admit(false, now), None);
     }
 }
 
@@ -301,12 +309,12 @@ fn a_probe_that_set_out_before_the_trial_lets_no_other_through() {
     let mut scene = Scene::opened(Health::Sick);
     scene.waits_for_probe();
     scene.breaker.probed_well();
-    scene.breaker.admit(scene.now);
+    scene.breaker.admit(false, scene.now);
 
     let late = scene.breaker.probed_well();
 
     assert_eq!(late, None);
-    assert_eq!(scene.breaker.admit(scene.now), None);
+    assert_eq!(scene.breaker.admit(false, scene.now), None);
 }
 
 #[test]
@@ -315,10 +323,10 @@ fn any_trial_that_succeeds_closes_it_even_after_another_has_failed() {
     let [hangs, fails] = [MailId::generate(), MailId::generate()];
     scene.waits_for_probe();
     scene.breaker.probed_well();
-    scene.breaker.admit(scene.now);
+    scene.breaker.admit(false, scene.now);
     scene.waits_for_probe();
     scene.breaker.probed_well();
-    scene.breaker.admit(scene.now);
+    scene.breaker.admit(false, scene.now);
 
     let failure = scene.tries(fails, Pass::Trial, Health::Doubtful);
     let success = scene.tries(hangs, Pass::Trial, Health::Healthy);

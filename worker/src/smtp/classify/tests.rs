@@ -266,3 +266,32 @@ fn a_250_elsewhere_than_after_the_dot_delivers_nothing() {
 
     assert_eq!(verdict(Rcpt, false, end), RelayTrouble);
 }
+
+#[test]
+fn an_attempt_that_was_cut_is_put_off_by_its_recipient_and_by_no_other_stage() {
+    let cut = || End::Cut(String::from("no answer yet"));
+
+    for stage in [Connect, Greeting, Mail] {
+        assert_eq!(verdict(stage, false, cut()), RelayTrouble);
+    }
+    for stage in [Rcpt, Data, Dot] {
+        assert_eq!(verdict(stage, false, cut()), PutOff);
+    }
+    assert_eq!(verdict(Dot, true, cut()), Ambiguous);
+}
+
+#[test]
+fn a_relay_fails_at_a_recipient_where_it_hangs_breaks_off_or_says_421() {
+    let busy = || End::Refused(Reply::new(421, "4.3.2 busy"));
+    let broke = || End::Failed(String::from("the connection broke"));
+    let throttled = End::Refused(Reply::new(450, "4.7.0 throttled"));
+    let fails = |stage, end| fails_at_recipient(&attempt(stage, false, end));
+
+    for stage in [Rcpt, Data] {
+        assert!(fails(stage, busy()) && fails(stage, broke()));
+    }
+    for stage in [Greeting, Mail] {
+        assert!(!fails(stage, busy()) && !fails(stage, broke()));
+    }
+    assert!(!fails(Rcpt, throttled), "that is about us");
+}

@@ -7,7 +7,7 @@ use domain::id::MailId;
 use domain::relay::RelayState;
 
 use super::super::breaker::{Health, Pass};
-use super::super::{Envelope, Mark, Slot, Try, classify};
+use super::super::{Envelope, Mark, Slot, Stay, Try, classify};
 use super::Relays;
 use crate::jitter::jitter;
 
@@ -39,12 +39,15 @@ impl Admitted {
     /// Hands the mail over.
     pub(super) async fn send(
         &self,
+        stay: Option<&Stay>,
         envelope: &Envelope,
         message: &[u8],
         mark: impl Future<Output = Mark> + Send,
     ) -> Try {
         let relay = &self.relays.0.relays[self.index];
-        relay.send_in(&self.slot, envelope, message, mark).await
+        relay
+            .send_in(&self.slot, stay, envelope, message, mark)
+            .await
     }
 
     /// Says what came of it. True: no more mails go to that relay for now.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::relay::FOR_ROOM;
-use super::super::{Envelope, Mark, Stage, Timeouts, Try, Verdict, classify};
+use super::super::{Envelope, Mark, Stage, Stay, Timeouts, Try, Verdict, classify};
 use super::Relays;
 
 /// Until when, from the beginning, a mail may set out for a relay, be it the first or another, waits for a connection
@@ -53,6 +53,22 @@ impl Relays {
         mark: impl Future<Output = Mark> + Send,
         now: impl Fn() -> Timestamp + Send,
     ) -> Vec<Reach> {
+        self.hand_over_within(None, mail, envelope, message, mark, now)
+            .await
+    }
+
+    /// The same for a mail that may keep its connection only for so long while others need it. Where another relay
+    /// could take the mail, one that does not answer before it knows the recipient is left sooner.
+    pub async fn hand_over_within(
+        &self,
+        stay: Option<&Stay>,
+        mail: MailId,
+        envelope: &Envelope,
+        message: &[u8],
+        mark: impl Future<Output = Mark> + Send,
+        now: impl Fn() -> Timestamp + Send,
+    ) -> Vec<Reach> {
+        let slow = stay.is_some_and(Stay::is_slow);
         let latest = Instant::now() + GO_ON;
         let asked = AtomicBool::new(false);
         let mut mark = pin!(async {
@@ -60,10 +76,13 @@ impl Relays {
             mark.await
         });
         let (mut reaches, mut tried) = (Vec::new(), Vec::new());
-        while let Some(admitted) = self.admit(mail, &tried, latest).await {
+        while let Some(admitted) = self.admit(mail, slow, &tried, latest).await {
             tried.push(admitted.index());
+            if let Some(stay) = stay {
+                stay.set_elsewhere(self.first_open_to(mail, &tried).is_some());
+            }
             let started = now();
-            let attempt = admitted.send(envelope, message, mark.as_mut()).await;
+            let attempt = admitted.send(stay, envelope, message, mark.as_mut()).await;
             let relay_is_open = admitted.report(mail, &attempt);
             let goes_on = matches!(
                 classify(&attempt),
@@ -125,7 +144,7 @@ mod tests {
     async fn a_mail_waits_for_the_next_relay_only_as_long_as_it_may_go_on() {
         let (first, _port, slot) = taken().await;
         let (second, _other_port, _kept) = taken().await;
-        let relays = Relays::new(vec![first, second], Arc::new(SystemClock));
+        let relays = Relays::new(vec![first, second], 32, Arc::new(SystemClock));
         let begun = Instant::now();
         tokio::spawn(async move {
             sleep(Duration::from_secs(19)).await;
@@ -141,7 +160,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_wait_for_a_connection_does_not_begin_anew_whenever_a_relay_changes() {
         let (relay, _port, _kept) = taken().await;
-        let relays = Relays::new(vec![relay], Arc::new(SystemClock));
+        let relays = Relays::new(vec![relay], 32, Arc::new(SystemClock));
         let changing = relays.clone();
         tokio::spawn(async move {
             for _ in 0..20 {

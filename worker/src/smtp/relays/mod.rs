@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::breaker::{Breaker, Change, Health, Pace, Pass};
-use super::{Connections, Relay, Try, classify};
+use super::{Connections, Relay, SlowLane, Try, classify};
 use crate::jitter::jitter;
 
 use admitted::Admitted;
@@ -47,6 +47,7 @@ struct Inner {
     relays: Vec<Relay>,
     breakers: Mutex<Vec<Watched>>,
     changes: watch::Sender<Permits>,
+    lane: SlowLane,
     clock: Arc<dyn Clock>,
 }
 
@@ -57,9 +58,9 @@ struct Watched {
 }
 
 impl Relays {
-    /// Relays that are all thought to work. The clock is for what people are shown.
+    /// Relays that are all thought to work, for so many attempts in flight. The clock is for what people are shown.
     #[must_use]
-    pub fn new(relays: Vec<Relay>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(relays: Vec<Relay>, slots: usize, clock: Arc<dyn Clock>) -> Self {
         let watched = |_| Watched {
             breaker: Breaker::default(),
             since: clock.now(),
@@ -67,6 +68,7 @@ impl Relays {
         Self(Arc::new(Inner {
             breakers: Mutex::new(relays.iter().map(watched).collect()),
             changes: watch::Sender::new(Permits::All),
+            lane: SlowLane::of(slots),
             relays,
             clock,
         }))
@@ -76,6 +78,12 @@ impl Relays {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<Permits> {
         self.0.changes.subscribe()
+    }
+
+    /// The places for attempts that take long.
+    #[must_use]
+    pub fn lane(&self) -> &SlowLane {
+        &self.0.lane
     }
 
     /// How we stand with each relay, in their order.
@@ -118,6 +126,7 @@ impl Relays {
     async fn admit(
         &self,
         mail: MailId,
+        slow: bool,
         tried: &[usize],
         latest: tokio::time::Instant,
     ) -> Option<Admitted> {
@@ -130,11 +139,13 @@ impl Relays {
             // Not from now on: relays may change every second.
             let until = latest.min(since + relay.patience());
             tokio::select! {
-                slot = relay.slot(until) => {
-                    let slot = slot?;
-                    let pass = self.change(index, |breaker| (breaker.admit(Instant::now()), None, None));
+                free = relay.slot(until) => {
+                    let free = free?;
+                    let pass = self.change(index, |breaker| {
+                        (breaker.admit(slow, Instant::now()), None, None)
+                    });
                     if let Some(pass) = pass {
-                        return Some(Admitted::new(self.clone(), index, slot, pass));
+                        return Some(Admitted::new(self.clone(), index, free, pass));
                     }
                 }
                 // While it waited the relay may have failed, or a better one may have come back.

@@ -8,7 +8,7 @@ use super::Relays;
 
 /// Probes under way at once, at most. A relay that swallows connections keeps each for seconds, and
 /// the next must not wait for it: it would find the relay back only then.
-const MOST: usize = 8;
+const MOST: usize = 16;
 
 impl Relays {
     /// Probes relays while their breakers are open. Runs until it is dropped.

@@ -107,6 +107,31 @@ fn what_a_relay_in_trouble_costs_is_no_try() {
 }
 
 #[test]
+fn a_mail_at_whose_recipient_the_relay_hangs_says_so_and_does_not_blame_the_relay() {
+    let slow = "no answer yet, and its connection was needed for other mails";
+    let mut tries = vec![
+        attempt(0, "relay_trouble", Some(421), "4.3.2 busy"),
+        attempt(6, "put_off", None, slow),
+        attempt(12, "put_off", None, slow),
+        attempt(20, "delivered", Some(250), "2.0.0 queued"),
+    ];
+    for one in &mut tries[..3] {
+        one.stage = "rcpt".to_owned();
+    }
+
+    let told = of(&story("delivered", tries), around());
+
+    assert_eq!(
+        told[1..4],
+        [
+            "The relay mx:25 failed at this recipient once, at 12:03:04, at the stage `rcpt`: `421 4.3.2 busy`. That costs the mail no try.",
+            "The relay mx:25 did not answer in time twice, at 12:03:10 and 12:03:16, at the stage `rcpt`, and other mails needed the connection: the mail was put off. That costs it no try.",
+            "The relay mx:25 accepted it at 12:03:24, 20 s after the request: `250 2.0.0 queued`.",
+        ]
+    );
+}
+
+#[test]
 fn a_mail_that_waits_says_for_what() {
     let mut waiting = story("waiting", Vec::new());
     let last = |story: &MailStory, around: Around<'_>| of(story, around)[1].clone();

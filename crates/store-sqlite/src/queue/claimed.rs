@@ -1,0 +1,195 @@
+//! What a handler needs to know of the mails that were claimed, in one statement.
+
+use std::error::Error;
+
+use domain::operator::Suppression;
+use domain::otp::CodeSeed;
+use domain::queue::{ChallengeLife, Claim, Claimed, MailChallenge};
+use domain::store::StoreError;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::claim::put_off;
+use crate::access::{micros, time};
+use crate::challenges::{form, owner};
+use crate::error::{store_error, unreadable};
+use crate::operator::SuppressionRow;
+
+/// Everything the handlers need, in one statement.
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    ids: &str,
+    now: Timestamp,
+) -> Result<Vec<Claimed>, StoreError> {
+    let at = micros(now);
+    let rows = sqlx::query_as!(
+        ClaimedRow,
+        r#"select mails.id, mails.claim_no, mails.kind, mails.recipient, mails.request_id,
+                  mails.created_at, mails.deadline_at, mails.tries, mails.cut_offs,
+                  challenges.id as "challenge_id?", challenges.registration_id as "registration_id?",
+                  challenges.user_id as "challenge_user_id?",
+                  challenges.purpose as "purpose?", challenges.generation as "generation?",
+                  challenges.nonce as "nonce?", challenges.key_id as "key_id?",
+                  challenges.long_code as "long_code?",
+                  challenges.expires_at as "expires_at?", challenges.superseded_at, challenges.used_at,
+                  challenges.ended_at, coalesce(registrations.username, users.username) as "username?: String",
+                  suppressions.since_at as "since_at?", suppressions.until_at as "until_at?",
+                  suppressions.mail_id as "refused_mail?", suppressions.relay as "relay?",
+                  suppressions.code as "code?", suppressions.enhanced as "enhanced?",
+                  suppressions.text as "text?"
+           from json_each(?1) as claimed
+           cross join mails on mails.id = claimed.value
+           left join challenges on challenges.id = mails.challenge_id
+           left join registrations on registrations.id = challenges.registration_id
+           left join users on users.id = challenges.user_id
+           left join suppressions
+                on suppressions.recipient_key = mails.recipient_key and suppressions.until_at > ?2
+           where +mails.state = 'sending'"#,
+        ids,
+        at
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let id = row.id.clone();
+        match row.read(now) {
+            Ok(mail) => claimed.push(mail),
+            Err(error) => {
+                tracing::error!(
+                    mail.id = id,
+                    error = &error as &dyn Error,
+                    "a mail can't be read"
+                );
+                put_off(connection, &id, now).await?;
+            }
+        }
+    }
+    Ok(claimed)
+}
+
+/// A claimed mail with its challenge, as columns.
+struct ClaimedRow {
+    id: String,
+    claim_no: i64,
+    kind: String,
+    recipient: String,
+    request_id: String,
+    created_at: i64,
+    deadline_at: Option<i64>,
+    tries: i64,
+    cut_offs: i64,
+    challenge_id: Option<String>,
+    registration_id: Option<String>,
+    challenge_user_id: Option<i64>,
+    purpose: Option<String>,
+    generation: Option<i64>,
+    nonce: Option<Vec<u8>>,
+    key_id: Option<String>,
+    long_code: Option<i64>,
+    expires_at: Option<i64>,
+    superseded_at: Option<i64>,
+    used_at: Option<i64>,
+    ended_at: Option<i64>,
+    username: Option<String>,
+    since_at: Option<i64>,
+    until_at: Option<i64>,
+    refused_mail: Option<String>,
+    relay: Option<String>,
+    code: Option<i64>,
+    enhanced: Option<String>,
+    text: Option<String>,
+}
+
+impl ClaimedRow {
+    fn read(self, now: Timestamp) -> Result<Claimed, StoreError> {
+        Ok(Claimed {
+            claim: Claim {
+                mail: self.id.parse().map_err(unreadable)?,
+                number: u32::try_from(self.claim_no).map_err(unreadable)?,
+            },
+            kind: self.kind.parse().map_err(unreadable)?,
+            challenge: self.challenge(now)?,
+            suppressed: self.suppressed()?,
+            to: self.recipient,
+            request_id: self.request_id,
+            created: time(self.created_at),
+            deadline: self.deadline_at.map(time),
+            tries: u32::try_from(self.tries).unwrap_or(u32::MAX),
+            cut_offs: u32::try_from(self.cut_offs).unwrap_or(u32::MAX),
+            slow: false,
+        })
+    }
+
+    fn suppressed(&self) -> Result<Option<Suppression>, StoreError> {
+        let (Some(since_at), Some(until_at), Some(mail_id)) =
+            (self.since_at, self.until_at, &self.refused_mail)
+        else {
+            return Ok(None);
+        };
+        let row = SuppressionRow {
+            since_at,
+            until_at,
+            mail_id: mail_id.clone(),
+            relay: self.relay.clone().unwrap_or_default(),
+            code: self.code,
+            enhanced: self.enhanced.clone(),
+            text: self.text.clone().unwrap_or_default(),
+        };
+        row.read().map(Some)
+    }
+
+    fn challenge(&self, now: Timestamp) -> Result<Option<MailChallenge>, StoreError> {
+        let owner = owner(self.registration_id.as_deref(), self.challenge_user_id)?;
+        let (Some(id), Some(owner), Some(purpose), Some(key), Some(nonce)) = (
+            &self.challenge_id,
+            owner,
+            &self.purpose,
+            &self.key_id,
+            &self.nonce,
+        ) else {
+            return Ok(None);
+        };
+        Ok(Some(MailChallenge {
+            id: id.parse().map_err(unreadable)?,
+            seed: CodeSeed {
+                key: key.clone().into(),
+                purpose: purpose.parse().map_err(unreadable)?,
+                subject: owner.subject(),
+                generation: self.generation.unwrap_or(0),
+                nonce: nonce.as_slice().try_into().map_err(unreadable)?,
+                form: form(self.long_code.unwrap_or(0)),
+            },
+            username: self.username.clone().unwrap_or_default(),
+            life: life(
+                self.used_at,
+                self.ended_at,
+                self.superseded_at,
+                self.expires_at.unwrap_or(0),
+                now,
+            ),
+        }))
+    }
+}
+
+/// What a challenge's columns say of its life. Being used says more than being expired.
+pub(crate) fn life(
+    used_at: Option<i64>,
+    ended_at: Option<i64>,
+    superseded_at: Option<i64>,
+    expires_at: i64,
+    now: Timestamp,
+) -> ChallengeLife {
+    if used_at.is_some() {
+        ChallengeLife::Used
+    } else if ended_at.is_some() {
+        ChallengeLife::Ended
+    } else if expires_at <= micros(now) {
+        ChallengeLife::Expired
+    } else if superseded_at.is_some() {
+        ChallengeLife::Replaced
+    } else {
+        ChallengeLife::Live
+    }
+}

@@ -1,0 +1,101 @@
+//! Finding due jobs of one class: by the index of pending jobs, from either end, or those that suit a trial.
+
+use domain::store::StoreError;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::QUEUE;
+use crate::access::micros;
+use crate::error::store_error;
+
+/// From which end due jobs of one class are taken.
+#[derive(Clone, Copy)]
+pub(super) enum From {
+    Oldest,
+    Newest,
+    /// The newest that have not failed, then the oldest of the others. Not the oldest that have not failed: a relay
+    /// may be out of order because it hangs at the recipients of a whole backlog.
+    Unfailed,
+}
+
+/// Finds due jobs of one class, as a list in JSON. With the class named, the index leads straight to those that are
+/// due, however many wait for a later time. A mail whose live code needs a key that is not among `keys` is left
+/// for a worker that has it; there is nothing to derive for a dead one.
+pub(super) async fn due_jobs(
+    connection: &mut SqliteConnection,
+    rank: i64,
+    from: From,
+    limit: i64,
+    keys: Option<&str>,
+    now: Timestamp,
+) -> Result<String, StoreError> {
+    let (seconds, at) = (now.as_second(), micros(now));
+    let found = match from {
+        From::Oldest => {
+            sqlx::query_scalar!(
+                r#"select json_group_array(due.id) as "ids!: String" from (
+               select id from Jobs indexed by idx_jobs_pending
+               where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
+                 and (?5 is null or not exists (
+                         select 1 from mails join challenges on challenges.id = mails.challenge_id
+                         where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
+                           and challenges.superseded_at is null and challenges.expires_at > ?6
+                           and challenges.key_id not in (select value from json_each(?5))))
+               order by run_at, id limit ?4 + 0) as due"#,
+                QUEUE,
+                rank,
+                seconds,
+                limit,
+                keys,
+                at
+            )
+            .fetch_one(connection)
+            .await
+        }
+        From::Newest => {
+            sqlx::query_scalar!(
+                r#"select json_group_array(due.id) as "ids!: String" from (
+               select id from Jobs indexed by idx_jobs_pending
+               where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
+                 and (?5 is null or not exists (
+                         select 1 from mails join challenges on challenges.id = mails.challenge_id
+                         where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
+                           and challenges.superseded_at is null and challenges.expires_at > ?6
+                           and challenges.key_id not in (select value from json_each(?5))))
+               order by run_at desc, id desc limit ?4 + 0) as due"#,
+                QUEUE,
+                rank,
+                seconds,
+                limit,
+                keys,
+                at
+            )
+            .fetch_one(connection)
+            .await
+        }
+        From::Unfailed => {
+            sqlx::query_scalar!(
+                r#"select json_group_array(id) as "ids!: String" from (
+               select id from (
+                   select id, run_at, last_result is not null as failed from Jobs indexed by idx_jobs_pending
+                   where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
+                 and (?5 is null or not exists (
+                         select 1 from mails join challenges on challenges.id = mails.challenge_id
+                         where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
+                           and challenges.superseded_at is null and challenges.expires_at > ?6
+                           and challenges.key_id not in (select value from json_each(?5))))
+                   order by run_at desc, id desc limit ?4 + 64) as due
+               order by failed, iif(failed, run_at, -run_at), id limit ?4 + 0) as due"#,
+                QUEUE,
+                rank,
+                seconds,
+                limit,
+                keys,
+                at
+            )
+            .fetch_one(connection)
+            .await
+        }
+    };
+    found.map_err(store_error)
+}

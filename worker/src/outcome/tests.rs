@@ -1,0 +1,135 @@
+//! What becomes of mails after single attempts.
+
+use domain::id::MailId;
+use domain::mail::MailKind;
+use domain::queue::Claim;
+
+use super::*;
+use crate::smtp::{End, Reply, Try};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+/// A mail asked for at the beginning, after so many tries that were cut off.
+fn mail(cut_offs: u32) -> Claimed {
+    Claimed {
+        claim: Claim {
+            mail: MailId::generate(),
+            number: 1,
+        },
+        kind: MailKind::VerifyEmail,
+        to: String::from("ada@example.com"),
+        request_id: String::from("request"),
+        created: at(0),
+        deadline: Some(at(600)),
+        tries: cut_offs,
+        cut_offs,
+        slow: false,
+        challenge: None,
+        suppressed: None,
+    }
+}
+
+fn reach(stage: Stage, end: End, relay_is_open: bool) -> Reach {
+    Reach {
+        started: at(0),
+        attempt: Try {
+            relay: String::from("relay.example.com:25"),
+            reused: false,
+            stage,
+            dot_written: stage == Stage::Dot,
+            end,
+            duration: Duration::ZERO,
+        },
+        relay_is_open,
+    }
+}
+
+fn broke() -> End {
+    End::Failed(String::from("the connection broke"))
+}
+
+fn outcome(mail: &Claimed, reach: &Reach, now: i64) -> Outcome {
+    Outcome::of_reaches(mail, std::slice::from_ref(reach), reach, at(now))
+}
+
+#[test]
+fn a_mail_that_is_not_tried_again_says_whether_its_code_was_dead_or_nearly_so() {
+    let told = |now| Outcome::not_needed(&mail(1), at(now)).map(|outcome| outcome.reason);
+
+    assert_eq!(told(540), None);
+    let late = told(541).unwrap();
+    assert_eq!(
+        late,
+        "too little of its code's life was left for another try"
+    );
+    assert_eq!(told(600).unwrap(), "its time was over");
+}
+
+/// In how many milliseconds the mail is due again.
+fn pause(stage: Stage, end: End, relay_is_open: bool, now: i64) -> i128 {
+    let outcome = outcome(&mail(0), &reach(stage, end, relay_is_open), now);
+    assert!(!outcome.counted);
+    let again = outcome.again_at.unwrap();
+    again.duration_since(at(now)).as_millis()
+}
+
+#[test]
+fn a_mail_whose_relay_is_in_trouble_is_due_again_in_two_seconds_one_more_or_less() {
+    for open in [false, true] {
+        let pause = pause(Stage::Connect, broke(), open, 0);
+
+        assert!((999..=3001).contains(&pause), "{pause}");
+    }
+}
+
+#[test]
+fn a_mail_at_which_a_relay_fails_is_due_after_the_next_probe_and_alone_less_and_less_often() {
+    let refused = || End::Refused(Reply::new(550, "relay denied"));
+
+    assert_eq!(pause(Stage::Rcpt, broke(), true, 500), 3_000);
+    assert_eq!(pause(Stage::Rcpt, refused(), true, 500), 16_000);
+    assert_eq!(pause(Stage::Rcpt, broke(), false, 10), 3_000);
+    assert_eq!(pause(Stage::Rcpt, broke(), false, 120), 10_000);
+    assert_eq!(pause(Stage::Rcpt, refused(), false, 120), 16_000);
+    assert_eq!(pause(Stage::Rcpt, broke(), false, 5_000), 60_000);
+}
+
+#[test]
+fn what_may_have_been_delivered_says_so_in_the_end_and_only_then() {
+    let unknown = reach(
+        Stage::Rcpt,
+        End::Refused(Reply::new(550, "5.1.1 who?")),
+        false,
+    );
+    let cut = reach(Stage::Dot, broke(), false);
+    let told = |cut_offs, reach| {
+        let mail = mail(cut_offs);
+        outcome(&mail, reach, 1).honest(cut_offs)
+    };
+
+    for (cut_offs, reach, state, said) in [
+        (0, &unknown, MailState::Undeliverable, None),
+        (0, &cut, MailState::Waiting, None),
+        (
+            1,
+            &unknown,
+            MailState::Undeliverable,
+            Some("a try was cut off"),
+        ),
+        (
+            1,
+            &cut,
+            MailState::Undeliverable,
+            Some("two tries were cut off"),
+        ),
+    ] {
+        let outcome = told(cut_offs, reach);
+
+        assert_eq!(outcome.state, state);
+        let says = outcome.reason.contains("it may have been delivered");
+        assert_eq!(says, said.is_some(), "{}", outcome.reason);
+        assert!(outcome.reason.contains(said.unwrap_or_default()));
+    }
+}

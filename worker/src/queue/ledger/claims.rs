@@ -1,0 +1,99 @@
+//! Which mails a turn claims: how many, from which end, and how many slow ones.
+
+use std::time::Duration;
+
+use domain::queue::{Claimed, Due, Turn};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::super::gate::Gate;
+use super::Ledger;
+
+/// After no slow mail could be claimed though one was due: another worker has it, or the key that it needs.
+const REST: Duration = Duration::from_secs(2);
+
+/// What is known of due mails, and whose turn it is.
+#[derive(Default)]
+pub(super) struct Claims {
+    /// When the first slow mail is due, as far as is known.
+    slow_due: Option<Timestamp>,
+    /// Until when no slow mail is claimed.
+    slow_rests: Option<Instant>,
+    /// Whether others were due when that was looked up.
+    usual_is_due: bool,
+    /// Where there is one slot: whether a slow mail is the next that has it.
+    slow_turn: bool,
+    /// Whether the next single mail that is claimed is the newest.
+    newest_next: bool,
+}
+
+/// Whether mails of some kind may be claimed by a worker with that many free hands and trials in hand.
+pub(super) fn may_claim(gate: &Gate, free: usize, trials: usize) -> bool {
+    gate.allows(free, trials) > 0 || (free > 0 && gate.allows_slow())
+}
+
+impl Ledger {
+    /// Puts into the turn how many mails it claims, and which. While an attempt overstays, every other mail that is
+    /// claimed is the newest: the oldest may all be of its kind.
+    pub(super) fn plan_claims(&mut self, turn: &mut Turn) {
+        let room = self.room(turn.settlements.len());
+        if self.slow_is_due() && self.claimant.hands > 1 && self.claimant.lane.free() == 0 {
+            self.claimant.lane.make_room();
+        }
+        let slow = self.slow_room(room);
+        let claim = (self.gate.allows(room, self.trials())).min(room - slow);
+        turn.keys = self.claimant.keys.clone();
+        turn.trial = self.gate.is_held();
+        turn.claim = u32::try_from(claim).unwrap_or(u32::MAX);
+        turn.slow = u32::try_from(slow).unwrap_or(u32::MAX);
+        if self.claimant.lane.is_used() && turn.claim > 0 {
+            let halves = turn.claim + u32::from(self.claims.newest_next);
+            turn.newest = halves / 2;
+            self.claims.newest_next = halves % 2 == 1;
+        }
+    }
+
+    /// Takes in what is due.
+    pub(super) fn knows(&mut self, due: Due) {
+        (self.claims.slow_due, self.claims.usual_is_due) = (due.slow, due.now);
+    }
+
+    /// Whether mails that are not slow may be claimed.
+    pub(super) fn may_claim_usual(&self) -> bool {
+        self.gate.allows(self.free(), self.trials()) > 0
+    }
+
+    /// Whether a slow mail is due, as far as is known.
+    fn slow_is_due(&self) -> bool {
+        let now = self.clock.now();
+        self.claims.slow_due.is_some_and(|due| due <= now)
+            && (self.claims.slow_rests).is_none_or(|until| Instant::now() >= until)
+    }
+
+    /// How many of the mails for which there is room are slow ones.
+    pub(super) fn slow_room(&self, room: usize) -> usize {
+        if !self.slow_is_due() || !self.gate.allows_slow() {
+            return 0;
+        }
+        let lane = &self.claimant.lane;
+        match self.claimant.hands {
+            // There is one slot and no lane: the two kinds take turns.
+            1 => room.min(usize::from(
+                self.claims.slow_turn || !self.claims.usual_is_due,
+            )),
+            _ => room.min(lane.free()),
+        }
+    }
+
+    /// Takes in what came of a claim of so many mails and so many slow ones. True: nothing more of one kind is due.
+    pub(super) fn learn(&mut self, usual: usize, slow: usize, claimed: &[Claimed]) -> bool {
+        let slow_claimed = claimed.iter().filter(|mail| mail.slow).count();
+        if slow > 0 && slow_claimed == 0 {
+            self.claims.slow_rests = Some(Instant::now() + REST);
+        }
+        if usual + slow > 0 {
+            self.claims.slow_turn = slow_claimed == 0;
+        }
+        claimed.len() - slow_claimed < usual || slow_claimed < slow
+    }
+}

@@ -1,0 +1,321 @@
+//! The slow lane: how many attempts may overstay, so that the other connections stay free for other mails.
+//!
+//! A relay may hang at one recipient (it looks up a domain whose name server does not answer, or asks the recipient's
+//! own server) and be quick with all others. An attempt whose stage takes longer than the [patience](SlowLane::patience)
+//! needs a place here. A quarter of the slots are places. When none is free, the oldest attempt that has had its time
+//! is cut and gives its place up; when there is none, the newcomer is cut. A mail that was cut is put off and starts in
+//! this lane the next time, where its time grows with its age: so a slow recipient is reached in the end, however many
+//! others hang.
+//!
+//! An attempt is cut after the mark only if no answer has come for much longer than the relay usually takes, since the
+//! relay may have accepted the mail.
+//!
+//! [`Relays`](super::Relays) owns the lane, the dispatcher asks it for free places.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep};
+
+use super::Stage;
+use super::trail::{Step, Timing};
+
+/// How long a stage may take before the attempt needs a place in the lane.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The same while the lane is full.
+const PATIENCE_WHEN_FULL: Duration = Duration::from_millis(500);
+
+/// Where all mails take long, the relay is slow and not the recipient. Then the patience is twice what the quickest of
+/// the last mails took, up to this.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
+const LAST_MAILS: usize = 8;
+
+/// The least time that an attempt has in the lane, or at a stage at which the relay knows no recipient yet.
+const LEAST_STAY: Duration = Duration::from_secs(5);
+const LEAST_BEFORE_RECIPIENT: Duration = Duration::from_secs(10);
+
+/// A slow mail's time in the lane: this part of the mail's age.
+const STAY_PART_OF_AGE: u32 = 3;
+const LONGEST_STAY: Duration = Duration::from_mins(5);
+
+/// The least time that the relay has for its answer to the end of data: ten times what it usually takes, within this.
+const END_OF_DATA: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
+
+/// How often an attempt that finds no place looks again.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Why an attempt was cut.
+const CUT: &str = "no answer yet, and its connection was needed for other mails";
+const ELSEWHERE: &str = "no answer within 10s, and another relay may be quicker";
+
+/// The places for attempts that take long. Clones share them.
+#[derive(Clone, Debug)]
+pub struct SlowLane(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    places: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// In the order in which they came.
+    attempts: Vec<Entry>,
+    next: u64,
+    /// The times of the last accepted mails.
+    accepted: VecDeque<Timing>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: u64,
+    entered: Instant,
+    /// The time it has for sure.
+    stay: Duration,
+    step: Option<watch::Receiver<Step>>,
+    cut: Arc<Notify>,
+}
+
+impl SlowLane {
+    /// The lane of a worker that has so many attempts in flight: a quarter of them, at least one. The only slot of a
+    /// worker is no lane; an attempt that overstays there is cut when its time is over.
+    #[must_use]
+    pub fn of(slots: usize) -> Self {
+        let places = if slots > 1 { (slots / 4).max(1) } else { 0 };
+        Self(Arc::new(Inner {
+            places,
+            state: Mutex::default(),
+        }))
+    }
+
+    /// How many slow mails may be claimed now.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.0.places.saturating_sub(self.lock().attempts.len())
+    }
+
+    /// Whether an attempt overstays.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        !self.lock().attempts.is_empty()
+    }
+
+    /// Cuts the oldest attempt that has had its time, because a slow mail waits for a place.
+    pub fn make_room(&self) {
+        self.lock().cut_oldest();
+    }
+
+    /// What an attempt at a mail of that age may do. `None`: the mail is slow, and no place is free.
+    #[must_use]
+    pub fn stay(&self, slow: bool, age: Duration) -> Option<Stay> {
+        let longest = if slow {
+            (age / STAY_PART_OF_AGE).clamp(LEAST_STAY, LONGEST_STAY)
+        } else {
+            LEAST_STAY
+        };
+        let place = if slow && self.0.places > 0 {
+            Some(self.enter(longest, None)?)
+        } else {
+            None
+        };
+        Some(Stay {
+            lane: self.clone(),
+            slow,
+            longest,
+            place,
+            elsewhere: AtomicBool::new(false),
+        })
+    }
+
+    fn accepted(&self, timing: Timing) {
+        let mut state = self.lock();
+        state.accepted.truncate(LAST_MAILS - 1);
+        state.accepted.push_front(timing);
+    }
+
+    /// How long a stage may take.
+    fn patience(&self) -> Duration {
+        let state = self.lock();
+        let places = self.0.places;
+        let least = if places > 0 && state.attempts.len() >= places {
+            PATIENCE_WHEN_FULL
+        } else {
+            PATIENCE
+        };
+        let usual = state.accepted.iter().map(|timing| timing.slowest).min();
+        usual.map_or(PATIENCE, |usual| (usual * 2).clamp(least, LONGEST_PATIENCE))
+    }
+
+    fn enter(&self, stay: Duration, step: Option<watch::Receiver<Step>>) -> Option<Place> {
+        let mut state = self.lock();
+        if state.attempts.len() >= self.0.places && !state.cut_oldest() {
+            return None;
+        }
+        let (id, cut) = (state.next, Arc::new(Notify::new()));
+        state.next += 1;
+        state.attempts.push(Entry {
+            id,
+            entered: Instant::now(),
+            stay,
+            step,
+            cut: Arc::clone(&cut),
+        });
+        drop(state);
+        Some(Place {
+            lane: self.clone(),
+            id,
+            cut,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Cuts the oldest attempt whose time is over, and one after the mark only if there is no other. False: there is
+    /// none.
+    fn cut_oldest(&mut self) -> bool {
+        let now = Instant::now();
+        let over = |entry: &Entry| {
+            let step = entry.step.as_ref().map(|step| *step.borrow());
+            let at_end = step.is_some_and(|step| step.stage == Stage::Dot);
+            let until = match step.and_then(|step| Some((step.stage, step.since?))) {
+                Some((Stage::Dot, since)) => since + self.end_of_data(),
+                Some((stage, since)) if stage < Stage::Rcpt => since + LEAST_BEFORE_RECIPIENT,
+                _ => entry.entered + entry.stay,
+            };
+            (until <= now).then_some((at_end, entry.entered))
+        };
+        let oldest = (self.attempts.iter().enumerate())
+            .filter_map(|(n, entry)| Some((over(entry)?, n)))
+            .min();
+        let Some((_, n)) = oldest else { return false };
+        self.attempts.remove(n).cut.notify_one();
+        true
+    }
+
+    fn end_of_data(&self) -> Duration {
+        let (shortest, longest) = END_OF_DATA;
+        let usual = self.accepted.iter().map(|timing| timing.end_of_data).min();
+        usual.map_or(longest, |usual| (usual * 10).clamp(shortest, longest))
+    }
+}
+
+/// A place in the lane, given back when dropped.
+struct Place {
+    lane: SlowLane,
+    id: u64,
+    cut: Arc<Notify>,
+}
+
+impl Place {
+    fn watches(&self, step: &watch::Receiver<Step>) {
+        let mut state = self.lane.lock();
+        if let Some(entry) = state.attempts.iter_mut().find(|entry| entry.id == self.id) {
+            entry.step = Some(step.clone());
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let id = self.id;
+        self.lane.lock().attempts.retain(|entry| entry.id != id);
+    }
+}
+
+/// How long an attempt may take while others need its connection.
+pub struct Stay {
+    lane: SlowLane,
+    slow: bool,
+    longest: Duration,
+    /// A slow mail has its place from the beginning.
+    place: Option<Place>,
+    /// Whether another relay could take the mail.
+    elsewhere: AtomicBool,
+}
+
+impl Stay {
+    /// The mail was accepted: what the relay's answers took.
+    pub(super) fn accepted(&self, timing: Timing) {
+        self.lane.accepted(timing);
+    }
+
+    /// Whether the mail is a slow one.
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow
+    }
+
+    /// Whether another relay could take the mail while this one does not answer.
+    pub(super) fn set_elsewhere(&self, elsewhere: bool) {
+        self.elsewhere.store(elsewhere, Ordering::Relaxed);
+    }
+
+    /// Returns when the attempt must be cut, and why.
+    pub(super) async fn is_over(&self, mut steps: watch::Receiver<Step>) -> &'static str {
+        let mut entered = None;
+        if let Some(place) = &self.place {
+            place.watches(&steps);
+        }
+        loop {
+            let step = *steps.borrow_and_update();
+            if entered.is_none() && self.place.is_none() && self.overstays(step) {
+                entered = self.lane.enter(self.longest, Some(steps.clone()));
+                if entered.is_none() && self.may_be_cut(step) {
+                    return CUT;
+                }
+            }
+            if self.is_better_off_elsewhere(step) {
+                return ELSEWHERE;
+            }
+            let place = self.place.as_ref().or(entered.as_ref());
+            let cut = async {
+                match place {
+                    Some(place) => place.cut.notified().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = cut => return CUT,
+                changed = steps.changed() => if changed.is_err() {
+                    std::future::pending::<()>().await;
+                },
+                () = sleep(LOOK), if step.since.is_some() => {}
+            }
+        }
+    }
+
+    fn overstays(&self, step: Step) -> bool {
+        step.lasts()
+            .is_some_and(|lasts| lasts >= self.lane.patience())
+    }
+
+    /// Whether an attempt without a place has had the time that it has for sure.
+    fn may_be_cut(&self, step: Step) -> bool {
+        let least = match step.stage {
+            Stage::Dot => self.lane.lock().end_of_data(),
+            stage if stage < Stage::Rcpt => LEAST_BEFORE_RECIPIENT,
+            _ if self.slow && self.lane.0.places == 0 => self.longest,
+            _ => Duration::ZERO,
+        };
+        step.lasts().is_some_and(|lasts| lasts >= least)
+    }
+
+    fn is_better_off_elsewhere(&self, step: Step) -> bool {
+        self.elsewhere.load(Ordering::Relaxed)
+            && step.stage < Stage::Rcpt
+            && step
+                .lasts()
+                .is_some_and(|lasts| lasts >= LEAST_BEFORE_RECIPIENT)
+    }
+}
+
+#[cfg(test)]
+mod tests;

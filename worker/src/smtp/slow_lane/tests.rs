@@ -1,0 +1,208 @@
+//! Who overstays, and who is cut. Time is moved, not waited for.
+
+use tokio::task::JoinHandle;
+use tokio::time::{advance, sleep};
+
+use super::super::trail::Trail;
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// An attempt that stays at a stage until it is cut.
+struct Attempt {
+    trail: Trail,
+    over: JoinHandle<&'static str>,
+}
+
+impl Attempt {
+    fn at(lane: &SlowLane, stage: Stage) -> Self {
+        Self::of(lane.stay(false, Duration::ZERO).unwrap(), stage)
+    }
+
+    fn of(stay: Stay, stage: Stage) -> Self {
+        let mut trail = Trail::new();
+        trail.reach(stage);
+        let steps = trail.steps();
+        let over = tokio::spawn(async move { stay.is_over(steps).await });
+        Self { trail, over }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.over.is_finished()
+    }
+}
+
+/// What of these is cut.
+fn cut(attempts: &[Attempt]) -> Vec<bool> {
+    attempts.iter().map(Attempt::is_cut).collect()
+}
+
+/// A lane of two places, on whose relay mails usually take that long.
+fn lane(usual: Duration) -> SlowLane {
+    let lane = SlowLane::of(8);
+    lane.accepted(Timing {
+        slowest: usual,
+        end_of_data: usual,
+    });
+    lane
+}
+
+#[test]
+fn a_quarter_of_the_slots_are_places_and_at_least_one_unless_there_is_only_one_slot() {
+    let places = [1, 2, 3, 8, 32].map(|slots| SlowLane::of(slots).free());
+
+    assert_eq!(places, [0, 1, 1, 2, 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_needs_a_place_after_a_second_at_one_stage_and_not_before() {
+    let lane = lane(Duration::ZERO);
+    let mut quick = Attempt::at(&lane, Stage::Mail);
+
+    for stage in [Stage::Rcpt, Stage::Data, Stage::Dot] {
+        sleep(SECOND * 9 / 10).await;
+        quick.trail.reach(stage);
+    }
+    let before = lane.free();
+    sleep(SECOND * 2).await;
+
+    assert_eq!((before, lane.free()), (2, 1));
+    assert!(!quick.is_cut(), "there is a place");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_to_a_full_lane_is_cut_unless_the_oldest_has_had_its_time() {
+    let lane = lane(Duration::ZERO);
+    let mut attempts = vec![Attempt::at(&lane, Stage::Rcpt)];
+    sleep(SECOND).await;
+    attempts.push(Attempt::at(&lane, Stage::Rcpt));
+    sleep(SECOND * 2).await;
+
+    attempts.push(Attempt::at(&lane, Stage::Rcpt));
+    sleep(SECOND).await;
+    let too_early = cut(&attempts);
+    sleep(SECOND * 3).await;
+    attempts.push(Attempt::at(&lane, Stage::Rcpt));
+    sleep(SECOND).await;
+
+    assert_eq!(too_early, [false, false, true]);
+    assert_eq!(cut(&attempts), [true, false, true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_knows_no_recipient_yet_or_has_the_message_is_given_more_time() {
+    let lane = lane(Duration::ZERO);
+    let hanging =
+        [(); 2].map(|()| Attempt::of(lane.stay(true, SECOND * 3600).unwrap(), Stage::Rcpt));
+
+    let newcomers = [Stage::Greeting, Stage::Dot].map(|stage| Attempt::at(&lane, stage));
+    sleep(SECOND * 4).await;
+    let early = cut(&newcomers);
+    sleep(SECOND * 2).await;
+    let later = cut(&newcomers);
+    sleep(SECOND * 5).await;
+
+    assert_eq!(early, [false, false]);
+    assert_eq!(later, [false, true], "it usually answers at once");
+    assert_eq!(cut(&newcomers), [true, true]);
+    assert_eq!(cut(&hanging), [false, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_after_the_mark_is_cut_only_if_there_is_no_other() {
+    let lane = lane(Duration::ZERO);
+    let attempts = [Stage::Dot, Stage::Rcpt].map(|stage| Attempt::at(&lane, stage));
+    sleep(SECOND * 30).await;
+
+    lane.make_room();
+    sleep(SECOND).await;
+    let first = cut(&attempts);
+    lane.make_room();
+    sleep(SECOND).await;
+
+    assert_eq!(first, [false, true]);
+    assert_eq!(cut(&attempts), [true, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_mail_has_its_place_from_the_beginning_and_more_time_the_older_it_is() {
+    let lane = lane(Duration::ZERO);
+    let young = Attempt::of(lane.stay(true, SECOND).unwrap(), Stage::Rcpt);
+    let old = Attempt::of(lane.stay(true, SECOND * 60).unwrap(), Stage::Rcpt);
+
+    let none_left = lane.stay(true, SECOND).is_none();
+    advance(SECOND * 6).await;
+    lane.make_room();
+    lane.make_room();
+    sleep(SECOND).await;
+    let after_6_s = [young.is_cut(), old.is_cut()];
+    advance(SECOND * 14).await;
+    lane.make_room();
+    sleep(SECOND).await;
+
+    assert!(none_left);
+    assert_eq!(after_6_s, [true, false]);
+    assert!(old.is_cut(), "a third of its age is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_mail_takes_seconds_nobody_overstays_by_that() {
+    let slow = lane(SECOND * 3);
+    let attempt = Attempt::at(&slow, Stage::Rcpt);
+    sleep(SECOND * 5).await;
+    let patient = slow.free();
+
+    slow.accepted(Timing::default());
+    sleep(SECOND).await;
+
+    assert_eq!(patient, 2);
+    assert_eq!(
+        slow.free(),
+        1,
+        "one quick mail shows that the relay is not slow"
+    );
+    assert!(!attempt.is_cut());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_connection_or_the_database_does_not_overstay() {
+    let lane = lane(Duration::ZERO);
+    let mut waiting = Attempt::at(&lane, Stage::Data);
+
+    waiting.trail.waits();
+    sleep(SECOND * 60).await;
+
+    assert_eq!(lane.free(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_another_relay_could_take_the_mail_one_that_does_not_greet_is_left_after_ten_seconds()
+{
+    let lane = lane(Duration::ZERO);
+    let stay = || {
+        let stay = lane.stay(false, Duration::ZERO).unwrap();
+        stay.set_elsewhere(true);
+        stay
+    };
+    let silent = Attempt::of(stay(), Stage::Greeting);
+    let asks = Attempt::of(stay(), Stage::Rcpt);
+
+    sleep(SECOND * 11).await;
+
+    assert!(silent.is_cut());
+    assert!(!asks.is_cut(), "the other would ask the same server");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_slot_is_left_after_a_second_and_by_a_slow_mail_when_its_time_is_over() {
+    let lane = SlowLane::of(1);
+    let first = Attempt::at(&lane, Stage::Rcpt);
+    let slow = Attempt::of(lane.stay(true, SECOND * 60).unwrap(), Stage::Rcpt);
+
+    sleep(SECOND * 2).await;
+    let after_2_s = [first.is_cut(), slow.is_cut()];
+    sleep(SECOND * 20).await;
+
+    assert_eq!(after_2_s, [true, false]);
+    assert!(slow.is_cut());
+}
