@@ -11,6 +11,7 @@ mod notes;
 mod others;
 mod probe;
 mod rig;
+mod tarpit;
 mod wakeup;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ pub enum Command {
     Login(login::Args),
     /// How fast a backlog is delivered to a local sink, beside a bare SMTP loop
     Drain(drain::Args),
+    /// What other mails wait while the relay hangs at many recipients
+    Tarpit(tarpit::Args),
     /// How many lists and new notes a second, beside bare handlers that do nothing else; and how soon at a steady pace
     Notes(notes::Args),
     /// What listing, searching and following one's own notes costs beside a million of others'
@@ -43,6 +46,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wakeup(args) => wakeup::run(&args).await?,
         Command::Login(args) => login::run(&args).await?,
         Command::Drain(args) => drain::run(&args).await?,
+        Command::Tarpit(args) => tarpit::run(&args).await?,
         Command::Notes(args) => notes::run(&args).await?,
         Command::Others(args) => others::run(&args).await?,
         Command::Floor(args) => floor::run(&args).await?,

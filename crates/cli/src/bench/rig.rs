@@ -135,9 +135,14 @@ impl Rig {
 
     /// Registers the `n`-th address, but for the password's hash, which would be most of the time.
     pub async fn register(&self, n: u64) -> anyhow::Result<()> {
+        self.register_at(n, "example.com").await
+    }
+
+    /// The same at another domain.
+    pub async fn register_at(&self, n: u64, domain: &str) -> anyhow::Result<()> {
         let registration = Register::new(
             Username::parse(&format!("bench{n}"))?,
-            EmailAddress::parse(&format!("bench{n}@example.com"))?,
+            EmailAddress::parse(&format!("bench{n}@{domain}"))?,
             PasswordHash::from("$none$".to_owned()),
             Actor {
                 request_id: format!("bench-{n}"),
