@@ -93,7 +93,7 @@ fn proceed(
 ) -> impl Future<Output = Response> + use<> {
     if let Some(origin) = head.extensions.get_mut::<Origin>() {
         // A slow network is not held against the request.
-        origin.write_by = Instant::now() + state.write_within;
+        origin.ticket.deadline = Instant::now() + state.write_within;
     }
     let complete = body.is_ok();
     head.extensions.insert(extract::Body::new(body));
@@ -160,7 +160,7 @@ async fn receive(
 async fn let_in(state: &AppState, head: &Parts) -> Result<(), ApiError> {
     let path = head.extensions.get::<MatchedPath>();
     let path = path.ok_or(ApiError::NotFound)?.as_str();
-    let token = Authenticated::known(&head.headers, state).await;
+    let token = Authenticated::known(&head.headers, head.extensions.get(), state).await;
     if token.is_ok() || path.starts_with("/api/notes") {
         return token.map(drop);
     }

@@ -37,6 +37,7 @@ mod forwarded;
 mod framing;
 pub mod headers;
 pub mod health;
+pub mod in_flight;
 mod linger;
 mod long;
 pub mod meters;

@@ -1,14 +1,17 @@
 //! What is known of a request before its handler runs: its id, and the client behind it.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::audit::Actor;
 use domain::client::ClientKey;
+use domain::store::{Caller, Ticket};
 use futures_util::FutureExt;
 use futures_util::future::{Either, ready};
 use runtime::settings::Http;
@@ -28,9 +31,27 @@ pub struct Origin {
     /// Its id, unique per request and the same in the answer, the logs and the mail's row; its
     /// client, whom limits count it for; and what that client calls itself.
     pub actor: Actor,
-    /// When its write must have begun, counted from the end of its body, so that it is over by the
-    /// request's deadline: a 503 promises that nothing was changed.
-    pub write_by: Instant,
+    /// For whom the database does what the request asks for. Its deadline is when a write must have begun, counted from
+    /// the end of the body, so that it is over by the request's own: a 503 promises that nothing was changed.
+    pub ticket: Ticket,
+}
+
+/// A request's ticket alone, for handlers that only read.
+#[derive(Clone, Debug)]
+pub struct ReadTicket(pub Ticket);
+
+impl FromRequestParts<AppState> for ReadTicket {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let ticket = parts
+            .extensions
+            .get()
+            .map(|origin: &Origin| origin.ticket.clone());
+        Ok(Self(ticket.unwrap_or_else(|| {
+            Ticket::new(Caller::Process, Instant::now() + state.write_within)
+        })))
+    }
 }
 
 /// Gives the request its [`Origin`], the answer its `X-Request-Id` and the headers that every answer carries, and the
@@ -48,13 +69,14 @@ pub fn identify(
         .map_or(IpAddr::from([0, 0, 0, 0]), |info| {
             info.0.ip().to_canonical()
         });
+    let client = ClientKey::of(client_address(&head.headers, peer, &state.http));
     let origin = Origin {
+        ticket: Ticket::new(Caller::Client(client.clone()), started + state.write_within),
         actor: Actor {
             request_id: request_id(&head.headers, peer, &state.http),
-            client: ClientKey::of(client_address(&head.headers, peer, &state.http)),
+            client,
             user_agent: user_agent(&head.headers),
         },
-        write_by: started + state.write_within,
     };
     let id = origin.actor.request_id.clone();
     let method = head.method.clone();

@@ -23,11 +23,13 @@ use runtime::hashing::{HashPool, NotHashed};
 use runtime::settings::{Http, Payments, Settings};
 
 use crate::StartError;
+use crate::auth::bearers::Bearers;
 use crate::budget::Budget;
 use crate::buffer;
 use crate::dummies::CurrentDummies;
 use crate::error::ApiError;
 use crate::flood::Flood;
+use crate::in_flight::InFlight;
 use crate::meters::Meters;
 use crate::request::Origin;
 use crate::route::Switches;
@@ -65,6 +67,10 @@ pub struct Parts {
     pub flood: Flood,
     /// How often each user may write.
     pub writes: Writes,
+    /// How many requests of each user are answered at once.
+    pub in_flight: InFlight,
+    /// Whose tokens have been seen.
+    pub bearers: Bearers,
     /// How requests are read.
     pub http: Arc<Http>,
     /// How much of their bodies is held in memory.
@@ -119,6 +125,8 @@ impl AppState {
                 .saturating_sub(settings.database.busy_timeout),
             flood: Flood::new(&settings.limits),
             writes: Writes::new(&settings.limits),
+            in_flight: InFlight::new(&settings.limits),
+            bearers: Bearers::default(),
             http: Arc::new(settings.http.clone()),
             bodies: Budget::new(buffer::largest(settings.http.body_limit_bytes)),
             payments: Arc::new(settings.payments.clone()),
@@ -206,7 +214,7 @@ impl AppState {
             limit: refusal.limit,
             now,
         };
-        match self.store.write_by(origin.write_by, record).await {
+        match self.store.write_by(&origin.ticket, record).await {
             Ok(()) => ApiError::throttled(refusal, now),
             Err(error) => error.into(),
         }

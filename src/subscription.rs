@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use domain::id::UserId;
 use domain::plans::{NoteLimits, Standing};
+use domain::store::Ticket;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,6 +13,7 @@ use utoipa_axum::routes;
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
+use crate::request::ReadTicket;
 use crate::route::{Routes, protected};
 
 /// The route of this file.
@@ -58,9 +60,13 @@ impl Subscription {
 }
 
 /// Where a user stands now.
-pub(crate) async fn standing(state: &AppState, user: UserId) -> Result<Standing, ApiError> {
+pub(crate) async fn standing(
+    state: &AppState,
+    ticket: &Ticket,
+    user: UserId,
+) -> Result<Standing, ApiError> {
     let now = state.clock.now();
-    let mut view = state.store.view().await?;
+    let mut view = state.store.view_by(ticket).await?;
     Ok(view.plan_standing(user, now).await?)
 }
 
@@ -77,7 +83,8 @@ pub(crate) async fn standing(state: &AppState, user: UserId) -> Result<Standing,
 async fn show(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
+    ReadTicket(ticket): ReadTicket,
 ) -> Result<Json<Subscription>, ApiError> {
-    let standing = standing(&state, session.user.id).await?;
+    let standing = standing(&state, &ticket, session.user.id).await?;
     Ok(Json(Subscription::new(standing, state.rules.notes)))
 }

@@ -20,6 +20,7 @@ mod http;
 mod http_framing;
 mod http_unreadable;
 mod imports;
+mod in_flight;
 mod kills;
 mod limits_attempts;
 mod limits_codes;

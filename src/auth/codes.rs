@@ -51,7 +51,7 @@ pub(super) async fn refuse_early(
     origin: &Origin,
     presented: &Presented,
 ) -> Result<(), ApiError> {
-    let mut view = state.store.view().await?;
+    let mut view = state.store.view_by(&origin.ticket).await?;
     let refused = presented.refusal(view.as_mut()).await?;
     drop(view);
     match refused {
@@ -68,7 +68,7 @@ pub(super) async fn ask(
     origin: &Origin,
     request: impl Write<Out = Requested>,
 ) -> Result<(), ApiError> {
-    match state.store.write_by(origin.write_by, request).await? {
+    match state.store.write_by(&origin.ticket, request).await? {
         Requested::Limited(refusal) => Err(ApiError::throttled(refusal, state.clock.now())),
         Requested::Queued | Requested::Nothing => Ok(()),
     }

@@ -69,7 +69,7 @@ async fn change_password(
         counted: proof.counted,
         now: state.clock.now(),
     };
-    if !state.store.write_by(origin.write_by, change).await? {
+    if !state.store.write_by(&origin.ticket, change).await? {
         return Err(wrong_password(asked));
     }
     Ok(Json(Message {
@@ -126,7 +126,7 @@ async fn refuse_early(
     user: UserId,
     email: &EmailAddress,
 ) -> Result<(), ApiError> {
-    let mut view = state.store.view().await?;
+    let mut view = state.store.view_by(&origin.ticket).await?;
     let asking = state.asking(origin);
     let refused = asking.refusal(view.as_mut(), email, Some(user)).await?;
     drop(view);
@@ -181,7 +181,7 @@ async fn confirm_email_change(
         presented,
         mail: MailId::generate(),
     };
-    match state.store.write_by(origin.write_by, confirm).await? {
+    match state.store.write_by(&origin.ticket, confirm).await? {
         EmailChange::Done { email } => Ok(Json(NewEmail {
             message: "Email changed.",
             email,

@@ -89,7 +89,7 @@ async fn confirm(
         presented,
         mail: MailId::generate(),
     };
-    match state.store.write_by(origin.write_by, deletion).await? {
+    match state.store.write_by(&origin.ticket, deletion).await? {
         Deletion::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
         Deletion::Wrong => Err(ApiError::Refused {
             error: "Invalid OTP.",

@@ -4,6 +4,8 @@
 //! place to go on from, least of all a connection to the database, of which there are few. A failure on the way breaks
 //! the connection off: what came is then no complete document to any client, nor a complete answer.
 
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -13,7 +15,7 @@ use domain::audit::Recorded;
 use domain::id::UserId;
 use domain::notes::changes::Change;
 use domain::notes::list::Place;
-use domain::store::StoreError;
+use domain::store::{StoreError, Ticket, View};
 use futures_util::stream;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -26,6 +28,7 @@ use super::sessions::{self, SessionEntry};
 use crate::AppState;
 use crate::error::ApiError;
 use crate::notes::{self, NoteBody};
+use crate::request::ReadTicket;
 use crate::route::{Routes, protected};
 use crate::subscription::{self, Subscription};
 
@@ -104,15 +107,16 @@ const END: &[u8] = b"]}";
 async fn export(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
+    ReadTicket(ticket): ReadTicket,
 ) -> Result<Response, ApiError> {
     let user = session.user.id;
-    let mut view = state.store.view().await?;
+    let mut view = state.store.view_by(&ticket).await?;
     let began = view.note_changes(user, i64::MAX, 1).await?.newest;
     drop(view);
-    let standing = subscription::standing(&state, user).await?;
+    let standing = subscription::standing(&state, &ticket, user).await?;
     let frame = Export {
         exported_at: state.clock.now(),
-        sessions: sessions::live(&state, &session).await?,
+        sessions: sessions::live(&state, &ticket, &session).await?,
         profile: Profile::new(session.user, standing.plan),
         subscription: Subscription::new(standing, state.rules.notes),
         notes: Vec::new(),
@@ -122,6 +126,7 @@ async fn export(
     head.truncate(head.len() - EMPTY_END.len());
     let rest = Rest {
         state,
+        ticket,
         user,
         began,
         part: Part::Head(head),
@@ -138,6 +143,8 @@ fn written(value: &impl Serialize) -> Vec<u8> {
 /// What of a document is still to be sent.
 struct Rest {
     state: AppState,
+    /// The request is in flight until all is sent.
+    ticket: Ticket,
     user: UserId,
     /// The newest change of a note when the document was begun.
     began: i64,
@@ -189,8 +196,14 @@ impl Rest {
         }
     }
 
+    /// A connection for one piece, which has a time of its own.
+    async fn view(&mut self) -> Result<Box<dyn View>, StoreError> {
+        self.ticket.deadline = Instant::now() + self.state.write_within;
+        self.state.store.view_by(&self.ticket).await
+    }
+
     async fn notes(&mut self, trashed: bool, place: Option<Place>) -> Result<Vec<u8>, StoreError> {
-        let mut view = self.state.store.view().await?;
+        let mut view = self.view().await?;
         let (notes, next) = notes::some_of_all(view.as_mut(), self.user, trashed, place).await?;
         drop(view);
         self.part = match next {
@@ -211,7 +224,7 @@ impl Rest {
     }
 
     async fn changed(&mut self, after: i64, upto: Option<i64>) -> Result<Vec<u8>, StoreError> {
-        let mut view = self.state.store.view().await?;
+        let mut view = self.view().await?;
         let page = view.note_changes(self.user, after, CHANGES_AT_ONCE).await?;
         drop(view);
         let upto = upto.unwrap_or(page.newest);
@@ -243,7 +256,7 @@ impl Rest {
         left: u32,
     ) -> Result<Vec<u8>, StoreError> {
         let limit = EVENTS_AT_ONCE.min(left);
-        let mut view = self.state.store.view().await?;
+        let mut view = self.view().await?;
         let events = view.records(self.user, before, limit).await?;
         drop(view);
         let left = left - limit;

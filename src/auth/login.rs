@@ -70,7 +70,7 @@ async fn log_in(
                 actor: origin.actor,
                 now,
             };
-            state.store.write_by(origin.write_by, refusal).await?;
+            state.store.write_by(&origin.ticket, refusal).await?;
             Err(REFUSED)
         }
         Checked::Unverified => Err(ApiError::Unverified),
@@ -89,7 +89,7 @@ async fn log_in(
                 now,
             );
             let session = session.rehashing(check.rehashed);
-            if !state.store.write_by(origin.write_by, session).await? {
+            if !state.store.write_by(&origin.ticket, session).await? {
                 return Err(REFUSED);
             }
             Ok(Json(LoggedIn {
@@ -145,7 +145,7 @@ async fn start(
     now: Timestamp,
 ) -> Result<Login, ApiError> {
     let Some(limits) = state.rules.limits else {
-        let mut view = state.store.view().await?;
+        let mut view = state.store.view_by(&origin.ticket).await?;
         return Ok(login::account(view.as_mut(), login, now).await?);
     };
     let begin = StartLogin {
@@ -154,7 +154,7 @@ async fn start(
         limits,
         now,
     };
-    match state.store.write_by(origin.write_by, begin).await? {
+    match state.store.write_by(&origin.ticket, begin).await? {
         Started::Go(found) => Ok(found),
         Started::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
     }

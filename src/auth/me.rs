@@ -5,6 +5,7 @@ use axum::{Extension, Json};
 use domain::accounts::User;
 use domain::accounts::profile::Rename;
 use domain::plans::{Plan, Standing};
+use domain::store::Ticket;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,7 +17,7 @@ use crate::error::ApiError;
 use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::requests::ProfileRequest;
-use crate::request::Origin;
+use crate::request::{Origin, ReadTicket};
 use crate::route::{Routes, protected};
 use crate::subscription;
 
@@ -71,8 +72,9 @@ impl Profile {
 async fn show(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
+    ReadTicket(ticket): ReadTicket,
 ) -> Result<Json<Profile>, ApiError> {
-    profile(&state, session.user).await
+    profile(&state, &ticket, session.user).await
 }
 
 /// Change the profile
@@ -104,7 +106,7 @@ async fn rename(
         let shown = username.as_str().to_owned();
         if shown == user.username {
             // Nothing would change, and nothing is recorded.
-            return profile(&state, user).await;
+            return profile(&state, &origin.ticket, user).await;
         }
         state.writes.account(user.id)?;
         let rename = Rename {
@@ -113,16 +115,16 @@ async fn rename(
             actor: origin.actor,
             now: state.clock.now(),
         };
-        if !state.store.write_by(origin.write_by, rename).await? {
+        if !state.store.write_by(&origin.ticket, rename).await? {
             return Err(Form::taken(true, false));
         }
         user.username = shown;
     }
-    profile(&state, user).await
+    profile(&state, &origin.ticket, user).await
 }
 
 /// The profile as it is now.
-async fn profile(state: &AppState, user: User) -> Result<Json<Profile>, ApiError> {
-    let Standing { plan, .. } = subscription::standing(state, user.id).await?;
+async fn profile(state: &AppState, ticket: &Ticket, user: User) -> Result<Json<Profile>, ApiError> {
+    let Standing { plan, .. } = subscription::standing(state, ticket, user.id).await?;
     Ok(Json(Profile::new(user, plan)))
 }

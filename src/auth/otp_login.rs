@@ -75,7 +75,7 @@ async fn confirm(
     let presented = state.presented(code, &origin);
     let now = presented.now;
     let login = LoginByCode::new(email, presented, state.rules.session);
-    match state.store.write_by(origin.write_by, login).await? {
+    match state.store.write_by(&origin.ticket, login).await? {
         ByCode::Welcome { user, email, token } => Ok(Json(LoggedIn {
             token: token.expose().to_owned(),
             user_id: user.0,

@@ -96,7 +96,7 @@ async fn confirm(
         hash,
         mail: MailId::generate(),
     };
-    match state.store.write_by(origin.write_by, reset).await? {
+    match state.store.write_by(&origin.ticket, reset).await? {
         Reset::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
         Reset::Wrong => Err(codes::WRONG),
         Reset::TooSimilar(reasons) => Err(Form::refused_password("new_password", &reasons)),

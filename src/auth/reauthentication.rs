@@ -40,7 +40,7 @@ pub(super) async fn prove(
         actor: origin.actor.clone(),
         now: state.clock.now(),
     };
-    state.store.write_by(origin.write_by, refusal).await?;
+    state.store.write_by(&origin.ticket, refusal).await?;
     Err(wrong_password(asked))
 }
 
@@ -69,7 +69,7 @@ async fn count(
         limits,
         now,
     };
-    match state.store.write_by(origin.write_by, start).await? {
+    match state.store.write_by(&origin.ticket, start).await? {
         Passage::Granted => Ok(Some(now)),
         Passage::Refused(refusal) => Err(ApiError::throttled(refusal, now)),
     }

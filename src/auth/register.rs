@@ -79,7 +79,7 @@ async fn register(
         state.rules.register,
         now,
     );
-    match state.store.write_by(origin.write_by, registration).await? {
+    match state.store.write_by(&origin.ticket, registration).await? {
         Registered::Accepted { handle } => {
             let attempt = Attempt {
                 message: "Registration successful. Check email for OTP.",
@@ -104,7 +104,7 @@ async fn refuse_early(
         &state.rules.register,
         state.clock.now(),
     );
-    let mut view = state.store.view().await?;
+    let mut view = state.store.view_by(&origin.ticket).await?;
     let refused = Register::refused(view.as_mut(), whom, client, policy, now).await?;
     drop(view);
     match refused {

@@ -3,18 +3,22 @@
 //! A protected handler takes [`Authenticated`] first, so that 401 comes before everything that is wrong
 //! with the body; public handlers don't look at the header at all, so a stale token blocks nobody.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use domain::accounts::SessionUser;
 use domain::accounts::sessions::TouchSession;
+use domain::id::UserId;
+use domain::store::{Caller, Ticket};
 use domain::token::SecretHash;
 
 use crate::AppState;
 use crate::error::{ApiError, Unauthorized};
 use crate::extract;
+use crate::in_flight::Slot;
 use crate::request::Origin;
 
 /// How often it is noted that a session is used: often enough that one in use does not count as idle.
@@ -34,7 +38,22 @@ impl FromRequestParts<AppState> for Authenticated {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let origin = parts.extensions.get();
         let token = presented(&parts.headers).map_err(|none| anonymous(none, origin, state))?;
-        Self::by(token, origin, state).await
+        let found = Self::by(token, origin, state).await?;
+        if let Some(origin) = parts.extensions.get_mut::<Origin>() {
+            let Ticket { deadline, .. } = origin.ticket;
+            let slot = state.in_flight.enter(found.0.user.id, deadline).await?;
+            origin.ticket = of_user(found.0.user.id, slot, deadline);
+        }
+        Ok(found)
+    }
+}
+
+/// What the database does for a user's request, which is in flight until that is done.
+fn of_user(user: UserId, slot: Slot, deadline: Instant) -> Ticket {
+    Ticket {
+        caller: Caller::User(user),
+        deadline,
+        slot: Some(Arc::new(slot)),
     }
 }
 
@@ -45,20 +64,38 @@ impl Authenticated {
         origin: Option<&Origin>,
         state: &AppState,
     ) -> Result<Self, ApiError> {
-        match Self::find(token, state).await {
-            Err(ApiError::Unauthorized(bad)) => Err(anonymous(bad, origin, state)),
-            found => found,
+        let ticket = look_up(&token, origin, state);
+        match Self::find(token, ticket, state).await {
+            Err(ApiError::Unauthorized(bad)) => {
+                state.bearers.forget(&token);
+                Err(anonymous(bad, origin, state))
+            }
+            Ok(found) => {
+                state.bearers.remember(token, found.0.user.id);
+                Ok(found)
+            }
+            Err(error) => Err(error),
         }
     }
 
     /// Whoever has the token of a request with these headers; counts nothing.
-    pub async fn known(headers: &HeaderMap, state: &AppState) -> Result<Self, ApiError> {
-        Self::find(presented(headers)?, state).await
+    pub async fn known(
+        headers: &HeaderMap,
+        origin: Option<&Origin>,
+        state: &AppState,
+    ) -> Result<Self, ApiError> {
+        let token = presented(headers)?;
+        // A slow network is not held against the request.
+        let ticket = Ticket {
+            deadline: Instant::now() + state.write_within,
+            ..look_up(&token, origin, state)
+        };
+        Self::find(token, ticket, state).await
     }
 
-    async fn find(token: SecretHash, state: &AppState) -> Result<Self, ApiError> {
+    async fn find(token: SecretHash, ticket: Ticket, state: &AppState) -> Result<Self, ApiError> {
         let now = state.clock.now();
-        let mut view = state.store.view().await?;
+        let mut view = state.store.view_by(&ticket).await?;
         let found = view.session(&token).await?;
         drop(view);
         let session = found.ok_or(Unauthorized::InvalidToken)?;
@@ -70,8 +107,12 @@ impl Authenticated {
         }
         if session.last_used + noted_every(state.rules.session.idle) <= now {
             let (store, id) = (state.store.clone(), session.id);
+            let ticket = Ticket {
+                caller: Caller::User(session.user.id),
+                ..ticket
+            };
             tokio::spawn(async move {
-                if let Err(error) = store.write(TouchSession { id, now }).await {
+                if let Err(error) = store.write_by(&ticket, TouchSession { id, now }).await {
                     tracing::debug!(%error, "a session's use was not noted");
                 }
             });
@@ -80,10 +121,23 @@ impl Authenticated {
     }
 }
 
+/// In whose turn a token is looked up: the user's whose it was, else the client's.
+fn look_up(token: &SecretHash, origin: Option<&Origin>, state: &AppState) -> Ticket {
+    let deadline = origin.map_or_else(
+        || Instant::now() + state.write_within,
+        |origin| origin.ticket.deadline,
+    );
+    match (state.bearers.user_of(token), origin) {
+        (Some(user), _) => Ticket::new(Caller::User(user), deadline),
+        (None, Some(origin)) => origin.ticket.clone(),
+        (None, None) => Ticket::new(Caller::Process, deadline),
+    }
+}
+
 /// A token that a request presents, for who looks it up together with something else.
 ///
-/// It has been looked up already where the client has just been cut for bad ones, and where the body is long: who is
-/// nobody is to cost little, and a long body costs more than the look.
+/// It has been looked up already where it is new to this process, where the client has just been cut for bad ones, and
+/// where the body is long: who is nobody is to cost little, and a long body costs more than the look.
 pub struct Presented(pub SecretHash);
 
 /// The most bytes of a body that are read for who presents a token, good or not.
@@ -96,8 +150,20 @@ impl FromRequestParts<AppState> for Presented {
         let origin = parts.extensions.get::<Origin>();
         let token = presented(&parts.headers).map_err(|none| anonymous(none, origin, state))?;
         let is_cut = origin.is_some_and(|origin| state.flood.cuts(&origin.actor.client));
-        if is_cut || extract::length(&parts.extensions) > SHORT {
-            Authenticated::by(token, origin, state).await?;
+        let is_short = extract::length(&parts.extensions) <= SHORT;
+        let user = match state.bearers.user_of(&token) {
+            Some(user) if is_short && !is_cut => user,
+            _ => Authenticated::by(token, origin, state).await?.0.user.id,
+        };
+        if let Some(origin) = parts.extensions.get_mut::<Origin>() {
+            let Ticket { deadline, .. } = origin.ticket;
+            // Short ones share a transaction: together they take no more of the writer's time than one.
+            let slot = if is_short {
+                state.in_flight.pass(user)?
+            } else {
+                state.in_flight.enter(user, deadline).await?
+            };
+            origin.ticket = of_user(user, slot, deadline);
         }
         Ok(Self(token))
     }

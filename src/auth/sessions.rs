@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use domain::accounts::sessions::{EndSessions, Session};
 use domain::id::{SessionId, UserId};
+use domain::store::Ticket;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,7 +15,7 @@ use utoipa_axum::routes;
 use super::session::Authenticated;
 use crate::AppState;
 use crate::error::ApiError;
-use crate::request::Origin;
+use crate::request::{Origin, ReadTicket};
 use crate::route::{Routes, protected};
 
 pub(super) fn router() -> Routes {
@@ -136,8 +137,9 @@ async fn log_out_all(
 async fn list(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
+    ReadTicket(ticket): ReadTicket,
 ) -> Result<Json<SessionList>, ApiError> {
-    let results = live(&state, &session).await?;
+    let results = live(&state, &ticket, &session).await?;
     Ok(Json(SessionList {
         count: results.len(),
         next: None,
@@ -149,11 +151,12 @@ async fn list(
 /// The user's sessions that have not ended, newest first.
 pub(super) async fn live(
     state: &AppState,
+    ticket: &Ticket,
     session: &domain::accounts::SessionUser,
 ) -> Result<Vec<SessionEntry>, ApiError> {
     let now = state.clock.now();
     let idle_since = now - state.rules.session.idle;
-    let mut view = state.store.view().await?;
+    let mut view = state.store.view_by(ticket).await?;
     let sessions = view.sessions(session.user.id, now, idle_since).await?;
     Ok(sessions
         .into_iter()
@@ -202,5 +205,5 @@ async fn end(
         actor: origin.actor,
         now: state.clock.now(),
     };
-    Ok(state.store.write_by(origin.write_by, end).await?)
+    Ok(state.store.write_by(&origin.ticket, end).await?)
 }

@@ -51,7 +51,7 @@ async fn verify(
         handle: form.challenge(),
         presented,
     };
-    match state.store.write_by(origin.write_by, attempt).await? {
+    match state.store.write_by(&origin.ticket, attempt).await? {
         Verified::Welcome(user) => {
             tracing::info!(user.id = user.0, "an address was verified");
             Ok(Json(Message {

@@ -209,7 +209,7 @@ async fn merge(
         let fold = move || Upsert::new(user, id, draft, base, limits, now).among(among);
         let merged = async {
             let upsert = aside(bytes, fold).await?;
-            let merged = state.store.write_by(origin.write_by, upsert).await?;
+            let merged = state.store.write_by(&origin.ticket, upsert).await?;
             merged.map_err(super::refused)
         };
         merged.await.map_or_else(|refused| error(&refused), done)
@@ -221,9 +221,9 @@ async fn merge(
             among,
             now,
         };
-        let deleted = state.store.write_by(origin.write_by, delete).await;
+        let deleted = state.store.write_by(&origin.ticket, delete).await;
         let shown = match deleted {
-            Ok(deleted) => deletion(state, user, id, deleted).await,
+            Ok(deleted) => deletion(state, origin, user, id, deleted).await,
             Err(busy) => Err(busy),
         };
         shown.unwrap_or_else(|failed| error(&failed.into()))
@@ -252,6 +252,7 @@ fn done(merged: Merged) -> EditResult {
 /// A deletion that is in conflict is shown the note as it is by now; if it is gone by now, there is none to delete.
 async fn deletion(
     state: &AppState,
+    origin: &Origin,
     user: UserId,
     id: NoteId,
     deleted: Deletion,
@@ -260,7 +261,7 @@ async fn deletion(
         Deletion::Done => ("deleted", None),
         Deletion::Absent => ("unchanged", None),
         Deletion::Conflict => {
-            let mut view = state.store.view().await?;
+            let mut view = state.store.view_by(&origin.ticket).await?;
             let theirs = view.note(user, id).await?.filter(Note::is_live);
             let status = theirs.as_ref().map_or("unchanged", |_| "conflict");
             (status, theirs)

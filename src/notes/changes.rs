@@ -12,6 +12,7 @@ use super::query::Query;
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
+use crate::request::ReadTicket;
 
 /// A part of the feed.
 #[derive(Serialize, ToSchema)]
@@ -86,6 +87,7 @@ impl From<Change> for ChangeEntry {
 pub(super) async fn changes(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
+    ReadTicket(ticket): ReadTicket,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ChangeList>, ApiError> {
     let user = session.user.id;
@@ -94,7 +96,7 @@ pub(super) async fn changes(
     let limit = query.page_size();
     query.check()?;
     let after = place.map_or(0, |place| place.change);
-    let mut view = state.store.view().await?;
+    let mut view = state.store.view_by(&ticket).await?;
     let page = view.note_changes(user, after, limit).await?;
     drop(view);
     // A place that the book has not come to was given out before a backup was put back.

@@ -40,8 +40,8 @@ use crate::request::Origin;
 )]
 pub(super) async fn create(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
     Presented(token): Presented,
+    Extension(origin): Extension<Origin>,
     fields: Result<NoteFields, ApiError>,
 ) -> Result<Response, ApiError> {
     let sent = fields.and_then(|fields| read(&fields));
@@ -59,7 +59,7 @@ pub(super) async fn create(
         let new = aside(bytes, fold).await?;
         let added = state
             .store
-            .write_by(origin.write_by, CreateAtOnce(new))
+            .write_by(&origin.ticket, CreateAtOnce(new))
             .await?;
         if let Some(note) = added {
             return Ok(body::created(note));
@@ -87,7 +87,7 @@ async fn step_by_step(
     let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
     let bytes = draft.content.len();
     let create = aside(bytes, move || Create::new(user, id, draft, limits, now)).await?;
-    let written = state.store.write_by(origin.write_by, create).await?;
+    let written = state.store.write_by(&origin.ticket, create).await?;
     Ok(body::written(written.map_err(refused)?))
 }
 

@@ -17,6 +17,7 @@ use super::query::{Query, SEARCH_LENGTH};
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
+use crate::request::ReadTicket;
 
 const PATH: &str = "/api/notes/";
 
@@ -78,6 +79,7 @@ pub(super) struct NoteList {
 pub(super) async fn list(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
+    ReadTicket(ticket): ReadTicket,
     base: Base,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<NoteList>, ApiError> {
@@ -88,7 +90,7 @@ pub(super) async fn list(
     let page = if searching && asked.words.is_empty() {
         NotePage::default()
     } else {
-        let mut view = state.store.view().await?;
+        let mut view = state.store.view_by(&ticket).await?;
         view.notes(&asked).await?
     };
     let [next, previous] = neighbours(&asked, &page).map(|neighbour| {

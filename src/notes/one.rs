@@ -20,7 +20,7 @@ use crate::auth::session::Authenticated;
 use crate::error::ApiError;
 use crate::long::aside;
 use crate::openapi::notes::{NoteChanged, NoteLimitReached, NoteRequest, PatchRequest};
-use crate::request::Origin;
+use crate::request::{Origin, ReadTicket};
 
 type Id = Result<Path<String>, PathRejection>;
 
@@ -47,11 +47,12 @@ type Id = Result<Path<String>, PathRejection>;
 pub(super) async fn show(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
+    ReadTicket(ticket): ReadTicket,
     headers: HeaderMap,
     id: Id,
 ) -> Result<Response, ApiError> {
     let id = id_of(id)?;
-    let mut view = state.store.view().await?;
+    let mut view = state.store.view_by(&ticket).await?;
     let note = view.note(session.user.id, id).await?;
     drop(view);
     let note = note.filter(Note::is_live).ok_or(ApiError::NotFound)?;
@@ -191,7 +192,7 @@ pub(super) async fn remove(
         condition: condition(&headers),
         now: state.clock.now(),
     };
-    let removed = state.store.write_by(origin.write_by, remove).await?;
+    let removed = state.store.write_by(&origin.ticket, remove).await?;
     removed.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -254,6 +255,6 @@ async fn write(
     origin: &Origin,
     write: impl Write<Out = Result<Written, Refused>>,
 ) -> Result<Response, ApiError> {
-    let written = state.store.write_by(origin.write_by, write).await?;
+    let written = state.store.write_by(&origin.ticket, write).await?;
     Ok(body::written(written.map_err(refused)?))
 }

@@ -32,7 +32,7 @@ async fn take(state: &AppState, origin: &Origin, event: Event) -> Result<Json<Me
         accept_tests: state.payments.accept_test_events,
         now: state.clock.now(),
     };
-    let taken = state.store.write_by(origin.write_by, take).await?;
+    let taken = state.store.write_by(&origin.ticket, take).await?;
     let did = match &taken {
         Taken::New(did) => did,
         Taken::Again => "nothing: it came before",

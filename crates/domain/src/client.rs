@@ -2,21 +2,23 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Who a request is counted for: an IPv4 address, or the /64 network of an IPv6 address,
-/// since one subscriber commonly owns all of it (RFC 6177).
+/// since one subscriber commonly owns all of it (RFC 6177). Cheap to clone: everything that is done for a request is
+/// done in its name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClientKey(String);
+pub struct ClientKey(Arc<str>);
 
 impl ClientKey {
     /// The key of a client's address. IPv4 addresses mapped into IPv6 count as IPv4.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V4(v4) => Self(v4.to_string()),
+            IpAddr::V4(v4) => Self(v4.to_string().into()),
             IpAddr::V6(v6) => {
                 let [a, b, c, d, ..] = v6.segments();
-                Self(format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
+                Self(format!("{a:x}:{b:x}:{c:x}:{d:x}::/64").into())
             }
         }
     }
@@ -31,7 +33,7 @@ impl ClientKey {
 impl From<String> for ClientKey {
     /// A key read back from a store.
     fn from(stored: String) -> Self {
-        Self(stored)
+        Self(stored.into())
     }
 }
 

@@ -124,18 +124,22 @@ pub(crate) async fn writer(options: &Options) -> Result<SqliteConnection, OpenEr
     Ok(connection)
 }
 
-/// The connections that only read.
+/// The settings of a connection that only reads.
+pub(crate) fn reading(options: &Options) -> SqliteConnectOptions {
+    connect_options(&options.path, options.busy_timeout).pragma("query_only", "on")
+}
+
+/// The connections that the process itself only reads over.
 pub(crate) async fn readers(options: &Options) -> Result<SqlitePool, OpenError> {
     let unusable = |source| OpenError::Unusable {
         path: options.path.clone(),
         source,
     };
-    let connect = connect_options(&options.path, options.busy_timeout).pragma("query_only", "on");
     let pool = SqlitePoolOptions::new()
         .max_connections(options.readers)
         .acquire_timeout(options.busy_timeout)
         .test_before_acquire(false)
-        .connect_with(connect)
+        .connect_with(reading(options))
         .await
         .map_err(unusable)?;
     let mut connection = pool.acquire().await.map_err(unusable)?;

@@ -1,7 +1,8 @@
 //! The ports of Smart Notes on `SQLite`: statements, and what `SQLite` needs around them.
 //!
 //! One task per process owns the one writing connection and commits waiting units of work in
-//! groups ([`writer`]); reads go over a small pool of `query_only` connections. Mail jobs live
+//! groups ([`writer`]); callers read over a few `query_only` connections (`readers`). Both take turns by caller. What
+//! the process reads for itself goes over a pool of its own. Mail jobs live
 //! in apalis's own `Jobs` and `Workers` tables ([`queue`]). Since version 1.0 apalis keeps
 //! its `SQLite` storage in the crate `apalis-sqlite`, formerly in `apalis-sql`.
 //!
@@ -15,10 +16,12 @@ mod challenges;
 mod connect;
 pub mod django;
 mod error;
+mod fair;
 pub mod floor;
 mod import;
 pub mod inspect;
 mod limits;
+mod line;
 mod mail_rows;
 mod mails;
 mod mend;
@@ -29,6 +32,7 @@ mod operator;
 mod payments;
 mod plans;
 pub mod queue;
+mod readers;
 mod records;
 mod sweep;
 mod users;
@@ -42,14 +46,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use domain::store::{AnyWrite, Backend, StoreError, View};
+use domain::store::{AnyWrite, Backend, StoreError, Ticket, View};
 use sqlx::SqlitePool;
 
 pub use connect::OpenError;
 
 use access::Access;
-use error::store_error;
 use meters::Meters;
+use readers::Readers;
 use writer::{DomainWrite, Writer};
 
 /// How a database is opened.
@@ -72,6 +76,9 @@ pub struct Options {
 pub struct Sqlite {
     options: Arc<Options>,
     writer: Writer,
+    /// Of callers.
+    lent: Readers,
+    /// Of the process itself: a check of the database waits for no caller.
     readers: SqlitePool,
     meters: Meters,
 }
@@ -88,6 +95,11 @@ impl Sqlite {
         let on_fatal = Arc::clone(&options.on_fatal);
         Ok(Self {
             writer: Writer::start(writer, options.pause, meters.clone(), on_fatal),
+            lent: Readers::new(
+                connect::reading(&options),
+                options.readers,
+                options.busy_timeout,
+            ),
             readers,
             meters,
             options: Arc::new(options),
@@ -97,6 +109,7 @@ impl Sqlite {
     /// Finishes the writes that wait, then closes every connection.
     pub async fn close(&self) {
         self.writer.close().await;
+        self.lent.close().await;
         self.readers.close().await;
     }
 }
@@ -106,16 +119,14 @@ impl Backend for Sqlite {
     async fn run(
         &self,
         write: Box<dyn AnyWrite>,
-        deadline: Instant,
+        ticket: Ticket,
     ) -> Result<Box<dyn Any + Send>, StoreError> {
-        self.writer
-            .run(Box::new(DomainWrite(write)), deadline)
-            .await
+        self.writer.run(Box::new(DomainWrite(write)), ticket).await
     }
 
-    async fn view(&self) -> Result<Box<dyn View>, StoreError> {
+    async fn view(&self, ticket: Ticket) -> Result<Box<dyn View>, StoreError> {
         let asked = Instant::now();
-        let connection = self.readers.acquire().await.map_err(store_error);
+        let connection = self.lent.lend(ticket).await;
         self.meters.reads(asked.elapsed(), &connection);
         Ok(Box::new(Access(connection?)))
     }
@@ -128,5 +139,9 @@ impl Backend for Sqlite {
         migrate::check(&self.readers)
             .await
             .map_err(|error| StoreError::Backend(Box::new(error)))
+    }
+
+    async fn writable(&self) -> Result<(), StoreError> {
+        self.writer.writable().await
     }
 }

@@ -1,8 +1,8 @@
 //! The one writing connection, and the task that owns it.
 //!
-//! Everything that waits (up to [`GROUP`]) goes into one `BEGIN IMMEDIATE` and is committed
-//! once, with `synchronous = FULL`; that makes a durable insert four times as cheap as
-//! one commit each. If a member of a group fails, the group is rolled back and run again one by
+//! What waits goes into one `BEGIN IMMEDIATE`, in the callers' turns, until nothing waits any more or the group is full
+//! ([`GROUP`], [`GROUP_TIME`]), and is committed once, with `synchronous = FULL`; that makes a durable insert four
+//! times as cheap as one commit each. If a member of a group fails, the group is rolled back and run again one by
 //! one, so no failure harms its neighbours. A unit of work whose deadline has passed is never
 //! begun, and one that was begun is finished even if its caller has gone away.
 
@@ -14,20 +14,25 @@ use std::time::{Duration, Instant};
 use std::vec::Drain;
 
 use async_trait::async_trait;
-use domain::store::{AnyWrite, StoreError};
+use domain::store::{AnyWrite, Caller, StoreError, Ticket};
 use futures_util::FutureExt;
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{oneshot, watch};
 
 use crate::access::Access;
 use crate::error::{is_fatal, store_error};
+use crate::line::{Line, Open};
 use crate::meters::Meters;
 
 /// The most units of work in one transaction.
 pub const GROUP: usize = 64;
 
-/// The most units of work that wait; more are refused as [`StoreError::Busy`].
-const WAITING: usize = 4096;
+/// A transaction that runs so long already takes in no more units of work. Sixty-four small ones take a quarter of
+/// it, and a caller whose own are long does not keep the next one waiting for all of them.
+pub const GROUP_TIME: Duration = Duration::from_millis(20);
+
+/// How long a trial of whether the database can be written waits for its turn.
+const PROBE_WITHIN: Duration = Duration::from_secs(1);
 
 type Answer = Result<Box<dyn Any + Send>, StoreError>;
 
@@ -48,6 +53,19 @@ impl Unit for Nothing {
     }
 }
 
+/// Writes something that changes nothing: the database's own version number, which is not used, as it is. A number
+/// that is written takes a page, as every change does.
+struct Probe;
+
+#[async_trait]
+impl Unit for Probe {
+    async fn run(&self, connection: &mut SqliteConnection) -> Answer {
+        let written = sqlx::raw_sql("pragma user_version = 0").execute(connection);
+        written.await.map_err(store_error)?;
+        Ok(Box::new(()))
+    }
+}
+
 /// A use case of the domain as a unit of work.
 pub(crate) struct DomainWrite(pub(crate) Box<dyn AnyWrite>);
 
@@ -58,21 +76,21 @@ impl Unit for DomainWrite {
     }
 }
 
-struct Waiting {
+pub(crate) struct Waiting {
     unit: Box<dyn Unit>,
     /// When it was asked for; `None` for what only asks whether the task goes round.
     since: Option<Instant>,
-    deadline: Instant,
+    /// Kept until it has ended, as is the ticket's slot.
+    ticket: Ticket,
     answer: oneshot::Sender<Answer>,
 }
 
 /// Hands units of work to the task that owns the connection.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    line: mpsc::Sender<Waiting>,
+    line: Arc<Open>,
     meters: Meters,
-    closed: tokio::sync::watch::Receiver<bool>,
-    close: Arc<tokio::sync::Notify>,
+    closed: watch::Receiver<bool>,
 }
 
 impl Writer {
@@ -82,70 +100,82 @@ impl Writer {
         meters: Meters,
         on_fatal: Arc<dyn Fn(String) + Send + Sync>,
     ) -> Self {
-        let (line, waiting) = mpsc::channel(WAITING);
-        let (closed_sender, closed) = tokio::sync::watch::channel(false);
-        let close = Arc::new(tokio::sync::Notify::new());
+        let line = Open::new();
+        let (closed_sender, closed) = watch::channel(false);
         let owner = Owner {
             connection,
             pause,
             meters: meters.clone(),
             on_fatal,
+            line: line.line(),
         };
-        let closing = Arc::clone(&close);
         tokio::spawn(async move {
-            owner.serve(waiting, &closing).await;
+            owner.serve().await;
             let _ = closed_sender.send(true);
         });
         Self {
-            line,
+            line: Arc::new(line),
             meters,
             closed,
-            close,
         }
     }
 
-    pub(crate) async fn run(&self, unit: Box<dyn Unit>, deadline: Instant) -> Answer {
+    pub(crate) async fn run(&self, unit: Box<dyn Unit>, ticket: Ticket) -> Answer {
+        self.ask(unit, Some(Instant::now()), ticket).await
+    }
+
+    /// Waits until the task has come to what is asked now: it lives. Needs no lock.
+    pub(crate) async fn answers(&self) -> Result<(), StoreError> {
+        // What is late is answered at once, and not begun.
+        let late = Ticket::new(Caller::Process, Instant::now());
+        match self.ask(Box::new(Nothing), None, late).await {
+            Ok(_) | Err(StoreError::Busy) => Ok(()),
+            Err(gone) => Err(gone),
+        }
+    }
+
+    /// Whether the database can be written; tried only after a write has failed.
+    pub(crate) async fn writable(&self) -> Result<(), StoreError> {
+        if !self.line.line().is_in_doubt() {
+            return Ok(());
+        }
+        let ticket = Ticket::new(Caller::Process, Instant::now() + PROBE_WITHIN);
+        match self.run(Box::new(Probe), ticket).await {
+            // Who waits behind others may be able to write.
+            Ok(_) | Err(StoreError::Busy) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(&self, unit: Box<dyn Unit>, since: Option<Instant>, ticket: Ticket) -> Answer {
         let (answer, result) = oneshot::channel();
         let waiting = Waiting {
             unit,
-            since: Some(Instant::now()),
-            deadline,
+            since,
+            ticket,
             answer,
         };
-        match self.line.try_send(waiting) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                self.meters.line_full();
-                return Err(StoreError::Busy);
+        let line = self.line.line();
+        match line.push(waiting.ticket.caller.clone(), waiting) {
+            Ok(()) => result.await.unwrap_or_else(|_| Err(gone())),
+            Err(refused) => {
+                if matches!(refused, StoreError::Busy) {
+                    self.meters.line_full();
+                }
+                Err(refused)
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone()),
         }
-        result.await.unwrap_or_else(|_| Err(gone()))
-    }
-
-    /// Waits until the task has come to what is asked now, after all that waits already: it lives. Needs no lock.
-    pub(crate) async fn answers(&self) -> Result<(), StoreError> {
-        let (answer, result) = oneshot::channel();
-        let waiting = Waiting {
-            unit: Box::new(Nothing),
-            since: None,
-            // What is late is answered at once, and not begun.
-            deadline: Instant::now(),
-            answer,
-        };
-        self.line.send(waiting).await.map_err(|_| gone())?;
-        result.await.map(drop).map_err(|_| gone())
     }
 
     /// Lets what waits be finished and closes the connection.
     pub(crate) async fn close(&self) {
-        self.close.notify_one();
+        self.line.line().close();
         let mut closed = self.closed.clone();
         let _ = closed.wait_for(|closed| *closed).await;
     }
 }
 
-fn gone() -> StoreError {
+pub(crate) fn gone() -> StoreError {
     StoreError::Backend("the writer of the database has ended".into())
 }
 
@@ -154,32 +184,20 @@ struct Owner {
     pause: Duration,
     meters: Meters,
     on_fatal: Arc<dyn Fn(String) + Send + Sync>,
+    line: Arc<Line>,
 }
 
-/// A transaction failed as such: what that means for the group.
-enum Failure {
-    /// Nothing was changed; the word for everybody in the group.
-    Refused(sqlx::Error),
-    /// Somebody in the group failed.
-    Member,
+/// The members of a transaction, with what each has come to.
+#[derive(Default)]
+struct Group {
+    members: Vec<Waiting>,
+    answers: Vec<Box<dyn Any + Send>>,
 }
 
 impl Owner {
-    async fn serve(mut self, mut line: mpsc::Receiver<Waiting>, close: &tokio::sync::Notify) {
-        let mut group = Vec::with_capacity(GROUP);
-        loop {
-            let received = tokio::select! {
-                biased;
-                received = line.recv_many(&mut group, GROUP) => received,
-                () = close.notified() => {
-                    // What waits is still received; then `recv_many` says 0.
-                    line.close();
-                    continue;
-                }
-            };
-            if received == 0 {
-                break;
-            }
+    async fn serve(mut self) {
+        let mut group = Group::default();
+        while self.line.has_some().await {
             if let Err(fatal) = self.commit(&mut group).await {
                 (self.on_fatal)(fatal);
                 return;
@@ -191,50 +209,67 @@ impl Owner {
         let _ = self.connection.close().await;
     }
 
-    /// Runs a group and answers everybody in it, which empties it. An error is fatal for the process.
-    async fn commit(&mut self, group: &mut Vec<Waiting>) -> Result<(), String> {
-        let now = Instant::now();
-        for late in group.extract_if(.., |waiting| waiting.deadline <= now) {
-            self.too_late(late);
-        }
-        if group.is_empty() {
-            return Ok(());
-        }
-        for since in group.iter().filter_map(|waiting| waiting.since) {
-            self.meters.begins(now.duration_since(since));
-        }
-        match self.attempt(group).await {
-            Ok(answers) => {
-                self.meters.committed(now.elapsed());
-                for (waiting, answer) in group.drain(..).zip(answers) {
-                    let _ = waiting.answer.send(Ok(answer));
+    /// The next whose time is not over.
+    fn next(&self) -> Option<Waiting> {
+        loop {
+            let next = self.line.pop()?;
+            let now = Instant::now();
+            if next.ticket.deadline > now {
+                if let Some(since) = next.since {
+                    self.meters.begins(now.duration_since(since));
                 }
-                Ok(())
+                return Some(next);
             }
-            Err(Failure::Refused(error)) => self.refuse(group.drain(..), error),
-            Err(Failure::Member) => self.one_by_one(group.drain(..)).await,
+            self.too_late(next);
         }
     }
 
-    /// All of them in one transaction.
-    async fn attempt(&mut self, group: &[Waiting]) -> Result<Vec<Box<dyn Any + Send>>, Failure> {
-        self.begin().await.map_err(Failure::Refused)?;
-        let mut answers = Vec::with_capacity(group.len());
-        for waiting in group {
-            let Ok(answer) = run_caught(waiting.unit.as_ref(), &mut self.connection).await else {
-                self.roll_back().await;
-                return Err(Failure::Member);
-            };
-            answers.push(answer);
+    /// Runs a group and answers everybody in it, which empties it. An error is fatal for the process.
+    async fn commit(&mut self, group: &mut Group) -> Result<(), String> {
+        let Some(first) = self.next() else {
+            return Ok(());
+        };
+        let begun = Instant::now();
+        if let Err(error) = self.begin().await {
+            // Others would wait as long for the same.
+            let others = iter::from_fn(|| self.next()).take(GROUP - 1);
+            group.members.extend(iter::once(first).chain(others));
+            return self.refuse(group.members.drain(..), error);
         }
-        self.commit_or_roll_back().await.map_err(Failure::Refused)?;
-        Ok(answers)
+        if self.run_all(first, group).await.is_err() {
+            self.roll_back().await;
+            group.answers.clear();
+            return self.one_by_one(group.members.drain(..)).await;
+        }
+        if let Err(error) = self.commit_or_roll_back().await {
+            group.answers.clear();
+            return self.refuse(group.members.drain(..), error);
+        }
+        self.meters.committed(begun.elapsed());
+        for (waiting, answer) in group.members.drain(..).zip(group.answers.drain(..)) {
+            let _ = waiting.answer.send(Ok(answer));
+        }
+        Ok(())
+    }
+
+    /// Runs one after the other inside a transaction, until one fails or the group ends.
+    async fn run_all(&mut self, first: Waiting, group: &mut Group) -> Result<(), StoreError> {
+        let mut next = Some(first);
+        let begun = Instant::now();
+        while let Some(waiting) = next {
+            let answer = run_caught(waiting.unit.as_ref(), &mut self.connection).await;
+            group.members.push(waiting);
+            group.answers.push(answer?);
+            let is_over = group.members.len() >= GROUP || begun.elapsed() >= GROUP_TIME;
+            next = if is_over { None } else { self.next() };
+        }
+        Ok(())
     }
 
     /// Each in its own transaction, after a group had to be rolled back.
     async fn one_by_one(&mut self, group: Drain<'_, Waiting>) -> Result<(), String> {
         for waiting in group {
-            if waiting.deadline <= Instant::now() {
+            if waiting.ticket.deadline <= Instant::now() {
                 self.too_late(waiting);
                 continue;
             }
@@ -252,6 +287,7 @@ impl Owner {
                 },
                 Err(error) => {
                     self.roll_back().await;
+                    self.line.learn(Err(&error));
                     Err(error)
                 }
             };
@@ -277,6 +313,7 @@ impl Owner {
         let fatal =
             is_fatal(&error).then(|| format!("the disk did not keep the database: {error}"));
         let shared = Arc::new(store_error(error));
+        self.line.learn(Err(&shared));
         self.meters.refused(&shared, group.len());
         for waiting in group {
             let answer = match shared.as_ref() {
@@ -300,8 +337,9 @@ impl Owner {
 
     async fn commit_or_roll_back(&mut self) -> Result<(), sqlx::Error> {
         let committed = sqlx::raw_sql("commit").execute(&mut self.connection).await;
-        if committed.is_err() {
-            self.roll_back().await;
+        match committed {
+            Ok(_) => self.line.learn(Ok(())),
+            Err(_) => self.roll_back().await,
         }
         committed.map(drop)
     }

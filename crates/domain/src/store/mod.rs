@@ -9,6 +9,7 @@
 //! code that was counted) is therefore an `Ok` with an outcome that says so.
 
 mod rows;
+mod ticket;
 mod view;
 
 use std::any::Any;
@@ -24,6 +25,7 @@ use crate::payments::Payments;
 use crate::plans::Plans;
 
 pub use self::rows::{Attempts, Challenges, Mails, ReadLimits, Records, Sessions, Users};
+pub use self::ticket::{Caller, Ticket};
 pub use self::view::View;
 
 /// Why the store did not do what was asked. In every case nothing was changed.
@@ -91,20 +93,24 @@ impl<T> Tx for T where
 /// What a database crate implements. Callers use [`Store`].
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// Runs a unit of work in a transaction, or refuses with [`StoreError::Busy`] if it has not begun by `deadline`.
-    /// It is finished even if the caller goes away.
+    /// Runs a unit of work in a transaction, or refuses with [`StoreError::Busy`] if it has not begun by the ticket's
+    /// deadline. It is finished even if the caller goes away.
     async fn run(
         &self,
         write: Box<dyn AnyWrite>,
-        deadline: Instant,
+        ticket: Ticket,
     ) -> Result<Box<dyn Any + Send>, StoreError>;
-    /// Returns once the part that writes has come to this call, after everything that waits already: it goes
-    /// round. An error says that it has ended. Whether it could write is another question.
+    /// Returns once the part that writes has come to this call: it goes round. An error says that it has ended.
+    /// Whether it could write is another question.
     async fn answers(&self) -> Result<(), StoreError>;
-    /// A connection for reading.
-    async fn view(&self) -> Result<Box<dyn View>, StoreError>;
-    /// Whether the database answers, and with the schema this program needs.
+    /// A connection for reading. What is read when its future or the connection is dropped may be broken off, and
+    /// counts as the caller's until it has ended.
+    async fn view(&self, ticket: Ticket) -> Result<Box<dyn View>, StoreError>;
+    /// Whether the database answers, and with the schema this program needs. Waits for no caller.
     async fn check(&self) -> Result<(), StoreError>;
+    /// Whether the database can be written. Tries it only after a write has failed, so that an answer costs nothing
+    /// while all is well.
+    async fn writable(&self) -> Result<(), StoreError>;
 }
 
 /// A [`Write`] whose answer's type has been forgotten, so that different ones can wait in one line.
@@ -139,10 +145,10 @@ impl Store {
 
     /// Applies a unit of work and waits until it is durable.
     pub async fn write<W: Write>(&self, write: W) -> Result<W::Out, StoreError> {
-        self.write_by(Instant::now() + self.patience, write).await
+        self.write_by(&self.ticket(), write).await
     }
 
-    /// The same for a caller with a deadline of its own: what has not begun by then is refused as
+    /// The same for a request: in its caller's turn, and what has not begun by its deadline is refused as
     /// [`StoreError::Busy`] and changes nothing.
     ///
     /// # Panics
@@ -150,10 +156,11 @@ impl Store {
     /// Never: the answer of a write has the type the write declares.
     pub async fn write_by<W: Write>(
         &self,
-        deadline: Instant,
+        ticket: &Ticket,
         write: W,
     ) -> Result<W::Out, StoreError> {
-        let answer = self.backend.run(Box::new(Erased(write)), deadline).await?;
+        let write = Box::new(Erased(write));
+        let answer = self.backend.run(write, ticket.clone()).await?;
         Ok(*answer
             .downcast()
             .expect("a write answers with its own type"))
@@ -165,13 +172,28 @@ impl Store {
         self.backend.answers().await
     }
 
-    /// A connection for reading; one per request is enough.
+    /// A connection for reading, for the process itself.
     pub async fn view(&self) -> Result<Box<dyn View>, StoreError> {
-        self.backend.view().await
+        self.backend.view(self.ticket()).await
     }
 
-    /// Whether the database answers, and with the schema this program needs.
+    /// A connection for reading, in the turn of a request's caller; one per request is enough.
+    pub async fn view_by(&self, ticket: &Ticket) -> Result<Box<dyn View>, StoreError> {
+        self.backend.view(ticket.clone()).await
+    }
+
+    /// Whether the database answers, and with the schema this program needs. Waits for no caller.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.backend.check().await
+    }
+
+    /// Whether the database can be written, as far as is known: see [`Backend::writable`].
+    pub async fn writable(&self) -> Result<(), StoreError> {
+        self.backend.writable().await
+    }
+
+    /// The process's own ticket.
+    fn ticket(&self) -> Ticket {
+        Ticket::new(Caller::Process, Instant::now() + self.patience)
     }
 }

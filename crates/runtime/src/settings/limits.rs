@@ -22,6 +22,9 @@ pub struct Limits {
     pub account_changes_per_hour_per_user: u32,
     /// Logins and changes of one user's account at once.
     pub account_change_burst_per_user: u32,
+    /// Requests of one user that are answered at once, whatever `enabled` says; up to 32 more wait their turn, and any
+    /// number where limits are lifted.
+    pub requests_in_flight_per_user: u32,
     /// Attempts of one mail address (registrations, codes) that may be alive at once; one
     /// more is refused, none is evicted.
     pub live_attempts_per_address: u32,
@@ -71,6 +74,10 @@ impl Limits {
             (
                 "limits.request_burst_per_client",
                 self.request_burst_per_client,
+            ),
+            (
+                "limits.requests_in_flight_per_user",
+                self.requests_in_flight_per_user,
             ),
             ("limits.code_mails_per_minute", self.code_mails_per_minute),
             ("limits.code_mails_per_hour", self.code_mails_per_hour),

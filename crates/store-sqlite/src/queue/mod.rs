@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use domain::mail::Priority;
 use domain::queue::{Beat, Due, JobQueue, Keep, Keys, Rescued, Tended, Turn, TurnReport, Watch};
 use domain::relay::{PostedStanding, RelayStanding};
-use domain::store::StoreError;
+use domain::store::{Caller, StoreError, Ticket};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
@@ -191,8 +191,8 @@ impl JobQueue for Sqlite {
 impl Sqlite {
     /// Hands a unit of work to the writer and gives its answer its type back.
     pub(crate) async fn queue_write<U: QueueWrite>(&self, unit: U) -> Result<U::Out, StoreError> {
-        let deadline = Instant::now() + PATIENCE;
-        let answer = self.writer.run(Box::new(Erased(unit)), deadline).await?;
+        let ticket = Ticket::new(Caller::Process, Instant::now() + PATIENCE);
+        let answer = self.writer.run(Box::new(Erased(unit)), ticket).await?;
         Ok(*answer
             .downcast()
             .expect("a unit of work answers with its own type"))

@@ -79,7 +79,9 @@ async fn in_a_child_a_full_disk_refuses_and_recovers() {
         assert!(kept < 1000, "the limit was never met");
     };
     let again = put_letter(&store, "more@example.com").await.unwrap_err();
+    let read_only = (store.check().await, store.writable().await);
     limit_files(None);
+    let writable_again = store.writable().await;
     let with_room = put_letter(&store, "room@example.com").await;
 
     for error in [refused, again] {
@@ -88,6 +90,8 @@ async fn in_a_child_a_full_disk_refuses_and_recovers() {
             "{error:?}"
         );
     }
+    assert!(matches!(read_only, (Ok(()), Err(_))), "{read_only:?}");
+    assert!(writable_again.is_ok(), "{writable_again:?}");
     assert!(with_room.is_ok(), "{with_room:?}");
     assert_eq!(
         database.number("select count(*) from mails").await,

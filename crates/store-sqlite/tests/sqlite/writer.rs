@@ -1,9 +1,11 @@
 //! The writer: what happens to one unit of work harms no other, and what was refused changed nothing.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use domain::id::UserId;
 use domain::mail::MailKind;
-use domain::store::{Store, StoreError};
+use domain::store::{Caller, Store, StoreError, Ticket};
 use futures_util::future::{join_all, poll_immediate};
 use sqlx::Connection;
 
@@ -210,4 +212,72 @@ async fn a_writer_answers_for_itself_whoever_has_the_lock_unless_it_is_stuck() {
 
     assert!(locked.is_ok() && while_stuck.is_none() && afterwards.is_ok());
     assert!(closed.is_err());
+}
+
+/// A write of a user, which says when it is run.
+async fn write_of(store: Store, user: i64, ran: Arc<Mutex<Vec<i64>>>) -> Result<(), StoreError> {
+    let ticket = Ticket::new(Caller::User(UserId(user)), Instant::now() + PATIENCE);
+    let put = unit(move |_| {
+        let ran = Arc::clone(&ran);
+        Box::pin(async move {
+            ran.lock().unwrap().push(user);
+            Ok(())
+        })
+    });
+    store.write_by(&ticket, put).await
+}
+
+#[tokio::test]
+async fn a_users_many_writes_do_not_hold_up_anothers_single_one() {
+    let database = Database::new().await;
+    let store = database.store();
+    let ran = Arc::<Mutex<Vec<i64>>>::default();
+    let held_up = HeldUp::writer_of(&store).await;
+    let mut all = Box::pin(join_all(
+        std::iter::repeat_n(1, 300)
+            .chain([2])
+            .map(|user| write_of(store.clone(), user, Arc::clone(&ran))),
+    ));
+    assert!(poll_immediate(&mut all).await.is_none());
+
+    held_up.let_go().await;
+    let answers = all.await;
+
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(ran.lock().unwrap()[..3], [1, 2, 1]);
+}
+
+/// What one user fills is a quarter of what may wait.
+#[tokio::test]
+async fn a_user_does_not_fill_the_line() {
+    let database = Database::new().await;
+    let store = database.store();
+    let ran = Arc::<Mutex<Vec<i64>>>::default();
+    let held_up = HeldUp::writer_of(&store).await;
+    let mut all = Box::pin(join_all(
+        std::iter::repeat_n(1, 1100)
+            .chain([2])
+            .map(|user| write_of(store.clone(), user, Arc::clone(&ran))),
+    ));
+    assert!(poll_immediate(&mut all).await.is_none());
+
+    held_up.let_go().await;
+    let answers = all.await;
+
+    assert_eq!(failed(&answers), Vec::from_iter(1024..1100));
+}
+
+/// However much callers read at once.
+#[tokio::test]
+async fn a_check_waits_for_no_reader() {
+    let database = Database::new().await;
+    let store = database.store();
+    let held = [store.view().await.unwrap(), store.view().await.unwrap()];
+
+    let another = store.view().await.err();
+    let checked = store.check().await;
+
+    assert!(matches!(another, Some(StoreError::Busy)), "{another:?}");
+    assert!(checked.is_ok(), "{checked:?}");
+    drop(held);
 }

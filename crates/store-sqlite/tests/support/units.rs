@@ -58,6 +58,8 @@ impl Write for Hold {
     async fn apply(&self, _: &mut dyn Tx) -> Result<(), StoreError> {
         self.begun.notify_one();
         self.go_on.notified().await;
+        // It may be run again, if one that has joined its transaction fails.
+        self.go_on.notify_one();
         Ok(())
     }
 }
