@@ -78,6 +78,10 @@ pub enum ApiError {
     Overloaded(NotHashed),
     /// 503: requests' bodies take all the memory that they may, those of the client or of all.
     BodiesHeld,
+    /// 503 of a probe: the disk of the database is full.
+    DiskFull,
+    /// 503 of a probe: the database can't be written for another reason.
+    NotWritable(StoreError),
     /// 500: a bug.
     Panicked,
     /// 501: the body is in a transfer coding that is not read (RFC 9112, section 6.1).
@@ -122,9 +126,11 @@ impl ApiError {
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Store(StoreError::Full) => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Store(_) | Self::Overloaded(_) | Self::BodiesHeld => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Store(_)
+            | Self::Overloaded(_)
+            | Self::BodiesHeld
+            | Self::DiskFull
+            | Self::NotWritable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
         }
@@ -195,6 +201,14 @@ impl ApiError {
                 "error": "The service is busy. Nothing was changed. Please try again.",
                 "code": "busy",
             }),
+            Self::DiskFull => json!({
+                "error": "The disk of the database is full. Notes can be read, and nothing can be written.",
+                "code": "disk_full",
+            }),
+            Self::NotWritable(_) => json!({
+                "error": "The database can't be written. Notes can be read.",
+                "code": "not_writable",
+            }),
             Self::Panicked => json!({"error": "Internal Server Error", "code": "internal"}),
             Self::TransferCoding => json!({
                 "detail": "The only transfer coding that is read is chunked.",
@@ -206,8 +220,10 @@ impl ApiError {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Throttled(throttle) => Some(throttle.seconds),
-            Self::Store(StoreError::Full) => Some(RETRY_AFTER_FULL),
-            Self::Store(_) | Self::Overloaded(_) | Self::BodiesHeld => Some(RETRY_AFTER_BUSY),
+            Self::Store(StoreError::Full) | Self::DiskFull => Some(RETRY_AFTER_FULL),
+            Self::Store(_) | Self::Overloaded(_) | Self::BodiesHeld | Self::NotWritable(_) => {
+                Some(RETRY_AFTER_BUSY)
+            }
             _ => None,
         }
     }
@@ -220,6 +236,13 @@ impl ApiError {
             Self::Store(error) => tracing::error!(error = chain(error), "the database failed"),
             Self::Overloaded(why) => tracing::warn!("answered 503: {why}"),
             Self::BodiesHeld => tracing::warn!("answered 503: bodies take all their memory"),
+            Self::DiskFull => tracing::error!("not ready: the disk of the database is full"),
+            Self::NotWritable(error) => {
+                tracing::error!(
+                    error = chain(error),
+                    "not ready: the database can't be written"
+                );
+            }
             _ => {}
         }
     }

@@ -3,6 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -52,16 +53,27 @@ async fn live() -> Json<Alive> {
 
 /// Is it ready?
 ///
-/// Whether the process can work: its database is there and has the right schema. The mail relay plays no part.
+/// Whether the process can work: its database is there, has the right schema, and can be written. Waits for no other
+/// request, however many there are. The mail relay plays no part.
 #[utoipa::path(
     get,
     path = "/health/ready",
     operation_id = "getReadiness",
     tag = "Health",
-    responses((status = 200, description = "It is.", body = Ready)),
+    responses(
+        (status = 200, description = "It is.", body = Ready),
+        (
+            status = 503,
+            description = "It is not: `disk_full` and `not_writable` if the database can be read but not written, else `busy`.",
+        ),
+    ),
 )]
 async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
     state.store.check().await?;
+    state.store.writable().await.map_err(|error| match error {
+        StoreError::Full => ApiError::DiskFull,
+        error => ApiError::NotWritable(error),
+    })?;
     Ok(Json(Ready {
         status: "ok",
         database: "ok",
