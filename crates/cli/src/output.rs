@@ -3,10 +3,14 @@
 //! `println!` panics when it can't write, as in `smart-notes jobs list | head -1`, where nobody reads any more. Here
 //! the first failure is kept and the rest is not written: a command still does what it was asked for, such as deleting
 //! a user. At its end [`end`] tells what went wrong, if that is worth telling.
+//!
+//! What is printed may hold what clients, relays and files say: whatever a terminal would obey is escaped here.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Mutex;
+
+use runtime::printable::printable;
 
 /// The first failure.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -24,7 +28,8 @@ pub fn line(text: fmt::Arguments<'_>) {
         return;
     };
     if failure.is_none() {
-        *failure = writeln!(io::stdout(), "{text}").err();
+        let text = text.to_string();
+        *failure = writeln!(io::stdout(), "{}", printable(&text)).err();
     }
 }
 
@@ -44,5 +49,6 @@ pub fn end() -> io::Result<()> {
 
 /// Says on the standard error why a command failed, if anybody listens there.
 pub fn complain(why: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "smart-notes: {why:#}");
+    let text = format!("smart-notes: {why:#}");
+    let _ = writeln!(io::stderr(), "{}", printable(&text));
 }

@@ -1,16 +1,21 @@
 //! Tables for people.
 
 use comfy_table::{ContentArrangement, Table, presets};
+use runtime::printable::printable_line;
 
 /// A table without lines, as wide as its content or the terminal. No line ends in spaces, which
-/// would be pasted and compared along with it.
+/// would be pasted and compared along with it. A cell is one line, whatever it holds.
 pub fn of<const N: usize>(header: [&str; N], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header)
-        .add_rows(rows);
+        .add_rows(rows.map(|row| {
+            row.into_iter()
+                .map(|cell| printable_line(&cell).into_owned())
+                .collect::<Vec<_>>()
+        }));
     let lines: Vec<String> = table
         .lines()
         .map(|line| line.trim_end().to_owned())

@@ -4,6 +4,7 @@ mod support;
 
 use domain::id::UserId;
 use runtime::database::{Database, Role};
+use runtime::printable::is_unsafe;
 use runtime::shutdown::Shutdown;
 use serde_json::{Value, json};
 
@@ -272,4 +273,53 @@ fn a_record_names_the_operator() {
         agent.starts_with("smart-notes/") && agent.ends_with("(an-operator)"),
         "{agent}"
     );
+}
+
+/// CWE-150: what a client calls itself is printed as text, whatever a terminal would do for it.
+#[tokio::test]
+async fn what_a_client_calls_itself_moves_no_cursor_and_turns_no_text() {
+    let place = Place::new();
+    create(&place, "ada").ok();
+    let agent = "a\u{9b}2J\u{202e}b\u{2066}\u{200f}";
+    let header = [format!("User-Agent: {agent}")];
+    let body = json!({"login": "ada", "password": PASSWORD});
+    let login = place
+        .api()
+        .await
+        .send("POST", "/api/auth/login/", &header, &body)
+        .await;
+    assert_eq!(login.0, 200, "{login:?}");
+
+    let shown = place.run(&["users", "show", "ada"]).ok().out;
+    let json = place.run(&["users", "show", "ada", "--json"]).ok();
+
+    let unsafe_left = |c: &char| *c != '\n' && is_unsafe(*c);
+    assert_eq!(shown.chars().find(unsafe_left), None, "{shown:?}");
+    assert!(shown.contains("a\\u009b2J\\u202eb"), "{shown}");
+    assert_eq!(json.out.chars().find(unsafe_left), None, "{json:?}");
+    assert_eq!(json.json()["sessions"][0]["user_agent"], agent);
+}
+
+#[tokio::test]
+async fn what_an_operator_names_is_escaped_in_the_error() {
+    let place = Place::new();
+
+    let answer = place.run(&["users", "show", "\u{1b}[2Jnobody\u{202e}"]);
+
+    assert!(answer.err.contains("\\u001b[2Jnobody\\u202e"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_users_notes_are_shown_with_their_limit() {
+    let place = Place::new();
+    create(&place, "ada").ok();
+
+    let shown = place.run(&["users", "show", "ada"]).ok().out;
+
+    assert!(
+        shown.contains("\n  storage   0 of 33554432 bytes\n"),
+        "{shown}"
+    );
+    let storage = show(&place, "ada")["storage"].take();
+    assert_eq!(storage, json!({"used": 0, "limit": 33_554_432}));
 }

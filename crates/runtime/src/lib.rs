@@ -15,7 +15,8 @@
 //! 8. [`database`]: which database, opened for what the process does;
 //! 9. [`presence`]: its row in that database, with the fingerprints of its keys;
 //! 10. [`hashing`]: the threads that hash passwords, for those that do;
-//! 11. [`supervisor`]: what systemd is told.
+//! 11. [`supervisor`]: what systemd is told;
+//! 12. [`printable`]: text from outside, made fit for a terminal.
 
 pub mod database;
 pub mod descriptors;
@@ -23,6 +24,7 @@ pub mod hashing;
 pub mod memory;
 pub mod metrics;
 pub mod presence;
+pub mod printable;
 pub mod program;
 pub mod settings;
 pub mod shutdown;

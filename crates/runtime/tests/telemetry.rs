@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use smart_notes_runtime::printable::is_unsafe;
 use smart_notes_runtime::settings::{Log, LogFormat};
 use smart_notes_runtime::telemetry;
 use tracing_subscriber::fmt::MakeWriter;
@@ -95,7 +96,8 @@ struct Outer {
 
 #[test]
 fn control_characters_are_escaped_wherever_they_stand() {
-    let evil = "a\r\nINFO forged\tline \x1b[2J\u{85}\u{2028}\u{202e}\0";
+    let evil =
+        "a\r\nINFO forged\tline \x1b[2J\u{85}\u{9b}\u{2028}\u{202e}\u{200f}\u{61c}\u{2066}\0";
     let error = Outer {
         evil: evil.to_owned(),
         source: std::fmt::Error,
@@ -113,7 +115,7 @@ fn control_characters_are_escaped_wherever_they_stand() {
 
     assert_eq!(text.matches('\n').count(), 3, "{text:?}");
     assert!(text.ends_with('\n'));
-    let unsafe_left = |c: &char| *c != '\n' && (c.is_control() || "\u{2028}\u{202e}".contains(*c));
+    let unsafe_left = |c: &char| *c != '\n' && is_unsafe(*c);
     assert_eq!(text.chars().find(unsafe_left), None, "{text:?}");
     assert!(
         text.contains("a\\r\\nINFO forged\\tline \\u{1b}[2J"),
@@ -122,6 +124,25 @@ fn control_characters_are_escaped_wherever_they_stand() {
     assert!(
         text.contains("an error occurred when formatting an argument"),
         "{text}"
+    );
+}
+
+/// For whoever reads JSON lines on a terminal: JSON itself leaves C1 and the marks of direction as they are.
+#[test]
+fn lines_for_machines_hold_nothing_that_a_terminal_obeys() {
+    let evil = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}b\u{2066}\u{200f}";
+
+    let json = logged("info", LogFormat::Json, || {
+        let span = tracing::info_span!("request", agent = evil);
+        span.in_scope(|| tracing::info!(evil, "{evil}"));
+    });
+
+    let unsafe_left = |c: &char| *c != '\n' && is_unsafe(*c);
+    assert_eq!(json.chars().find(unsafe_left), None, "{json:?}");
+    let line: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&line["evil"], &line["message"], &line["span"]["agent"]),
+        (&evil.into(), &evil.into(), &evil.into())
     );
 }
 

@@ -5,6 +5,8 @@
 
 use std::fmt::{self, Write as _};
 
+use runtime::printable::is_unsafe;
+
 /// How many characters of a reply are kept.
 const KEPT: usize = 500;
 
@@ -15,8 +17,8 @@ pub struct Reply {
     pub code: u16,
     /// The enhanced status code, such as `5.1.1` (RFC 3463), if the text starts with one.
     pub enhanced: Option<String>,
-    /// All lines joined by a space, the first 500 characters, control characters escaped,
-    /// addresses masked to `a…@example.com`.
+    /// All lines joined by a space, the first 500 characters, control characters and marks of
+    /// direction escaped, addresses masked to `a…@example.com`.
     pub text: String,
 }
 
@@ -84,7 +86,7 @@ pub(super) fn clean(text: &str) -> String {
 
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
-        if c.is_control() {
+        if is_unsafe(c) {
             // Writing to a String cannot fail.
             let _ = write!(out, "{}", c.escape_default());
         } else {
@@ -107,6 +109,13 @@ mod tests {
             reply.text,
             "5.1.1 <j…@example.com>: unknown\\r\\n\\u{1b}[31m; r…@example.test,@x"
         );
+    }
+
+    #[test]
+    fn marks_that_turn_the_direction_of_writing_are_escaped() {
+        let reply = Reply::new(550, "no \u{202e}such\u{2066} user\u{9b}31m");
+
+        assert_eq!(reply.text, "no \\u{202e}such\\u{2066} user\\u{9b}31m");
     }
 
     #[test]

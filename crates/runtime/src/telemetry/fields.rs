@@ -12,6 +12,8 @@ use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
 
+use crate::printable::is_unsafe;
+
 /// Writes the fields of events and spans.
 #[derive(Debug)]
 pub(super) struct Escaped;
@@ -94,10 +96,4 @@ impl fmt::Write for Escaping<'_, '_> {
         }
         self.0.write_str(&text[clean..])
     }
-}
-
-/// Control characters, Unicode's own line breaks, and the marks that reverse direction.
-fn is_unsafe(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -9,11 +9,12 @@
 //! - json: one object a line, the event's fields at its top, and in `span` those of what it
 //!   happened in (a request, with its `request.id`).
 //!
-//! Both go to standard error. `fields.rs` escapes control characters, `filter.rs` decides
+//! Both go to standard error. `fields.rs` and `json.rs` escape control characters, `filter.rs` decides
 //! which libraries may speak.
 
 mod fields;
 mod filter;
+mod json;
 
 use std::io::IsTerminal as _;
 
@@ -63,11 +64,11 @@ where
             base.with(text.with_writer(writer)).into()
         }
         LogFormat::Json => {
-            let json = fmt::layer()
+            let lines = fmt::layer()
                 .json()
                 .flatten_event(true)
                 .with_span_list(false);
-            base.with(json.with_writer(writer)).into()
+            base.with(lines.with_writer(json::Clean(writer))).into()
         }
     })
 }
