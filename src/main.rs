@@ -14,6 +14,7 @@ use runtime::descriptors;
 use runtime::memory;
 use runtime::metrics;
 use runtime::presence::Presence;
+use runtime::printable::printable;
 use runtime::program;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
@@ -22,13 +23,16 @@ use runtime::telemetry;
 /// The HTTP API of Smart Notes. It never speaks SMTP: mails go into the queue, which
 /// `smart-notes-worker` drains.
 ///
-/// Settings come from `--config`, `.env` and the environment; `smart-notes config` shows them.
+/// Settings come from `--config`, `--env-file` or `.env`, and the environment; `smart-notes config` shows them.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// A file of settings (TOML)
+    /// A file of settings (TOML); the variable `SMART_NOTES_CONFIG` names one, too. With one, no `.env` is read
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// A file of variables (NAME='value'), instead of `.env` in the working directory
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
     /// Where to listen, instead of the setting `http.listen`
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
@@ -36,8 +40,7 @@ struct Args {
 
 impl Args {
     fn load_options(self) -> LoadOptions {
-        let mut options = LoadOptions::from_process();
-        options.config_file = self.config;
+        let mut options = LoadOptions::from_process(self.config, self.env_file);
         options
             .overrides
             .extend(self.listen.map(|at| ("http.listen".to_owned(), at)));
@@ -50,7 +53,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Not `eprintln!`, which panics where nobody listens.
-            let _ = writeln!(std::io::stderr(), "smart-notes-api: {error:#}");
+            let why = format!("smart-notes-api: {error:#}");
+            let _ = writeln!(std::io::stderr(), "{}", printable(&why));
             ExitCode::FAILURE
         }
     }

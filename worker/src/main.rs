@@ -14,6 +14,7 @@ use runtime::descriptors;
 use runtime::memory;
 use runtime::metrics;
 use runtime::presence::Presence;
+use runtime::printable::printable;
 use runtime::program;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
@@ -22,13 +23,16 @@ use runtime::telemetry;
 /// The mail worker of Smart Notes. It drains the queue that the API fills and hands the mails to
 /// the relay; any number may run on one database.
 ///
-/// Settings come from `--config`, `.env` and the environment; `smart-notes config` shows them.
+/// Settings come from `--config`, `--env-file` or `.env`, and the environment; `smart-notes config` shows them.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// A file of settings (TOML)
+    /// A file of settings (TOML); the variable `SMART_NOTES_CONFIG` names one, too. With one, no `.env` is read
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// A file of variables (NAME='value'), instead of `.env` in the working directory
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -36,15 +40,15 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Not `eprintln!`, which panics where nobody listens.
-            let _ = writeln!(std::io::stderr(), "smart-notes-worker: {error:#}");
+            let why = format!("smart-notes-worker: {error:#}");
+            let _ = writeln!(std::io::stderr(), "{}", printable(&why));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut options = LoadOptions::from_process();
-    options.config_file = args.config;
+    let options = LoadOptions::from_process(args.config, args.env_file);
     let settings = Settings::load(&options)?;
     telemetry::init(&settings.log)?;
     if settings.worker.metrics_listen.is_some() {

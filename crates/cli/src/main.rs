@@ -35,14 +35,17 @@ use runtime::settings::{LoadOptions, Settings};
 
 /// Smart Notes: accounts confirmed by one-time codes in mail, and notes.
 ///
-/// Settings come from `--config`, `.env` and the environment. In production, `smart-notes-api` and
+/// Settings come from `--config`, `--env-file` or `.env`, and the environment. In production, `smart-notes-api` and
 /// `smart-notes-worker` serve; this program is for everything around them.
 #[derive(Parser)]
 #[command(name = "smart-notes", version)]
 struct Args {
-    /// A file of settings (TOML)
+    /// A file of settings (TOML); the variable `SMART_NOTES_CONFIG` names one, too. With one, no `.env` is read
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    /// A file of variables (NAME='value'), instead of `.env` in the working directory
+    #[arg(long, value_name = "FILE", global = true)]
+    env_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -77,9 +80,7 @@ enum Command {
 
 impl Args {
     fn load_options(&self) -> LoadOptions {
-        let mut options = LoadOptions::from_process();
-        options.config_file.clone_from(&self.config);
-        options
+        LoadOptions::from_process(self.config.clone(), self.env_file.clone())
     }
 }
 

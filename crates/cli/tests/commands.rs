@@ -351,3 +351,32 @@ async fn dev_is_not_for_production() {
 
     assert!(said.contains("is not for production"), "{said}");
 }
+
+/// The folder that somebody happens to be in may be anybody's: what is meant is named.
+#[tokio::test]
+async fn beside_a_file_of_settings_dotenv_counts_only_where_it_is_named() {
+    let place = Place::new();
+    let write = |name: &str, text: &str| {
+        std::fs::write(place.folder.path().join(name), text).unwrap();
+    };
+    write("settings.toml", "[otp]\nmax_tries = 7\n");
+    write(".env", "SMART_NOTES__WORKER__CONCURRENCY=3\n");
+    let concurrency = async |place: &Place, arguments: &str| {
+        let rows = place.json(arguments).await;
+        let mut rows = rows.as_array().unwrap().iter();
+        let row = rows.find(|row| row["key"] == "worker.concurrency");
+        row.unwrap()["value"].as_str().unwrap().to_owned()
+    };
+
+    let alone = concurrency(&place, "config --json").await;
+    let beside = concurrency(&place, "config --json --config settings.toml").await;
+    let named = concurrency(
+        &place,
+        "config --json --config settings.toml --env-file .env",
+    )
+    .await;
+    let place = place.with("SMART_NOTES_CONFIG", "settings.toml");
+    let by_variable = concurrency(&place, "config --json").await;
+
+    assert_eq!([alone, beside, named, by_variable], ["3", "32", "3", "32"]);
+}

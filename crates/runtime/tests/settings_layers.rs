@@ -3,10 +3,12 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use smart_notes_runtime::settings::{Env, LogFormat, RelaySecurity};
+use smart_notes_runtime::settings::{Env, LoadOptions, LogFormat, RelaySecurity, Settings};
 use support::{KEY, Place, load, refused, row};
 
 const DEFAULT_TOML: &str = include_str!("../../../config/default.toml");
@@ -305,4 +307,70 @@ fn metrics_are_served_nowhere_or_on_this_machine_unless_an_address_says_otherwis
     assert_eq!(elsewhere.http.metrics_listen, address("10.0.0.7:9464"));
     assert_eq!(row(&nowhere, "http.metrics_listen").0, "");
     assert_eq!(row(&port, "http.metrics_listen").0, "127.0.0.1:9464");
+}
+
+/// The environment of a program, with nothing but this.
+fn environment(variables: &[(&str, &std::path::Path)]) -> BTreeMap<OsString, OsString> {
+    variables
+        .iter()
+        .map(|(name, value)| (OsString::from(name), value.as_os_str().to_owned()))
+        .collect()
+}
+
+#[test]
+fn without_a_file_of_settings_dotenv_is_read_and_with_one_it_is_not() {
+    let file = Path::new("settings.toml");
+    let of = |env: &[(&str, &Path)], config: Option<&Path>| {
+        let options = LoadOptions::of_program(environment(env), config.map(Into::into), None);
+        (options.config_file, options.dotenv)
+    };
+
+    let bare = of(&[], None);
+    let empty = of(&[("SMART_NOTES_CONFIG", Path::new(""))], None);
+    let by_flag = of(&[], Some(file));
+    let by_variable = of(&[("SMART_NOTES_CONFIG", file)], None);
+    let by_both = of(
+        &[("SMART_NOTES_CONFIG", Path::new("other.toml"))],
+        Some(file),
+    );
+
+    assert_eq!(bare, (None, Some(".env".into())));
+    assert_eq!(empty, bare);
+    assert_eq!(by_flag, (Some(file.into()), None));
+    assert_eq!(by_variable, by_flag);
+    assert_eq!(by_both, by_flag);
+}
+
+#[test]
+fn a_file_of_variables_is_read_beside_a_file_of_settings_and_instead_of_dotenv() {
+    let place = Place::new();
+    let file = place.write("settings.toml", "[otp]\nmax_tries = 7\n");
+    let env_file = place.write("variables", "SMART_NOTES__WORKER__CONCURRENCY=3\n");
+    place.write(
+        ".env",
+        "SMART_NOTES__WORKER__CONCURRENCY=4\nSMART_NOTES__OTP__TTL_SECONDS=5\n",
+    );
+    let mut options = place.options().with_config_file(file);
+    options.env_file = Some(env_file);
+
+    let settings = load(&options);
+
+    assert_eq!(settings.otp.max_tries, 7);
+    assert_eq!(settings.worker.concurrency, 3);
+    assert_ne!(settings.otp.ttl, Duration::from_secs(5));
+}
+
+#[test]
+fn a_file_of_variables_must_exist() {
+    let place = Place::new();
+    let mut options = place.options();
+    options.env_file = Some(place.path("nowhere"));
+
+    let error = Settings::load(&options).unwrap_err();
+
+    let text = error.to_string();
+    assert!(
+        text.contains("--env-file (") && text.contains("nowhere"),
+        "{text}"
+    );
 }

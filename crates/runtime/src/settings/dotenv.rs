@@ -19,8 +19,13 @@ const SECRET: [&str; 6] = [
     "SMART_NOTES__SMTP__RELAYS",
 ];
 
-/// The file's variables in order; none if there is no file.
-pub(super) fn read(file: &Path, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
+/// The file's variables in order. There may be no file, and then no variable, unless it must exist.
+pub(super) fn read(
+    file: &Path,
+    must_exist: bool,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, String)> {
+    let key = if must_exist { "--env-file" } else { ".env" };
     let mut report = |key: String, message: String| {
         problems.push(Problem {
             key,
@@ -31,11 +36,13 @@ pub(super) fn read(file: &Path, problems: &mut Vec<Problem>) -> Vec<(String, Str
 
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
+            return Vec::new();
+        }
         Err(error) => {
             report(
-                ".env".into(),
-                format!("can't be read: {error}. Mend or remove the file"),
+                key.into(),
+                format!("can't be read: {error}. Fix the file, or pass another one"),
             );
             return Vec::new();
         }
@@ -62,14 +69,11 @@ pub(super) fn read(file: &Path, problems: &mut Vec<Problem>) -> Vec<(String, Str
                 });
                 let place = line.map_or("a line".to_owned(), |n| format!("line {}", n + 1));
                 report(
-                    ".env".into(),
+                    key.into(),
                     format!("{place} can't be read. Write NAME='value', with quotes around spaces"),
                 );
             }
-            Err(error) => report(
-                ".env".into(),
-                format!("can't be read: {error}. Mend the file"),
-            ),
+            Err(error) => report(key.into(), format!("can't be read: {error}. Mend the file")),
         }
     }
     variables

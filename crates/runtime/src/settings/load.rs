@@ -148,8 +148,9 @@ impl Loading {
             self.add_config_file(file);
         }
 
-        let dotenv_file = options.dotenv.as_deref();
-        let in_dotenv = dotenv_file.map(|file| dotenv::read(file, &mut self.problems));
+        let dotenv_file = options.env_file.as_deref().or(options.dotenv.as_deref());
+        let must_exist = options.env_file.is_some();
+        let in_dotenv = dotenv_file.map(|file| dotenv::read(file, must_exist, &mut self.problems));
         let from_dotenv = |name: &str| Source::Dotenv {
             file: dotenv_file.unwrap_or(Path::new(".env")).to_owned(),
             variable: name.to_owned(),

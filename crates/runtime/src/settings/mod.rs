@@ -4,8 +4,9 @@
 //! same mistakes. [`Settings::load`] is called first thing in `main`; nothing else in the
 //! workspace reads the environment for its behaviour.
 //!
-//! Places, later ones win: the embedded `config/default.toml`, `--config FILE`, `.env` in
-//! the working directory, environment variables, command-line flags. Any key is a variable
+//! Places, later ones win: the embedded `config/default.toml`, `--config FILE` (or the file
+//! that `SMART_NOTES_CONFIG` names), `--env-file FILE` (or, where no file of settings is
+//! named, `.env` in the working directory), environment variables, command-line flags. Any key is a variable
 //! as well (`SMART_NOTES__OTP__TTL_SECONDS`); the names that users of the service this one
 //! replaces already have (`SECRET_KEY`, `EMAIL_HOST_USER`, …) are translated in
 //! `bare_names.rs`.
