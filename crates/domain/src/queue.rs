@@ -279,7 +279,8 @@ pub trait JobQueue: Send + Sync + 'static {
     async fn rescue(&self, dead: &[String], now: Timestamp) -> Result<Vec<Rescued>, StoreError>;
     /// Says that the worker has ended. It has nothing in hand any more.
     async fn leave(&self, worker: &str) -> Result<(), StoreError>;
-    /// Removes some of what is over; called again until it removes nothing. Answers with how many rows.
+    /// Removes some of what is over; called again until it removes nothing. Answers with how many rows. With the last
+    /// call, what was removed and what users deleted leaves the database's files as well, unless they are busy.
     async fn sweep(&self, keep: Keep, now: Timestamp) -> Result<u64, StoreError>;
     /// Something that wakes when the queue may have changed.
     async fn watch(&self) -> Result<Box<dyn Watch>, StoreError>;

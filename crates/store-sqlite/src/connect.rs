@@ -95,6 +95,8 @@ pub(crate) fn connect_options(path: &Path, busy_timeout: Duration) -> SqliteConn
         .foreign_keys(true)
         .busy_timeout(busy_timeout)
         .pragma("journal_size_limit", WAL_LIMIT)
+        // What is deleted is overwritten with zeros, so that it leaves the file: <https://sqlite.org/pragma.html#pragma_secure_delete>.
+        .pragma("secure_delete", "on")
         .pragma("trusted_schema", "off")
         .disable_statement_logging()
 }
@@ -118,6 +120,7 @@ pub(crate) async fn writer(options: &Options) -> Result<SqliteConnection, OpenEr
         ("synchronous", "2"),
         ("foreign_keys", "1"),
         ("busy_timeout", busy.as_str()),
+        ("secure_delete", "1"),
     ] {
         read_back(&mut connection, options, pragma, wanted).await?;
     }

@@ -13,6 +13,7 @@
 mod access;
 mod attempts;
 mod challenges;
+mod checkpoint;
 mod connect;
 pub mod django;
 mod error;

@@ -30,6 +30,7 @@ use sqlx::SqliteConnection;
 
 use crate::Sqlite;
 use crate::access::micros;
+use crate::checkpoint::empty_wal;
 use crate::error::store_error;
 use crate::sweep::Sweep;
 use crate::writer::Unit;
@@ -175,7 +176,11 @@ impl JobQueue for Sqlite {
     }
 
     async fn sweep(&self, keep: Keep, now: Timestamp) -> Result<u64, StoreError> {
-        self.queue_write(Sweep { keep, now }).await
+        let removed = self.queue_write(Sweep { keep, now }).await?;
+        if removed == 0 {
+            empty_wal(&self.options).await?;
+        }
+        Ok(removed)
     }
 
     async fn leave(&self, worker: &str) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! What only `SQLite` has: one writer that commits in groups, a file, a disk that may fill up.
 
 mod disk;
+mod erasing;
 mod mending;
 mod migrating;
 mod opening;
