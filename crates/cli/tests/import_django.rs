@@ -256,3 +256,50 @@ fn the_import_is_recorded_without_an_address() {
     assert!(!holds(ALICES_TOKEN), "a token is in the database");
     assert!(!holds("squatter"), "who is left out leaves a trace");
 }
+
+/// A copy of Django's database after a statement.
+async fn altered(place: &Place, statement: &'static str) -> String {
+    let path = place.path("altered.sqlite3");
+    std::fs::copy(DJANGO, &path).unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::raw_sql(statement)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Numbers are never given twice, so the next user's is higher; and clients read them as floating point.
+#[tokio::test]
+async fn numbers_that_leave_no_room_for_later_users_are_refused_and_named() {
+    let place = Place::new();
+    let empty = bytes(&place);
+
+    for (statement, words) in [
+        (
+            "update accounts_customuser set id = 9223372036854775807 where id = 17",
+            "`accounts_customuser` has a user with the number 9223372036854775807, which leaves no room",
+        ),
+        (
+            "update accounts_customuser set id = 4503599627370497 where id = 17",
+            "a user with the number 4503599627370497, which leaves no room for later ones: numbers go up to 4503599627370496",
+        ),
+        (
+            "update sqlite_sequence set seq = 9007199254740993 where name = 'accounts_customuser'",
+            "numbers of `accounts_customuser` were given up to 9007199254740993, which leaves no room",
+        ),
+    ] {
+        let file = altered(&place, statement).await;
+
+        let answer = place.run(&["import-django", &file, "--apply"]);
+
+        answer.failed(words);
+    }
+    assert!(bytes(&place) == empty);
+    let fits = "update accounts_customuser set id = 4503599627370496 where id = 17";
+    let file = altered(&place, fits).await;
+    let answer = place.run(&["import-django", &file]);
+    assert_eq!(answer.code, LOOK_AT_IT, "{answer:?}");
+}

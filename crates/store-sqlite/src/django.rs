@@ -31,6 +31,10 @@ const LIKELY: [&str; 3] = ["username", "email", "password"];
 
 const TOKENS: &str = "authtoken_token";
 
+/// The highest number of a user that is brought over: half of the whole numbers that floating point holds exactly
+/// (2^53) are left for later users.
+const HIGHEST: i64 = 1 << 52;
+
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the users can't be read.
@@ -100,6 +104,29 @@ pub enum DjangoError {
         /// The number.
         id: i64,
     },
+    /// A number after which there is no room for those of users to come.
+    #[error(
+        "`{table}` has a user with the number {id}, which leaves no room for later ones: numbers go up to {HIGHEST}, \
+         so that clients that read JSON's numbers as floating point (RFC 8259, section 6) read them right. \
+         Give that user a lower number in a copy of the file"
+    )]
+    NoRoom {
+        /// The table.
+        table: String,
+        /// The number.
+        id: i64,
+    },
+    /// The same, of the highest number that was ever given there.
+    #[error(
+        "`sqlite_sequence` says that numbers of `{table}` were given up to {highest}, which leaves no room for later \
+         ones: they go up to {HIGHEST}. Lower it there in a copy of the file"
+    )]
+    NoRoomEver {
+        /// The table.
+        table: String,
+        /// The highest number.
+        highest: i64,
+    },
 }
 
 /// What was read.
@@ -150,6 +177,14 @@ pub async fn read(path: &Path, table: Option<&str>) -> Result<Django, DjangoErro
     if let Some(user) = source.users.iter().find(|user| user.id.0 < 1) {
         let id = user.id.0;
         return Err(DjangoError::Number { table, id });
+    }
+    if let Some(user) = source.users.iter().find(|user| user.id.0 > HIGHEST) {
+        let id = user.id.0;
+        return Err(DjangoError::NoRoom { table, id });
+    }
+    if source.highest > HIGHEST {
+        let highest = source.highest;
+        return Err(DjangoError::NoRoomEver { table, highest });
     }
     if tables.contains_key(TOKENS) {
         add_tokens(&mut connection, &mut source)
