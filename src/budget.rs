@@ -9,9 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::client::ClientKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What one client may hold, in bytes: eight of the largest notes on their way at once.
-const SHARE: usize = 16 * 1024 * 1024;
-
 /// As many clients may hold their whole share at once.
 const SHARES: usize = 4;
 
@@ -24,10 +21,9 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget in which a body of so many bytes finds room.
+    /// A budget of four shares of so many bytes each.
     #[must_use]
-    pub fn new(largest_body: usize) -> Arc<Self> {
-        let share = SHARE.max(largest_body);
+    pub fn new(share: usize) -> Arc<Self> {
         Arc::new(Self {
             all: Arc::new(Semaphore::new(SHARES * share)),
             share,
@@ -98,6 +94,8 @@ mod tests {
 
     use super::*;
 
+    const SHARE: usize = 1000;
+
     fn client(n: u8) -> ClientKey {
         ClientKey::of([192, 0, 2, n].into())
     }
@@ -109,7 +107,7 @@ mod tests {
 
     #[test]
     fn one_client_holds_its_share_at_most_and_all_together_four() {
-        let budget = Budget::new(0);
+        let budget = Budget::new(SHARE);
         let mut held: Vec<_> = (0..5).map(|n| budget.body_of(&client(n))).collect();
 
         assert!(!grows(&mut held[0], SHARE + 1));
@@ -124,7 +122,7 @@ mod tests {
 
     #[test]
     fn clients_that_hold_nothing_are_forgotten() {
-        let budget = Budget::new(0);
+        let budget = Budget::new(SHARE);
         let mut bodies = [(); 2].map(|()| budget.body_of(&client(1)));
         assert!(bodies.iter_mut().all(|body| grows(body, 1)));
 
@@ -135,12 +133,5 @@ mod tests {
 
         assert!(budget.shares().is_empty());
         assert_eq!(budget.all.available_permits(), SHARES * SHARE);
-    }
-
-    #[test]
-    fn the_largest_body_finds_room_whatever_the_settings_say() {
-        let budget = Budget::new(10 * SHARE);
-
-        assert!(grows(&mut budget.body_of(&client(1)), 10 * SHARE));
     }
 }

@@ -7,6 +7,7 @@
 //! A long body is read only if the route takes one and the client may send it, and what is held of all of them together
 //! is bounded ([`crate::budget`]). The answer to one that is not read ends the connection ([`crate::linger`]).
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -16,6 +17,7 @@ use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
+use domain::client::ClientKey;
 use futures_util::FutureExt;
 use futures_util::future::Either;
 use http_body_util::BodyExt;
@@ -24,7 +26,7 @@ use tokio::time::{self, timeout, timeout_at};
 
 use crate::AppState;
 use crate::auth::session::Authenticated;
-use crate::budget::Held;
+use crate::budget::{Budget, Held};
 use crate::error::ApiError;
 use crate::extract;
 use crate::request::Origin;
@@ -42,10 +44,28 @@ const NOTES_LIMIT: usize = 2 * 1024 * 1024;
 /// The same where Stripe sends events, which hold the whole object that they are about.
 const STRIPE_LIMIT: usize = 256 * 1024;
 
-/// The largest body that any route takes.
-#[must_use]
-pub fn largest(limit: usize) -> usize {
-    limit.max(NOTES_LIMIT)
+/// What one client may hold of bodies that are let in: six of the largest on their way at once.
+const SHARE: usize = 12 * 1024 * 1024;
+
+/// What one client may hold of bodies that may be anybody's: those of 64 connections.
+const SHARE_OF_STRANGERS: usize = 64 * UNCHECKED;
+
+/// How much is held of bodies.
+pub struct Budgets {
+    known: Arc<Budget>,
+    /// Apart, so that nobody without a token takes the room of those who have one.
+    strangers: Arc<Budget>,
+}
+
+impl Budgets {
+    /// With these settings' `body_limit_bytes`, a body of which finds room in any case.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            known: Budget::new(SHARE.max(limit)),
+            strangers: Budget::new(SHARE_OF_STRANGERS),
+        }
+    }
 }
 
 /// Reads a request's body.
@@ -78,7 +98,7 @@ async fn long(state: AppState, head: Parts, body: Body, limit: usize, next: Next
     let received = receive(&state, &head, body, limit).await;
     // Held until all is answered: what is made of a body is as large.
     let (body, _room) = match received {
-        Ok((body, room)) => (Ok(body), room),
+        Ok((body, room)) => (Ok(body), Some(room)),
         Err(error) => (Err(error), None),
     };
     proceed(&state, head, body, next).await
@@ -112,25 +132,22 @@ async fn receive(
     head: &Parts,
     mut body: Body,
     limit: usize,
-) -> Result<(Bytes, Option<Held>), ApiError> {
+) -> Result<(Bytes, Held), ApiError> {
     let announced = body.size_hint().exact();
     let announced = announced.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let too_large = ApiError::BodyTooLarge { limit };
     if announced.is_some_and(|bytes| bytes > limit) {
         return Err(too_large);
     }
-    let mut is_let_in = announced.is_some_and(|bytes| bytes > UNCHECKED);
-    if is_let_in {
-        let_in(state, head).await?;
+    let mut room = Room::new(state, head);
+    if announced.is_some_and(|bytes| bytes > UNCHECKED) {
+        room.let_in().await?;
     }
-    let origin = head.extensions.get::<Origin>();
-    let mut room = origin.map(|origin| state.bodies.body_of(&origin.actor.client));
-    let deadline = time::Instant::now() + state.http.body_timeout;
     let mut read = BytesMut::new();
     loop {
-        let frame = timeout_at(deadline, body.frame()).await;
+        let frame = timeout_at(room.until, body.frame()).await;
         let Some(frame) = frame.map_err(|_| ApiError::BodyTimeout)? else {
-            return Ok((read.freeze(), room));
+            return Ok((read.freeze(), room.held));
         };
         let Ok(data) = frame.map_err(|_| incomplete())?.into_data() else {
             continue;
@@ -139,20 +156,68 @@ async fn receive(
         if length > limit {
             return Err(too_large);
         }
-        if length > UNCHECKED && !is_let_in {
-            let_in(state, head).await?;
-            is_let_in = true;
-        }
-        if let Some(room) = &mut room {
-            let grown = timeout_at(deadline, room.grow(data.len())).await;
-            grown.map_err(|_| ApiError::BodiesHeld)?;
-        }
+        room.make(read.len(), data.len()).await?;
         if length > read.capacity() {
             // Twice as much each time, but no more than is to come.
             let most = announced.unwrap_or(limit) - read.len();
             read.reserve(length.min(most).max(data.len()));
         }
         read.extend_from_slice(&data);
+    }
+}
+
+/// Room for one body.
+struct Room<'a> {
+    state: &'a AppState,
+    head: &'a Parts,
+    client: ClientKey,
+    held: Held,
+    is_let_in: bool,
+    /// When the body must have come.
+    until: time::Instant,
+}
+
+impl<'a> Room<'a> {
+    /// None yet.
+    fn new(state: &'a AppState, head: &'a Parts) -> Self {
+        let origin = head.extensions.get::<Origin>();
+        let client = origin.map_or_else(
+            || ClientKey::from(String::new()),
+            |origin| origin.actor.client.clone(),
+        );
+        Self {
+            state,
+            head,
+            held: state.bodies.strangers.body_of(&client),
+            client,
+            is_let_in: false,
+            until: time::Instant::now() + state.http.body_timeout,
+        }
+    }
+
+    async fn let_in(&mut self) -> Result<(), ApiError> {
+        let_in(self.state, self.head).await?;
+        self.held = self.state.bodies.known.body_of(&self.client);
+        self.is_let_in = true;
+        Ok(())
+    }
+
+    /// For so many bytes more than there are. Who finds none among strangers is let in, or waits.
+    async fn make(&mut self, before: usize, more: usize) -> Result<(), ApiError> {
+        let is_short = before + more <= UNCHECKED;
+        let mut bytes = more;
+        if !self.is_let_in {
+            if is_short && self.held.grow(more).now_or_never().is_some() {
+                return Ok(());
+            }
+            match self.let_in().await {
+                Ok(()) => bytes = before + more,
+                Err(refused) if !is_short => return Err(refused),
+                Err(_) => {}
+            }
+        }
+        let grown = timeout_at(self.until, self.held.grow(bytes)).await;
+        grown.map_err(|_| ApiError::BodiesHeld)
     }
 }
 
@@ -163,6 +228,9 @@ async fn let_in(state: &AppState, head: &Parts) -> Result<(), ApiError> {
     let token = Authenticated::known(&head.headers, head.extensions.get(), state).await;
     if token.is_ok() || path.starts_with("/api/notes") {
         return token.map(drop);
+    }
+    if path.starts_with("/api/webhooks/stripe") && !head.headers.contains_key("stripe-signature") {
+        return Err(ApiError::NotFound);
     }
     match head.extensions.get::<Origin>() {
         Some(origin) if state.flood.cuts(&origin.actor.client) => {

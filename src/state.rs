@@ -24,8 +24,7 @@ use runtime::settings::{Http, Payments, Settings};
 
 use crate::StartError;
 use crate::auth::bearers::Bearers;
-use crate::budget::Budget;
-use crate::buffer;
+use crate::buffer::Budgets;
 use crate::dummies::CurrentDummies;
 use crate::error::ApiError;
 use crate::flood::Flood;
@@ -74,7 +73,7 @@ pub struct Parts {
     /// How requests are read.
     pub http: Arc<Http>,
     /// How much of their bodies is held in memory.
-    pub(crate) bodies: Arc<Budget>,
+    pub(crate) bodies: Budgets,
     /// What holds for payment services.
     pub payments: Arc<Payments>,
     /// What is measured of requests.
@@ -128,7 +127,7 @@ impl AppState {
             in_flight: InFlight::new(&settings.limits),
             bearers: Bearers::default(),
             http: Arc::new(settings.http.clone()),
-            bodies: Budget::new(buffer::largest(settings.http.body_limit_bytes)),
+            bodies: Budgets::new(settings.http.body_limit_bytes),
             payments: Arc::new(settings.payments.clone()),
             meters: Meters::new(settings),
         })))

@@ -123,7 +123,7 @@ async fn drain(
 }
 
 /// The most memory a process has had, as Linux words it.
-fn most_memory(process: u32) -> anyhow::Result<String> {
+pub fn most_memory(process: u32) -> anyhow::Result<String> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     Ok(line.context("this system does not say")?.trim().to_owned())

@@ -1,5 +1,6 @@
 //! `smart-notes bench`: figures of this machine, measured with the real worker on a database of its own.
 
+mod bodies;
 mod claim;
 mod drain;
 mod figures;
@@ -33,6 +34,8 @@ pub enum Command {
     Notes(notes::Args),
     /// What listing, searching and following one's own notes costs beside a million of others'
     Others(others::Args),
+    /// How much memory the API takes while strangers send long bodies slowly, and how soon others are answered
+    Bodies(bodies::Args),
     /// What the bare handlers of `notes` run in
     #[command(hide = true)]
     Floor(floor::Args),
@@ -49,6 +52,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tarpit(args) => tarpit::run(&args).await?,
         Command::Notes(args) => notes::run(&args).await?,
         Command::Others(args) => others::run(&args).await?,
+        Command::Bodies(args) => bodies::run(&args).await?,
         Command::Floor(args) => floor::run(&args).await?,
         Command::Claim(args) => claim::run(&args).await?,
     }

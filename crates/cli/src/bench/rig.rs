@@ -82,10 +82,7 @@ impl Rig {
         let client = Client::new(address);
         for _ in 0..200 {
             if matches!(client.get("/health/ready", None).await, Ok((200, _))) {
-                return Ok(Api {
-                    address,
-                    _process: process,
-                });
+                return Ok(Api { address, process });
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -178,7 +175,7 @@ pub async fn log_in_as(client: &Client, name: &str) -> anyhow::Result<String> {
 pub struct Api {
     pub address: SocketAddr,
     /// Killed when dropped.
-    _process: Child,
+    pub process: Child,
 }
 
 /// A program of this rig that is another process of this one.
