@@ -1,7 +1,7 @@
 //! The slow lane: how many attempts may overstay, so that the other connections stay free for other mails.
 //!
 //! A relay may hang at one recipient (it looks up a domain whose name server does not answer, or asks the recipient's
-//! own server) and be quick with all others. An attempt whose stage takes longer than the [patience](SlowLane::patience)
+//! own server) and be quick with all others. An attempt whose stage takes longer than a second
 //! needs a place here. A quarter of the slots are places. When none is free, the oldest attempt that has had its time
 //! is cut and gives its place up; when there is none, the newcomer is cut. A mail that was cut is put off and starts in
 //! this lane the next time, where its time grows with its age: so a slow recipient is reached in the end, however many
@@ -26,8 +26,9 @@ use super::trail::{Step, Timing};
 /// How long a stage may take before the attempt needs a place in the lane.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The same while the lane is full.
-const PATIENCE_WHEN_FULL: Duration = Duration::from_millis(500);
+/// The same while the lane is full and the relay answers others meanwhile: ten times what the last mails took, at least
+/// this.
+const PATIENCE_WHEN_FULL: Duration = Duration::from_millis(200);
 
 /// Where all mails take long, the relay is slow and not the recipient. Then the patience is twice what the quickest of
 /// the last mails took, up to this.
@@ -46,7 +47,7 @@ const LONGEST_STAY: Duration = Duration::from_mins(5);
 const END_OF_DATA: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 
 /// How often an attempt that finds no place looks again.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Why an attempt was cut.
 const CUT: &str = "no answer yet, and its connection was needed for other mails";
@@ -67,6 +68,8 @@ struct State {
     /// In the order in which they came.
     attempts: Vec<Entry>,
     next: u64,
+    /// When the relay answered any attempt last.
+    answered: Option<Instant>,
     /// The times of the last accepted mails.
     accepted: VecDeque<Timing>,
 }
@@ -136,19 +139,26 @@ impl SlowLane {
         let mut state = self.lock();
         state.accepted.truncate(LAST_MAILS - 1);
         state.accepted.push_front(timing);
+        state.answered = Some(Instant::now());
     }
 
-    /// How long a stage may take.
-    fn patience(&self) -> Duration {
-        let state = self.lock();
-        let places = self.0.places;
-        let least = if places > 0 && state.attempts.len() >= places {
-            PATIENCE_WHEN_FULL
-        } else {
-            PATIENCE
+    /// Whether a stage takes too long for an attempt that has no place.
+    fn is_too_long(&self, step: Step) -> bool {
+        let (Some(since), Some(lasts)) = (step.since, step.lasts()) else {
+            return false;
         };
-        let usual = state.accepted.iter().map(|timing| timing.slowest).min();
-        usual.map_or(PATIENCE, |usual| (usual * 2).clamp(least, LONGEST_PATIENCE))
+        let state = self.lock();
+        if lasts >= state.patience() {
+            return true;
+        }
+        let places = self.0.places;
+        let answers = state.answered.is_some_and(|answered| answered > since);
+        let is_full = places > 0 && state.attempts.len() >= places;
+        is_full && answers && lasts >= state.patience_when_full()
+    }
+
+    fn answered(&self) {
+        self.lock().answered = Some(Instant::now());
     }
 
     fn enter(&self, stay: Duration, step: Option<watch::Receiver<Step>>) -> Option<Place> {
@@ -199,6 +209,21 @@ impl State {
         let Some((_, n)) = oldest else { return false };
         self.attempts.remove(n).cut.notify_one();
         true
+    }
+
+    /// Where all mails take long, the relay is slow and not the recipient.
+    fn patience(&self) -> Duration {
+        let usual = self.accepted.iter().map(|timing| timing.slowest).min();
+        usual.map_or(PATIENCE, |usual| {
+            (usual * 2).clamp(PATIENCE, LONGEST_PATIENCE)
+        })
+    }
+
+    fn patience_when_full(&self) -> Duration {
+        let mut usual: Vec<_> = self.accepted.iter().map(|timing| timing.slowest).collect();
+        usual.sort_unstable();
+        let median = usual.get(usual.len() / 2);
+        median.map_or(PATIENCE, |median| (*median * 10).max(PATIENCE_WHEN_FULL))
     }
 
     fn end_of_data(&self) -> Duration {
@@ -266,7 +291,7 @@ impl Stay {
         }
         loop {
             let step = *steps.borrow_and_update();
-            if entered.is_none() && self.place.is_none() && self.overstays(step) {
+            if entered.is_none() && self.place.is_none() && self.lane.is_too_long(step) {
                 entered = self.lane.enter(self.longest, Some(steps.clone()));
                 if entered.is_none() && self.may_be_cut(step) {
                     return CUT;
@@ -284,17 +309,13 @@ impl Stay {
             };
             tokio::select! {
                 () = cut => return CUT,
-                changed = steps.changed() => if changed.is_err() {
-                    std::future::pending::<()>().await;
+                changed = steps.changed() => match changed {
+                    Ok(()) => self.lane.answered(),
+                    Err(_) => std::future::pending().await,
                 },
                 () = sleep(LOOK), if step.since.is_some() => {}
             }
         }
-    }
-
-    fn overstays(&self, step: Step) -> bool {
-        step.lasts()
-            .is_some_and(|lasts| lasts >= self.lane.patience())
     }
 
     /// Whether an attempt without a place has had the time that it has for sure.

@@ -12,6 +12,11 @@ use super::Ledger;
 /// After no slow mail could be claimed though one was due: another worker has it, or the key that it needs.
 const REST: Duration = Duration::from_secs(2);
 
+/// While an attempt overstays, so many of so many mails that are claimed are the newest. Those that hang keep their
+/// slots for the patience, the others for milliseconds: a burst of others gets through beside a backlog of the former.
+const NEWEST: u32 = 7;
+const OF: u32 = 8;
+
 /// What is known of due mails, and whose turn it is.
 #[derive(Default)]
 pub(super) struct Claims {
@@ -23,8 +28,8 @@ pub(super) struct Claims {
     usual_is_due: bool,
     /// Where there is one slot: whether a slow mail is the next that has it.
     slow_turn: bool,
-    /// Whether the next single mail that is claimed is the newest.
-    newest_next: bool,
+    /// Parts of a mail that are still to be claimed among the newest.
+    newest_owed: u32,
 }
 
 /// Whether mails of some kind may be claimed by a worker with that many free hands and trials in hand.
@@ -33,8 +38,8 @@ pub(super) fn may_claim(gate: &Gate, free: usize, trials: usize) -> bool {
 }
 
 impl Ledger {
-    /// Puts into the turn how many mails it claims, and which. While an attempt overstays, every other mail that is
-    /// claimed is the newest: the oldest may all be of its kind.
+    /// Puts into the turn how many mails it claims, and which. While an attempt overstays, most
+    /// of them are the newest: the oldest may all be of its kind.
     pub(super) fn plan_claims(&mut self, turn: &mut Turn) {
         let room = self.room(turn.settlements.len());
         if self.slow_is_due() && self.claimant.hands > 1 && self.claimant.lane.free() == 0 {
@@ -47,9 +52,8 @@ impl Ledger {
         turn.claim = u32::try_from(claim).unwrap_or(u32::MAX);
         turn.slow = u32::try_from(slow).unwrap_or(u32::MAX);
         if self.claimant.lane.is_used() && turn.claim > 0 {
-            let halves = turn.claim + u32::from(self.claims.newest_next);
-            turn.newest = halves / 2;
-            self.claims.newest_next = halves % 2 == 1;
+            let parts = turn.claim * NEWEST + self.claims.newest_owed;
+            (turn.newest, self.claims.newest_owed) = (parts / OF, parts % OF);
         }
     }
 

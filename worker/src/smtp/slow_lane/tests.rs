@@ -79,11 +79,11 @@ async fn a_newcomer_to_a_full_lane_is_cut_unless_the_oldest_has_had_its_time() {
     sleep(SECOND * 2).await;
 
     attempts.push(Attempt::at(&lane, Stage::Rcpt));
-    sleep(SECOND).await;
+    sleep(SECOND * 11 / 10).await;
     let too_early = cut(&attempts);
     sleep(SECOND * 3).await;
     attempts.push(Attempt::at(&lane, Stage::Rcpt));
-    sleep(SECOND).await;
+    sleep(SECOND * 11 / 10).await;
 
     assert_eq!(too_early, [false, false, true]);
     assert_eq!(cut(&attempts), [true, false, true, false]);
@@ -162,6 +162,21 @@ async fn where_every_mail_takes_seconds_nobody_overstays_by_that() {
         "one quick mail shows that the relay is not slow"
     );
     assert!(!attempt.is_cut());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_lane_is_full_a_relay_that_answers_others_has_less_time_and_one_that_stalls_has_not()
+ {
+    let lane = lane(Duration::ZERO);
+    let _full = [(); 2].map(|()| Attempt::of(lane.stay(true, SECOND * 60).unwrap(), Stage::Rcpt));
+    let stalled = Attempt::at(&lane, Stage::Rcpt);
+    sleep(SECOND / 2).await;
+    let early = stalled.is_cut();
+    lane.answered();
+    sleep(SECOND / 4).await;
+
+    assert!(!early, "nobody was answered meanwhile");
+    assert!(stalled.is_cut());
 }
 
 #[tokio::test(start_paused = true)]
