@@ -23,6 +23,7 @@ mod imports;
 mod in_flight;
 mod kills;
 mod limits_attempts;
+mod limits_clock;
 mod limits_codes;
 mod limits_guesses;
 mod limits_hashing;

@@ -5,6 +5,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+/// What is dated further in the future than this was written while the clock was ahead, and does not count. What is
+/// written while a request waits for its turn may be a little later than the request.
+pub const AHEAD: Duration = Duration::from_mins(1);
+
+/// This program is not older: 2026-01-01 00:00 UTC.
+const BUILT_AFTER: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+/// Nor, by far, will it be used later: 2100-01-01 00:00 UTC.
+const USED_BEFORE: Timestamp = Timestamp::constant(4_102_444_800, 0);
+
+/// Whether a clock that is right may show this time. One that has lost its battery shows an earlier one at start.
+#[must_use]
+pub fn is_possible(now: Timestamp) -> bool {
+    (BUILT_AFTER..USED_BEFORE).contains(&now)
+}
+
 /// A source of the current time. Injected everywhere a rule depends on time.
 pub trait Clock: Send + Sync + 'static {
     /// The current wall-clock time in UTC.

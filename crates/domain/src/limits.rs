@@ -22,8 +22,9 @@ pub(crate) use self::guesses::{
 };
 pub(crate) use self::logins::LoginCounters;
 use crate::audit::{Actor, Entry, Event};
+use crate::clock::AHEAD;
 use crate::email::EmailKey;
-use crate::store::{StoreError, Tx, Write};
+use crate::store::{StoreError, Tx, View, Write};
 
 /// So many in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,17 @@ fn key_of(limit: &str, whom: impl fmt::Display) -> String {
     format!("{limit}:{}", hex::encode(&digest[..12]))
 }
 
+/// When something was counted under a key in the window that ends now, the oldest first. What is dated in the future
+/// does not count: else a clock that was once ahead would close limits until that time comes.
+pub(crate) async fn counted(
+    view: &mut dyn View,
+    key: &str,
+    window: Duration,
+    now: Timestamp,
+) -> Result<Vec<Timestamp>, StoreError> {
+    view.hits(key, now - window, now + AHEAD).await
+}
+
 /// A limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
@@ -137,7 +149,7 @@ pub(crate) async fn note_refusal(
 ) -> Result<(), StoreError> {
     let key = key_of("noted", &actor.client);
     let minute = Rate::a_minute(1);
-    if tx.hits(&key, now - minute.window).await?.is_empty() {
+    if counted(tx, &key, minute.window, now).await?.is_empty() {
         tx.hit(&key, now).await?;
         let entry = Entry::new(Event::Limited, actor, now).detail(limits);
         tx.record(&Entry { email, ..entry }).await?;

@@ -109,6 +109,8 @@ pub trait Vitals: Send + Sync + 'static {
     async fn depth(&self, now: Timestamp) -> Result<Depth, StoreError>;
     /// Which keys the mails need that wait with a live code.
     async fn keys_needed(&self, now: Timestamp) -> Result<Vec<KeyNeed>, StoreError>;
+    /// How many rows of each kind are dated in the future ([`crate::clock::AHEAD`]); kinds that have none are left out.
+    async fn dated_ahead(&self, now: Timestamp) -> Result<Vec<(&'static str, u64)>, StoreError>;
     /// When the newest mail was asked for: a time that this machine's clock has shown.
     async fn newest_mail(&self) -> Result<Option<Timestamp>, StoreError>;
 }

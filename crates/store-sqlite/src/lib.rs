@@ -11,6 +11,7 @@
 //! than running it.
 
 mod access;
+mod ahead;
 mod attempts;
 mod challenges;
 mod checkpoint;

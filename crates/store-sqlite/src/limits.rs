@@ -12,12 +12,18 @@ use crate::error::store_error;
 
 #[async_trait]
 impl<C: Connected> ReadLimits for Access<C> {
-    async fn hits(&mut self, key: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
-        let since = micros(since);
+    async fn hits(
+        &mut self,
+        key: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        let (since, until) = (micros(since), micros(until));
         let hits = sqlx::query_scalar!(
-            "select at from limit_hits where key = ? and at > ? order by at, n",
+            "select at from limit_hits where key = ? and at > ? and at <= ? order by at, n",
             key,
-            since
+            since,
+            until
         )
         .fetch_all(&mut *self.0)
         .await

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use crate::access::micros;
+use crate::ahead;
 use crate::error::store_error;
 use crate::notes;
 use crate::queue::{QueueWrite, release_held};
 
 /// Rows of one kind that one transaction removes at most.
-const BATCH: i64 = 200;
+pub(crate) const BATCH: i64 = 200;
 
 /// The longest window of a limit, with some room.
 const HITS_KEPT_HOURS: i64 = 25;
@@ -38,7 +39,7 @@ impl QueueWrite for Sweep {
     async fn apply(&self, connection: &mut SqliteConnection) -> Result<u64, StoreError> {
         let Self { keep, now } = *self;
         let ended = micros(now - keep.ended);
-        let mut removed = 0;
+        let mut removed = ahead::set_right(connection, now).await?;
         removed += accounts(
             connection,
             ended,

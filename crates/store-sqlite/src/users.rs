@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::accounts::admin::UserFilter;
 use domain::accounts::{NewSession, NewUser, User};
+use domain::clock::AHEAD;
 use domain::email::EmailAddress;
 use domain::id::{SessionId, UserId};
 use domain::password::PasswordHash;
@@ -148,14 +149,16 @@ impl<C: Connected> Users for Access<C> {
         now: Timestamp,
         every: Duration,
     ) -> Result<bool, StoreError> {
-        let latest = micros(now - every);
+        let (latest, ahead) = (micros(now - every), micros(now + AHEAD));
         let now = micros(now);
         let noted = sqlx::query!(
             "update users set registration_notice_at = ?1
-             where id = ?2 and (registration_notice_at is null or registration_notice_at <= ?3)",
+             where id = ?2 and (registration_notice_at is null or registration_notice_at <= ?3
+                                or registration_notice_at > ?4)",
             now,
             user.0,
-            latest
+            latest,
+            ahead
         )
         .execute(&mut *self.0)
         .await

@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 
 use crate::Sqlite;
 use crate::access::{micros, time};
+use crate::ahead;
 use crate::error::{store_error, unreadable};
 use crate::queue::{QUEUE, QueueWrite};
 
@@ -103,6 +104,11 @@ impl Vitals for Sqlite {
                 oldest: time(row.oldest),
             })
             .collect())
+    }
+
+    async fn dated_ahead(&self, now: Timestamp) -> Result<Vec<(&'static str, u64)>, StoreError> {
+        let mut reader = self.readers.acquire().await.map_err(store_error)?;
+        ahead::counts(&mut reader, now).await
     }
 
     async fn newest_mail(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -3,18 +3,13 @@
 use std::path::Path;
 use std::time::SystemTime;
 
+use domain::clock;
 use jiff::Timestamp;
 use runtime::database::Database;
 use runtime::settings::{DatabaseUrl, Settings};
 
 use super::files;
 use super::finding::{Report, span};
-
-/// This program is not older: no clock that is right shows an earlier time.
-const BUILT_AFTER: &str = "2026-01-01T00:00:00Z";
-
-/// Nor, by far, will it be used later.
-const USED_BEFORE: &str = "2100-01-01T00:00:00Z";
 
 /// Seconds by which what was written may seem to come from the future: times are rounded.
 const SLACK: i64 = 5;
@@ -26,10 +21,7 @@ const MEND: &str =
 pub async fn check(settings: &Settings, database: Option<&Database>, report: &mut Report) {
     let now = Timestamp::now();
     let DatabaseUrl::Sqlite { path } = &settings.database.url;
-    let sane = |limit: &str| limit.parse::<Timestamp>().ok();
-    let in_range = sane(BUILT_AFTER).is_none_or(|after| now >= after)
-        && sane(USED_BEFORE).is_none_or(|before| now < before);
-    if !in_range {
+    if !clock::is_possible(now) {
         report.problem(
             "sane",
             format!("the clock shows {now:.0}, which can't be"),
@@ -42,6 +34,7 @@ pub async fn check(settings: &Settings, database: Option<&Database>, report: &mu
         seen.push(("a worker was last seen", beats(database).await));
         let newest = database.vitals.newest_mail().await.ok().flatten();
         seen.push(("the newest mail was asked for", newest));
+        dated_ahead(database, now, report).await;
     }
     let mut behind = false;
     for (what, at) in seen {
@@ -64,6 +57,24 @@ pub async fn check(settings: &Settings, database: Option<&Database>, report: &mu
             format!("it shows {now:.0}, after everything that was written"),
         );
     }
+}
+
+/// What was written while the clock was ahead.
+async fn dated_ahead(database: &Database, now: Timestamp, report: &mut Report) {
+    let found = database.vitals.dated_ahead(now).await.unwrap_or_default();
+    if found.is_empty() {
+        return;
+    }
+    let kinds: Vec<String> = found
+        .iter()
+        .map(|(kind, rows)| format!("{kind} ({rows})"))
+        .collect();
+    report.warning(
+        "ahead",
+        format!("dated in the future: {}", kinds.join(", ")),
+        "if the clock is right now, it was ahead when they were written: limits ignore them, and a running worker \
+         removes them, or dates them anew, within a minute",
+    );
 }
 
 /// When the database's files were last changed.

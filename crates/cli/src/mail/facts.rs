@@ -2,7 +2,7 @@
 
 use domain::accounts::User;
 use domain::audit::Recorded;
-use domain::clock::{Clock, SystemClock};
+use domain::clock::{AHEAD, Clock, SystemClock};
 use domain::email::{EmailAddress, EmailKey};
 use domain::limits;
 use domain::operator::{Registration, Suppression};
@@ -136,7 +136,9 @@ async fn budgets(
         budgets.push(Budget {
             window,
             most,
-            granted: view.counted(&key, since).await?,
+            granted: (view.counted(&key, since).await?.into_iter())
+                .filter(|at| *at <= now + AHEAD)
+                .collect(),
             seconds,
         });
     }

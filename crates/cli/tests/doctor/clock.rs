@@ -11,6 +11,22 @@ use crate::place::{KEY, Place};
 /// Half a minute more than is told, which the test may take.
 const AHEAD: Duration = Duration::from_secs(90 * 60 + 30);
 
+/// What limits, codes and sessions make of it: a worker sets it right.
+#[tokio::test]
+async fn rows_of_the_future_are_told_by_kind() {
+    let place = Place::new().await;
+    place.register(Timestamp::now() + AHEAD).await;
+
+    let said = place.doctor("").await;
+
+    let line = said.about("dated in the future");
+    assert!(
+        line.contains("pending registrations (1), codes (1), mails (1)"),
+        "{line}"
+    );
+    assert!(line.contains("a running worker"), "{line}");
+}
+
 #[tokio::test]
 async fn files_heartbeats_and_mails_from_the_future_must_be_mended() {
     let (files, beats, mails) = (Place::new().await, Place::new().await, Place::new().await);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{Limits, Passage, Rate, Refusal, key_of, longest, note_refusal};
+use super::{Limits, Passage, Rate, Refusal, counted, key_of, longest, note_refusal};
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
@@ -34,7 +34,7 @@ pub(crate) async fn reached(
 ) -> Result<Vec<Refusal>, StoreError> {
     let mut refusals = Vec::new();
     for spend in spends {
-        let hits = view.hits(&spend.key, now - spend.rate.window).await?;
+        let hits = counted(view, &spend.key, spend.rate.window, now).await?;
         refusals.extend(Refusal::over(spend.limit, spend.rate, &hits, now));
     }
     Ok(refusals)

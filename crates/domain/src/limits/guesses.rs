@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Limits, Passage, Refusal, Spend, key_of, longest, note_refusal, reached};
+use super::{Limits, Passage, Refusal, Spend, counted, key_of, longest, note_refusal, reached};
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::email::EmailKey;
@@ -103,7 +103,7 @@ pub(crate) async fn code_form(
     now: Timestamp,
 ) -> Result<CodeForm, StoreError> {
     let key = guesses(email, purpose);
-    let today = tx.hits(&key, now - A_DAY).await?;
+    let today = counted(tx, &key, A_DAY, now).await?;
     let many = today.len() >= GUESSES_A_DAY || tx.run_length(&key).await? >= GUESSES_IN_A_ROW;
     Ok(if many {
         CodeForm::Long

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Limits, Passage, Rate, Refusal, key_of, longest, note_refusal};
+use super::{Limits, Passage, Rate, Refusal, counted, key_of, longest, note_refusal};
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::store::{StoreError, Tx};
@@ -52,7 +52,7 @@ impl LoginCounters {
         known: bool,
         now: Timestamp,
     ) -> Result<Passage, StoreError> {
-        let pair = tx.hits(&self.pair, now - LOGIN_MEMORY).await?;
+        let pair = counted(tx, &self.pair, LOGIN_MEMORY, now).await?;
         let pause = pause_after(pair.len(), limits.free_logins);
         let mut refusals: Vec<Refusal> = pause
             .zip(pair.last())
@@ -72,7 +72,7 @@ impl LoginCounters {
             .into_iter()
             .flatten()
         {
-            let hits = tx.hits(key, now - rate.window).await?;
+            let hits = counted(tx, key, rate.window, now).await?;
             refusals.extend(Refusal::over(limit, rate, &hits, now));
         }
         if let Some(refusal) = longest(refusals).filter(|refusal| refusal.retry_at > now) {

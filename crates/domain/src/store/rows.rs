@@ -55,7 +55,8 @@ pub trait Users: Send {
     /// Adds a user. Conflicts: `username`, `email`.
     async fn insert_user(&mut self, user: &NewUser) -> Result<UserId, StoreError>;
     /// Notes that the user was told of a registration with their address, unless that
-    /// happened less than `every` ago. Says whether it was noted.
+    /// happened less than `every` ago. Says whether it was noted. A notice in the future
+    /// ([`crate::clock::AHEAD`]) is none.
     async fn note_registration_notice(
         &mut self,
         user: UserId,
@@ -68,8 +69,13 @@ pub trait Users: Send {
 /// much; what is written is decided again, in its transaction.
 #[async_trait]
 pub trait ReadLimits: Send {
-    /// When something was counted under a key after `since`, the oldest first.
-    async fn hits(&mut self, key: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
+    /// When something was counted under a key after `since` and not after `until`, the oldest first.
+    async fn hits(
+        &mut self,
+        key: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError>;
     /// Whether somebody else than the owner of `email` has the name: a user, or a live attempt.
     async fn name_is_taken(
         &mut self,

@@ -23,7 +23,16 @@ async fn forget(store: &Store, key: &'static str, at: Option<Timestamp>) {
 }
 
 async fn hits(store: &Store, key: &'static str, since: Timestamp) -> Vec<Timestamp> {
-    let hits = unit(move |tx| Box::pin(async move { tx.hits(key, since).await }));
+    hits_until(store, key, since, at(1_000)).await
+}
+
+async fn hits_until(
+    store: &Store,
+    key: &'static str,
+    since: Timestamp,
+    until: Timestamp,
+) -> Vec<Timestamp> {
+    let hits = unit(move |tx| Box::pin(async move { tx.hits(key, since, until).await }));
     store.write(hits).await.unwrap()
 }
 
@@ -42,7 +51,7 @@ async fn user(store: &Store, email: &str) -> UserId {
     user.unwrap().id
 }
 
-/// A window begins after `since`: what was counted at that moment has just left it.
+/// A window begins after `since`: what was counted at that moment has just left it. It ends with `until`.
 pub async fn what_was_counted_is_found_in_its_window_oldest_first(store: Store) {
     for second in [3, 1, 2] {
         hit(&store, "a", at(second)).await;
@@ -53,6 +62,8 @@ pub async fn what_was_counted_is_found_in_its_window_oldest_first(store: Store) 
     assert_eq!(hits(&store, "a", at(1)).await, [at(2), at(3)]);
     assert_eq!(hits(&store, "a", at(3)).await, []);
     assert_eq!(hits(&store, "c", at(0)).await, []);
+    let until_the_second = hits_until(&store, "a", at(0), at(2)).await;
+    assert_eq!(until_the_second, [at(1), at(2)]);
 }
 
 pub async fn what_is_counted_twice_in_one_moment_counts_twice(store: Store) {

@@ -120,6 +120,55 @@ async fn ended_sessions_go_and_live_ones_stay() {
     assert_eq!(database.text(left).await, "last,used");
 }
 
+/// The clock was ahead when they were written: what counts or holds something goes, what is remembered begins anew.
+#[tokio::test]
+async fn rows_of_the_future_are_removed_or_dated_anew() {
+    let database = Database::new().await;
+    let store = database.store();
+    Person::new("ada").becomes_a_user(&store, at(0)).await;
+    Person::new("bob").registers(&store, at(400 * DAY)).await;
+    database
+        .execute(
+            "insert into limit_hits (key, at, n) values ('then', 1834560000000000, 0), ('now', 1800000030000000, 0);
+             insert into guess_runs (key, length, at) values ('run', 7, 1834560000000000);
+             insert into known_clients (user_id, client, seen_at) values (1, '192.0.2.1', 1834560000000000);
+             insert into open_tries (email_key, purpose, tries, counted_at)
+             values ('ada@example.com', 'log_in', 3, 1834560000000000);
+             insert into suppressions (recipient_key, since_at, until_at, mail_id, relay, text)
+             values ('eve@example.com', 1834560000000000, 1837152000000000, 'x', 'relay', '550');
+             insert into sessions
+                 (id, user_id, token_hash, created_at, last_used_at, expires_at, client, user_agent)
+             values ('then', 1, randomblob(32), 1834560000000000, 1834560000000000, 1850112000000000, '', ''),
+                    ('used', 1, randomblob(32), 1799999000000000, 1834560000000000, 1815551000000000, '', '')",
+        )
+        .await;
+
+    sweep_all(&database, at(0)).await;
+
+    let left = "select group_concat(username) from registrations";
+    assert_eq!(database.text(left).await, "ada");
+    assert_eq!(count(&database, "challenges").await, 1, "the used one");
+    assert_eq!(
+        database.number("select count(*) from suppressions").await,
+        0
+    );
+    assert_eq!(database.text("select key from limit_hits").await, "now");
+    let memories = "select (select length || ' ' || at from guess_runs) || ', '
+                        || (select seen_at from known_clients) || ', '
+                        || (select tries || ' ' || counted_at from open_tries)";
+    assert_eq!(
+        database.text(memories).await,
+        "7 1800000000000000, 1800000000000000, 3 1800000000000000"
+    );
+    let sessions = "select group_concat(created_at || ' ' || last_used_at || ' ' || expires_at, ', ' order by id)
+                    from sessions";
+    assert_eq!(
+        database.text(sessions).await,
+        "1800000000000000 1800000000000000 1815552000000000, \
+         1799999000000000 1800000000000000 1815551000000000"
+    );
+}
+
 /// No transaction removes more than a few hundred rows of a kind, so that nobody waits for long.
 #[tokio::test]
 async fn what_is_over_is_removed_in_small_batches() {

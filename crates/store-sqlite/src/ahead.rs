@@ -1,0 +1,170 @@
+//! Rows that are dated in the future: this machine's clock was ahead when they were written, and has been set right.
+//!
+//! What they count, hold or promise would last until that time comes. The sweep removes what lives for hours, and dates
+//! anew what lives for days. Mails are looked after by the queue, which gives those in the future a time to be sent at.
+
+use domain::clock::{self, AHEAD};
+use domain::store::StoreError;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use crate::access::micros;
+use crate::error::store_error;
+use crate::sweep::BATCH;
+
+/// Sets rows right that are dated in the future, a few of each kind; returns how many. Nothing is touched while the
+/// clock itself shows an impossible time: then everything seems to lie in the future.
+pub(crate) async fn set_right(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    if !clock::is_possible(now) {
+        return Ok(0);
+    }
+    let (ahead, now) = (micros(now + AHEAD), micros(now));
+    Ok(removed(connection, ahead).await?
+        + sessions(connection, now, ahead).await?
+        + memories(connection, now, ahead).await?)
+}
+
+/// What counts against limits, pending registrations, codes, and addresses that get no mail for a while.
+async fn removed(connection: &mut SqliteConnection, ahead: i64) -> Result<u64, StoreError> {
+    let hits = sqlx::query!(
+        "delete from limit_hits where (key, at, n) in
+             (select key, at, n from limit_hits where at > ? order by at limit ?)",
+        ahead,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    // Whatever was created in the future ends there, too.
+    let registrations = sqlx::query!(
+        "delete from registrations where id in
+             (select id from registrations where expires_at > ?1 and created_at > ?1 order by expires_at limit ?2)",
+        ahead,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let challenges = sqlx::query!(
+        "delete from challenges where id in
+             (select id from challenges
+              where user_id is not null and expires_at > ?1 and created_at > ?1 limit ?2)",
+        ahead,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let suppressions = sqlx::query!(
+        "delete from suppressions where recipient_key in
+             (select recipient_key from suppressions
+              where until_at > ?1 and since_at > ?1 order by until_at limit ?2)",
+        ahead,
+        BATCH
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(hits.rows_affected()
+        + registrations.rows_affected()
+        + challenges.rows_affected()
+        + suppressions.rows_affected())
+}
+
+/// Sessions go on, for as long as if they had been opened now.
+async fn sessions(
+    connection: &mut SqliteConnection,
+    now: i64,
+    ahead: i64,
+) -> Result<u64, StoreError> {
+    let dated = sqlx::query!(
+        "update sessions set
+             last_used_at = min(last_used_at, ?1),
+             expires_at = iif(created_at > ?2, ?1 + expires_at - created_at, expires_at),
+             created_at = min(created_at, ?1)
+         where id in (select id from sessions where created_at > ?2 or last_used_at > ?2 limit ?3)",
+        now,
+        ahead,
+        BATCH
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(dated.rows_affected())
+}
+
+/// What is remembered for a while, and still counts: wrong guesses, and the clients of users. The while begins now.
+async fn memories(
+    connection: &mut SqliteConnection,
+    now: i64,
+    ahead: i64,
+) -> Result<u64, StoreError> {
+    let tries = sqlx::query!(
+        "update open_tries set counted_at = ?1 where (email_key, purpose) in
+             (select email_key, purpose from open_tries where counted_at > ?2 limit ?3)",
+        now,
+        ahead,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let runs = sqlx::query!(
+        "update guess_runs set at = ?1 where key in
+             (select key from guess_runs where at > ?2 order by at limit ?3)",
+        now,
+        ahead,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let clients = sqlx::query!(
+        "update known_clients set seen_at = ?1 where (user_id, client) in
+             (select user_id, client from known_clients where seen_at > ?2 limit ?3)",
+        now,
+        ahead,
+        BATCH
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(tries.rows_affected() + runs.rows_affected() + clients.rows_affected())
+}
+
+/// How many rows of each kind there are to set right.
+pub(crate) async fn counts(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Vec<(&'static str, u64)>, StoreError> {
+    let ahead = micros(now + AHEAD);
+    let row = sqlx::query!(
+        r#"select
+             (select count(*) from limit_hits where at > ?1) as "hits!: u32",
+             (select count(*) from registrations where created_at > ?1) as "registrations!: u32",
+             (select count(*) from challenges where created_at > ?1) as "challenges!: u32",
+             (select count(*) from sessions where created_at > ?1 or last_used_at > ?1) as "sessions!: u32",
+             (select count(*) from suppressions where since_at > ?1) as "suppressions!: u32",
+             (select count(*) from mails where created_at > ?1 and finished_at is null) as "mails!: u32""#,
+        ahead
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(store_error)?;
+    let kinds = [
+        ("counts of limits", row.hits),
+        ("pending registrations", row.registrations),
+        ("codes", row.challenges),
+        ("sessions", row.sessions),
+        ("suppressed addresses", row.suppressions),
+        ("mails", row.mails),
+    ];
+    Ok(kinds
+        .into_iter()
+        .filter(|(_, rows)| *rows > 0)
+        .map(|(kind, rows)| (kind, rows.into()))
+        .collect())
+}
