@@ -109,7 +109,7 @@ impl Form {
         let password = password?;
         let chosen = self.chosen(field, &password, rule, account)?;
         let repetition = repetition?;
-        if self.errors.is_empty() && repetition != password {
+        if self.errors.is_empty() && !Password::new(&repetition).is(&chosen) {
             return self.noted(NO_FIELD, Err("Passwords do not match.".to_owned()));
         }
         Some(chosen)

@@ -1,4 +1,4 @@
-//! Which passwords are taken, and that they are kept as they were typed.
+//! Which passwords are taken, and that no other one logs in.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -64,7 +64,8 @@ async fn a_password_has_at_most_256_code_points() {
     app.finish().await;
 }
 
-/// OWASP ASVS 5.0 6.2.8: a password is checked as it was typed. bcrypt would cut it after 72 bytes.
+/// OWASP ASVS 5.0 6.2.8: a password is checked as it was typed, but for its canonical form. bcrypt would cut it after 72
+/// bytes, and NFKC take wide letters for plain ones.
 #[tokio::test]
 async fn a_password_is_neither_trimmed_nor_cut() {
     let app = TestApp::start().await;
@@ -80,7 +81,7 @@ async fn a_password_is_neither_trimmed_nor_cut() {
         ),
         (
             Person::new("eve").password("pässword ñ 名"),
-            "pa\u{308}ssword ñ 名".to_owned(),
+            "pässword ñ 名".replace('p', "ｐ"),
         ),
     ];
 
@@ -230,6 +231,74 @@ async fn an_imported_hash_becomes_argon2id_at_the_first_login() {
     assert_eq!(opened.status, 200, "{}", opened.shown());
     assert_eq!(after, ["$argon2id$v=19$m=19456,t=2,p=1 1"]);
     assert_eq!(app.client.login("ada", "correct horse").await.status, 200);
+    rows.close().await;
+    app.finish().await;
+}
+
+/// The same characters, each in one code point and as a letter with a mark.
+const COMPOSED: &str = "\u{fc}ber f\u{fc}nf Br\u{fc}cken";
+const DECOMPOSED: &str = "u\u{308}ber fu\u{308}nf Bru\u{308}cken";
+
+/// NIST SP 800-63B-4, section 3.1.1.2; RFC 8265, section 4.2: keyboards differ in how they write one character.
+#[tokio::test]
+async fn a_password_is_right_in_every_canonical_form() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada").password(COMPOSED);
+    let mut form = ada.form();
+    form["confirm_password"] = json!(DECOMPOSED);
+
+    let registered = app.client.post("/api/auth/register/", &form).await;
+    let code = app.code(&ada, 1).await;
+    app.client.verify(&ada, &code).await;
+    let session = app
+        .client
+        .logged_in(&ada.clone().password(DECOMPOSED))
+        .await;
+    let moved = session.request_email("next@example.com", DECOMPOSED).await;
+    let changed = session
+        .change_password(DECOMPOSED, "u\u{308}ber sieben Berge")
+        .await;
+    let login = app.client.login("ada", "\u{fc}ber sieben Berge").await;
+
+    assert_eq!(registered.status, 201, "{}", registered.shown());
+    assert_eq!(
+        (moved.status, changed.status, login.status),
+        (200, 200, 200)
+    );
+    assert_eq!(
+        app.client.login("ada", "uber sieben Berge").await.status,
+        400
+    );
+    app.finish().await;
+}
+
+/// The old hash is of the text as typed; the new one is marked as one of the NFC form.
+#[tokio::test]
+async fn a_hash_of_another_form_is_right_once_and_becomes_one_of_the_nfc_form() {
+    let app = TestApp::start().await;
+    app.verified(&Person::new("ada")).await;
+    let mut rows = app.rows().await;
+    // Made by Python's `hashlib.pbkdf2_hmac` of `DECOMPOSED`.
+    rows.run(
+        "update users set password_hash =
+         'pbkdf2_sha256$1000$seasalt$qp1iR+K+4uMwb5sqJV2RtgZnyjCQH/KYGzhNGeWnpFk='",
+    )
+    .await;
+    let kind = "select hash_kind from users";
+
+    let wrong = app.client.login("ada", "uber funf Brucken").await;
+    assert_eq!(
+        (wrong.status, rows.texts(kind).await),
+        (400, vec!["pbkdf2_sha256$1000$".to_owned()])
+    );
+    let right = app.client.login("ada", COMPOSED).await;
+    assert_eq!(
+        (right.status, rows.texts(kind).await),
+        (200, vec!["$argon2id$v=19$m=19456,t=2,p=1$TkZD".to_owned()])
+    );
+    for form in [COMPOSED, DECOMPOSED] {
+        assert_eq!(app.client.login("ada", form).await.status, 200);
+    }
     rows.close().await;
     app.finish().await;
 }

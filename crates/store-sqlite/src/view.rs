@@ -122,22 +122,18 @@ impl<C: Connected> View for Access<C> {
     }
 
     async fn hash_kinds(&mut self) -> Result<HashKinds, StoreError> {
-        // The condition is that of the index `users_with_imported_password`, word for word.
-        let row = sqlx::query!(
-            r#"select
-                 (select count(*) from users) as "users!: u32",
-                 (select count(*) from users where password_hash glob 'pbkdf2_sha256$*') as "imported!: u32",
-                 (select password_hash from users where password_hash glob 'pbkdf2_sha256$*'
-                  order by id desc limit 1) as example"#
+        let rows = sqlx::query!(
+            r#"select hash_kind as "kind!", count(*) as "users!: u32" from users group by hash_kind"#
         )
-        .fetch_one(&mut *self.0)
+        .fetch_all(&mut *self.0)
         .await
         .map_err(store_error)?;
-        Ok(HashKinds {
-            users: row.users.into(),
-            imported: row.imported.into(),
-            example: row.example.map(Into::into),
-        })
+        let kinds = rows.into_iter();
+        Ok(HashKinds(
+            kinds
+                .map(|row| (row.kind.into(), row.users.into()))
+                .collect(),
+        ))
     }
 
     async fn sessions(

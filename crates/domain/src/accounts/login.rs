@@ -154,14 +154,17 @@ impl Login {
     }
 
     /// The hash to check the password against: the account's, or a dummy, so that an
-    /// unknown login takes as long as a known one (OWASP ASVS 5.0 6.3.8).
+    /// unknown login takes as long as a known one (OWASP ASVS 5.0 6.3.8). So does one whose account has no hash that
+    /// could be checked.
     #[must_use]
     pub fn hash_to_check(&self, dummies: &Dummies, kinds: &HashKinds) -> PasswordHash {
         match &self.account {
-            LoginAccount::Verified { password, .. } | LoginAccount::Unverified { password } => {
+            LoginAccount::Verified { password, .. } | LoginAccount::Unverified { password }
+                if password.kind().is_some() =>
+            {
                 password.clone()
             }
-            LoginAccount::Unknown => dummies.hash_for(&self.asked, kinds),
+            _ => dummies.hash_for(&self.asked, kinds),
         }
     }
 

@@ -9,7 +9,8 @@ use passwords::analyzer::is_common_password;
 use similar::{Algorithm, capture_diff_slices, get_diff_ratio};
 use unicode_normalization::UnicodeNormalization;
 
-/// How long a password may be, in code points (NIST SP 800-63B-4, section 3.1.1.2; OWASP ASVS 5.0 6.2.1, 6.2.9).
+/// How long a password may be, in code points of its NFC form, so that it does not depend on the keyboard (NIST SP
+/// 800-63B-4, section 3.1.1.2; OWASP ASVS 5.0 6.2.1, 6.2.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LengthRule {
     /// The shortest password accepted.
@@ -173,6 +174,11 @@ mod tests {
         assert_eq!(refused(" a b c  "), []);
         assert_eq!(refused(&"éx".repeat(128)), []);
         assert_eq!(refused(&"é".repeat(257)), [PasswordError::TooLong(256)]);
+        assert_eq!(
+            refused("u\u{308}u\u{308}u\u{308}u\u{308}"),
+            [PasswordError::TooShort(8)]
+        );
+        assert_eq!(refused(&"e\u{301}x".repeat(128)), []);
     }
 
     /// OWASP ASVS 5.0 6.2.4, 6.2.12.

@@ -2,6 +2,7 @@
 
 mod disk;
 mod erasing;
+mod kinds;
 mod mending;
 mod migrating;
 mod opening;
