@@ -97,9 +97,15 @@ async fn on_a_small_disk(folder: PathBuf) {
     // Page by page, so that not even one is left.
     while file.write_all(&[0; 4096]).is_ok() {}
     world.ledger.more(507, 6).await;
+    let unready = world.client().get("/health/ready").await;
     drop(file);
     std::fs::remove_file(&filler).unwrap();
 
     world.ledger.more(201, 3).await;
+    let ready = world.client().get("/health/ready").await;
     world.finish(load).await;
+
+    assert_eq!((unready.status, ready.status), (503, 200));
+    assert_eq!(unready.field("code"), "disk_full");
+    assert_eq!(unready.header("retry-after"), "30");
 }

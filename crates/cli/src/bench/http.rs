@@ -46,6 +46,22 @@ impl Client {
         self.send(request).await
     }
 
+    /// The same with a token.
+    pub async fn post_as(
+        &self,
+        token: &str,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<(u16, Value)> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.uri(path))
+            .header("authorization", format!("Token {token}"))
+            .header("content-type", "application/json")
+            .body(Full::from(body.to_string()))?;
+        self.send(request).await
+    }
+
     fn uri(&self, path: &str) -> String {
         format!("http://{}{path}", self.api)
     }

@@ -5,6 +5,7 @@ mod claim;
 mod drain;
 mod figures;
 mod floor;
+mod greedy;
 mod http;
 mod load;
 mod login;
@@ -36,6 +37,8 @@ pub enum Command {
     Others(others::Args),
     /// How much memory the API takes while strangers send long bodies slowly, and how soon others are answered
     Bodies(bodies::Args),
+    /// What another user waits while one account, or one client without any, takes what it can get
+    Greedy(greedy::Args),
     /// What the bare handlers of `notes` run in
     #[command(hide = true)]
     Floor(floor::Args),
@@ -53,6 +56,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Notes(args) => notes::run(&args).await?,
         Command::Others(args) => others::run(&args).await?,
         Command::Bodies(args) => bodies::run(&args).await?,
+        Command::Greedy(args) => greedy::run(&args).await?,
         Command::Floor(args) => floor::run(&args).await?,
         Command::Claim(args) => claim::run(&args).await?,
     }

@@ -26,6 +26,7 @@ use runtime::shutdown::Shutdown;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use super::drain::most_memory;
 use super::http::Client;
 
 /// The password of the one user there is.
@@ -46,13 +47,22 @@ pub struct Rig {
 impl Rig {
     /// A rig whose sink counts mails and keeps none. `variables` reach the worker too.
     pub async fn new() -> anyhow::Result<Self> {
+        Self::with(false).await
+    }
+
+    /// The same with the limits in force.
+    pub async fn limited() -> anyhow::Result<Self> {
+        Self::with(true).await
+    }
+
+    async fn with(limited: bool) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("a temporary folder is needed")?;
         let catcher = Catcher::start(Config {
             keep: 0,
             ..Config::default()
         })
         .await?;
-        let options = variables(&folder, &catcher)
+        let options = variables(&folder, &catcher, limited)
             .into_iter()
             .fold(LoadOptions::default(), |options, (name, value)| {
                 options.with_variable(name, value)
@@ -94,7 +104,11 @@ impl Rig {
         Command::new(&program)
             .args(arguments)
             .env_clear()
-            .envs(variables(&self.folder, &self.catcher))
+            .envs(variables(
+                &self.folder,
+                &self.catcher,
+                self.settings.limits.enabled,
+            ))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -178,6 +192,23 @@ pub struct Api {
     pub process: Child,
 }
 
+impl Api {
+    /// The most memory it has had since [`Self::forget_most_memory`].
+    pub fn most_memory(&self) -> anyhow::Result<String> {
+        most_memory(self.id()?)
+    }
+
+    /// Counts the most memory from what it has now (proc(5), `clear_refs`).
+    pub fn forget_most_memory(&self) -> anyhow::Result<()> {
+        std::fs::write(format!("/proc/{}/clear_refs", self.id()?), "5")?;
+        Ok(())
+    }
+
+    fn id(&self) -> anyhow::Result<u32> {
+        self.process.id().context("the API has ended")
+    }
+}
+
 /// A program of this rig that is another process of this one.
 pub fn own_program() -> anyhow::Result<Command> {
     let own = std::env::current_exe().context("this program's own path is unknown")?;
@@ -213,7 +244,7 @@ fn policy(settings: &Settings) -> RegisterPolicy {
     }
 }
 
-fn variables(folder: &TempDir, catcher: &Catcher) -> [(String, String); 6] {
+fn variables(folder: &TempDir, catcher: &Catcher, limited: bool) -> [(String, String); 6] {
     let database = folder.path().join("bench.db");
     [
         (
@@ -224,7 +255,7 @@ fn variables(folder: &TempDir, catcher: &Catcher) -> [(String, String); 6] {
             "SMART_NOTES__SMTP__RELAYS",
             format!("smtp://{}?tls=none", catcher.smtp_addr()),
         ),
-        ("SMART_NOTES__LIMITS__ENABLED", "false".to_owned()),
+        ("SMART_NOTES__LIMITS__ENABLED", limited.to_string()),
         ("SMART_NOTES__NOTES__FREE_LIMIT", "1000000000".to_owned()),
         ("SMART_NOTES__LOG__LEVEL", "warn".to_owned()),
         (

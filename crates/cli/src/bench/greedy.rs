@@ -1,0 +1,229 @@
+//! What another user waits while one account, or one client without any, takes what it can get; and what memory the API
+//! needs for it.
+//!
+//! The limits are in force, and everybody shares one network address. The other user asks for its profile, one request
+//! after the other.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use domain::password::{HashCost, Hasher, Password};
+use hyper::body::Bytes;
+use runtime::descriptors;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until, timeout};
+
+use super::http::Client;
+use super::probe::{self, Probe};
+use super::rig::{Api, PASSWORD, Rig, log_in_as};
+
+/// What `bench greedy` is told.
+#[derive(clap::Args)]
+pub struct Args {
+    /// How long each attack is, in seconds
+    #[arg(long, default_value_t = 15)]
+    seconds: u64,
+    /// Only attacks whose names contain this
+    #[arg(long, default_value = "")]
+    only: String,
+}
+
+/// The note of which a greedy account has as many as the free plan allows: 600 KB as JSON.
+const NOTES: usize = 20;
+
+/// Connections that send bodies without a token.
+const CROWD: usize = 2_000;
+
+/// How long an attacker waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request that is sent again and again, over as many connections at once.
+struct Attack {
+    name: &'static str,
+    connections: usize,
+    request: Bytes,
+    then: Then,
+}
+
+/// What becomes of a connection that has sent its request.
+#[derive(Clone, Copy)]
+enum Then {
+    /// It is closed at once, and the next follows so much later.
+    HangUp(Duration),
+    /// It reads the answer to its end.
+    Read,
+    /// It stays as it is.
+    Stay,
+}
+
+/// Measures and prints.
+pub async fn run(args: &Args) -> anyhow::Result<()> {
+    descriptors::raise_limit(CROWD);
+    let rig = Rig::limited().await?;
+    let api = rig.start_api().await?;
+    let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
+    let client = Client::new(api.address);
+    for name in ["greedy", "other"] {
+        rig.user(name, &hash).await?;
+    }
+    let greedy = log_in_as(&client, "greedy").await?;
+    let other = log_in_as(&client, "other").await?;
+    let note = fill(&client, &greedy).await?;
+    say!("another user's profile meanwhile, and the most memory of the API:");
+    for attack in attacks(&greedy, &note) {
+        if attack.name.contains(&args.only) {
+            measure(&attack, &api, &other, Duration::from_secs(args.seconds)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives the account its notes; the `id` of one.
+async fn fill(client: &Client, token: &str) -> anyhow::Result<String> {
+    let note = json!({"title": "Long", "content": "\u{1}".repeat(100_000)});
+    let mut id = String::new();
+    for _ in 0..NOTES {
+        let (status, answer) = client.post_as(token, "/api/notes/", &note).await?;
+        anyhow::ensure!(status == 201, "a note was answered {status}");
+        id = answer["id"]
+            .as_str()
+            .context("a note without an id")?
+            .to_owned();
+    }
+    Ok(id)
+}
+
+fn attacks(token: &str, note: &str) -> [Attack; 9] {
+    let stale = json!({"op": "delete", "id": note, "base_version": 0});
+    let batch = json!({"edits": vec![stale; 100]}).to_string();
+    let nested = format!(r#"{{"title":{}"#, "[".repeat(2 * 1024 * 1024 - 64));
+    let list = get("/api/notes/?page_size=20", token);
+    let hang_up = |name, request: &Bytes, a_second| Attack {
+        name,
+        connections: 1,
+        request: request.clone(),
+        then: Then::HangUp(Duration::from_secs(1) / a_second),
+    };
+    let read = |name, connections, request| Attack {
+        name,
+        connections,
+        request,
+        then: Then::Read,
+    };
+    [
+        read("nothing", 0, Bytes::new()),
+        hang_up("lists, hung up, 15 a second", &list, 15),
+        hang_up("lists, hung up, 200 a second", &list, 200),
+        read("lists, read, 32 at once", 32, list.clone()),
+        read(
+            "batches of stale deletes, 8",
+            8,
+            post("/api/notes/batch/", token, &batch),
+        ),
+        read("exports, 8 at once", 8, get("/api/auth/export/", token)),
+        read(
+            "searches, 32 at once",
+            32,
+            get("/api/notes/?search=a+b+c+d+e&ordering=title", token),
+        ),
+        read(
+            "nested JSON of 2 MiB, 4",
+            4,
+            post("/api/notes/", token, &nested),
+        ),
+        Attack {
+            name: "bodies without a token, 2000",
+            connections: CROWD,
+            request: unfinished(),
+            then: Then::Stay,
+        },
+    ]
+}
+
+fn get(path: &str, token: &str) -> Bytes {
+    format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Token {token}\r\nConnection: close\r\n\r\n").into()
+}
+
+fn post(path: &str, token: &str, body: &str) -> Bytes {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Token {token}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into()
+}
+
+/// A body of two megabytes, half of which is sent.
+fn unfinished() -> Bytes {
+    let half = "x".repeat(1024 * 1024);
+    format!(
+        "POST /api/notes/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{half}",
+        2 * half.len()
+    )
+    .into()
+}
+
+async fn measure(attack: &Attack, api: &Api, other: &str, time: Duration) -> anyhow::Result<()> {
+    let client = Client::new(api.address);
+    let mut probes = [Probe::me(other.to_owned())];
+    api.forget_most_memory()?;
+    let end = Instant::now() + time;
+    let mut attackers = JoinSet::new();
+    for _ in 0..attack.connections {
+        let (address, request, then) = (api.address, attack.request.clone(), attack.then);
+        attackers.spawn(async move {
+            let mut sent = 0_u64;
+            while Instant::now() < end {
+                let next = tokio::time::Instant::now();
+                // What the server does not take is what it is attacked for.
+                let attempt = timeout(PATIENCE, once(address, &request, then, end)).await;
+                sent += u64::from(matches!(attempt, Ok(Ok(()))));
+                if let Then::HangUp(pause) = then {
+                    sleep_until(next + pause).await;
+                }
+            }
+            sent
+        });
+    }
+    let probed = probe::until(end, &client, &mut probes).await;
+    let sent: u64 = attackers.join_all().await.into_iter().sum();
+    let memory = api.most_memory()?;
+    let [probe] = &mut probes;
+    match probed {
+        Ok(()) => say!("  {:<30} {}", attack.name, probe.line()),
+        Err(refused) => say!("  {:<30} {refused}", attack.name),
+    }
+    say!("  {:<30} {sent} attempts, {memory}", "");
+    Ok(())
+}
+
+async fn once(
+    address: std::net::SocketAddr,
+    request: &[u8],
+    then: Then,
+    end: Instant,
+) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    match then {
+        Then::HangUp(_) => {
+            stream.write_all(request).await?;
+            // Long enough for it to be read.
+            sleep(Duration::from_millis(2)).await;
+        }
+        Then::Read => {
+            stream.write_all(request).await?;
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+        }
+        Then::Stay => {
+            let sent = stream.write_all(request).await;
+            let left = end.saturating_duration_since(Instant::now());
+            // Until it is closed, or the time is over.
+            let _ = timeout(left, stream.read(&mut [0; 64])).await;
+            sent?;
+        }
+    }
+    Ok(())
+}
