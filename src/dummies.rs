@@ -31,13 +31,13 @@ impl CurrentDummies {
         }
     }
 
-    /// The hash to check a login's password against: its own, or a dummy.
-    pub async fn hash_to_check(
+    /// The hashes to check a login's password against: its own, or a dummy.
+    pub async fn hashes_to_check(
         &self,
         login: &Login,
         store: &Store,
         now: Timestamp,
-    ) -> Result<PasswordHash, StoreError> {
+    ) -> Result<Vec<PasswordHash>, StoreError> {
         let mut kinds = self.kinds.lock().await;
         let fresh = kinds
             .take()
@@ -46,8 +46,8 @@ impl CurrentDummies {
             Some(fresh) => fresh,
             None => (now, store.view().await?.hash_kinds().await?),
         };
-        let hash = login.hash_to_check(&self.dummies, &current);
+        let hashes = login.hashes_to_check(&self.dummies, &current);
         *kinds = Some((read, current));
-        Ok(hash)
+        Ok(hashes)
     }
 }

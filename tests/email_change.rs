@@ -228,3 +228,100 @@ async fn codes_that_went_to_the_old_address_are_void() {
     assert_eq!(app.client.login(NEW, &ada.password).await.status, 200);
     app.finish().await;
 }
+
+/// OWASP ASVS 5.0 6.3.8: whether an address has an account is told by no later answer either. A request for a taken one
+/// leaves the rows of one for a free address: it voids older codes, counts their tries, and is mailed to nobody.
+#[tokio::test]
+async fn a_taken_address_voids_older_codes_as_a_free_one_does() {
+    let app = TestApp::start().await;
+    app.verified(&Person::new("bob")).await;
+    let mut seen = Vec::new();
+    for (name, target) in [("ada", "bob@example.com"), ("eve", "free@example.com")] {
+        let person = Person::new(name);
+        let session = app.member(&person).await;
+        let own = format!("{name}-next@example.com");
+        session.request_email(&own, &person.password).await;
+        let code = app.newest_code(&own).await;
+
+        let asked = session.request_email(target, &person.password).await;
+        let confirmed = session.confirm_email(&code).await;
+
+        let mut rows = app.rows().await;
+        let of_user = format!(
+            "select concat_ws(' ', purpose, generation, superseded_at is null, tries, target = '{target}', long_code)
+             from challenges join users on users.id = challenges.user_id
+             where username = '{name}' order by generation"
+        );
+        let tries = format!(
+            "select tries from open_tries where email_key = '{}'",
+            person.email
+        );
+        seen.push((
+            asked.shown(),
+            confirmed.shown(),
+            rows.texts(&of_user).await,
+            rows.number(&tries).await,
+        ));
+        rows.close().await;
+    }
+
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(
+        seen[0].1,
+        r#"400 {"error":"Invalid OTP","code":"invalid_otp"}"#
+    );
+    assert_eq!(app.mails_to("bob@example.com").await, 1);
+    assert_eq!(app.mails_to("free@example.com").await, 1);
+    app.finish().await;
+}
+
+/// Not even after the address has become free: what nobody was mailed confirms nothing.
+#[tokio::test]
+async fn the_code_of_a_taken_address_is_never_right() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    let (session, of_bob) = (app.member(&ada).await, app.member(&bob).await);
+    session.request_email(&bob.email, &ada.password).await;
+    of_bob.request_deletion().await;
+    let code = app.newest_code(&bob.email).await;
+    assert_eq!(of_bob.delete_account(&code).await.status, 204);
+    let mut rows = app.rows().await;
+    let decoys = "select count(*) from challenges where purpose = 'change_email' and decoy = 1";
+    assert_eq!(rows.number(decoys).await, 1);
+    rows.close().await;
+
+    // Asked for anew it is an address like any other.
+    session.request_email(&bob.email, &ada.password).await;
+    let code = app.newest_code(&bob.email).await;
+
+    assert_eq!(session.confirm_email(&code).await.status, 200);
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.6.3: one address is not guessed at by many accounts in turn.
+#[tokio::test]
+async fn wrong_guesses_count_for_the_target_whichever_account_makes_them() {
+    let app = TestApp::with()
+        .set("SMART_NOTES__OTP__MAX_TRIES", "25")
+        .start()
+        .await;
+    for name in ["ada", "bob"] {
+        let person = Person::new(name);
+        let session = app.member(&person).await;
+        session.request_email(NEW, &person.password).await;
+        let code = app.newest_code(NEW).await;
+        assert_eq!(app.newest_long_code(NEW).await, None);
+        for _ in 0..25 {
+            session.confirm_email(&wrong(&code)).await;
+        }
+    }
+    let eve = Person::new("eve");
+    let session = app.member(&eve).await;
+
+    session.request_email(NEW, &eve.password).await;
+    let (digits, long) = (app.newest_code(NEW).await, app.newest_long_code(NEW).await);
+
+    assert_eq!(session.confirm_email(&digits).await.status, 400);
+    assert_eq!(session.confirm_email(&long.unwrap()).await.status, 200);
+    app.finish().await;
+}

@@ -21,6 +21,12 @@ async fn login_code(app: &TestApp, person: &Person) -> String {
     app.newest_code(&person.email).await
 }
 
+/// The long code in that mail, if the six digits are not enough.
+async fn long_login_code(app: &TestApp, person: &Person) -> Option<String> {
+    login_code(app, person).await;
+    app.newest_long_code(&person.email).await
+}
+
 /// Guesses so many codes to log in wrong, ten at each, some minutes apart; returns the last code that was mailed.
 async fn guess_wrong(app: &TestApp, person: &Person, guesses: usize) -> String {
     let mut code = String::new();
@@ -39,32 +45,30 @@ async fn log_in(app: &TestApp, person: &Person, code: &str) -> u16 {
     app.client.login_by_code(&person.email, code).await.status
 }
 
-fn is_long(code: &str) -> bool {
-    assert!([6, 12].contains(&code.len()), "{code}");
-    code.len() == 12
-}
-
 #[tokio::test]
 async fn after_fifty_wrong_guesses_in_a_day_codes_are_long_until_the_day_is_over() {
     let app = system().await;
     let ada = Person::new("ada");
     app.verified(&ada).await;
     let forty_nine = guess_wrong(&app, &ada, 49).await;
-    assert!(!is_long(&login_code(&app, &ada).await));
+    assert_eq!(long_login_code(&app, &ada).await, None);
 
     // The fiftieth: the code that lives is of no more use, right as it is.
     assert_eq!(log_in(&app, &ada, "guess!").await, 400);
     assert_eq!(log_in(&app, &ada, &forty_nine).await, 400);
-    let long = login_code(&app, &ada).await;
-    assert!(is_long(&long));
-    assert_eq!(log_in(&app, &ada, &long[..6]).await, 400);
+    let long = long_login_code(&app, &ada).await.unwrap();
+    let digits = app.newest_code(&ada.email).await;
+    assert_eq!(digits.len(), 6);
+    for code in [&digits, &long[..6]] {
+        assert_eq!(log_in(&app, &ada, code).await, 400);
+    }
     assert_eq!(log_in(&app, &ada, &long.to_lowercase()).await, 200);
 
     // A right code does not shorten the day.
     app.advance(DAY - 5000).await;
-    assert!(is_long(&login_code(&app, &ada).await));
+    assert!(long_login_code(&app, &ada).await.is_some());
     app.advance(5000).await;
-    assert!(!is_long(&login_code(&app, &ada).await));
+    assert_eq!(long_login_code(&app, &ada).await, None);
     app.finish().await;
 }
 
@@ -79,16 +83,15 @@ async fn after_a_hundred_wrong_guesses_in_a_row_codes_are_long_until_one_is_righ
     }
     guess_wrong(&app, &ada, 9).await;
     let last_short = login_code(&app, &ada).await;
-    assert!(!is_long(&last_short));
+    assert_eq!(app.newest_long_code(&ada.email).await, None);
 
     assert_eq!(log_in(&app, &ada, "guess!").await, 400);
     assert_eq!(log_in(&app, &ada, &last_short).await, 400);
     app.advance(30 * DAY).await;
-    let long = login_code(&app, &ada).await;
-    assert!(is_long(&long));
+    let long = long_login_code(&app, &ada).await.unwrap();
     assert_eq!(log_in(&app, &ada, &long).await, 200);
 
-    assert!(!is_long(&login_code(&app, &ada).await));
+    assert_eq!(long_login_code(&app, &ada).await, None);
     app.finish().await;
 }
 
@@ -106,7 +109,7 @@ async fn a_right_code_between_them_begins_the_row_anew() {
 
     guess_wrong(&app, &ada, 30).await;
 
-    assert!(!is_long(&login_code(&app, &ada).await));
+    assert_eq!(long_login_code(&app, &ada).await, None);
     app.finish().await;
 }
 
@@ -119,10 +122,29 @@ async fn guesses_at_one_address_and_purpose_lengthen_no_other_code() {
     app.verified(&bob).await;
     guess_wrong(&app, &ada, 50).await;
 
-    assert!(is_long(&login_code(&app, &ada).await));
-    assert!(!is_long(&login_code(&app, &bob).await));
+    assert!(long_login_code(&app, &ada).await.is_some());
+    assert_eq!(long_login_code(&app, &bob).await, None);
     app.client.request_reset(&ada.email).await;
-    assert!(!is_long(&app.newest_code(&ada.email).await));
+    assert_eq!(app.newest_long_code(&ada.email).await, None);
+    app.finish().await;
+}
+
+/// The long code can't be guessed, so that no try is spent on it: nobody is kept from theirs by guesses of others, nor by
+/// newer codes that others ask for.
+#[tokio::test]
+async fn strangers_keep_nobody_from_a_long_code() {
+    let app = system().await;
+    let ada = Person::new("ada");
+    app.verified(&ada).await;
+    guess_wrong(&app, &ada, 50).await;
+    let long = long_login_code(&app, &ada).await.unwrap();
+
+    for _ in 0..11 {
+        assert_eq!(log_in(&app, &ada, "guess!").await, 400);
+    }
+    assert_ne!(long_login_code(&app, &ada).await.unwrap(), long);
+
+    assert_eq!(log_in(&app, &ada, &long).await, 200);
     app.finish().await;
 }
 
@@ -178,7 +200,7 @@ async fn ends_its_row(app: &TestApp, session: &Client, next: &Person) {
     session.request_email(&next.email, PASSWORD).await;
     let code = app.newest_code(&next.email).await;
     session.confirm_email(&wrong(&code)).await;
-    assert_eq!(rows_of_guesses(app).await, 1);
+    assert_eq!(rows_of_guesses(app).await, 2, "and at the new address");
     assert_eq!(session.confirm_email(&code).await.status, 200);
     assert_eq!(rows_of_guesses(app).await, 0);
     session.request_reset(&next.email).await;

@@ -18,7 +18,7 @@ async fn a_code_sets_a_new_password_and_the_old_one_is_void() {
     let code = app.newest_code(&ada.email).await;
     let reset = app.client.reset(&ada.email, &code, NEW).await;
 
-    assert_snapshot!(requested.shown(), @r#"200 {"message":"Password reset OTP sent to email."}"#);
+    assert_snapshot!(requested.shown(), @r#"200 {"message":"Password reset OTP sent to email.","challenge":"…"}"#);
     assert_snapshot!(reset.shown(), @r#"200 {"message":"Password has been reset successfully. Please login."}"#);
     assert_eq!(app.client.login("ada", &ada.password).await.status, 400);
     assert_eq!(app.client.login("ada", NEW).await.status, 200);
@@ -48,7 +48,7 @@ async fn every_address_is_answered_alike() {
         let answer = app.client.post(path, &json!({"email": other})).await;
 
         assert_eq!(answer.outside(), known.outside(), "{other}");
-        assert_eq!(answer.body, known.body);
+        assert_ne!(answer.field("challenge"), known.field("challenge"));
     }
     assert_eq!(app.mails_to(&ada.email).await, 2);
     assert_eq!(app.mails_to(&bob.email).await, 1);
@@ -309,5 +309,137 @@ async fn a_request_alone_changes_nothing() {
 
     assert_eq!(session.me_status().await, 200);
     assert_eq!(app.client.login("ada", &ada.password).await.status, 200);
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.1.1: strangers burn the tries that everybody shares, and those of their own challenges.
+#[tokio::test]
+async fn a_holder_of_the_challenge_has_tries_that_strangers_can_not_burn() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    app.verified(&ada).await;
+    let challenge = app.client.reset_challenge(&ada.email).await;
+    let code = app.newest_code(&ada.email).await;
+    let of_stranger = app.client.reset_challenge(&ada.email).await;
+    let guess = wrong(&code);
+    for _ in 0..6 {
+        let bare = app.client.reset(&ada.email, &guess, NEW).await;
+        let held = app.client.reset_with(&ada.email, &guess, NEW, &of_stranger);
+        assert_eq!((bare.status, held.await.status), (400, 400));
+    }
+
+    assert_eq!(app.client.reset(&ada.email, &code, NEW).await.status, 400);
+    let theirs = app.client.reset_with(&ada.email, &code, NEW, &of_stranger);
+    assert_eq!(theirs.await.status, 400);
+    let own = app.client.reset_with(&ada.email, &code, NEW, &challenge);
+    assert_eq!(own.await.status, 200);
+    app.finish().await;
+}
+
+/// A challenge that was mailed digits of its own keeps them, whatever others ask for.
+#[tokio::test]
+async fn the_holder_may_use_its_own_digits_and_newer_ones() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    for (person, newest) in [(&ada, false), (&bob, true)] {
+        app.verified(person).await;
+        let challenge = app.client.reset_challenge(&person.email).await;
+        let own = app.newest_code(&person.email).await;
+        app.advance(301).await;
+        app.client.request_reset(&person.email).await;
+        let newer = app.newest_code(&person.email).await;
+        assert_ne!(own, newer);
+        let code = if newest { &newer } else { &own };
+
+        let bare = app.client.reset(&person.email, &own, NEW).await;
+        let held = app.client.reset_with(&person.email, code, NEW, &challenge);
+
+        assert_eq!((bare.status, held.await.status), (400, 200));
+    }
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.6.2: refused, and nothing is burnt.
+#[tokio::test]
+async fn a_challenge_of_nobody_or_of_another_address_is_refused() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    app.verified(&ada).await;
+    app.verified(&bob).await;
+    app.client.request_reset(&ada.email).await;
+    let code = app.newest_code(&ada.email).await;
+    let mut challenges = vec!["invented by who presents it".to_owned()];
+    for email in [&bob.email, "nobody@example.com"] {
+        challenges.push(app.client.reset_challenge(email).await);
+    }
+    challenges.push(
+        app.client
+            .registered(&Person::new("eve").at(&ada.email))
+            .await,
+    );
+
+    for challenge in &challenges {
+        for email in [&ada.email, "nobody@example.com"] {
+            let answer = app.client.reset_with(email, &code, NEW, challenge).await;
+            assert_eq!(
+                answer.shown(),
+                r#"400 {"error":"Invalid OTP","code":"invalid_otp"}"#
+            );
+        }
+    }
+
+    assert_eq!(app.client.reset(&ada.email, &code, NEW).await.status, 200);
+    app.finish().await;
+}
+
+/// Once too many guesses were made without a challenge, six digits count with it alone; the mail has the long code for
+/// clients that keep none.
+#[tokio::test]
+async fn after_fifty_guesses_digits_count_with_their_challenge_and_the_long_code_without() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    app.verified(&ada).await;
+    let (mut challenge, mut code) = (String::new(), String::new());
+    for _ in 0..11 {
+        challenge = app.client.reset_challenge(&ada.email).await;
+        let mailed = app.newest_code(&ada.email).await;
+        assert_ne!(mailed, code, "no spent code is mailed again");
+        code = mailed;
+        for _ in 0..5 {
+            app.client.reset(&ada.email, &wrong(&code), NEW).await;
+        }
+    }
+
+    let long = app.newest_long_code(&ada.email).await.unwrap();
+    assert_eq!(app.client.reset(&ada.email, &code, NEW).await.status, 400);
+    let held = app.client.reset_with(&ada.email, &code, NEW, &challenge);
+    assert_eq!(held.await.status, 200);
+    let used = app.client.reset(&ada.email, &long, NEW).await;
+    assert_eq!(used.status, 400, "both are one code");
+    app.client.request_reset(&ada.email).await;
+    let long = app.newest_long_code(&ada.email).await.unwrap();
+    assert_eq!(app.client.reset(&ada.email, &long, NEW).await.status, 200);
+    app.finish().await;
+}
+
+/// A reset ends every code of its kind that is on its way or in the mailbox.
+#[tokio::test]
+async fn after_a_reset_no_earlier_code_is_good() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    app.verified(&ada).await;
+    let challenge = app.client.reset_challenge(&ada.email).await;
+    let first = app.newest_code(&ada.email).await;
+    app.advance(301).await;
+    app.client.request_reset(&ada.email).await;
+    let second = app.newest_code(&ada.email).await;
+    let reset = app.client.reset(&ada.email, &second, NEW).await;
+    assert_eq!(reset.status, 200);
+
+    let again = app
+        .client
+        .reset_with(&ada.email, &first, &ada.password, &challenge);
+
+    assert_eq!(again.await.status, 400);
     app.finish().await;
 }

@@ -159,46 +159,59 @@ async fn a_resend_after_all_tries_are_spent_mails_new_digits() {
     app.finish().await;
 }
 
-/// OWASP ASVS 5.0 6.6.3: guessing and re-sending in turn ends, with a challenge and without one.
+/// OWASP ASVS 5.0 6.6.3: guessing and re-sending in turn ends after fifty guesses in a day. What is mailed after that
+/// carries the long code beside six digits, which count with the challenge alone.
 #[tokio::test]
-async fn guessing_and_resending_in_turn_buys_no_tries() {
+async fn guessing_and_resending_in_turn_buys_fifty_tries() {
     let app = TestApp::start().await;
     let ada = Person::new("ada");
     let challenge = app.client.registered(&ada).await;
     let mut codes = vec![app.code(&ada, 1).await];
 
-    for _ in 0..5 {
-        app.client
-            .verify_with(&ada, &wrong(&codes[0]), &challenge)
-            .await;
-    }
-
-    // Fewer than the fifty wrong ones in a day after which codes get longer.
-    for round in 2..=8 {
+    for round in 2..=12 {
         let latest = codes.last().unwrap().clone();
         for _ in 0..5 {
             app.client.verify(&ada, &wrong(&latest)).await;
         }
-        app.client.resend_with(&ada.email, &challenge).await;
+        app.client.resend(&ada.email).await;
         codes.push(app.code(&ada, round).await);
     }
 
     let latest = codes.last().unwrap().clone();
     codes.dedup();
-    assert_eq!(
-        codes.len(),
-        5,
-        "an attempt gets so many codes for spent tries"
-    );
-    assert_eq!(
-        app.client
-            .verify_with(&ada, &latest, &challenge)
-            .await
-            .status,
-        400,
-        "the holder's five tries are spent for good"
-    );
+    assert_eq!(codes.len(), 12, "no spent code is mailed again");
     assert_eq!(app.client.verify(&ada, &latest).await.status, 400);
+    assert!(app.newest_long_code(&ada.email).await.is_some());
+    let held = app.client.verify_with(&ada, &latest, &challenge).await;
+    assert_eq!(held.status, 200);
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.6.3: the holder of a challenge buys tries by re-sending, too, and no more than a hundred in a day.
+#[tokio::test]
+async fn a_holder_gets_new_tries_with_new_digits_a_hundred_in_a_day() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    for (person, rounds, then) in [(&ada, 19, 200), (&bob, 20, 400)] {
+        let challenge = app.client.registered(person).await;
+        let mut code = app.code(person, 1).await;
+        for round in 0..rounds {
+            for _ in 0..5 {
+                let guess = wrong(&code);
+                app.client.verify_with(person, &guess, &challenge).await;
+            }
+            let spent = app.client.verify_with(person, &code, &challenge).await;
+            assert_eq!(spent.status, 400);
+            app.client.resend_with(&person.email, &challenge).await;
+            code = app.code(person, round + 2).await;
+        }
+
+        let held = app.client.verify_with(person, &code, &challenge).await;
+
+        assert_eq!(held.status, then, "after {rounds} codes");
+    }
+    let long = app.newest_long_code(&bob.email).await.unwrap();
+    assert_eq!(app.client.verify(&bob, &long).await.status, 200);
     app.finish().await;
 }
 

@@ -21,9 +21,10 @@ async fn of_two_registrants_the_one_whose_code_is_presented_wins() {
         .password("the password of eve");
     let ada = Person::new("ada");
     let (of_eve, code_of_eve) = app.registered(&eve, 1).await;
-    let (_, code_of_ada) = app.registered(&ada, 2).await;
+    let (of_ada, code_of_ada) = app.registered(&ada, 2).await;
 
-    assert_eq!(app.client.verify(&ada, &code_of_ada).await.status, 200);
+    let verified = app.client.verify_with(&ada, &code_of_ada, &of_ada).await;
+    assert_eq!(verified.status, 200);
 
     assert_eq!(
         app.client
@@ -58,10 +59,11 @@ async fn the_older_of_two_registrations_wins_by_its_code() {
     let eve = Person::new("eve")
         .at("ada@example.com")
         .password("the password of eve");
-    let (_, code_of_ada) = app.registered(&ada, 1).await;
+    let (of_ada, code_of_ada) = app.registered(&ada, 1).await;
     app.registered(&eve, 2).await;
 
-    assert_eq!(app.client.verify(&ada, &code_of_ada).await.status, 200);
+    let verified = app.client.verify_with(&ada, &code_of_ada, &of_ada).await;
+    assert_eq!(verified.status, 200);
 
     assert_eq!(app.client.login("ada", &ada.password).await.status, 200);
     assert_eq!(app.client.login("eve", &eve.password).await.status, 400);
@@ -117,6 +119,140 @@ async fn with_two_clients_the_challenge_counts_from_anywhere() {
     assert_eq!(away.verify_with(&ada, &code, &challenge).await.status, 200);
 
     assert_eq!(app.client.login("ada", &ada.password).await.status, 200);
+    app.finish().await;
+}
+
+/// An attempt counts among several until it lapses, not until its code does: else a stranger who registers after that
+/// is confirmed by what the owner types.
+#[tokio::test]
+async fn after_the_owners_code_lapsed_a_bare_code_of_another_client_is_refused() {
+    let app = TestApp::with().behind_a_proxy().start().await;
+    let (home, away) = (
+        app.client.from("198.51.100.1"),
+        app.client.from("203.0.113.9"),
+    );
+    let ada = Person::new("ada");
+    let eve = Person::new("eve")
+        .at("ada@example.com")
+        .password("the password of eve");
+    home.registered(&ada).await;
+    app.code(&ada, 1).await;
+    app.advance(601).await;
+    away.registered(&eve).await;
+    let code_of_eve = app.code(&eve, 2).await;
+
+    assert_eq!(home.verify(&ada, &code_of_eve).await.status, 400);
+
+    assert_eq!(home.resend(&ada.email).await.status, 200);
+    let code = app.code(&ada, 3).await;
+    assert_eq!(home.verify(&ada, &code).await.status, 200);
+    assert_eq!(app.client.login("ada", &ada.password).await.status, 200);
+    app.finish().await;
+}
+
+/// Behind one address of a network a stranger is the same client: only the challenge tells whose code it is.
+#[tokio::test]
+async fn behind_one_client_attempts_that_differ_in_name_and_password_need_their_challenge() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let eve = Person::new("eve")
+        .at("ada@example.com")
+        .password("the password of eve");
+    let (of_ada, code_of_ada) = app.registered(&ada, 1).await;
+    let (_, code_of_eve) = app.registered(&eve, 2).await;
+
+    assert_eq!(app.client.verify(&ada, &code_of_eve).await.status, 400);
+    assert_eq!(app.client.verify(&ada, &code_of_ada).await.status, 400);
+    let verified = app.client.verify_with(&ada, &code_of_ada, &of_ada).await;
+    assert_eq!(verified.status, 200);
+
+    assert_eq!(app.client.login("ada", &ada.password).await.status, 200);
+    assert_eq!(app.client.login("eve", &eve.password).await.status, 400);
+    app.finish().await;
+}
+
+/// A form that was sent twice, or again with another name: one person, whose codes count without a challenge.
+#[tokio::test]
+async fn attempts_of_one_client_that_share_name_or_password_need_no_challenge() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    let again = Person::new("ada").password("another password");
+    let renamed = Person::new("robert").at(&bob.email);
+    let (_, first_of_ada) = app.registered(&ada, 1).await;
+    app.registered(&again, 2).await;
+    app.registered(&bob, 1).await;
+    let (_, second_of_bob) = app.registered(&renamed, 2).await;
+
+    let twice = app.client.verify(&ada, &first_of_ada).await;
+    let once_more = app.client.verify(&bob, &second_of_bob).await;
+
+    assert_eq!((twice.status, once_more.status), (200, 200));
+    assert_eq!(app.client.login("ada", &ada.password).await.status, 200);
+    assert_eq!(app.client.login("robert", &bob.password).await.status, 200);
+    app.finish().await;
+}
+
+/// Decoys need it where attempts do, so that the need tells nothing of the address.
+#[tokio::test]
+async fn attempts_at_a_verified_address_are_refused_like_others() {
+    let app = TestApp::start().await;
+    app.verified(&Person::new("ada")).await;
+    let decoys = ["eve", "mallory"].map(|name| {
+        Person::new(name)
+            .at("ada@example.com")
+            .password(&format!("the password of {name}"))
+    });
+    let mut challenges = Vec::new();
+    for decoy in &decoys {
+        challenges.push(app.client.registered(decoy).await);
+    }
+
+    for (decoy, challenge) in decoys.iter().zip(&challenges) {
+        assert_eq!(app.client.verify(decoy, "123456").await.status, 400);
+        let held = app.client.verify_with(decoy, "123456", challenge).await;
+        assert_eq!(held.status, 400);
+    }
+    app.finish().await;
+}
+
+/// 403 says that the password is right. Attempts of strangers, before or after, change nothing about that.
+#[tokio::test]
+async fn an_unverified_owner_hears_so_whatever_strangers_register() {
+    let app = TestApp::with().behind_a_proxy().start().await;
+    let (home, away) = (
+        app.client.from("198.51.100.1"),
+        app.client.from("203.0.113.9"),
+    );
+    let ada = Person::new("ada");
+    home.registered(&ada).await;
+    for n in 0..3 {
+        let eve = Person::new(&format!("eve{n}"))
+            .at("ada@example.com")
+            .password("the password of eve");
+        away.registered(&eve).await;
+    }
+
+    assert_eq!(home.login(&ada.email, &ada.password).await.status, 403);
+    assert_eq!(home.login("ada", &ada.password).await.status, 403);
+    assert_eq!(home.login(&ada.email, "a wrong one").await.status, 400);
+    app.finish().await;
+}
+
+/// The same behind one client, where one attempt more does not hide the owner's.
+#[tokio::test]
+async fn one_attempt_more_of_the_same_client_hides_no_right_password() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    app.client.registered(&ada).await;
+    let eve = Person::new("eve")
+        .at("ada@example.com")
+        .password("the password of eve");
+    app.client.registered(&eve).await;
+
+    for person in [&ada, &eve] {
+        let answer = app.client.login(&ada.email, &person.password).await;
+        assert_eq!(answer.status, 403, "{}", person.name);
+    }
     app.finish().await;
 }
 

@@ -4,6 +4,7 @@ use domain::accounts::code::{Presented, RequestCode, Requested, Whose};
 use domain::email::EmailAddress;
 use domain::otp::Purpose;
 use domain::store::Write;
+use domain::token::SecretHash;
 
 use crate::AppState;
 use crate::error::ApiError;
@@ -27,12 +28,13 @@ pub(super) fn email_of_anybody(form: &Form) -> Result<Option<EmailAddress>, ApiE
     Ok(text.and_then(|text| EmailAddress::parse(text).ok()))
 }
 
-/// Asks for a code of the user with the address in the body.
+/// Asks for a code of the user with the address in the body. `holder`: what the client is given to present with it.
 pub(super) async fn ask_by_email(
     state: &AppState,
     origin: &Origin,
     form: &Form,
     purpose: Purpose,
+    holder: Option<SecretHash>,
 ) -> Result<(), ApiError> {
     let Some(email) = email_of_anybody(form)? else {
         return Ok(());
@@ -40,6 +42,7 @@ pub(super) async fn ask_by_email(
     let request = RequestCode {
         whose: Whose::Address(email),
         purpose,
+        holder,
         asking: state.asking(origin),
     };
     ask(state, origin, request).await
@@ -70,6 +73,6 @@ pub(super) async fn ask(
 ) -> Result<(), ApiError> {
     match state.store.write_by(&origin.ticket, request).await? {
         Requested::Limited(refusal) => Err(ApiError::throttled(refusal, state.clock.now())),
-        Requested::Queued | Requested::Nothing => Ok(()),
+        Requested::Queued => Ok(()),
     }
 }

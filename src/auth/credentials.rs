@@ -128,7 +128,7 @@ async fn refuse_early(
 ) -> Result<(), ApiError> {
     let mut view = state.store.view_by(&origin.ticket).await?;
     let asking = state.asking(origin);
-    let refused = asking.refusal(view.as_mut(), email, Some(user)).await?;
+    let refused = asking.refusal(view.as_mut(), email, user).await?;
     drop(view);
     match refused {
         Some(refusal) => {

@@ -45,6 +45,7 @@ async fn request(
     let request = RequestCode {
         whose: Whose::User(session.user),
         purpose: Purpose::DeleteAccount,
+        holder: None,
         asking: state.asking(&origin),
     };
     codes::ask(&state, &origin, request).await?;

@@ -121,13 +121,15 @@ async fn check(
     let (hashing, store) = (&state.hashing, &state.store);
     let slot = hashing.slot_of(&origin.actor.client)?;
     let found = start(state, origin, login, now).await?;
-    let hash = state.dummies.hash_to_check(&found, store, now).await?;
-    let right = hashing
-        .verify(&slot, password.clone(), hash.clone())
-        .await?;
-    let (user, outcome) = (found.user(), found.checked(right));
-    let rehashed = match outcome {
-        Checked::Allowed { .. } => renewed(state, &slot, password, &hash).await,
+    let hashes = state.dummies.hashes_to_check(&found, store, now).await?;
+    let mut right = Vec::with_capacity(hashes.len());
+    for hash in &hashes {
+        let matches = hashing.verify(&slot, password.clone(), hash.clone());
+        right.push(matches.await?);
+    }
+    let (user, outcome) = (found.user(), found.checked(&right));
+    let rehashed = match (&outcome, hashes.first()) {
+        (Checked::Allowed { .. }, Some(hash)) => renewed(state, &slot, password, hash).await,
         _ => None,
     };
     Ok(Check {
@@ -146,7 +148,7 @@ async fn start(
 ) -> Result<Login, ApiError> {
     let Some(limits) = state.rules.limits else {
         let mut view = state.store.view_by(&origin.ticket).await?;
-        return Ok(login::account(view.as_mut(), login, now).await?);
+        return Ok(login::account(view.as_mut(), login, &origin.actor.client, now).await?);
     };
     let begin = StartLogin {
         login: login.to_owned(),

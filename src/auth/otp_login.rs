@@ -42,7 +42,7 @@ async fn request(
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
     let form = Form::readable(fields, &["email"])?;
-    codes::ask_by_email(&state, &origin, &form, Purpose::LogIn).await?;
+    codes::ask_by_email(&state, &origin, &form, Purpose::LogIn, None).await?;
     Ok(Json(Message {
         message: "Login OTP sent to email.",
     }))

@@ -5,6 +5,9 @@ use axum::{Extension, Json};
 use domain::accounts::password::{Reset, ResetPassword};
 use domain::id::MailId;
 use domain::otp::Purpose;
+use domain::token::ChallengeHandle;
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::codes;
@@ -22,6 +25,17 @@ pub(super) fn router() -> Routes {
     public(routes, routes!(confirm))
 }
 
+/// A code that was asked for.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ResetCode {
+    /// For a person to read; the words are stable.
+    message: &'static str,
+    /// Gives the code tries of its own, for `password-reset-confirm/`: keep it, and show it to nobody.
+    #[schema(min_length = 16)]
+    challenge: String,
+}
+
 /// Ask for a code to reset the password with
 ///
 /// The answer is the same for every address, and for a text that is none.
@@ -32,7 +46,7 @@ pub(super) fn router() -> Routes {
     tag = "Account",
     request_body = AddressRequest,
     responses(
-        (status = 200, description = "If the address has an account, a code is on its way.", body = Message),
+        (status = 200, description = "If the address has an account, a code is on its way.", body = ResetCode),
         (status = 400, description = "`email_required`."),
     ),
 )]
@@ -40,11 +54,13 @@ async fn request(
     State(state): State<AppState>,
     Extension(origin): Extension<Origin>,
     fields: Fields,
-) -> Result<Json<Message>, ApiError> {
+) -> Result<Json<ResetCode>, ApiError> {
     let form = Form::readable(fields, &["email"])?;
-    codes::ask_by_email(&state, &origin, &form, Purpose::ResetPassword).await?;
-    Ok(Json(Message {
+    let (purpose, handle) = (Purpose::ResetPassword, ChallengeHandle::generate());
+    codes::ask_by_email(&state, &origin, &form, purpose, Some(handle.hash())).await?;
+    Ok(Json(ResetCode {
         message: "Password reset OTP sent to email.",
+        challenge: handle.expose().to_owned(),
     }))
 }
 
@@ -69,7 +85,7 @@ async fn confirm(
     Extension(origin): Extension<Origin>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
-    let mut form = Form::readable(fields, &["email", "otp", "new_password"])?;
+    let mut form = Form::readable(fields, &["email", "otp", "new_password", "challenge"])?;
     let given = |field| form.given(field).is_some();
     if !(given("email") && form.code_given("otp") && given("new_password")) {
         return Err(ApiError::Refused {
@@ -91,6 +107,7 @@ async fn confirm(
     presented.now = now;
     let reset = ResetPassword {
         email,
+        holder: form.challenge(),
         presented,
         password,
         hash,

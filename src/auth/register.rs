@@ -3,10 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use domain::accounts::register::{Register, Registered};
+use domain::accounts::register::{MAX_COMPARED, Register, Registered};
 use domain::email::EmailAddress;
-use domain::password::Attribute;
+use domain::id::RegistrationId;
+use domain::password::{Attribute, Password};
 use domain::username::Username;
+use runtime::hashing::Slot;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -68,7 +70,9 @@ async fn register(
     };
     let shown = email.as_typed().to_owned();
     refuse_early(&state, &origin, (&username, &email)).await?;
-    let hash = state.hashed(password, &origin).await?;
+    let slot = state.hashing.slot_of(&origin.actor.client)?;
+    let hash = state.hashing.hash(&slot, password.clone()).await?;
+    let same = same_password(&state, &origin, &slot, &email, &password).await?;
     let now = state.clock.now();
     let registration = Register::new(
         username,
@@ -78,7 +82,8 @@ async fn register(
         state.keys.current().clone(),
         state.rules.register,
         now,
-    );
+    )
+    .with_password_of(same);
     match state.store.write_by(&origin.ticket, registration).await? {
         Registered::Accepted { handle } => {
             let attempt = Attempt {
@@ -114,6 +119,29 @@ async fn refuse_early(
         Some(Registered::Taken { username, email }) => Err(Form::taken(username, email)),
         Some(Registered::Accepted { .. }) | None => Ok(()),
     }
+}
+
+/// The live attempt of this client for the address that has the same password, if one has. Compared with the newest few
+/// alone; nothing is, but where the client has registered the address before.
+async fn same_password(
+    state: &AppState,
+    origin: &Origin,
+    slot: &Slot,
+    email: &EmailAddress,
+    password: &Password,
+) -> Result<Option<RegistrationId>, ApiError> {
+    let (client, now) = (&origin.actor.client, state.clock.now());
+    let mut view = state.store.view_by(&origin.ticket).await?;
+    let attempts = view
+        .passwords_of_attempts(email.key(), client, MAX_COMPARED, now)
+        .await?;
+    drop(view);
+    for (attempt, hash) in attempts {
+        if state.hashing.verify(slot, password.clone(), hash).await? {
+            return Ok(Some(attempt));
+        }
+    }
+    Ok(None)
 }
 
 /// What the password may not be close to, as far as it can be read.

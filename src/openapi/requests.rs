@@ -66,6 +66,8 @@ pub struct ResetRequest {
     pub otp: Code,
     /// Under the rules of `register`.
     pub new_password: NewPassword,
+    /// What `password-reset-request` answered with. Who brings it has tries of their own.
+    pub challenge: Option<String>,
 }
 
 /// A code that was mailed for logging in.

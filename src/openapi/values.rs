@@ -88,8 +88,8 @@ impl PartialSchema for Code {
         ObjectBuilder::new()
             .schema_type(text_or(Type::Integer))
             .description(Some(
-                "Six digits, or twelve letters and digits (in any case) where too many wrong codes came before. A \
-                 number stands for its six digits, leading zeros included. Spaces, dashes, invisible marks and digits of \
+                "Six digits, or the twelve letters and digits (in any case) below them in the mail, where too many wrong codes \
+                 came before. A number stands for its six digits, leading zeros included. Spaces, dashes, invisible marks and digits of \
                  other scripts are read as what they mean.",
             ))
             .pattern(Some(format!(

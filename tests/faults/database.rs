@@ -42,6 +42,7 @@ pub struct Challenge {
     pub id: String,
     pub registration_id: Option<String>,
     pub user_id: Option<i64>,
+    pub no_account: Option<String>,
     /// From when on its code is of no use, in microseconds since 1970.
     pub died_at: i64,
 }
@@ -111,8 +112,9 @@ impl Database {
             registrations: rows(connection, "select id, email, decoy from registrations").await,
             challenges: rows(
                 connection,
-                "select id, registration_id, user_id, min(expires_at, coalesce(used_at, expires_at),
-                     coalesce(ended_at, expires_at), coalesce(superseded_at, expires_at)) as died_at
+                "select id, registration_id, user_id, no_account, iif(decoy, created_at, min(expires_at,
+                     coalesce(used_at, expires_at), coalesce(ended_at, expires_at),
+                     coalesce(superseded_at, expires_at))) as died_at
                  from challenges",
             )
             .await,

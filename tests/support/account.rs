@@ -1,5 +1,6 @@
 //! What somebody does with an account: the client's routes that need a token, and those for who forgot a password.
 
+use devmail::Mail;
 use serde_json::{Value, json};
 
 use super::{Answer, Client, Person, TestApp};
@@ -49,6 +50,27 @@ impl Client {
     /// Sets a new password with a code.
     pub async fn reset(&self, email: &str, code: &str, password: &str) -> Answer {
         let body = json!({"email": email, "otp": code, "new_password": password});
+        self.post("/api/auth/password-reset-confirm/", &body).await
+    }
+
+    /// Asks for a code to set a new password, and returns the challenge.
+    pub async fn reset_challenge(&self, email: &str) -> String {
+        let answer = self.request_reset(email).await;
+        assert_eq!(answer.status, 200, "{}", answer.shown());
+        answer.field("challenge")
+    }
+
+    /// Sets a new password with a code and its challenge.
+    pub async fn reset_with(
+        &self,
+        email: &str,
+        code: &str,
+        password: &str,
+        challenge: &str,
+    ) -> Answer {
+        let body = json!({
+            "email": email, "otp": code, "new_password": password, "challenge": challenge,
+        });
         self.post("/api/auth/password-reset-confirm/", &body).await
     }
 
@@ -116,6 +138,13 @@ impl TestApp {
         codes.unwrap_or_else(|| panic!("no code was mailed to {email}"))
     }
 
+    /// The long code in the newest mail to an address, if it has one beside its six digits.
+    pub async fn newest_long_code(&self, email: &str) -> Option<String> {
+        self.settled().await;
+        let mails = self.inbox().to(email);
+        mails.last().and_then(|mail| long_code(mail))
+    }
+
     /// The subjects of all mails to an address, the oldest first.
     pub async fn subjects_to(&self, email: &str) -> Vec<String> {
         self.settled().await;
@@ -125,4 +154,12 @@ impl TestApp {
             .map(|mail| mail.subject().unwrap_or_default().to_owned())
             .collect()
     }
+}
+
+/// The long code in a mail, if it has one beside its six digits.
+pub fn long_code(mail: &Mail) -> Option<String> {
+    let capital = |sign: char| sign.is_ascii_digit() || sign.is_ascii_uppercase();
+    let mut words = mail.text()?.split_whitespace();
+    let long = words.find(|word| word.len() == 12 && word.chars().all(capital));
+    long.map(str::to_owned)
 }

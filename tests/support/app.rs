@@ -221,6 +221,18 @@ impl TestApp {
         .await;
     }
 
+    /// Waits until a mail to an address waits for another try.
+    pub async fn waiting(&self, email: &str) {
+        until("a mail waits for another try", async || {
+            let mut rows = self.rows().await;
+            let waiting = "select recipient from mails where state = 'waiting'";
+            let waiting = rows.texts(waiting).await;
+            rows.close().await;
+            waiting.iter().any(|one| one == email).then_some(())
+        })
+        .await;
+    }
+
     async fn left_over(&self) -> Vec<String> {
         let filter = MailFilter {
             limit: 10_000,

@@ -23,6 +23,7 @@ mod throttled;
 
 use std::time::{Duration, Instant};
 
+pub use account::long_code;
 pub use answer::Answer;
 pub use app::{Builder, TestApp};
 pub use binaries::{API, worker};

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use domain::clock::Clock;
 use domain::mail::{MailState, Priority};
-use domain::otp::KeyRing;
+use domain::otp::{CodeForm, CodeSeed, KeyRing};
 use domain::queue::{Claimed, MailChallenge, Marked, TryRecord};
 use domain::username;
 use lettre::Address;
@@ -37,6 +37,8 @@ pub struct Delivery {
     pub from: Mailbox,
     /// The keys that codes are derived with.
     pub keys: Arc<KeyRing>,
+    /// How many wrong tries a code allows.
+    pub max_tries: u32,
     /// For how long nothing is sent to an address that the relay has refused for good; zero: never that.
     pub suppress: Duration,
     /// Which recipients and domains relays hang at.
@@ -52,8 +54,8 @@ impl Delivery {
         mail: &Claimed,
         mark: impl Future<Output = Marked> + Send,
     ) -> Ending {
-        if let Some(outcome) =
-            Outcome::not_needed(mail, self.clock.now()).or_else(|| Outcome::suppressed(mail))
+        if let Some(outcome) = Outcome::not_needed(mail, self.max_tries, self.clock.now())
+            .or_else(|| Outcome::suppressed(mail))
         {
             return settled(mail, outcome);
         }
@@ -138,7 +140,15 @@ impl Delivery {
     }
 
     fn code(&self, mail: &Claimed, challenge: &MailChallenge) -> Result<Code, Box<Outcome>> {
-        let Some(code) = self.keys.code(&challenge.seed) else {
+        let of_form = |form| {
+            let seed = CodeSeed {
+                form,
+                ..challenge.seed.clone()
+            };
+            let code = self.keys.code(&seed)?;
+            Some(code.expose().to_owned())
+        };
+        let (Some(code), Some(long)) = (of_form(CodeForm::Short), of_form(CodeForm::Long)) else {
             let reason = format!(
                 "this worker lacks the secret key {} that makes its code",
                 challenge.seed.key
@@ -148,7 +158,8 @@ impl Delivery {
             return Err(Box::new(outcome));
         };
         Ok(Code {
-            code: code.expose().to_owned(),
+            code,
+            long_code: (challenge.needs_long_code(self.max_tries)).then_some(long),
             username_masked: username::mask(&challenge.username),
             minutes_valid: minutes(mail),
         })

@@ -229,6 +229,7 @@ fn delivery(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Delivery, Work
         relays: Relays::new(relays, slots(settings), Arc::clone(&clock)),
         from: sender(&settings.smtp)?,
         keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
+        max_tries: settings.otp.max_tries,
         suppress: settings.worker.suppress_refused,
         destinations: Destinations::default(),
         clock,

@@ -96,6 +96,10 @@ impl Outcome {
     #[must_use]
     pub fn of_dead_code(life: ChallengeLife) -> Self {
         let (state, reason) = match life {
+            ChallengeLife::Decoy => (
+                MailState::NotNeeded,
+                "no code is due at this address: it has no account or registration that waits for one, or is another account's",
+            ),
             ChallengeLife::Used => (MailState::NotNeeded, "its code has been used"),
             ChallengeLife::Replaced => (MailState::NotNeeded, "a newer code was made"),
             ChallengeLife::Ended => (
@@ -117,13 +121,21 @@ impl Outcome {
         Some(Self::finished(MailState::Undeliverable, reason))
     }
 
-    /// Why the mail is not to be sent any more, if it is not.
+    /// Why the mail is not to be sent any more, if it is not. `max_tries`: how many wrong tries a code allows.
     #[must_use]
-    pub fn not_needed(mail: &Claimed, now: Timestamp) -> Option<Self> {
+    pub fn not_needed(mail: &Claimed, max_tries: u32, now: Timestamp) -> Option<Self> {
         if let Some(challenge) = &mail.challenge
             && challenge.life != ChallengeLife::Live
         {
             return Some(Self::of_dead_code(challenge.life));
+        }
+        if mail
+            .challenge
+            .as_ref()
+            .is_some_and(|one| one.is_spent(max_tries))
+        {
+            let reason = "its code's tries are spent";
+            return Some(Self::finished(MailState::NotNeeded, reason));
         }
         let earlier = mail.tries + mail.cut_offs > 0;
         if may_start(mail.created, mail.deadline, earlier, now) {

@@ -60,6 +60,21 @@ fn every_kind_renders_from_its_sample() {
     }
 }
 
+/// Where the digits count only for clients that keep their challenge, the long code stands below them.
+#[test]
+fn a_mail_with_both_codes_says_when_the_long_one_is_for() {
+    let raw = raw(Content::Code(
+        MailKind::ResetPassword,
+        Code {
+            long_code: Some(String::from("0123456789AB")),
+            ..Code::sample()
+        },
+    ));
+
+    insta::assert_snapshot!("both_codes_text", text(&raw));
+    insta::assert_snapshot!("both_codes_html", html(&raw));
+}
+
 #[test]
 fn a_whole_message_on_the_wire() {
     let raw = raw(Content::Notice(MailKind::AlreadyRegistered));

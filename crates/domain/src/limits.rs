@@ -16,9 +16,10 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 pub use self::budgets::mailbox_counters;
-pub(crate) use self::budgets::{Spend, reached, spend};
+pub(crate) use self::budgets::{Spend, reached, refused, spend};
 pub(crate) use self::guesses::{
-    code_form, guessed_at, guessed_right, guessed_wrong, guesses_refused, may_guess,
+    code_form, guessed_at, guessed_right, guessed_wrong, guesses_refused, held_form, held_guess,
+    may_guess,
 };
 pub(crate) use self::logins::LoginCounters;
 use crate::audit::{Actor, Entry, Event};

@@ -15,7 +15,7 @@ use crate::email::EmailKey;
 use crate::id::{ChallengeId, MailId, UserId};
 use crate::mail::{MailKind, MailState};
 use crate::operator::Suppression;
-use crate::otp::{CodeSeed, KeyId};
+use crate::otp::{CodeForm, CodeSeed, KeyId};
 use crate::relay::{PostedStanding, RelayStanding};
 use crate::store::StoreError;
 
@@ -64,8 +64,28 @@ pub struct MailChallenge {
     pub seed: CodeSeed,
     /// The name that the code will confirm.
     pub username: String,
+    /// Wrong tries without a challenge since the code was made, which all codes of the address and purpose share.
+    pub open_tries: u32,
+    /// The fewest tries that a client which holds the challenge has made; `None` if none holds it.
+    pub held_tries: Option<u32>,
     /// Whether it can still be used.
     pub life: ChallengeLife,
+}
+
+impl MailChallenge {
+    /// Whether its six digits count only for clients that hold the challenge: the worker can't know whether the one that
+    /// waits for the mail does, so that such a mail carries the long code as well.
+    #[must_use]
+    pub fn needs_long_code(&self, max_tries: u32) -> bool {
+        self.seed.form == CodeForm::Long || self.open_tries >= max_tries
+    }
+
+    /// Whether the tries of its digits are spent for every client.
+    #[must_use]
+    pub fn is_spent(&self, max_tries: u32) -> bool {
+        let by_holders = self.held_tries.is_none_or(|tries| tries >= max_tries);
+        self.seed.form == CodeForm::Short && self.open_tries >= max_tries && by_holders
+    }
 }
 
 /// Whether a challenge can still be used by whoever reads the mail.
@@ -73,6 +93,8 @@ pub struct MailChallenge {
 pub enum ChallengeLife {
     /// It can.
     Live,
+    /// It never could: no code is due, and only the rows were to look alike.
+    Decoy,
     /// Its code was used.
     Used,
     /// A newer code was made for the same attempt.

@@ -19,11 +19,12 @@ impl<C: Connected> Attempts for Access<C> {
         let password = attempt.password.as_str();
         let client = attempt.client.as_str();
         let (now, expires) = (micros(new.now), micros(attempt.expires));
+        let same = attempt.same_password_as.map(|id| id.to_string());
         sqlx::query!(
             "insert into registrations
                  (id, username, username_key, email, email_key, mailbox, password_hash, decoy, client,
-                  created_at, expires_at)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  created_at, expires_at, same_password_as)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             id,
             attempt.username,
             name_key,
@@ -34,7 +35,8 @@ impl<C: Connected> Attempts for Access<C> {
             attempt.decoy,
             client,
             now,
-            expires
+            expires,
+            same
         )
         .execute(&mut *self.0)
         .await
@@ -49,7 +51,8 @@ impl<C: Connected> Attempts for Access<C> {
     ) -> Result<Vec<Attempt>, StoreError> {
         let (email, now) = (email.as_str(), micros(now));
         let rows = sqlx::query!(
-            "select id, username, username_key, email, mailbox, password_hash, decoy, client, expires_at
+            "select id, username, username_key, email, mailbox, password_hash, decoy, client, expires_at,
+                    same_password_as
              from registrations where email_key = ?1 and ended_at is null and expires_at > ?2
              order by created_at desc, id desc",
             email,
@@ -69,6 +72,10 @@ impl<C: Connected> Attempts for Access<C> {
                     password: row.password_hash.into(),
                     client: row.client.into(),
                     decoy: row.decoy == 1,
+                    same_password_as: row
+                        .same_password_as
+                        .map(|id| id.parse().map_err(unreadable))
+                        .transpose()?,
                     expires: time(row.expires_at),
                 })
             })
@@ -78,6 +85,10 @@ impl<C: Connected> Attempts for Access<C> {
     async fn delete_attempts(&mut self, email: &EmailKey) -> Result<(), StoreError> {
         let email = email.as_str();
         sqlx::query!("delete from registrations where email_key = ?", email)
+            .execute(&mut *self.0)
+            .await
+            .map_err(store_error)?;
+        sqlx::query!("delete from challenges where no_account = ?", email)
             .execute(&mut *self.0)
             .await
             .map_err(store_error)?;

@@ -17,7 +17,7 @@ use crate::error::{store_error, unreadable};
 impl<C: Connected> Challenges for Access<C> {
     async fn insert_challenge(&mut self, challenge: &NewChallenge) -> Result<(), StoreError> {
         let id = challenge.id.to_string();
-        let (attempt, user) = columns(challenge.owner);
+        let (attempt, user, no_account) = columns(&challenge.owner);
         let purpose = challenge.seed.purpose.as_str();
         let email = challenge.email_key.as_str();
         let nonce = challenge.seed.nonce.as_slice();
@@ -27,12 +27,14 @@ impl<C: Connected> Challenges for Access<C> {
         let long = challenge.seed.form == CodeForm::Long;
         sqlx::query!(
             "insert into challenges
-                 (id, registration_id, user_id, purpose, email_key, generation, nonce, key_id, handle_hash,
-                  created_at, expires_at, target, long_code)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 (id, registration_id, user_id, no_account, decoy, purpose, email_key, generation, nonce, key_id,
+                  handle_hash, created_at, expires_at, target, long_code)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             id,
             attempt,
             user,
+            no_account,
+            challenge.decoy,
             purpose,
             email,
             challenge.seed.generation,
@@ -52,21 +54,22 @@ impl<C: Connected> Challenges for Access<C> {
 
     async fn challenges_of(
         &mut self,
-        owner: Owner,
+        owner: &Owner,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<Vec<Challenge>, StoreError> {
-        let (attempt, user) = columns(owner);
+        let (attempt, user, no_account) = columns(owner);
         let (subject, now, kind) = (owner.subject(), micros(now), purpose.as_str());
         let rows = sqlx::query!(
-            "select id, generation, nonce, key_id, created_at, expires_at, superseded_at, tries, target,
+            "select id, generation, nonce, key_id, created_at, expires_at, superseded_at, tries, decoy, target,
                     long_code
              from challenges
-             where (registration_id = ?1 or user_id = ?2) and purpose = ?3
-               and used_at is null and ended_at is null and expires_at > ?4
+             where (registration_id = ?1 or user_id = ?2 or no_account = ?3) and purpose = ?4
+               and used_at is null and ended_at is null and expires_at > ?5
              order by generation desc",
             attempt,
             user,
+            no_account,
             kind,
             now
         )
@@ -89,42 +92,23 @@ impl<C: Connected> Challenges for Access<C> {
                     expires: time(row.expires_at),
                     superseded: row.superseded_at.is_some(),
                     tries: u32::try_from(row.tries).unwrap_or(u32::MAX),
+                    decoy: row.decoy == 1,
                     target: row.target,
                 })
             })
             .collect()
     }
 
-    async fn generations(&mut self, owner: Owner, purpose: Purpose) -> Result<i64, StoreError> {
-        let (attempt, user) = columns(owner);
+    async fn generations(&mut self, owner: &Owner, purpose: Purpose) -> Result<i64, StoreError> {
+        let (attempt, user, no_account) = columns(owner);
         let purpose = purpose.as_str();
         sqlx::query_scalar!(
             r#"select coalesce(max(generation), 0) as "n!: i64" from challenges
-               where (registration_id = ?1 or user_id = ?2) and purpose = ?3"#,
+               where (registration_id = ?1 or user_id = ?2 or no_account = ?3) and purpose = ?4"#,
             attempt,
             user,
+            no_account,
             purpose
-        )
-        .fetch_one(&mut *self.0)
-        .await
-        .map_err(store_error)
-    }
-
-    async fn challenges_since(
-        &mut self,
-        owner: Owner,
-        purpose: Purpose,
-        since: Timestamp,
-    ) -> Result<u32, StoreError> {
-        let (attempt, user) = columns(owner);
-        let (purpose, since) = (purpose.as_str(), micros(since));
-        sqlx::query_scalar!(
-            r#"select count(*) as "n!: u32" from challenges
-               where (registration_id = ?1 or user_id = ?2) and purpose = ?3 and created_at > ?4"#,
-            attempt,
-            user,
-            purpose,
-            since
         )
         .fetch_one(&mut *self.0)
         .await
@@ -134,23 +118,64 @@ impl<C: Connected> Challenges for Access<C> {
     async fn attempt_of_handle(
         &mut self,
         handle: &SecretHash,
-    ) -> Result<Option<(RegistrationId, ChallengeId)>, StoreError> {
+    ) -> Result<Option<RegistrationId>, StoreError> {
         let handle = handle.as_bytes();
-        let row = sqlx::query!(
-            r#"select id, registration_id as "attempt!" from challenges
+        let attempt = sqlx::query_scalar!(
+            r#"select registration_id as "attempt!" from challenges
                where handle_hash = ? and registration_id is not null"#,
             handle
         )
         .fetch_optional(&mut *self.0)
         .await
         .map_err(store_error)?;
-        row.map(|row| {
-            Ok((
-                row.attempt.parse().map_err(unreadable)?,
-                row.id.parse().map_err(unreadable)?,
-            ))
-        })
-        .transpose()
+        attempt.map(|id| id.parse().map_err(unreadable)).transpose()
+    }
+
+    async fn insert_holder(
+        &mut self,
+        token: &SecretHash,
+        challenge: ChallengeId,
+    ) -> Result<(), StoreError> {
+        let (token, challenge) = (token.as_bytes(), challenge.to_string());
+        sqlx::query!(
+            "insert into challenge_holders (token_hash, challenge_id) values (?, ?)",
+            token,
+            challenge
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn challenge_of_holder(
+        &mut self,
+        token: &SecretHash,
+    ) -> Result<Option<ChallengeId>, StoreError> {
+        let token = token.as_bytes();
+        let challenge = sqlx::query_scalar!(
+            "select challenge_id from challenge_holders where token_hash = ?",
+            token
+        )
+        .fetch_optional(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        challenge
+            .map(|id| id.parse().map_err(unreadable))
+            .transpose()
+    }
+
+    async fn count_holder_try(&mut self, token: &SecretHash, max: u32) -> Result<bool, StoreError> {
+        let (token, max) = (token.as_bytes(), i64::from(max));
+        let counted = sqlx::query!(
+            "update challenge_holders set tries = tries + 1 where token_hash = ? and tries < ?",
+            token,
+            max
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(counted.rows_affected() == 1)
     }
 
     async fn count_try(&mut self, challenge: ChallengeId, max: u32) -> Result<bool, StoreError> {
@@ -270,13 +295,20 @@ impl<C: Connected> Challenges for Access<C> {
         Ok(used.rows_affected() == 1)
     }
 
-    async fn end_challenges(&mut self, user: UserId, now: Timestamp) -> Result<(), StoreError> {
-        let now = micros(now);
+    async fn end_challenges(
+        &mut self,
+        user: UserId,
+        purpose: Option<Purpose>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (now, purpose) = (micros(now), purpose.map(Purpose::as_str));
         sqlx::query!(
-            "update challenges set ended_at = ?
-             where user_id = ? and used_at is null and ended_at is null",
+            "update challenges set ended_at = ?1
+             where user_id = ?2 and (?3 is null or purpose = ?3)
+               and used_at is null and ended_at is null",
             now,
-            user.0
+            user.0,
+            purpose
         )
         .execute(&mut *self.0)
         .await
@@ -286,19 +318,20 @@ impl<C: Connected> Challenges for Access<C> {
 
     async fn supersede_challenges(
         &mut self,
-        owner: Owner,
+        owner: &Owner,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (attempt, user) = columns(owner);
+        let (attempt, user, no_account) = columns(owner);
         let (purpose, now) = (purpose.as_str(), micros(now));
         sqlx::query!(
             "update challenges set superseded_at = ?1
-             where (registration_id = ?2 or user_id = ?3) and purpose = ?4
+             where (registration_id = ?2 or user_id = ?3 or no_account = ?4) and purpose = ?5
                and superseded_at is null and used_at is null and ended_at is null",
             now,
             attempt,
             user,
+            no_account,
             purpose
         )
         .execute(&mut *self.0)
@@ -317,19 +350,25 @@ pub(crate) fn form(long_code: i64) -> CodeForm {
     }
 }
 
-/// An owner as the two columns, one of which is empty.
-pub(crate) fn columns(owner: Owner) -> (Option<String>, Option<i64>) {
+/// An owner as the three columns, of which two are empty.
+fn columns(owner: &Owner) -> (Option<String>, Option<i64>, Option<&str>) {
     match owner {
-        Owner::Attempt(id) => (Some(id.to_string()), None),
-        Owner::User(id) => (None, Some(id.0)),
+        Owner::Attempt(id) => (Some(id.to_string()), None, None),
+        Owner::User(id) => (None, Some(id.0), None),
+        Owner::NoAccount(email) => (None, None, Some(email.as_str())),
     }
 }
 
-/// The owner that the two columns name.
-pub(crate) fn owner(attempt: Option<&str>, user: Option<i64>) -> Result<Option<Owner>, StoreError> {
-    match (attempt, user) {
-        (Some(attempt), _) => Ok(Some(Owner::Attempt(attempt.parse().map_err(unreadable)?))),
-        (None, Some(user)) => Ok(Some(Owner::User(UserId(user)))),
-        (None, None) => Ok(None),
+/// The owner that the three columns name.
+pub(crate) fn owner(
+    attempt: Option<&str>,
+    user: Option<i64>,
+    no_account: Option<&str>,
+) -> Result<Option<Owner>, StoreError> {
+    match (attempt, user, no_account) {
+        (Some(attempt), ..) => Ok(Some(Owner::Attempt(attempt.parse().map_err(unreadable)?))),
+        (None, Some(user), _) => Ok(Some(Owner::User(UserId(user)))),
+        (None, None, Some(email)) => Ok(Some(Owner::NoAccount(email.to_owned().into()))),
+        (None, None, None) => Ok(None),
     }
 }

@@ -59,7 +59,7 @@ impl QueueWrite for Sweep {
     }
 }
 
-/// Attempts with their challenges, users' challenges, and sessions.
+/// Attempts with their challenges, other challenges, and sessions.
 async fn accounts(
     connection: &mut SqliteConnection,
     ended: i64,
@@ -77,7 +77,7 @@ async fn accounts(
     .map_err(store_error)?;
     let challenges = sqlx::query!(
         "delete from challenges where id in
-             (select id from challenges where user_id is not null and expires_at < ? limit ?)",
+             (select id from challenges where registration_id is null and expires_at < ? limit ?)",
         ended,
         BATCH
     )

@@ -5,10 +5,11 @@ use domain::accounts::admin::UserFilter;
 use domain::accounts::dummy::HashKinds;
 use domain::accounts::import::Basis;
 use domain::accounts::sessions::{LISTED, Session};
-use domain::accounts::{LoginAccount, SessionUser, User};
+use domain::accounts::{LoginAccount, MAX_CHECKED, SessionUser, User};
 use domain::audit::Recorded;
+use domain::client::ClientKey;
 use domain::email::EmailKey;
-use domain::id::UserId;
+use domain::id::{RegistrationId, UserId};
 use domain::password::PasswordHash;
 use domain::plans::{Grant, Standing};
 use domain::queue::{MailFilter, MailRecord, MailStory};
@@ -89,6 +90,7 @@ impl<C: Connected> View for Access<C> {
         &mut self,
         email: Option<&EmailKey>,
         name: &NameKey,
+        client: Option<&ClientKey>,
         now: Timestamp,
     ) -> Result<LoginAccount, StoreError> {
         let email = email.map_or("", EmailKey::as_str);
@@ -104,21 +106,57 @@ impl<C: Connected> View for Access<C> {
         .fetch_optional(&mut *self.0)
         .await
         .map_err(store_error)?;
-        if let Some(user) = user {
-            return Ok(LoginAccount::Verified {
+        let client = client.map_or("", ClientKey::as_str);
+        let mut attempts = Vec::new();
+        for by in [AttemptBy::Email(email), AttemptBy::Name(name)] {
+            if attempts.is_empty() {
+                attempts = passwords_of(&mut self.0, by, client, now).await?;
+            }
+        }
+        Ok(match user {
+            Some(user) => LoginAccount::Verified {
                 id: UserId(user.id),
                 email: user.email,
                 password: user.password_hash.into(),
                 credential_version: user.credential_version,
                 active: user.is_active == 1,
-            });
-        }
-        for by in [AttemptBy::Email(email), AttemptBy::Name(name)] {
-            if let Some(password) = newest_attempt(&mut self.0, by, now).await? {
-                return Ok(LoginAccount::Unverified { password });
-            }
-        }
-        Ok(LoginAccount::Unknown)
+                decoys: attempts.into_iter().skip(1).collect(),
+            },
+            None if attempts.is_empty() => LoginAccount::Unknown,
+            None => LoginAccount::Unverified {
+                passwords: attempts,
+            },
+        })
+    }
+
+    async fn passwords_of_attempts(
+        &mut self,
+        email: &EmailKey,
+        client: &ClientKey,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<(RegistrationId, PasswordHash)>, StoreError> {
+        let (email, client, now) = (email.as_str(), client.as_str(), micros(now));
+        let rows = sqlx::query!(
+            r#"select coalesce(same_password_as, id) as "id!: String", password_hash from registrations
+               where email_key = ? and ended_at is null and expires_at > ? and client = ?
+               order by created_at desc, id desc limit ?"#,
+            email,
+            now,
+            client,
+            limit
+        )
+        .fetch_all(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        rows.into_iter()
+            .map(|row| {
+                Ok((
+                    row.id.parse().map_err(unreadable)?,
+                    row.password_hash.into(),
+                ))
+            })
+            .collect()
     }
 
     async fn hash_kinds(&mut self) -> Result<HashKinds, StoreError> {
@@ -263,36 +301,42 @@ enum AttemptBy<'a> {
     Name(&'a str),
 }
 
-/// The password of the newest live attempt.
-async fn newest_attempt(
+/// The passwords of the live attempts, those of a client first, newer ones before older ones.
+async fn passwords_of(
     connection: &mut SqliteConnection,
     by: AttemptBy<'_>,
+    client: &str,
     now: Timestamp,
-) -> Result<Option<PasswordHash>, StoreError> {
-    let now = micros(now);
-    let hash = match by {
+) -> Result<Vec<PasswordHash>, StoreError> {
+    let (now, most) = (micros(now), i64::try_from(MAX_CHECKED).unwrap_or(i64::MAX));
+    let hashes = match by {
         AttemptBy::Email(email) => {
             sqlx::query_scalar!(
                 "select password_hash from registrations
                  where email_key = ? and ended_at is null and expires_at > ?
-                 order by created_at desc, id desc limit 1",
+                 order by client = ? desc, created_at desc, id desc limit ?",
                 email,
-                now
+                now,
+                client,
+                most
             )
-            .fetch_optional(connection)
+            .fetch_all(connection)
             .await
         }
         AttemptBy::Name(name) => {
             sqlx::query_scalar!(
                 "select password_hash from registrations indexed by registrations_by_name
                  where username_key = ? and ended_at is null and expires_at > ?
-                 order by created_at desc, id desc limit 1",
+                 order by client = ? desc, created_at desc, id desc limit ?",
                 name,
-                now
+                now,
+                client,
+                most
             )
-            .fetch_optional(connection)
+            .fetch_all(connection)
             .await
         }
     };
-    Ok(hash.map_err(store_error)?.map(Into::into))
+    let hashes = hashes.map_err(store_error)?;
+    Ok(hashes.into_iter().map(Into::into).collect())
 }

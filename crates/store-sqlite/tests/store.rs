@@ -54,7 +54,7 @@ on_sqlite! {
     resending:
         a_resend_mails_the_same_challenge_again,
         a_resend_with_less_than_half_the_life_left_makes_a_new_challenge,
-        a_resend_for_an_unknown_address_queues_nothing,
+        a_resend_for_an_unknown_address_queues_decoys,
         a_resend_after_spent_tries_makes_a_new_challenge_and_starts_the_count_anew;
     logging_in:
         an_attempt_is_known_to_login_until_it_lapses,

@@ -52,8 +52,10 @@ impl Serialize for Content {
 /// Fills the templates of every kind that carries a code.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Code {
-    /// The code, as it is to be typed in.
+    /// The six digits, as they are to be typed in.
     pub code: String,
+    /// The code of twelve letters and digits, where the six digits count only for clients that keep the challenge.
+    pub long_code: Option<String>,
     /// The username with all but its beginning hidden, such as `ab•••`: a name can look like a
     /// link, and a stranger may have chosen it.
     #[serde(serialize_with = "one_line")]
@@ -68,6 +70,7 @@ impl Code {
     pub fn sample() -> Self {
         Self {
             code: String::from("123456"),
+            long_code: None,
             username_masked: String::from("ab•••"),
             minutes_valid: 10,
         }

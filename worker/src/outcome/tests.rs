@@ -56,7 +56,7 @@ fn outcome(mail: &Claimed, reach: &Reach, now: i64) -> Outcome {
 
 #[test]
 fn a_mail_that_is_not_tried_again_says_whether_its_code_was_dead_or_nearly_so() {
-    let told = |now| Outcome::not_needed(&mail(1), at(now)).map(|outcome| outcome.reason);
+    let told = |now| Outcome::not_needed(&mail(1), 5, at(now)).map(|outcome| outcome.reason);
 
     assert_eq!(told(540), None);
     let late = told(541).unwrap();

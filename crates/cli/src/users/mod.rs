@@ -207,7 +207,7 @@ impl Whom {
 
 async fn named(view: &mut dyn View, name: &str) -> anyhow::Result<Option<User>> {
     let account = view
-        .login_account(None, &NameKey::of(name), SystemClock.now())
+        .login_account(None, &NameKey::of(name), None, SystemClock.now())
         .await?;
     Ok(match account {
         LoginAccount::Verified { id, .. } => view.user(id).await?,

@@ -3,15 +3,13 @@
 mod asked;
 mod presented;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 pub use self::asked::{Asking, RequestCode, Requested, Whose};
 pub(super) use self::presented::Guess;
 pub use self::presented::Presented;
 use super::{CodePolicy, NewChallenge, Owner};
-use crate::email::EmailKey;
+use crate::email::{EmailAddress, EmailKey};
 use crate::id::ChallengeId;
 use crate::limits;
 use crate::otp::{CodeForm, CodeSeed, KeyId, Purpose};
@@ -27,15 +25,12 @@ pub struct ChallengeDraw {
     key: KeyId,
 }
 
-/// Spent tries bring a new code, and with it new tries, only while there were fewer codes than this
-/// lately; otherwise guessing and re-sending in turn would find one in the end.
-const MAX_FOR_GUESSES: u32 = 5;
-const GUESS_WINDOW: Duration = Duration::from_hours(24);
-
 /// Whose code, and what for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct CodeFor<'a> {
     pub(super) owner: Owner,
+    /// Whether it only leaves the rows of one: it is never mailed and never right.
+    pub(super) decoy: bool,
     pub(super) purpose: Purpose,
     /// The address whose tries are counted.
     pub(super) email: &'a EmailKey,
@@ -59,7 +54,7 @@ impl ChallengeDraw {
     /// The challenge of the `generation`-th code.
     pub(super) fn challenge(
         &self,
-        code: CodeFor<'_>,
+        code: &CodeFor<'_>,
         (generation, form): (i64, CodeForm),
         handle: Option<&ChallengeHandle>,
         now: Timestamp,
@@ -67,8 +62,9 @@ impl ChallengeDraw {
     ) -> NewChallenge {
         NewChallenge {
             id: self.id,
-            owner: code.owner,
+            owner: code.owner.clone(),
             email_key: code.email.clone(),
+            decoy: code.decoy,
             seed: CodeSeed {
                 key: self.key.clone(),
                 purpose: code.purpose,
@@ -86,39 +82,66 @@ impl ChallengeDraw {
         }
     }
 
-    /// The challenge to mail: the live one while it has time and tries, so that a re-send mails the
-    /// same digits and keeps the count; else a new one beside it.
+    /// The challenge to mail: the live one while it has time and tries, so that a re-send mails the same digits and
+    /// keeps the count; else a new one beside it. `held`: whether who asks holds its
+    /// attempt's handle, and needs tries of that kind.
     pub(super) async fn current_or_new(
         &self,
         tx: &mut dyn Tx,
-        code: CodeFor<'_>,
+        code: &CodeFor<'_>,
+        held: bool,
         now: Timestamp,
         policy: CodePolicy,
     ) -> Result<(ChallengeId, Timestamp), StoreError> {
-        let challenges = tx.challenges_of(code.owner, code.purpose, now).await?;
-        let form = limits::code_form(tx, code.email, code.purpose, now).await?;
+        let challenges = tx.challenges_of(&code.owner, code.purpose, now).await?;
+        let target = code.target.and_then(target_key);
+        let form = required_form(tx, code.email, code.purpose, target.as_ref(), now).await?;
         let open_tries = tx.open_tries(code.email, code.purpose).await?;
-        let lately = tx
-            .challenges_since(code.owner, code.purpose, now - GUESS_WINDOW)
-            .await?;
         if let Some(current) = challenges.iter().find(|challenge| !challenge.superseded) {
             let left = current.expires.duration_since(now);
             let life = current.expires.duration_since(current.created);
             let fresh = left * 2 >= life
                 && current.seed.form == form
                 && current.seed.key == self.key
+                && current.decoy == code.decoy
                 && current.target.as_deref() == code.target;
-            let guessable = open_tries < policy.max_tries || lately >= MAX_FOR_GUESSES;
-            if fresh && guessable {
+            let spent = open_tries >= policy.max_tries || held && current.tries >= policy.max_tries;
+            if fresh && !spent {
                 return Ok((current.id, current.expires));
             }
         }
-        let generation = 1 + tx.generations(code.owner, code.purpose).await?;
+        let generation = 1 + tx.generations(&code.owner, code.purpose).await?;
         let new = self.challenge(code, (generation, form), None, now, policy);
-        tx.supersede_challenges(code.owner, code.purpose, now)
+        tx.supersede_challenges(&code.owner, code.purpose, now)
             .await?;
         tx.insert_challenge(&new).await?;
         tx.reset_open_tries(code.email, code.purpose).await?;
         Ok((new.id, new.expires))
     }
+}
+
+/// The form that a code must have now where no challenge comes with it. `target`: the address that it is to confirm,
+/// at which wrong guesses count as well.
+async fn required_form(
+    tx: &mut dyn Tx,
+    email: &EmailKey,
+    purpose: Purpose,
+    target: Option<&EmailKey>,
+    now: Timestamp,
+) -> Result<CodeForm, StoreError> {
+    let form = limits::code_form(tx, email, purpose, now).await?;
+    match target {
+        Some(target) => {
+            let there = limits::code_form(tx, target, Purpose::VerifyEmail, now).await?;
+            Ok(form.max(there))
+        }
+        None => Ok(form),
+    }
+}
+
+/// The address that a code is to confirm, in the form that compares. Wrong guesses count for it as those at a
+/// registration's code do, which proves the same.
+fn target_key(target: &str) -> Option<EmailKey> {
+    let target = EmailAddress::parse(target).ok()?;
+    Some(target.key().clone())
 }

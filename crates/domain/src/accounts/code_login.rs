@@ -77,7 +77,8 @@ impl Write for LoginByCode {
     async fn apply(&self, tx: &mut dyn Tx) -> Result<ByCode, StoreError> {
         let (purpose, now) = (Purpose::LogIn, self.presented.now);
         let email = self.email.key();
-        let (user, challenge) = match self.presented.by_address(tx, email, purpose).await? {
+        let guess = self.presented.by_address(tx, email, purpose, None).await?;
+        let (user, challenge) = match guess {
             Guess::Right(found) => found,
             Guess::Wrong => return Ok(ByCode::Wrong),
             Guess::Limited(refusal) => return Ok(ByCode::Limited(refusal)),
@@ -87,6 +88,7 @@ impl Write for LoginByCode {
         {
             return Ok(ByCode::Wrong);
         }
+        tx.end_challenges(user.id, Some(purpose), now).await?;
         tx.reset_open_tries(&user.email_key, purpose).await?;
         tx.know_client(user.id, &self.presented.actor.client, now)
             .await?;

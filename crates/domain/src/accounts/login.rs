@@ -1,7 +1,7 @@
-//! Logging in: exactly one hash is computed, whoever is asked for.
+//! Logging in: exactly one hash is computed, whoever is asked for, but for addresses with several live attempts.
 //!
 //! The caller reads the account ([`account`]), checks the password against
-//! [`Login::hash_to_check`] on the hash pool, and then either answers or writes the
+//! [`Login::hashes_to_check`] on the hash pool, and then either answers or writes the
 //! session with [`OpenSession`], which fails if the credentials have changed meanwhile.
 
 use std::time::Duration;
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::dummy::{Dummies, HashKinds};
 use super::{LoginAccount, NewSession};
 use crate::audit::{Actor, Entry, Event};
+use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::{SessionId, UserId};
 use crate::limits::{Limits, LoginCounters, Passage, Refusal};
@@ -47,16 +48,17 @@ pub enum Checked {
 }
 
 /// Reads the account that `login` means: with an `@` the address first, then the name (names
-/// may hold an `@`); a user before an attempt, the newest attempt before older ones.
+/// may hold an `@`); a user before attempts, those of the client that logs in before others, newer ones before older ones.
 pub async fn account<V: View + ?Sized>(
     view: &mut V,
     login: &str,
+    client: &ClientKey,
     now: Timestamp,
 ) -> Result<Login, StoreError> {
     let email = EmailAddress::parse(login).ok();
     let name = NameKey::of(login);
     let email = email.as_ref().map(EmailAddress::key);
-    let account = view.login_account(email, &name, now).await?;
+    let account = view.login_account(email, &name, Some(client), now).await?;
     let asked = email.map_or(name.as_str(), EmailKey::as_str).to_owned();
     Ok(Login { account, asked })
 }
@@ -102,7 +104,7 @@ impl Write for StartLogin {
     type Out = Started;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Started, StoreError> {
-        let login = account(tx, &self.login, self.now).await?;
+        let login = account(tx, &self.login, &self.actor.client, self.now).await?;
         let known = match &login.account {
             LoginAccount::Verified { id, .. } => tx.knows_client(*id, &self.actor.client).await?,
             _ => false,
@@ -153,24 +155,30 @@ impl Login {
         }
     }
 
-    /// The hash to check the password against: the account's, or a dummy, so that an
-    /// unknown login takes as long as a known one (OWASP ASVS 5.0 6.3.8). So does one whose account has no hash that
-    /// could be checked.
+    /// The hashes to check the password against, all of them: the account's, or a dummy, so that an unknown login takes
+    /// as long as a known one (OWASP ASVS 5.0 6.3.8). There is one but for an address with several live attempts, which
+    /// are as many for a user's address as for another. So does one whose account has no hash that could be checked.
     #[must_use]
-    pub fn hash_to_check(&self, dummies: &Dummies, kinds: &HashKinds) -> PasswordHash {
+    pub fn hashes_to_check(&self, dummies: &Dummies, kinds: &HashKinds) -> Vec<PasswordHash> {
+        let dummy = || dummies.hash_for(&self.asked, kinds);
+        let checkable = |password: &PasswordHash| match password.kind() {
+            Some(_) => password.clone(),
+            None => dummy(),
+        };
         match &self.account {
-            LoginAccount::Verified { password, .. } | LoginAccount::Unverified { password }
-                if password.kind().is_some() =>
-            {
-                password.clone()
-            }
-            _ => dummies.hash_for(&self.asked, kinds),
+            LoginAccount::Verified {
+                password, decoys, ..
+            } => (std::iter::once(password).chain(decoys))
+                .map(checkable)
+                .collect(),
+            LoginAccount::Unverified { passwords } => passwords.iter().map(checkable).collect(),
+            LoginAccount::Unknown => vec![dummy()],
         }
     }
 
-    /// What the check leads to.
+    /// What the checks lead to: whether the password was right, for each of the hashes.
     #[must_use]
-    pub fn checked(self, password_is_right: bool) -> Checked {
+    pub fn checked(self, right: &[bool]) -> Checked {
         match self.account {
             LoginAccount::Verified {
                 id,
@@ -178,12 +186,12 @@ impl Login {
                 credential_version,
                 active: true,
                 ..
-            } if password_is_right => Checked::Allowed {
+            } if right.first() == Some(&true) => Checked::Allowed {
                 user: id,
                 email,
                 credential_version,
             },
-            LoginAccount::Unverified { .. } if password_is_right => Checked::Unverified,
+            LoginAccount::Unverified { .. } if right.contains(&true) => Checked::Unverified,
             _ => Checked::Refused,
         }
     }

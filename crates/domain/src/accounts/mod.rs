@@ -106,6 +106,9 @@ pub struct Attempt {
     pub client: ClientKey,
     /// Whether the address was a user's already: then no code is mailed and none is right.
     pub decoy: bool,
+    /// The first of the client's live attempts that was found to have this password: its own id, if there was none.
+    /// `None` for attempts from before this was kept.
+    pub same_password_as: Option<RegistrationId>,
     /// When it lapses, and the name is free again.
     pub expires: Timestamp,
 }
@@ -131,21 +134,24 @@ pub struct NewAttempt {
 }
 
 /// Whose a challenge is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     /// An attempt to register.
     Attempt(RegistrationId),
     /// A user.
     User(UserId),
+    /// An address that has no account: its challenges are decoys, so that it leaves the rows that others leave.
+    NoAccount(EmailKey),
 }
 
 impl Owner {
     /// The subject that enters the code's derivation: never change these forms.
     #[must_use]
-    pub fn subject(self) -> String {
+    pub fn subject(&self) -> String {
         match self {
             Self::Attempt(id) => id.to_string(),
             Self::User(id) => format!("user:{id}"),
+            Self::NoAccount(email) => format!("nobody:{}", email.as_str()),
         }
     }
 }
@@ -161,10 +167,12 @@ pub struct Challenge {
     pub created: Timestamp,
     /// When its life ends.
     pub expires: Timestamp,
-    /// Whether only the holder of the attempt's handle may still use it.
+    /// Whether only who holds it may still use its six digits: a newer code was made.
     pub superseded: bool,
-    /// Tries made by the holder of the handle.
+    /// Tries made by the holder of the attempt's handle.
     pub tries: u32,
+    /// Whether it is never mailed and never right.
+    pub decoy: bool,
     /// The address that is to be the user's, if that is what the code is for.
     pub target: Option<String>,
 }
@@ -178,6 +186,8 @@ pub struct NewChallenge {
     pub owner: Owner,
     /// The address it is for.
     pub email_key: EmailKey,
+    /// Whether it is never mailed and never right.
+    pub decoy: bool,
     /// What its code is derived from.
     pub seed: CodeSeed,
     /// The hash of the handle that the registrant was given; later challenges of an attempt have none of their own.
@@ -226,6 +236,10 @@ pub struct SessionUser {
     pub expires: Timestamp,
 }
 
+/// How many hashes a login checks at most. There is one but for an address with several live attempts, so that one
+/// attempt more of a stranger does not hide its owner's.
+pub const MAX_CHECKED: usize = 3;
+
 /// The account that a login means.
 #[derive(Debug, Clone)]
 pub enum LoginAccount {
@@ -241,11 +255,13 @@ pub enum LoginAccount {
         credential_version: i64,
         /// Whether it may log in at all.
         active: bool,
+        /// Hashes of decoys, as many as are checked beside the first of an address without a user. None is right.
+        decoys: Vec<PasswordHash>,
     },
-    /// An attempt that waits for its code.
+    /// Attempts that wait for their code.
     Unverified {
-        /// Its password's hash.
-        password: PasswordHash,
+        /// Their passwords' hashes, [`MAX_CHECKED`] at most.
+        passwords: Vec<PasswordHash>,
     },
     /// Nobody.
     Unknown,

@@ -13,6 +13,7 @@ use crate::mail::{MailKind, NewMail};
 use crate::otp::Purpose;
 use crate::password::{Attribute, Password, PasswordError, PasswordHash};
 use crate::store::{StoreError, Tx, Write};
+use crate::token::SecretHash;
 
 /// Somebody sets a new password with a code. It has been hashed already, for a wrong code as well, so
 /// that both take as long.
@@ -20,6 +21,8 @@ use crate::store::{StoreError, Tx, Write};
 pub struct ResetPassword {
     /// The address the code was mailed to.
     pub email: EmailAddress,
+    /// The hash of the challenge that came with it, if one did.
+    pub holder: Option<SecretHash>,
     /// The code.
     pub presented: Presented,
     /// The new password, to be compared with what only the code gives access to.
@@ -63,7 +66,12 @@ impl Write for ResetPassword {
         let now = self.presented.now;
         let purpose = Purpose::ResetPassword;
         let email = self.email.key();
-        let (user, challenge) = match self.presented.by_address(tx, email, purpose).await? {
+        let holder = self.holder.as_ref();
+        let guess = self
+            .presented
+            .by_address(tx, email, purpose, holder)
+            .await?;
+        let (user, challenge) = match guess {
             Guess::Right(found) => found,
             Guess::Wrong => return Ok(Reset::Wrong),
             Guess::Limited(refusal) => return Ok(Reset::Limited(refusal)),
@@ -80,6 +88,7 @@ impl Write for ResetPassword {
             return Ok(Reset::Wrong);
         }
         tx.end_sessions(user.id, None).await?;
+        tx.end_challenges(user.id, Some(purpose), now).await?;
         tx.reset_open_tries(&user.email_key, purpose).await?;
         let actor = &self.presented.actor;
         tx.enqueue(&notice(&user, self.mail, actor, now)).await?;

@@ -8,7 +8,7 @@ use super::{Owner, User, reauthentication};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailAddress;
 use crate::id::{MailId, SessionId, UserId};
-use crate::limits::{Passage, Refusal};
+use crate::limits::{Limits, Passage, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
@@ -69,30 +69,30 @@ pub struct RequestEmailChange {
 
 #[async_trait]
 impl Write for RequestEmailChange {
-    /// Callers answer alike for a free address and a taken one; to a taken one nothing is mailed.
+    /// A taken address leaves the same rows as a free one, older codes being void as well; nothing is mailed to it.
     type Out = Requested;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Requested, StoreError> {
         let (user, email) = (&self.user, &self.email);
         // Before anything else: the password was right, whatever becomes of the request.
         reauthentication::succeeded(tx, user, self.asking.actor(), self.counted).await?;
-        let passage = self.asking.spend(tx, email, Some(user.id)).await?;
+        let client = &self.asking.actor().client;
+        let lists = |limits: &Limits| limits.email_change(email, client, user.id);
+        let passage = self.asking.spend(tx, email.key(), lists).await?;
         if let Passage::Refused(refusal) = passage {
             return Ok(Requested::Limited(refusal));
         }
-        if tx.user_by_email(email.key()).await?.is_some() {
-            return Ok(Requested::Nothing);
-        }
         let code = CodeFor {
             owner: Owner::User(user.id),
+            decoy: tx.user_by_email(email.key()).await?.is_some(),
             purpose: Purpose::ChangeEmail,
             email: &user.email_key,
             target: Some(email.as_typed()),
             until: None,
         };
-        let challenge = self.asking.challenge(tx, code).await?;
+        let challenge = self.asking.challenge(tx, &code, false).await?;
         let to = (email.mailbox().to_owned(), email.key());
-        self.asking.mail(tx, code, challenge, to).await
+        self.asking.mail(tx, &code, challenge, to).await
     }
 }
 
@@ -149,7 +149,7 @@ impl Write for ConfirmEmailChange {
         // Whoever registers with the address has lost it, as after a verification.
         tx.end_attempts(email.key(), now).await?;
         tx.end_sessions(user.id, Some(self.session)).await?;
-        tx.end_challenges(user.id, now).await?;
+        tx.end_challenges(user.id, None, now).await?;
         tx.reset_open_tries(&user.email_key, purpose).await?;
         tx.enqueue(&self.notice(user.id, now)).await?;
         let entry = Entry::new(Event::EmailChanged, &self.presented.actor, now);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::code::{ChallengeDraw, CodeFor};
-use super::{Attempt, CodePolicy, LiveAttempt, NewAttempt, Owner, User};
+use super::{Attempt, CodePolicy, LiveAttempt, NewAttempt, NewChallenge, Owner, User};
 use crate::audit::{Actor, Entry, Event};
 use crate::client::ClientKey;
 use crate::email::EmailAddress;
@@ -53,7 +53,11 @@ pub struct Register {
     draw: ChallengeDraw,
     handle: ChallengeHandle,
     mail: MailId,
+    same_password_as: Option<RegistrationId>,
 }
+
+/// How many of a client's live attempts for an address a new password is compared with.
+pub const MAX_COMPARED: u32 = 3;
 
 /// What came of it.
 #[derive(Debug)]
@@ -97,6 +101,18 @@ impl Register {
             draw: ChallengeDraw::new(key),
             handle: ChallengeHandle::generate(),
             mail: MailId::generate(),
+            same_password_as: None,
+        }
+    }
+
+    /// The same with the attempt of the client that was found to have this password, if one was
+    /// ([`crate::store::View::passwords_of_attempts`]): without their challenges, codes of two attempts that differ in name
+    /// and in password don't count.
+    #[must_use]
+    pub fn with_password_of(self, same_password_as: Option<RegistrationId>) -> Self {
+        Self {
+            same_password_as,
+            ..self
         }
     }
 
@@ -127,8 +143,8 @@ impl Register {
             return Ok(None);
         };
         let spends = limits.registration(email, client);
-        let refusals = limits::reached(view, &spends, now).await?;
-        Ok(limits::longest(refusals).map(Registered::TooMany))
+        let refused = limits::refused(view, &spends, now).await?;
+        Ok(refused.map(Registered::TooMany))
     }
 
     fn attempt(&self, decoy: bool) -> NewAttempt {
@@ -142,6 +158,7 @@ impl Register {
                 password: self.password.clone(),
                 client: self.actor.client.clone(),
                 decoy,
+                same_password_as: Some(self.same_password_as.unwrap_or(self.id)),
                 expires: self.now + self.policy.lapse,
             },
             email_key: self.email.key().clone(),
@@ -203,6 +220,7 @@ impl Write for Register {
         tx.insert_attempt(&self.attempt(owner.is_some())).await?;
         let code = CodeFor {
             owner: Owner::Attempt(self.id),
+            decoy: owner.is_some(),
             purpose: Purpose::VerifyEmail,
             email,
             target: None,
@@ -212,30 +230,14 @@ impl Write for Register {
         let handle = Some(&self.handle);
         let challenge = self
             .draw
-            .challenge(code, (1, form), handle, self.now, self.policy.codes);
+            .challenge(&code, (1, form), handle, self.now, self.policy.codes);
         tx.insert_challenge(&challenge).await?;
-        match owner {
-            None => {
-                // Beside a live code the count goes on: a new attempt must not buy guesses at an old one.
-                if live.is_empty() {
-                    tx.reset_open_tries(email, Purpose::VerifyEmail).await?;
-                }
-                tx.enqueue(&NewMail {
-                    challenge: Some(challenge.id),
-                    deadline: Some(challenge.expires),
-                    ..self.mail(MailKind::VerifyEmail)
-                })
-                .await?;
-            }
-            Some(owner) => {
-                let due = tx
-                    .note_registration_notice(owner.id, self.now, NOTICE_INTERVAL)
-                    .await?;
-                if due {
-                    tx.enqueue(&self.notice(&owner)).await?;
-                }
-            }
+        // Beside a live code the count goes on: a new attempt must not buy guesses at an old one.
+        if live.is_empty() {
+            tx.reset_open_tries(email, Purpose::VerifyEmail).await?;
         }
+        let mail = self.mail_for(tx, owner, &challenge).await?;
+        tx.enqueue(&mail).await?;
         let entry = Entry::new(Event::Registered, &self.actor, self.now);
         tx.record(&entry.email(email)).await?;
         Ok(Registered::Accepted {
@@ -245,6 +247,27 @@ impl Write for Register {
 }
 
 impl Register {
+    /// The mail with the code; or the notice for the owner of the address, and where none is due a decoy of the former.
+    async fn mail_for(
+        &self,
+        tx: &mut dyn Tx,
+        owner: Option<User>,
+        challenge: &NewChallenge,
+    ) -> Result<NewMail, StoreError> {
+        if let Some(owner) = owner
+            && tx
+                .note_registration_notice(owner.id, self.now, NOTICE_INTERVAL)
+                .await?
+        {
+            return Ok(self.notice(&owner));
+        }
+        Ok(NewMail {
+            challenge: Some(challenge.id),
+            deadline: Some(challenge.expires),
+            ..self.mail(MailKind::VerifyEmail)
+        })
+    }
+
     /// First the attempts that are alive, then the budgets: a refusal costs none of them.
     async fn passage(&self, tx: &mut dyn Tx, live: &[LiveAttempt]) -> Result<Passage, StoreError> {
         if let Some(refusal) = self.policy.too_many(live, &self.actor.client) {
@@ -266,13 +289,19 @@ impl RegisterPolicy {
     /// Why an address may have no more live attempts, or none of this client, if that is so.
     fn too_many(&self, live: &[LiveAttempt], client: &ClientKey) -> Option<Refusal> {
         let most = self.live_attempts?;
-        let all = live.iter().map(|attempt| attempt.ends).collect();
-        let own = live
+        let all: Vec<_> = live.iter().map(|attempt| attempt.ends).collect();
+        let own: Vec<_> = live
             .iter()
             .filter(|attempt| attempt.client == *client)
             .map(|attempt| attempt.ends)
             .collect();
-        let refused = [(all, most), (own, most.div_ceil(2))]
+        // The last place is for a client that has none: two strangers don't keep the owner out.
+        let open = if own.is_empty() || most == 1 {
+            most
+        } else {
+            most - 1
+        };
+        let refused = [(all, open), (own, most.div_ceil(2))]
             .into_iter()
             .filter_map(|(ends, most)| Some((frees(ends, most)?, most)));
         let (retry_at, most) = refused.max()?;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::code::{Asking, CodeFor, Requested};
 use super::{Attempt, Owner};
 use crate::email::EmailAddress;
-use crate::limits::Passage;
+use crate::limits::{Limits, Passage};
 use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
 use crate::token::SecretHash;
@@ -29,20 +29,12 @@ impl ResendCode {
         attempts: &'a [Attempt],
     ) -> Result<Option<&'a Attempt>, StoreError> {
         if let Some(handle) = &self.handle {
-            let id = tx.attempt_of_handle(handle).await?.map(|(id, _)| id);
+            let id = tx.attempt_of_handle(handle).await?;
             return Ok(attempts.iter().find(|attempt| Some(attempt.id) == id));
         }
         let client = &self.asking.actor().client;
         let own = attempts.iter().find(|attempt| attempt.client == *client);
         Ok(own.or_else(|| attempts.first()))
-    }
-
-    /// Mails nothing, and writes all the same, as for an address that waits for its code.
-    async fn nothing(&self, tx: &mut dyn Tx) -> Result<Requested, StoreError> {
-        let now = self.asking.now();
-        tx.count_nothing(self.email.key(), Purpose::VerifyEmail, now)
-            .await?;
-        Ok(Requested::Nothing)
     }
 }
 
@@ -51,26 +43,28 @@ impl Write for ResendCode {
     type Out = Requested;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Requested, StoreError> {
-        if let Passage::Refused(refusal) = self.asking.spend(tx, &self.email, None).await? {
+        let client = &self.asking.actor().client;
+        let lists = |limits: &Limits| limits.code_request(&self.email, client, false);
+        let passage = self.asking.spend(tx, self.email.key(), lists).await?;
+        if let Passage::Refused(refusal) = passage {
             return Ok(Requested::Limited(refusal));
         }
         let attempts = tx.attempts(self.email.key(), self.asking.now()).await?;
         let Some(attempt) = self.meant(tx, &attempts).await? else {
-            return self.nothing(tx).await;
+            let purpose = Purpose::VerifyEmail;
+            return Ok(self.asking.decoy(tx, &self.email, purpose).await?.1);
         };
         let code = CodeFor {
             owner: Owner::Attempt(attempt.id),
+            decoy: attempt.decoy,
             purpose: Purpose::VerifyEmail,
             email: self.email.key(),
             target: None,
             until: Some(attempt.expires),
         };
-        let challenge = self.asking.challenge(tx, code).await?;
-        if attempt.decoy {
-            // Everything but the mail, so that a verified address looks like any other.
-            return self.nothing(tx).await;
-        }
+        let held = self.handle.is_some();
+        let challenge = self.asking.challenge(tx, &code, held).await?;
         let to = (attempt.mailbox.clone(), self.email.key());
-        self.asking.mail(tx, code, challenge, to).await
+        self.asking.mail(tx, &code, challenge, to).await
     }
 }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::code::Presented;
 use super::{Attempt, Challenge, NewUser, Owner};
 use crate::audit::{Entry, Event};
+use crate::client::ClientKey;
 use crate::email::EmailAddress;
 use crate::id::UserId;
 use crate::limits::{self, Passage, Refusal};
@@ -39,15 +40,13 @@ impl Write for VerifyCode {
     type Out = Verified;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Verified, StoreError> {
-        if let Passage::Refused(refusal) = self.presented.may_guess(tx).await? {
+        if let Passage::Refused(refusal) = self.presented.may_guess(tx, None).await? {
             return Ok(Verified::Limited(refusal));
         }
         let attempts = tx.attempts(self.email.key(), self.presented.now).await?;
-        let now = self.presented.now;
-        let form = limits::code_form(tx, self.email.key(), Purpose::VerifyEmail, now).await?;
         let winner = match &self.handle {
             Some(handle) => self.with_handle(tx, &attempts, handle).await?,
-            None => self.without_handle(tx, &attempts, form).await?,
+            None => self.without_handle(tx, &attempts).await?,
         };
         match winner {
             Some((attempt, challenge))
@@ -58,7 +57,7 @@ impl Write for VerifyCode {
             _ => {
                 let email = self.email.key();
                 self.presented
-                    .guessed_wrong(tx, None, email, Purpose::VerifyEmail)
+                    .guessed_wrong(tx, None, None, email, Purpose::VerifyEmail)
                     .await?;
                 Ok(Verified::Wrong)
             }
@@ -68,95 +67,92 @@ impl Write for VerifyCode {
 
 impl VerifyCode {
     /// Tries of whoever holds the attempt's handle are counted apart, so that a stranger's guesses can't burn
-    /// them: there are five for the attempt, so that its code is good in whatever form it was mailed.
+    /// them: so many for each code, and a re-send of the same digits keeps the count.
     async fn with_handle<'a>(
         &self,
         tx: &mut dyn Tx,
         attempts: &'a [Attempt],
         handle: &SecretHash,
     ) -> Result<Option<(&'a Attempt, Challenge)>, StoreError> {
-        let found = tx.attempt_of_handle(handle).await?;
-        let Some((attempt, own)) = found.and_then(|(id, own)| {
-            let attempt = attempts.iter().find(|attempt| attempt.id == id)?;
-            Some((attempt, own))
-        }) else {
+        let id = tx.attempt_of_handle(handle).await?;
+        let Some(attempt) = attempts.iter().find(|attempt| Some(attempt.id) == id) else {
             return self.nobodys(tx).await;
         };
         let challenges = self.challenges(tx, attempt).await?;
         let Some(newest) = challenges.first() else {
             return self.nobodys(tx).await;
         };
-        // Counted for the handle, whatever number of codes its attempt gets: a re-send buys no tries.
-        if !self.presented.has_key(newest)
-            || !tx.count_try(own, self.presented.policy.max_tries).await?
-        {
+        if let Some(right) = challenges.iter().find(|one| self.presented.is_long_of(one)) {
+            return Ok(Some((attempt, right.clone())));
+        }
+        let most = self.presented.policy.max_tries;
+        if !tx.count_try(newest.id, most).await? {
             return self.nobodys(tx).await;
         }
-        if let Some(challenge) = challenges
-            .iter()
-            .find(|challenge| self.presented.fits(challenge, CodeForm::Short))
-        {
-            return Ok((!attempt.decoy).then(|| (attempt, challenge.clone())));
+        let (email, purpose, now) = (self.email.key(), Purpose::VerifyEmail, self.presented.now);
+        let form = limits::held_form(tx, email, purpose, now).await?;
+        let mut short = challenges.iter();
+        if let Some(right) = short.find(|one| self.presented.is_short_of(one)) {
+            let counts = form == CodeForm::Short;
+            return Ok(counts.then(|| (attempt, right.clone())));
         }
-        for other in attempts.iter().filter(|other| other.id != attempt.id) {
-            let theirs = self.challenges(tx, other).await?;
-            if theirs
-                .iter()
-                .any(|challenge| self.presented.fits(challenge, CodeForm::Short))
-            {
-                // The code of another attempt: refused, but it burns nothing.
-                tx.uncount_try(own).await?;
-                return Ok(None);
-            }
+        if self.is_of_another(tx, attempts, attempt).await? {
+            // The code of another attempt: refused, but it burns nothing.
+            tx.uncount_try(newest.id).await?;
+            return Ok(None);
         }
-        self.compared(tx).await?;
+        limits::held_guess(tx, email, purpose, now).await?;
         Ok(None)
     }
 
-    /// Without a handle, tries count per address. When attempts from several clients are alive,
-    /// a code counts only for the client that started its attempt.
+    /// Whether it is the code of another attempt of the address.
+    async fn is_of_another(
+        &self,
+        tx: &mut dyn Tx,
+        attempts: &[Attempt],
+        own: &Attempt,
+    ) -> Result<bool, StoreError> {
+        for other in attempts.iter().filter(|other| other.id != own.id) {
+            let theirs = self.challenges(tx, other).await?;
+            if theirs.iter().any(|one| self.presented.is_short_of(one)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Without a handle, tries count per address, and a code counts only where it can't be a stranger's.
     async fn without_handle<'a>(
         &self,
         tx: &mut dyn Tx,
         attempts: &'a [Attempt],
-        form: CodeForm,
     ) -> Result<Option<(&'a Attempt, Challenge)>, StoreError> {
-        let mut candidates = Vec::new();
-        for attempt in attempts {
-            let open = self.challenges(tx, attempt).await?;
-            candidates.extend(
-                open.into_iter()
-                    .filter(|challenge| !challenge.superseded && self.presented.has_key(challenge))
-                    .map(|challenge| (attempt, challenge)),
-            );
+        let mut open = Vec::new();
+        for attempt in meant(attempts, &self.presented.actor.client) {
+            let challenges = self.challenges(tx, attempt).await?;
+            open.extend(challenges.into_iter().map(|challenge| (attempt, challenge)));
         }
-        let several = candidates
-            .iter()
-            .any(|(attempt, _)| attempt.client != candidates[0].0.client);
-        if several {
-            candidates.retain(|(attempt, _)| attempt.client == self.presented.actor.client);
-        }
-        if candidates.is_empty() {
+        let newest = |(_, challenge): &&(&Attempt, Challenge)| !challenge.superseded;
+        if !open.iter().any(|one| newest(&one)) {
             return self.nobodys(tx).await;
         }
-        let counted = tx
-            .count_open_try(
-                self.email.key(),
-                Purpose::VerifyEmail,
-                self.presented.policy.max_tries,
-                self.presented.now,
-            )
-            .await?;
-        if !counted {
+        if let Some(right) = open.iter().find(|(_, one)| self.presented.is_long_of(one)) {
+            return Ok(Some(right.clone()));
+        }
+        let (email, purpose, now) = (self.email.key(), Purpose::VerifyEmail, self.presented.now);
+        let most = self.presented.policy.max_tries;
+        if !tx.count_open_try(email, purpose, most, now).await? {
             return self.nobodys(tx).await;
         }
-        let right = candidates
-            .into_iter()
-            .find(|(attempt, challenge)| !attempt.decoy && self.presented.fits(challenge, form));
+        let form = limits::code_form(tx, email, purpose, now).await?;
+        let mut short = open.iter().filter(newest);
+        let right = short.find(|(_, challenge)| {
+            form == CodeForm::Short && self.presented.is_short_of(challenge)
+        });
         if right.is_none() {
-            self.compared(tx).await?;
+            limits::guessed_at(tx, email, purpose, now).await?;
         }
-        Ok(right)
+        Ok(right.cloned())
     }
 
     async fn challenges(
@@ -164,15 +160,10 @@ impl VerifyCode {
         tx: &mut dyn Tx,
         attempt: &Attempt,
     ) -> Result<Vec<Challenge>, StoreError> {
-        let owner = Owner::Attempt(attempt.id);
-        tx.challenges_of(owner, Purpose::VerifyEmail, self.presented.now)
-            .await
-    }
-
-    /// A guess was compared and wrong: after many of them codes become longer.
-    async fn compared(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        let purpose = Purpose::VerifyEmail;
-        limits::guessed_at(tx, self.email.key(), purpose, self.presented.now).await
+        let (owner, now) = (Owner::Attempt(attempt.id), self.presented.now);
+        let mut challenges = tx.challenges_of(&owner, Purpose::VerifyEmail, now).await?;
+        challenges.retain(|challenge| self.presented.has_key(challenge));
+        Ok(challenges)
     }
 
     /// There is nothing to compare with; that takes as long as a comparison (OWASP ASVS 5.0 6.3.8).
@@ -207,5 +198,26 @@ impl VerifyCode {
         let entry = Entry::new(Event::Verified, &self.presented.actor, self.presented.now);
         tx.record(&entry.user(user).email(self.email.key())).await?;
         Ok(Verified::Welcome(user))
+    }
+}
+
+/// The attempts whose code counts without a challenge: of several clients' attempts those of the one that presents it,
+/// whether or not their codes still live. If two of these differ in name and in password, one may be a stranger's whose
+/// client looks the same, and only the challenge decides.
+fn meant<'a>(attempts: &'a [Attempt], client: &ClientKey) -> Vec<&'a Attempt> {
+    let several = attempts.iter().any(|one| one.client != attempts[0].client);
+    let meant: Vec<_> = (attempts.iter())
+        .filter(|attempt| !several || attempt.client == *client)
+        .collect();
+    let rivals = (meant.iter().enumerate())
+        .any(|(n, one)| meant[..n].iter().any(|other| one.is_rival_of(other)));
+    if rivals { Vec::new() } else { meant }
+}
+
+impl Attempt {
+    /// Whether the two differ in name and in password: then they may be two people's.
+    fn is_rival_of(&self, other: &Self) -> bool {
+        let password = |attempt: &Self| attempt.same_password_as.unwrap_or(attempt.id);
+        self.username_key != other.username_key && password(self) != password(other)
     }
 }

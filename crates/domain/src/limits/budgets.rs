@@ -40,25 +40,67 @@ pub(crate) async fn reached(
     Ok(refusals)
 }
 
-/// Counts all of them, or none if one is exhausted. `email`: whom a refusal keeps from a mail.
+/// The first of these lists that has room for all of it; or what refuses, for each of them what lasts longest.
+async fn with_room<'a>(
+    view: &mut dyn View,
+    lists: &'a [Vec<Spend>],
+    now: Timestamp,
+) -> Result<Result<&'a [Spend], Vec<Refusal>>, StoreError> {
+    let mut refusals = Vec::new();
+    for spends in lists {
+        match longest(reached(view, spends, now).await?) {
+            Some(refusal) => refusals.push(refusal),
+            None => return Ok(Ok(spends)),
+        }
+    }
+    Ok(Err(refusals))
+}
+
+/// Why none of these lists has room, if that is so: what ends first. Counts nothing.
+pub(crate) async fn refused(
+    view: &mut dyn View,
+    lists: &[Vec<Spend>],
+    now: Timestamp,
+) -> Result<Option<Refusal>, StoreError> {
+    Ok(match with_room(view, lists, now).await? {
+        Ok(_) => None,
+        Err(refusals) => soonest(refusals),
+    })
+}
+
+fn soonest(refusals: Vec<Refusal>) -> Option<Refusal> {
+    (refusals.into_iter()).min_by_key(|refusal| refusal.retry_at)
+}
+
+/// Counts all of the first list that has room for all of it, or nothing if none has. `email`: whom a refusal keeps
+/// from a mail.
 pub(crate) async fn spend(
     tx: &mut dyn Tx,
     actor: &Actor,
     email: &EmailKey,
-    spends: &[Spend],
+    lists: &[Vec<Spend>],
     now: Timestamp,
 ) -> Result<Passage, StoreError> {
-    let refusals = reached(tx, spends, now).await?;
+    let refusals = match with_room(tx, lists, now).await? {
+        Ok(spends) => {
+            for spend in spends {
+                tx.hit(&spend.key, now).await?;
+            }
+            return Ok(Passage::Granted);
+        }
+        Err(refusals) => refusals,
+    };
     let names: Vec<&str> = refusals.iter().map(|refusal| refusal.limit).collect();
-    if let Some(refusal) = longest(refusals) {
-        note_refusal(tx, actor, Some(email), &names.join(" "), now).await?;
-        return Ok(Passage::Refused(refusal));
-    }
-    for spend in spends {
-        tx.hit(&spend.key, now).await?;
-    }
-    Ok(Passage::Granted)
+    let names = names.join(" ");
+    let Some(refusal) = soonest(refusals) else {
+        return Ok(Passage::Granted);
+    };
+    note_refusal(tx, actor, Some(email), &names, now).await?;
+    Ok(Passage::Refused(refusal))
 }
+
+/// Codes that one client, or one user, asks for.
+const REQUESTS: &str = "code-requests";
 
 /// Mails with codes to one mailbox in a minute, and in an hour.
 const MAILS_A_MINUTE: &str = "mails-minute";
@@ -71,42 +113,116 @@ pub fn mailbox_counters(email: &EmailAddress) -> [(&'static str, String); 2] {
     [MAILS_A_MINUTE, MAILS_AN_HOUR].map(|limit| (limit, key_of(limit, email.mailbox_key())))
 }
 
+/// What a client that the account knows may ask for beside that.
+const KNOWN_A_MINUTE: &str = "mails-known-minute";
+const KNOWN_AN_HOUR: &str = "mails-known";
+
+/// What clients that have caused no mail to the mailbox in the hour may ask for beside that.
+const NEWCOMERS: &str = "mails-newcomers";
+
+/// Mails to one mailbox that one client causes.
+const OF_CLIENT: &str = "mails-client";
+
 impl Limits {
-    /// Mails with codes to a mailbox that a client causes.
-    fn mails(&self, email: &EmailAddress, client: &ClientKey) -> [Spend; 3] {
-        let mailbox = email.mailbox_key();
+    /// A part of the mails that a mailbox gets in an hour, one at least.
+    fn part_of_an_hour(&self, of: u32) -> Rate {
         let hour = self.code_mails_an_hour;
-        [
+        Rate {
+            most: hour.most.div_ceil(of),
+            ..hour
+        }
+    }
+
+    /// Mails with codes to a mailbox that a client causes.
+    fn mails(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Spend> {
+        let mailbox = email.mailbox_key();
+        let own = format_args!("{client}:{mailbox}").to_string();
+        vec![
             Spend::new(MAILS_A_MINUTE, &mailbox, self.code_mails_a_minute),
-            Spend::new(MAILS_AN_HOUR, &mailbox, hour),
-            Spend::new(
-                "mails-client",
-                format_args!("{client}:{mailbox}"),
-                Rate {
-                    most: hour.most.div_ceil(2),
-                    ..hour
-                },
-            ),
+            Spend::new(MAILS_AN_HOUR, &mailbox, self.code_mails_an_hour),
+            Spend::new(OF_CLIENT, own, self.part_of_an_hour(2)),
         ]
     }
 
-    /// Somebody asks for a code: counted for the user if it is one, else for the client.
+    /// The same for a client that the account knows: a share of its own, as large as any one client's, so that
+    /// strangers can't keep the owner from a code.
+    fn mails_of_known(&self, email: &EmailAddress) -> Vec<Spend> {
+        let mailbox = email.mailbox_key();
+        vec![
+            Spend::new(KNOWN_A_MINUTE, &mailbox, self.code_mails_a_minute),
+            Spend::new(KNOWN_AN_HOUR, &mailbox, self.part_of_an_hour(2)),
+        ]
+    }
+
+    /// The same for a client that has caused none in the hour and proves an address that has no account yet, hence no
+    /// client that it knows: one mail, of a fifth more than the mailbox's hour.
+    fn mails_of_newcomer(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Spend> {
+        let mailbox = email.mailbox_key();
+        let own = format_args!("{client}:{mailbox}").to_string();
+        let once = Rate {
+            most: 1,
+            ..self.code_mails_an_hour
+        };
+        vec![
+            Spend::new(MAILS_A_MINUTE, &mailbox, self.code_mails_a_minute),
+            Spend::new(NEWCOMERS, &mailbox, self.part_of_an_hour(5)),
+            Spend::new(OF_CLIENT, own, once),
+        ]
+    }
+
+    /// Somebody who is not logged in asks for a code. `known`: whether the account knows the client.
     pub(crate) fn code_request(
         &self,
         email: &EmailAddress,
         client: &ClientKey,
-        user: Option<UserId>,
-    ) -> Vec<Spend> {
-        let whom = user.map_or_else(|| format!("client:{client}"), |user| format!("user:{user}"));
-        let mut spends = Vec::from(self.mails(email, client));
-        spends.push(Spend::new("code-requests", whom, self.code_requests));
-        spends
+        known: bool,
+    ) -> Vec<Vec<Spend>> {
+        let requests = || Spend::new(REQUESTS, format!("client:{client}"), self.code_requests);
+        let mut lists = vec![self.mails(email, client)];
+        if known {
+            lists.push(self.mails_of_known(email));
+        }
+        for list in &mut lists {
+            list.push(requests());
+        }
+        lists
+    }
+
+    /// A user asks for a code to their own mailbox: counted for the user alone.
+    pub(crate) fn of_user(&self, user: UserId) -> Vec<Spend> {
+        let whom = format!("user:{user}");
+        vec![
+            Spend::new("mails-user", &whom, self.code_mails_an_hour),
+            Spend::new(REQUESTS, &whom, self.code_requests),
+        ]
+    }
+
+    /// A user asks for a code to another mailbox: counted for the user, and for that mailbox as everybody's mails are.
+    pub(crate) fn email_change(
+        &self,
+        email: &EmailAddress,
+        client: &ClientKey,
+        user: UserId,
+    ) -> Vec<Vec<Spend>> {
+        let to_mailbox = [
+            self.mails(email, client),
+            self.mails_of_newcomer(email, client),
+        ];
+        (to_mailbox.into_iter())
+            .map(|spends| spends.into_iter().chain(self.of_user(user)).collect())
+            .collect()
     }
 
     /// Somebody registers.
-    pub(crate) fn registration(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Spend> {
-        let mut spends = Vec::from(self.mails(email, client));
-        spends.push(Spend::new("registrations", client, self.registrations));
-        spends
+    pub(crate) fn registration(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Vec<Spend>> {
+        let registrations = || Spend::new("registrations", client, self.registrations);
+        let mut lists = vec![
+            self.mails(email, client),
+            self.mails_of_newcomer(email, client),
+        ];
+        for list in &mut lists {
+            list.push(registrations());
+        }
+        lists
     }
 }

@@ -8,40 +8,49 @@ use super::{Limits, Passage, Refusal, Spend, counted, key_of, longest, note_refu
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::email::EmailKey;
+use crate::id::UserId;
 use crate::otp::{CodeForm, Purpose};
 use crate::store::{StoreError, Tx, View};
 
+/// Wrong codes of one client, or of one user who is logged in.
+const WRONG_CODES: &str = "wrong-codes";
+
 impl Limits {
-    fn wrong_codes(&self, client: &ClientKey) -> Spend {
-        Spend::new("wrong-codes", client, self.wrong_codes)
+    fn wrong_codes(&self, client: &ClientKey, user: Option<UserId>) -> Spend {
+        match user {
+            Some(user) => Spend::new(WRONG_CODES, format_args!("user:{user}"), self.wrong_codes),
+            None => Spend::new(WRONG_CODES, client, self.wrong_codes),
+        }
     }
 }
 
-/// Whether a client may present a code: looked at before it is compared.
+/// Whether a client, or the user who is logged in there, may present a code: looked at before it is compared.
 pub(crate) async fn may_guess(
     tx: &mut dyn Tx,
     limits: Option<&Limits>,
     actor: &Actor,
+    user: Option<UserId>,
     now: Timestamp,
 ) -> Result<Passage, StoreError> {
-    let Some(refusal) = guesses_refused(tx, limits, &actor.client, now).await? else {
+    let Some(refusal) = guesses_refused(tx, limits, &actor.client, user, now).await? else {
         return Ok(Passage::Granted);
     };
     note_refusal(tx, actor, None, refusal.limit, now).await?;
     Ok(Passage::Refused(refusal))
 }
 
-/// Why a client may present no code now, if it may not. Counts nothing.
+/// Why a client, or the user who is logged in there, may present no code now, if that is so. Counts nothing.
 pub(crate) async fn guesses_refused(
     view: &mut dyn View,
     limits: Option<&Limits>,
     client: &ClientKey,
+    user: Option<UserId>,
     now: Timestamp,
 ) -> Result<Option<Refusal>, StoreError> {
     let Some(limits) = limits else {
         return Ok(None);
     };
-    let refusals = reached(view, &[limits.wrong_codes(client)], now).await?;
+    let refusals = reached(view, &[limits.wrong_codes(client, user)], now).await?;
     Ok(longest(refusals))
 }
 
@@ -50,18 +59,26 @@ pub(crate) async fn guessed_wrong(
     tx: &mut dyn Tx,
     limits: Option<&Limits>,
     actor: &Actor,
+    user: Option<UserId>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     match limits {
-        Some(limits) => tx.hit(&limits.wrong_codes(&actor.client).key, now).await,
+        Some(limits) => {
+            tx.hit(&limits.wrong_codes(&actor.client, user).key, now)
+                .await
+        }
         None => Ok(()),
     }
 }
 
-/// After so many wrong guesses at an address's codes in a day, short codes stop for it: a million
+/// After so many wrong guesses at an address's codes in a day, six digits count only with their challenge: a million
 /// possibilities are then too few, however few guesses each code allows.
 const GUESSES_A_DAY: usize = 50;
 const A_DAY: Duration = Duration::from_hours(24);
+
+/// After so many by holders of challenges, each of which has tries of its own, six digits count for nobody: the long code
+/// is in every mail by then.
+const HELD_GUESSES_A_DAY: usize = 100;
 
 /// And after so many in a row, however slowly they came (NIST SP 800-63B-4 §3.2.2).
 const GUESSES_IN_A_ROW: u32 = 100;
@@ -69,6 +86,13 @@ const GUESSES_IN_A_ROW: u32 = 100;
 fn guesses(email: &EmailKey, purpose: Purpose) -> String {
     key_of(
         "guesses",
+        format_args!("{}:{}", purpose.as_str(), email.as_str()),
+    )
+}
+
+fn held_guesses(email: &EmailKey, purpose: Purpose) -> String {
+    key_of(
+        "held-guesses",
         format_args!("{}:{}", purpose.as_str(), email.as_str()),
     )
 }
@@ -95,7 +119,31 @@ pub(crate) async fn guessed_right(
     tx.end_run(&guesses(email, purpose)).await
 }
 
-/// The form that codes of that address and purpose must have now.
+/// The same by the holder of a challenge.
+pub(crate) async fn held_guess(
+    tx: &mut dyn Tx,
+    email: &EmailKey,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.hit(&held_guesses(email, purpose), now).await?;
+    guessed_at(tx, email, purpose, now).await
+}
+
+/// The form that codes of that address and purpose must have now where their challenge comes with them.
+pub(crate) async fn held_form(
+    tx: &mut dyn Tx,
+    email: &EmailKey,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<CodeForm, StoreError> {
+    let today = tx
+        .hits(&held_guesses(email, purpose), now - A_DAY, now)
+        .await?;
+    Ok(form_after(today.len() >= HELD_GUESSES_A_DAY))
+}
+
+/// The form that codes of that address and purpose must have now where no challenge comes with them.
 pub(crate) async fn code_form(
     tx: &mut dyn Tx,
     email: &EmailKey,
@@ -105,9 +153,13 @@ pub(crate) async fn code_form(
     let key = guesses(email, purpose);
     let today = counted(tx, &key, A_DAY, now).await?;
     let many = today.len() >= GUESSES_A_DAY || tx.run_length(&key).await? >= GUESSES_IN_A_ROW;
-    Ok(if many {
+    Ok(form_after(many))
+}
+
+fn form_after(many: bool) -> CodeForm {
+    if many {
         CodeForm::Long
     } else {
         CodeForm::Short
-    })
+    }
 }

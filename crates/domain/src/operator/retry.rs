@@ -97,6 +97,7 @@ fn dead_code(standing: &Standing) -> Option<&'static str> {
     standing.mail.deadline?;
     match standing.life {
         Some(ChallengeLife::Live) => None,
+        Some(ChallengeLife::Decoy) => Some("no code is due at this address"),
         Some(ChallengeLife::Used) => Some("its code has been used"),
         Some(ChallengeLife::Replaced) => Some("a newer code was made"),
         Some(ChallengeLife::Ended) => Some("another registration of the address was verified"),
@@ -177,6 +178,7 @@ mod tests {
     #[test]
     fn a_dead_code_is_never_mailed_and_the_refusal_says_what_killed_it() {
         for (life, words) in [
+            (Some(ChallengeLife::Decoy), "no code is due"),
             (Some(ChallengeLife::Used), "has been used"),
             (Some(ChallengeLife::Replaced), "newer code"),
             (Some(ChallengeLife::Ended), "another registration"),

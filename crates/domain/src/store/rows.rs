@@ -102,7 +102,8 @@ pub trait Attempts: Send {
         email: &EmailKey,
         now: Timestamp,
     ) -> Result<Vec<Attempt>, StoreError>;
-    /// Removes every attempt of the address, live or not, and every challenge of theirs.
+    /// Removes every attempt of the address, live or not, every challenge of theirs, and the decoys from when it had no
+    /// account.
     async fn delete_attempts(&mut self, email: &EmailKey) -> Result<(), StoreError>;
     /// Ends every attempt of the address and every challenge of theirs, frees the names and forgets the hashes.
     async fn end_attempts(&mut self, email: &EmailKey, now: Timestamp) -> Result<(), StoreError>;
@@ -116,24 +117,30 @@ pub trait Challenges: Send {
     /// The live challenges of somebody for a purpose, newest first.
     async fn challenges_of(
         &mut self,
-        owner: Owner,
+        owner: &Owner,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<Vec<Challenge>, StoreError>;
     /// How many challenges somebody has had for a purpose, dead ones included.
-    async fn generations(&mut self, owner: Owner, purpose: Purpose) -> Result<i64, StoreError>;
-    /// How many challenges somebody has had for a purpose since a time.
-    async fn challenges_since(
-        &mut self,
-        owner: Owner,
-        purpose: Purpose,
-        since: Timestamp,
-    ) -> Result<u32, StoreError>;
-    /// The attempt whose registrant was given this handle, and the challenge it came with.
+    async fn generations(&mut self, owner: &Owner, purpose: Purpose) -> Result<i64, StoreError>;
+    /// The attempt whose registrant was given this handle.
     async fn attempt_of_handle(
         &mut self,
         handle: &SecretHash,
-    ) -> Result<Option<(RegistrationId, ChallengeId)>, StoreError>;
+    ) -> Result<Option<RegistrationId>, StoreError>;
+    /// Adds a token whose holder may present the challenge's code with tries of their own.
+    async fn insert_holder(
+        &mut self,
+        token: &SecretHash,
+        challenge: ChallengeId,
+    ) -> Result<(), StoreError>;
+    /// The challenge that was mailed when this token was given.
+    async fn challenge_of_holder(
+        &mut self,
+        token: &SecretHash,
+    ) -> Result<Option<ChallengeId>, StoreError>;
+    /// Counts a try by the holder of a token, if fewer than `max` were made. Says whether it was counted.
+    async fn count_holder_try(&mut self, token: &SecretHash, max: u32) -> Result<bool, StoreError>;
     /// Counts a try by the holder of a handle, if fewer than `max` were made. Says whether it was counted.
     async fn count_try(&mut self, challenge: ChallengeId, max: u32) -> Result<bool, StoreError>;
     /// Takes back a try that was counted in the same transaction.
@@ -168,12 +175,18 @@ pub trait Challenges: Send {
         challenge: ChallengeId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Ends every challenge of a user: what was mailed to an address that is no longer theirs is void.
-    async fn end_challenges(&mut self, user: UserId, now: Timestamp) -> Result<(), StoreError>;
+    /// Ends every challenge of a user, or those of one purpose: what was mailed to an address that is no longer theirs is
+    /// void, and so is what a code of the same purpose was used beside.
+    async fn end_challenges(
+        &mut self,
+        user: UserId,
+        purpose: Option<Purpose>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
     /// Leaves older challenges to the holder of the attempt's handle: a newer code was made.
     async fn supersede_challenges(
         &mut self,
-        owner: Owner,
+        owner: &Owner,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<(), StoreError>;

@@ -12,10 +12,12 @@ use crate::accounts::sessions::LISTED;
 use crate::accounts::sessions::Session;
 use crate::accounts::{LoginAccount, SessionUser, User};
 use crate::audit::Recorded;
+use crate::client::ClientKey;
 use crate::email::EmailKey;
-use crate::id::UserId;
+use crate::id::{RegistrationId, UserId};
 use crate::notes::port::ReadNotes;
 use crate::operator::Inquiries;
+use crate::password::PasswordHash;
 use crate::plans::{Grant, Standing};
 use crate::queue::{MailFilter, MailRecord, MailStory};
 use crate::token::SecretHash;
@@ -26,13 +28,24 @@ use crate::username::NameKey;
 pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
     /// The user with that address.
     async fn user_by_email(&mut self, email: &EmailKey) -> Result<Option<User>, StoreError>;
-    /// The account that a login means, by address or by name; see [`crate::accounts::login`].
+    /// The account that a login means, by address or by name; see [`crate::accounts::login`]. `client`: whose attempts
+    /// come before those of others.
     async fn login_account(
         &mut self,
         email: Option<&EmailKey>,
         name: &NameKey,
+        client: Option<&ClientKey>,
         now: Timestamp,
     ) -> Result<LoginAccount, StoreError>;
+    /// The passwords of a client's live attempts for an address, newest first, `limit` at most, each with the attempt it
+    /// was first used for.
+    async fn passwords_of_attempts(
+        &mut self,
+        email: &EmailKey,
+        client: &ClientKey,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<(RegistrationId, PasswordHash)>, StoreError>;
     /// How many users have which kind of hash.
     async fn hash_kinds(&mut self) -> Result<HashKinds, StoreError>;
     /// The user with that number.

@@ -25,12 +25,13 @@ pub struct Limits {
     /// Requests of one user that are answered at once, whatever `enabled` says; up to 32 more wait their turn, and any
     /// number where limits are lifted.
     pub requests_in_flight_per_user: u32,
-    /// Attempts of one mail address (registrations, codes) that may be alive at once; one
-    /// more is refused, none is evicted.
+    /// Registrations of one mail address that may be alive at once; one more is refused, none is
+    /// evicted. One client may have half of them, and the last is for a client that has none.
     pub live_attempts_per_address: u32,
     /// Mails with codes that one mailbox gets in a minute, whatever the spelling of its address.
     pub code_mails_per_minute: u32,
-    /// The same in an hour; one client may cause at most half of them.
+    /// The same in an hour; one client may cause at most half of them. Clients that the account knows have
+    /// half as many more, newcomers who register a fifth, and a user who is logged in as many of their own.
     pub code_mails_per_hour: u32,
     /// Codes that one client, or one user who is logged in, may ask for in a minute.
     pub code_requests_per_minute: u32,

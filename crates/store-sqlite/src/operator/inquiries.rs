@@ -256,7 +256,7 @@ async fn standing(
                   state = 'sending' and dot_claim_no is claim_no as "marked!: bool",
                   coalesce(forget_as, recipient_key) as "known_as!",
                   challenges.expires_at as "expires_at?", challenges.used_at, challenges.ended_at,
-                  challenges.superseded_at
+                  challenges.superseded_at, challenges.decoy as "decoy?"
            from mails left join challenges on challenges.id = mails.challenge_id where mails.id = ?"#,
         mail
     )
@@ -264,9 +264,17 @@ async fn standing(
     .await
     .map_err(store_error)?;
     row.map(|row| {
-        let life = row
-            .expires_at
-            .map(|expires| life(row.used_at, row.ended_at, row.superseded_at, expires, now));
+        let decoy = row.decoy == Some(1);
+        let life = row.expires_at.map(|expires| {
+            life(
+                decoy,
+                row.used_at,
+                row.ended_at,
+                row.superseded_at,
+                expires,
+                now,
+            )
+        });
         Ok(Standing {
             mail: MailRow {
                 id: row.id,

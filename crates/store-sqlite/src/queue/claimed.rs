@@ -27,7 +27,12 @@ pub(super) async fn load(
         r#"select mails.id, mails.claim_no, mails.kind, mails.recipient, mails.request_id,
                   mails.created_at, mails.deadline_at, mails.tries, mails.cut_offs,
                   challenges.id as "challenge_id?", challenges.registration_id as "registration_id?",
-                  challenges.user_id as "challenge_user_id?",
+                  challenges.user_id as "challenge_user_id?", challenges.no_account as "no_account?",
+                  challenges.decoy as "decoy?",
+                  open_tries.tries as "open_tries?",
+                  iif(challenges.registration_id is not null, challenges.tries,
+                      (select min(holders.tries) from challenge_holders as holders
+                       where holders.challenge_id = challenges.id)) as "held_tries?: i64",
                   challenges.purpose as "purpose?", challenges.generation as "generation?",
                   challenges.nonce as "nonce?", challenges.key_id as "key_id?",
                   challenges.long_code as "long_code?",
@@ -40,6 +45,8 @@ pub(super) async fn load(
            from json_each(?1) as claimed
            cross join mails on mails.id = claimed.value
            left join challenges on challenges.id = mails.challenge_id
+           left join open_tries
+                on open_tries.email_key = challenges.email_key and open_tries.purpose = challenges.purpose
            left join registrations on registrations.id = challenges.registration_id
            left join users on users.id = challenges.user_id
            left join suppressions
@@ -83,6 +90,10 @@ struct ClaimedRow {
     challenge_id: Option<String>,
     registration_id: Option<String>,
     challenge_user_id: Option<i64>,
+    no_account: Option<String>,
+    decoy: Option<i64>,
+    open_tries: Option<i64>,
+    held_tries: Option<i64>,
     purpose: Option<String>,
     generation: Option<i64>,
     nonce: Option<Vec<u8>>,
@@ -141,7 +152,11 @@ impl ClaimedRow {
     }
 
     fn challenge(&self, now: Timestamp) -> Result<Option<MailChallenge>, StoreError> {
-        let owner = owner(self.registration_id.as_deref(), self.challenge_user_id)?;
+        let owner = owner(
+            self.registration_id.as_deref(),
+            self.challenge_user_id,
+            self.no_account.as_deref(),
+        )?;
         let (Some(id), Some(owner), Some(purpose), Some(key), Some(nonce)) = (
             &self.challenge_id,
             owner,
@@ -162,7 +177,10 @@ impl ClaimedRow {
                 form: form(self.long_code.unwrap_or(0)),
             },
             username: self.username.clone().unwrap_or_default(),
+            open_tries: tries(self.open_tries.unwrap_or(0)),
+            held_tries: self.held_tries.map(tries),
             life: life(
+                self.decoy == Some(1),
                 self.used_at,
                 self.ended_at,
                 self.superseded_at,
@@ -173,15 +191,22 @@ impl ClaimedRow {
     }
 }
 
+fn tries(column: i64) -> u32 {
+    u32::try_from(column).unwrap_or(u32::MAX)
+}
+
 /// What a challenge's columns say of its life. Being used says more than being expired.
 pub(crate) fn life(
+    decoy: bool,
     used_at: Option<i64>,
     ended_at: Option<i64>,
     superseded_at: Option<i64>,
     expires_at: i64,
     now: Timestamp,
 ) -> ChallengeLife {
-    if used_at.is_some() {
+    if decoy {
+        ChallengeLife::Decoy
+    } else if used_at.is_some() {
         ChallengeLife::Used
     } else if ended_at.is_some() {
         ChallengeLife::Ended

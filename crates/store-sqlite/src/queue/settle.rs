@@ -246,7 +246,7 @@ async fn refusal(
 ) -> Result<Marked, StoreError> {
     let (id, number) = (claim.mail.to_string(), i64::from(claim.number));
     let challenge = sqlx::query!(
-        "select challenges.used_at, challenges.ended_at, challenges.superseded_at, challenges.expires_at
+        "select challenges.decoy, challenges.used_at, challenges.ended_at, challenges.superseded_at, challenges.expires_at
          from mails join challenges on challenges.id = mails.challenge_id
          where mails.id = ? and mails.claim_no = ? and mails.state = 'sending'",
         id,
@@ -260,6 +260,7 @@ async fn refusal(
         return Ok(Marked::Lost(loss.map_or(Loss::Taken, |(_, loss)| loss)));
     };
     let life = life(
+        row.decoy == 1,
         row.used_at,
         row.ended_at,
         row.superseded_at,

@@ -18,6 +18,7 @@ async fn found(store: &Store, email: Option<&str>, name: &str, now: Timestamp) -
     view.login_account(
         email.as_ref().map(domain::email::EmailAddress::key),
         &NameKey::of(name),
+        None,
         now,
     )
     .await

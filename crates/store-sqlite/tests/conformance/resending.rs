@@ -1,11 +1,12 @@
 //! What a re-send leaves behind.
 
+use domain::accounts::Owner;
 use domain::accounts::code::Requested;
 use domain::store::Store;
 
 use crate::support::at;
 use crate::support::mails::mails_to;
-use crate::support::people::{Person, attempts, newest_code, wrong};
+use crate::support::people::{Person, address, attempts, challenges_of, newest_code, wrong};
 
 pub async fn a_resend_mails_the_same_challenge_again(store: Store) {
     let ada = Person::new("ada");
@@ -35,13 +36,22 @@ pub async fn a_resend_with_less_than_half_the_life_left_makes_a_new_challenge(st
     assert_eq!(challenges[0].expires, at(901));
 }
 
-pub async fn a_resend_for_an_unknown_address_queues_nothing(store: Store) {
+/// The same rows as for one that registers: one challenge, as long as it has time, and a mail for each request.
+pub async fn a_resend_for_an_unknown_address_queues_decoys(store: Store) {
     let nobody = Person::new("nobody");
+    for second in [0, 299, 301] {
+        let resent = nobody.asks_again(&store, at(second)).await;
+        assert_eq!(resent, Requested::Queued);
+    }
 
-    let resent = nobody.asks_again(&store, at(0)).await;
+    let owner = Owner::NoAccount(address(&nobody.email).key().clone());
+    let challenges = challenges_of(&store, owner, at(301)).await;
 
-    assert_eq!(resent, Requested::Nothing);
-    assert!(mails_to(&store, &nobody.email).await.is_empty());
+    let seen: Vec<_> = (challenges.iter())
+        .map(|one| (one.seed.generation, one.superseded, one.decoy))
+        .collect();
+    assert_eq!(seen, [(2, false, true), (1, true, true)]);
+    assert_eq!(mails_to(&store, &nobody.email).await.len(), 3);
 }
 
 pub async fn a_resend_after_spent_tries_makes_a_new_challenge_and_starts_the_count_anew(

@@ -105,7 +105,7 @@ async fn a_code_that_was_replaced_meanwhile_is_not_marked() {
     let supersede = unit(move |tx| {
         let owner = Owner::Attempt(attempt);
         Box::pin(async move {
-            tx.supersede_challenges(owner, Purpose::VerifyEmail, at(1))
+            tx.supersede_challenges(&owner, Purpose::VerifyEmail, at(1))
                 .await
         })
     });

@@ -1,5 +1,7 @@
 //! Making the schema: as often as one likes, and several at once.
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
 use store_sqlite::migrate;
 
 use crate::support::{Database, outside};
@@ -86,4 +88,73 @@ async fn a_running_server_is_migrated_under_its_feet() {
 
     assert!(report.applied.is_empty());
     assert_eq!(still, 0);
+}
+
+/// The table of challenges is made anew, and the mails that name them keep theirs.
+#[tokio::test]
+async fn challenges_and_their_mails_survive_that_addresses_without_an_account_get_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = SqliteConnectOptions::new()
+        .filename(folder.path().join("notes.db"))
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .connect()
+        .await
+        .unwrap();
+    let mut files: Vec<_> = std::fs::read_dir("../../migrations/sqlite")
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    let (before, after): (Vec<_>, Vec<_>) =
+        (files.into_iter()).partition(|file| file.file_name().unwrap() < "0015");
+    run(&mut connection, JOBS).await;
+    for file in before {
+        run(&mut connection, &std::fs::read_to_string(file).unwrap()).await;
+    }
+    run(&mut connection, A_DECOY_WITH_A_MAIL).await;
+
+    for file in after {
+        let whole = format!("begin;{}commit;", std::fs::read_to_string(file).unwrap());
+        run(&mut connection, &whole).await;
+    }
+
+    let kept: (String, i64) = sqlx::query_as(
+        "select challenges.id, decoy from mails join challenges on challenges.id = mails.challenge_id",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(kept, ("challenge".to_owned(), 1));
+    run(&mut connection, "delete from registrations").await;
+    let left: Option<String> = sqlx::query_scalar("select challenge_id from mails")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(left, None, "a mail outlives its challenge");
+}
+
+/// apalis's tables, as far as our migrations name them.
+const JOBS: &str = "
+    create table Jobs (
+        id text primary key, status text, lock_by text, lock_at int, priority int, run_at int, job_type text,
+        attempts int, done_at int, last_result text
+    );
+    create table Workers (id text primary key);";
+
+const A_DECOY_WITH_A_MAIL: &str = "
+    insert into registrations
+        (id, username, username_key, email, email_key, mailbox, password_hash, decoy, client, created_at, expires_at)
+    values ('attempt', 'eve', 'eve', 'a@b.c', 'a@b.c', 'a@b.c', '$hash$', 1, '192.0.2.1', 1, 2);
+    insert into challenges
+        (id, registration_id, purpose, email_key, generation, nonce, key_id, created_at, expires_at)
+    values ('challenge', 'attempt', 'verify_email', 'a@b.c', 1, zeroblob(16), 'key', 1, 2);
+    insert into mails (id, kind, recipient, recipient_key, challenge_id, request_id, state, created_at)
+    values ('mail', 'verify_email', 'a@b.c', 'a@b.c', 'challenge', 'request', 'queued', 1);";
+
+async fn run(connection: &mut SqliteConnection, statements: &str) {
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
+        .execute(connection)
+        .await
+        .unwrap();
 }

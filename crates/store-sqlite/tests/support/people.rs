@@ -182,12 +182,21 @@ pub async fn attempts(
             let mut all = Vec::new();
             for attempt in tx.attempts(&key, now).await? {
                 let challenges = tx
-                    .challenges_of(Owner::Attempt(attempt.id), Purpose::VerifyEmail, now)
+                    .challenges_of(&Owner::Attempt(attempt.id), Purpose::VerifyEmail, now)
                     .await?;
                 all.push((attempt, challenges));
             }
             Ok(all)
         })
+    });
+    store.write(all).await.unwrap()
+}
+
+/// The live challenges of somebody who registers, newest first.
+pub async fn challenges_of(store: &Store, owner: Owner, now: Timestamp) -> Vec<Challenge> {
+    let all = unit(move |tx| {
+        let owner = owner.clone();
+        Box::pin(async move { tx.challenges_of(&owner, Purpose::VerifyEmail, now).await })
     });
     store.write(all).await.unwrap()
 }

@@ -60,6 +60,7 @@ pub fn well() -> Evidence {
         id: format!("challenge-{name}"),
         registration_id: Some(format!("registration-{name}")),
         user_id: None,
+        no_account: None,
         died_at: at(dies).as_microsecond(),
     };
     let registration = |name: &str| Registration {

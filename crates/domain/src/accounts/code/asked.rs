@@ -8,10 +8,11 @@ use crate::accounts::{CodePolicy, Owner, User};
 use crate::audit::Actor;
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::{ChallengeId, MailId, UserId};
-use crate::limits::{self, Limits, Passage, Refusal};
+use crate::limits::{self, Limits, Passage, Refusal, Spend};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{KeyId, Purpose};
 use crate::store::{StoreError, Tx, View, Write};
+use crate::token::SecretHash;
 
 /// Somebody asks for a code: who, when, and what holds for it.
 #[derive(Debug)]
@@ -24,13 +25,11 @@ pub struct Asking {
     mail: MailId,
 }
 
-/// Whether a mail was queued. Where anybody can ask, callers answer the same either way.
+/// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requested {
-    /// A mail is on its way.
+    /// A mail is on its way; or, where no code is due, a decoy that no relay ever sees.
     Queued,
-    /// Nobody waits for that code.
-    Nothing,
     /// A limit was reached: alike for addresses that wait for the code and those that don't.
     Limited(Refusal),
 }
@@ -65,44 +64,43 @@ impl Asking {
         self.now
     }
 
-    /// Counts it for the address, and for the user if it is one who asks, else for the client.
+    /// Counts it under the first of these lists that has room for all of it.
     pub(in crate::accounts) async fn spend(
         &self,
         tx: &mut dyn Tx,
-        email: &EmailAddress,
-        user: Option<UserId>,
+        email: &EmailKey,
+        lists: impl FnOnce(&Limits) -> Vec<Vec<Spend>>,
     ) -> Result<Passage, StoreError> {
         let Some(limits) = &self.limits else {
             return Ok(Passage::Granted);
         };
-        let spends = limits.code_request(email, &self.actor.client, user);
-        limits::spend(tx, &self.actor, email.key(), &spends, self.now).await
+        limits::spend(tx, &self.actor, email, &lists(limits), self.now).await
     }
 
-    /// The limit that stands against a code for this address now, if one does: for work that costs much and comes
+    /// The limit that stands against a user's change to this address now, if one does: for work that costs much and comes
     /// before it is counted. Counts nothing, and is the same for every address that has or has no account.
     pub async fn refusal(
         &self,
         view: &mut dyn View,
         email: &EmailAddress,
-        user: Option<UserId>,
+        user: UserId,
     ) -> Result<Option<Refusal>, StoreError> {
         let Some(limits) = &self.limits else {
             return Ok(None);
         };
-        let spends = limits.code_request(email, &self.actor.client, user);
-        let refusals = limits::reached(view, &spends, self.now).await?;
-        Ok(limits::longest(refusals))
+        let lists = limits.email_change(email, &self.actor.client, user);
+        limits::refused(view, &lists, self.now).await
     }
 
-    /// The challenge to mail, and when it ends.
+    /// The challenge to mail, and when it ends. `held`: whether who asks holds its attempt's handle.
     pub(in crate::accounts) async fn challenge(
         &self,
         tx: &mut dyn Tx,
-        code: CodeFor<'_>,
+        code: &CodeFor<'_>,
+        held: bool,
     ) -> Result<(ChallengeId, Timestamp), StoreError> {
         self.draw
-            .current_or_new(tx, code, self.now, self.policy)
+            .current_or_new(tx, code, held, self.now, self.policy)
             .await
     }
 
@@ -110,7 +108,7 @@ impl Asking {
     pub(in crate::accounts) async fn mail(
         &self,
         tx: &mut dyn Tx,
-        code: CodeFor<'_>,
+        code: &CodeFor<'_>,
         (challenge, ends): (ChallengeId, Timestamp),
         (to, to_key): (String, &EmailKey),
     ) -> Result<Requested, StoreError> {
@@ -122,7 +120,7 @@ impl Asking {
             challenge: Some(challenge),
             user: match code.owner {
                 Owner::User(user) => Some(user),
-                Owner::Attempt(_) => None,
+                Owner::Attempt(_) | Owner::NoAccount(_) => None,
             },
             request_id: self.actor.request_id.clone(),
             now: self.now,
@@ -131,6 +129,26 @@ impl Asking {
         })
         .await?;
         Ok(Requested::Queued)
+    }
+
+    /// Leaves what a request leaves, for an address where no code is due (OWASP ASVS 5.0 6.3.8).
+    pub(in crate::accounts) async fn decoy(
+        &self,
+        tx: &mut dyn Tx,
+        email: &EmailAddress,
+        purpose: Purpose,
+    ) -> Result<(ChallengeId, Requested), StoreError> {
+        let code = CodeFor {
+            owner: Owner::NoAccount(email.key().clone()),
+            decoy: true,
+            purpose,
+            email: email.key(),
+            target: None,
+            until: None,
+        };
+        let challenge = self.challenge(tx, &code, false).await?;
+        let to = (email.mailbox().to_owned(), email.key());
+        Ok((challenge.0, self.mail(tx, &code, challenge, to).await?))
     }
 }
 
@@ -141,6 +159,8 @@ pub struct RequestCode {
     pub whose: Whose,
     /// What for.
     pub purpose: Purpose,
+    /// The hash of the token that who asks is given, if one is: it has tries of its own.
+    pub holder: Option<SecretHash>,
     /// Who asks.
     pub asking: Asking,
 }
@@ -155,41 +175,73 @@ pub enum Whose {
 }
 
 impl RequestCode {
-    async fn passage(&self, tx: &mut dyn Tx) -> Result<Passage, StoreError> {
+    /// Who is logged in is charged as a user: nothing that strangers ask for refuses it. Else a client that the
+    /// account knows has a share of the mailbox that strangers can't use up.
+    async fn passage(&self, tx: &mut dyn Tx, user: Option<&User>) -> Result<Passage, StoreError> {
+        let client = &self.asking.actor().client;
         match &self.whose {
-            Whose::Address(email) => self.asking.spend(tx, email, None).await,
-            Whose::User(user) => match EmailAddress::parse(&user.email) {
-                Ok(email) => self.asking.spend(tx, &email, Some(user.id)).await,
-                Err(_) => Ok(Passage::Granted),
-            },
+            Whose::User(user) => {
+                let lists = |limits: &Limits| vec![limits.of_user(user.id)];
+                self.asking.spend(tx, &user.email_key, lists).await
+            }
+            Whose::Address(email) => {
+                let known = match user {
+                    Some(user) => tx.knows_client(user.id, client).await?,
+                    None => tx.knows_client(NO_USER, client).await?,
+                };
+                let lists = |limits: &Limits| limits.code_request(email, client, known);
+                self.asking.spend(tx, email.key(), lists).await
+            }
         }
     }
+
+    async fn queue(
+        &self,
+        tx: &mut dyn Tx,
+        user: Option<User>,
+    ) -> Result<(ChallengeId, Requested), StoreError> {
+        let user = match (&self.whose, user) {
+            (Whose::User(user), _) => user.clone(),
+            (Whose::Address(_), Some(user)) => user,
+            (Whose::Address(email), None) => {
+                return self.asking.decoy(tx, email, self.purpose).await;
+            }
+        };
+        let code = CodeFor {
+            owner: Owner::User(user.id),
+            decoy: false,
+            purpose: self.purpose,
+            email: &user.email_key,
+            target: None,
+            until: None,
+        };
+        let challenge = self.asking.challenge(tx, &code, false).await?;
+        let to = (user.mailbox(), &user.email_key);
+        let requested = self.asking.mail(tx, &code, challenge, to).await?;
+        Ok((challenge.0, requested))
+    }
 }
+
+/// No user's number: what is read of an address without an account is read as for one with.
+const NO_USER: UserId = UserId(0);
 
 #[async_trait]
 impl Write for RequestCode {
     type Out = Requested;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Requested, StoreError> {
-        if let Passage::Refused(refusal) = self.passage(tx).await? {
-            return Ok(Requested::Limited(refusal));
-        }
         let user = match &self.whose {
             Whose::User(user) => Some(user.clone()),
             Whose::Address(address) => tx.user_by_email(address.key()).await?,
         };
-        let Some(user) = user.filter(|user| user.active) else {
-            return Ok(Requested::Nothing);
-        };
-        let code = CodeFor {
-            owner: Owner::User(user.id),
-            purpose: self.purpose,
-            email: &user.email_key,
-            target: None,
-            until: None,
-        };
-        let challenge = self.asking.challenge(tx, code).await?;
-        let to = (user.mailbox(), &user.email_key);
-        self.asking.mail(tx, code, challenge, to).await
+        let user = user.filter(|user| user.active);
+        if let Passage::Refused(refusal) = self.passage(tx, user.as_ref()).await? {
+            return Ok(Requested::Limited(refusal));
+        }
+        let (challenge, requested) = self.queue(tx, user).await?;
+        if let Some(holder) = &self.holder {
+            tx.insert_holder(holder, challenge).await?;
+        }
+        Ok(requested)
     }
 }

@@ -282,6 +282,7 @@ impl Import {
     fn attempt(&self, planned: &PlannedAttempt) -> NewAttempt {
         NewAttempt {
             attempt: Attempt {
+                same_password_as: None,
                 id: self.draws[&planned.id].1,
                 username: planned.username.clone(),
                 username_key: planned.username_key.clone(),

@@ -1,0 +1,220 @@
+//! Limits against each other: what strangers use up keeps no owner from their account (OWASP ASVS 5.0 6.1.1), and the
+//! mails to a mailbox stay bounded all the same.
+
+use crate::support::{Client, Person, TestApp, assert_throttled, wrong};
+
+const NEW: &str = "an entirely different staple";
+
+/// The addresses of one machine with IPv4 and IPv6: two clients.
+const STRANGERS: [&str; 2] = ["203.0.113.9", "2001:db8:bad::7"];
+
+/// Limits as they are by default, but for those of a minute.
+async fn system() -> TestApp {
+    TestApp::with()
+        .limit("code_mails_per_minute", 1000)
+        .limit("code_requests_per_minute", 1000)
+        .behind_a_proxy()
+        .start()
+        .await
+}
+
+fn home(app: &TestApp) -> Client {
+    app.client.from("198.51.100.1")
+}
+
+/// Somebody with a session at home.
+async fn at_home(app: &TestApp, person: &Person) -> Client {
+    app.verified(person).await;
+    home(app).logged_in(person).await
+}
+
+/// Uses up everything that strangers may have mailed to an address in an hour.
+async fn use_up(app: &TestApp, email: &str) {
+    for stranger in STRANGERS {
+        let client = app.client.from(stranger);
+        while client.request_reset(email).await.status == 200 {}
+    }
+}
+
+#[tokio::test]
+async fn a_known_client_gets_its_reset_after_strangers_used_the_mailboxs_hour_up() {
+    let app = system().await;
+    let ada = Person::new("ada");
+    at_home(&app, &ada).await;
+    use_up(&app, &ada.email).await;
+    let elsewhere = app.client.from("198.51.100.77");
+    assert_eq!(elsewhere.request_reset(&ada.email).await.status, 429);
+
+    let owner = home(&app);
+    let challenge = owner.reset_challenge(&ada.email).await;
+    let code = app.newest_code(&ada.email).await;
+    let reset = owner.reset_with(&ada.email, &code, NEW, &challenge);
+
+    assert_eq!(reset.await.status, 200);
+    app.finish().await;
+}
+
+/// The share of known clients is bounded as well, and theirs is no other account's.
+#[tokio::test]
+async fn a_known_client_has_half_as_much_as_the_mailbox_and_at_its_own_account() {
+    let app = system().await;
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    at_home(&app, &ada).await;
+    app.verified(&bob).await;
+    for person in [&ada, &bob] {
+        use_up(&app, &person.email).await;
+    }
+
+    assert_throttled(&home(&app).request_reset(&bob.email).await, 3600);
+    for _ in 0..5 {
+        let answer = home(&app).request_reset(&ada.email).await;
+        assert_eq!(answer.status, 200);
+    }
+    assert_throttled(&home(&app).request_reset(&ada.email).await, 3600);
+    // A code to register, ten of the hour, five of the known client, and one notice less than that: none was reset.
+    assert_eq!(app.mails_to(&ada.email).await, 1 + 9 + 5);
+    app.finish().await;
+}
+
+/// Who is logged in is charged as a user: nothing of strangers refuses a deletion, neither mails nor wrong codes.
+#[tokio::test]
+async fn a_user_deletes_the_account_whatever_strangers_and_neighbours_do() {
+    let app = TestApp::with()
+        .limit("code_mails_per_minute", 1000)
+        .limit("code_requests_per_minute", 1000)
+        .limit("wrong_codes_per_hour", 5)
+        .behind_a_proxy()
+        .start()
+        .await;
+    let ada = Person::new("ada");
+    let session = at_home(&app, &ada).await;
+    use_up(&app, &ada.email).await;
+    for _ in 0..5 {
+        home(&app).verify(&Person::new("nobody"), "123456").await;
+    }
+    let neighbour = home(&app).verify(&Person::new("nobody"), "123456").await;
+    assert_eq!(neighbour.status, 429);
+
+    assert_eq!(session.request_deletion().await.status, 200);
+    let code = app.newest_code(&ada.email).await;
+    assert_eq!(session.delete_account(&wrong(&code)).await.status, 400);
+    assert_eq!(session.delete_account(&code).await.status, 204);
+    app.finish().await;
+}
+
+/// What a user asks for is bounded, too: by the user's own budget.
+#[tokio::test]
+async fn a_user_has_ten_codes_an_hour_wherever_from() {
+    let app = system().await;
+    let session = at_home(&app, &Person::new("ada")).await;
+    for n in 0..10 {
+        let elsewhere = session.from(&format!("198.51.100.{n}"));
+        assert_eq!(elsewhere.request_deletion().await.status, 200);
+    }
+
+    assert_throttled(&session.request_deletion().await, 3600);
+    app.finish().await;
+}
+
+/// A code for another address is a mail to that mailbox, and counts among those.
+#[tokio::test]
+async fn mails_of_a_change_of_address_count_for_the_target_as_well() {
+    let app = system().await;
+    let (ada, target) = (Person::new("ada"), "target@example.com");
+    let session = at_home(&app, &ada).await;
+    for _ in 0..5 {
+        let asked = session.request_email(target, &ada.password).await;
+        assert_eq!(asked.status, 200);
+    }
+
+    assert_throttled(&session.request_email(target, &ada.password).await, 3600);
+    let stranger = app.client.from(STRANGERS[0]);
+    for _ in 0..5 {
+        assert_eq!(stranger.request_reset(target).await.status, 200);
+    }
+    assert_throttled(&stranger.request_reset(target).await, 3600);
+    app.finish().await;
+}
+
+/// Nobody's client is known before there is an account: one that has caused no mail registers all the same.
+#[tokio::test]
+async fn a_first_registration_gets_its_code_after_strangers_used_the_mailboxs_hour_up() {
+    let app = system().await;
+    let ada = Person::new("ada");
+    use_up(&app, &ada.email).await;
+
+    let challenge = home(&app).registered(&ada).await;
+    let code = app.newest_code(&ada.email).await;
+    assert_throttled(&home(&app).register(&ada).await, 3600);
+    let stranger = app.client.from(STRANGERS[0]);
+    let twin = Person::new("eve").at(&ada.email);
+    assert_throttled(&stranger.register(&twin).await, 3600);
+
+    let verified = home(&app).verify_with(&ada, &code, &challenge).await;
+    assert_eq!(verified.status, 200);
+    app.finish().await;
+}
+
+/// A retried mail whose digits are of no use to anybody any more is not sent.
+#[tokio::test]
+async fn a_code_whose_tries_are_spent_while_it_waits_is_not_mailed() {
+    let app = TestApp::with()
+        .set("SMART_NOTES__ACCOUNTS__OTP_LOGIN", "true")
+        .start()
+        .await;
+    let ada = Person::new("ada");
+    app.verified(&ada).await;
+    app.faults()
+        .add(devmail::Fault::reply(devmail::Stage::Rcpt, 451, "4.3.0 later").times(1));
+    app.client.request_code_login(&ada.email).await;
+    app.waiting(&ada.email).await;
+    for _ in 0..5 {
+        app.client.login_by_code(&ada.email, "guess!").await;
+    }
+
+    app.clock.advance(std::time::Duration::from_secs(10));
+
+    assert_eq!(
+        app.mails_to(&ada.email).await,
+        1,
+        "that of the registration"
+    );
+    let mut rows = app.rows().await;
+    let reason = "select state || ': ' || reason from mails where kind = 'log_in'";
+    let reasons = rows.texts(reason).await;
+    rows.close().await;
+    assert_eq!(reasons, ["not_needed: its code's tries are spent"]);
+    app.client.request_code_login(&ada.email).await;
+    let code = app.newest_code(&ada.email).await;
+    let login = app.client.login_by_code(&ada.email, &code).await;
+    assert_eq!(login.status, 200);
+    app.finish().await;
+}
+
+/// Who holds the challenge can still use the digits; the worker can't know, so that the mail carries both codes.
+#[tokio::test]
+async fn a_code_whose_shared_tries_are_spent_while_it_waits_is_mailed_with_the_long_one() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    for person in [&ada, &bob] {
+        app.faults()
+            .add(devmail::Fault::reply(devmail::Stage::Rcpt, 451, "4.3.0 later").times(1));
+        let challenge = app.client.registered(person).await;
+        app.waiting(&person.email).await;
+        for _ in 0..5 {
+            app.client.verify(person, "guess!").await;
+        }
+        app.clock.advance(std::time::Duration::from_secs(10));
+        let digits = app.newest_code(&person.email).await;
+        let long = app.newest_long_code(&person.email).await.unwrap();
+
+        assert_eq!(app.client.verify(person, &digits).await.status, 400);
+        let verified = if person.name == "ada" {
+            app.client.verify_with(person, &digits, &challenge).await
+        } else {
+            app.client.verify(person, &long).await
+        };
+        assert_eq!(verified.status, 200, "{}", person.name);
+    }
+    app.finish().await;
+}
