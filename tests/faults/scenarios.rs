@@ -4,6 +4,7 @@ mod clock;
 mod crowds;
 mod disk;
 mod frozen;
+mod greedy;
 mod hanging;
 mod kills;
 mod locks;
