@@ -13,6 +13,12 @@ fn head(request: &str, length: usize, more: &str) -> String {
     )
 }
 
+/// A system that waits for bodies longer than a test does for an answer.
+async fn patient() -> TestApp {
+    let patient = TestApp::with().set("SMART_NOTES__HTTP__BODY_TIMEOUT_SECONDS", "3600");
+    patient.start().await
+}
+
 /// Requests without a good token, and what is answered whatever their bodies say.
 const REFUSED: [(&str, u16); 8] = [
     ("POST /api/notes/", 401),
@@ -30,7 +36,7 @@ const REFUSED: [(&str, u16); 8] = [
 
 #[tokio::test]
 async fn a_long_body_that_nobody_wants_is_answered_before_it_comes() {
-    let app = TestApp::start().await;
+    let app = patient().await;
 
     for (request, status) in REFUSED {
         for more in ["", "Expect: 100-continue\r\n"] {
@@ -72,7 +78,7 @@ async fn a_client_that_sends_its_long_body_all_the_same_hears_the_answer() {
 
 #[tokio::test]
 async fn a_body_without_a_length_is_read_for_64_kib_before_the_token_is_asked_for() {
-    let app = TestApp::start().await;
+    let app = patient().await;
     let mut connection = Raw::connect(app.client.address()).await;
 
     connection
