@@ -102,6 +102,33 @@ async fn a_user_deletes_the_account_whatever_strangers_and_neighbours_do() {
     app.finish().await;
 }
 
+/// Nor do refused logins, of strangers elsewhere or of neighbours behind the user's own address, refuse a new password.
+#[tokio::test]
+async fn a_user_changes_the_password_whatever_logins_of_others_were_refused() {
+    let app = TestApp::with()
+        .limit("refused_logins_per_account_and_hour", 4)
+        .limit("refused_logins_per_client_and_hour", 4)
+        .behind_a_proxy()
+        .start()
+        .await;
+    let ada = Person::new("ada");
+    let session = at_home(&app, &ada).await;
+    let moved = session.from("198.51.100.77");
+    for n in 0..4 {
+        let stranger = app.client.from(&format!("203.0.113.{n}"));
+        let refused = stranger.login(&ada.email, "a wrong password").await;
+        assert_eq!(refused.status, 400);
+        let neighbour = moved.login(&format!("nobody{n}"), "a wrong password").await;
+        assert_eq!(neighbour.status, 400);
+    }
+    assert_eq!(moved.login(&ada.email, &ada.password).await.status, 429);
+
+    let changed = moved.change_password(&ada.password, NEW).await;
+
+    assert_eq!(changed.status, 200);
+    app.finish().await;
+}
+
 /// What a user asks for is bounded, too: by the user's own budget.
 #[tokio::test]
 async fn a_user_has_ten_codes_an_hour_wherever_from() {

@@ -187,6 +187,27 @@ async fn guessing_and_resending_in_turn_buys_fifty_tries() {
     app.finish().await;
 }
 
+/// OWASP ASVS 5.0 6.6.3: what leads to no attempt makes no code, and buys no guesses at that of another.
+#[tokio::test]
+async fn a_resend_with_an_invented_challenge_buys_no_tries() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    let (challenge, code) = app.registered(&ada, 1).await;
+    for _ in 0..5 {
+        app.client.verify(&ada, &wrong(&code)).await;
+    }
+
+    let invented = "0123456789abcdef0123456789abcdef";
+    let answer = app.client.resend_with(&ada.email, invented).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(app.client.verify(&ada, &code).await.status, 400);
+    assert_eq!(app.mails_to(&ada.email).await, 1);
+    let verified = app.client.verify_with(&ada, &code, &challenge).await;
+    assert_eq!(verified.status, 200);
+    app.finish().await;
+}
+
 /// OWASP ASVS 5.0 6.6.3: the holder of a challenge buys tries by re-sending, too, and no more than a hundred in a day.
 #[tokio::test]
 async fn a_holder_gets_new_tries_with_new_digits_a_hundred_in_a_day() {

@@ -38,6 +38,8 @@ pub(super) struct CodeFor<'a> {
     pub(super) target: Option<&'a str>,
     /// When its owner ends, if it does: no code outlives that.
     pub(super) until: Option<Timestamp>,
+    /// Whether it stands beside codes of others at the address: then a new one must not buy guesses at theirs.
+    pub(super) beside: bool,
 }
 
 impl ChallengeDraw {
@@ -115,7 +117,11 @@ impl ChallengeDraw {
         tx.supersede_challenges(&code.owner, code.purpose, now)
             .await?;
         tx.insert_challenge(&new).await?;
-        tx.reset_open_tries(code.email, code.purpose).await?;
+        if code.beside {
+            tx.count_nothing(code.email, code.purpose, now).await?;
+        } else {
+            tx.reset_open_tries(code.email, code.purpose).await?;
+        }
         Ok((new.id, new.expires))
     }
 }

@@ -89,6 +89,7 @@ impl Write for RequestEmailChange {
             email: &user.email_key,
             target: Some(email.as_typed()),
             until: None,
+            beside: false,
         };
         let challenge = self.asking.challenge(tx, &code, false).await?;
         let to = (email.mailbox().to_owned(), email.key());

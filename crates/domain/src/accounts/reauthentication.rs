@@ -3,8 +3,9 @@
 //!
 //! The caller counts the try ([`StartReauthentication`]), checks the password on the hash pool, and then either
 //! records that it was wrong ([`RefusePassword`]) or applies what was asked for, which takes the count back.
-//! Tries are counted among the logins with the account's address (OWASP ASVS 5.0 6.3.1), and under the same
-//! rules: neither way in adds a try to the other, and strangers lock no known client out of either.
+//! Tries are counted among the logins with the account's address (OWASP ASVS 5.0 6.3.1), so that a stolen token adds
+//! none to those. They are refused by what this user's tokens were used for: refused logins of strangers, wherever from,
+//! keep nobody who is logged in from a new password.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -76,7 +77,8 @@ pub(super) async fn succeeded(
 }
 
 fn counters(user: &User, actor: &Actor) -> LoginCounters {
-    LoginCounters::new(&login::counted_as_address(&user.email_key), &actor.client)
+    let address = login::counted_as_address(&user.email_key);
+    LoginCounters::new(&address, &actor.client).of_user(user.id)
 }
 
 /// Records a password that was wrong. It has been counted when it was given.

@@ -225,6 +225,7 @@ impl Write for Register {
             email,
             target: None,
             until: Some(self.now + self.policy.lapse),
+            beside: false,
         };
         let form = limits::code_form(tx, email, Purpose::VerifyEmail, self.now).await?;
         let handle = Some(&self.handle);

@@ -51,8 +51,9 @@ impl Write for ResendCode {
         }
         let attempts = tx.attempts(self.email.key(), self.asking.now()).await?;
         let Some(attempt) = self.meant(tx, &attempts).await? else {
-            let purpose = Purpose::VerifyEmail;
-            return Ok(self.asking.decoy(tx, &self.email, purpose).await?.1);
+            let (purpose, beside) = (Purpose::VerifyEmail, !attempts.is_empty());
+            let decoy = self.asking.decoy(tx, &self.email, purpose, beside);
+            return Ok(decoy.await?.1);
         };
         let code = CodeFor {
             owner: Owner::Attempt(attempt.id),
@@ -61,6 +62,7 @@ impl Write for ResendCode {
             email: self.email.key(),
             target: None,
             until: Some(attempt.expires),
+            beside: false,
         };
         let held = self.handle.is_some();
         let challenge = self.asking.challenge(tx, &code, held).await?;

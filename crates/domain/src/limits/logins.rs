@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Limits, Passage, Rate, Refusal, counted, key_of, longest, note_refusal};
 use crate::audit::Actor;
 use crate::client::ClientKey;
+use crate::id::UserId;
 use crate::store::{StoreError, Tx};
 
 /// The longest pause between two logins of one account from one client.
@@ -24,12 +25,17 @@ const CLIENT: &str = "login-client";
 /// Refused logins of one account.
 const ACCOUNT: &str = "login-account";
 
+/// Wrong passwords that one user who is logged in was asked for again.
+const USER: &str = "user-passwords";
+
 /// The counters of refused logins for one account and client.
 #[derive(Debug)]
 pub(crate) struct LoginCounters {
     pair: String,
     client: String,
     account: String,
+    /// Of who is logged in.
+    user: Option<String>,
 }
 
 impl LoginCounters {
@@ -39,7 +45,21 @@ impl LoginCounters {
             pair: key_of(PAIR, format_args!("{client}:{account}")),
             client: key_of(CLIENT, client),
             account: key_of(ACCOUNT, account),
+            user: None,
         }
+    }
+
+    /// The same for a user who is logged in: what was refused to strangers and neighbours, without the user's token,
+    /// refuses them nothing but the pause of their own client.
+    pub(crate) fn of_user(self, user: UserId) -> Self {
+        Self {
+            user: Some(key_of(USER, user)),
+            ..self
+        }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &String> {
+        [&self.client, &self.account].into_iter().chain(&self.user)
     }
 
     /// Whether a login may be tried. Counts it as refused; [`LoginCounters::succeeded`] takes that back.
@@ -68,10 +88,14 @@ impl LoginCounters {
             .collect();
         let client = (CLIENT, &self.client, limits.client_logins);
         let account = (ACCOUNT, &self.account, limits.account_logins);
-        for (limit, key, rate) in [Some(client), (!known).then_some(account)]
-            .into_iter()
-            .flatten()
-        {
+        let rates = match &self.user {
+            None => [Some(client), (!known).then_some(account)],
+            Some(user) => [
+                None,
+                (!known).then_some((USER, user, limits.account_logins)),
+            ],
+        };
+        for (limit, key, rate) in rates.into_iter().flatten() {
             let hits = counted(tx, key, rate.window, now).await?;
             refusals.extend(Refusal::over(limit, rate, &hits, now));
         }
@@ -79,7 +103,7 @@ impl LoginCounters {
             note_refusal(tx, actor, None, refusal.limit, now).await?;
             return Ok(Passage::Refused(refusal));
         }
-        for key in [&self.pair, &self.client, &self.account] {
+        for key in std::iter::once(&self.pair).chain(self.keys()) {
             tx.hit(key, now).await?;
         }
         Ok(Passage::Granted)
@@ -92,7 +116,7 @@ impl LoginCounters {
         counted_at: Timestamp,
     ) -> Result<(), StoreError> {
         tx.forget_hits(&self.pair, None).await?;
-        for key in [&self.client, &self.account] {
+        for key in self.keys() {
             tx.forget_hits(key, Some(counted_at)).await?;
         }
         Ok(())

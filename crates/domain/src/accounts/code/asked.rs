@@ -131,12 +131,14 @@ impl Asking {
         Ok(Requested::Queued)
     }
 
-    /// Leaves what a request leaves, for an address where no code is due (OWASP ASVS 5.0 6.3.8).
+    /// Leaves what a request leaves, for an address where no code is due (OWASP ASVS 5.0 6.3.8). `beside`: whether
+    /// others have codes of that purpose there.
     pub(in crate::accounts) async fn decoy(
         &self,
         tx: &mut dyn Tx,
         email: &EmailAddress,
         purpose: Purpose,
+        beside: bool,
     ) -> Result<(ChallengeId, Requested), StoreError> {
         let code = CodeFor {
             owner: Owner::NoAccount(email.key().clone()),
@@ -145,6 +147,7 @@ impl Asking {
             email: email.key(),
             target: None,
             until: None,
+            beside,
         };
         let challenge = self.challenge(tx, &code, false).await?;
         let to = (email.mailbox().to_owned(), email.key());
@@ -204,7 +207,7 @@ impl RequestCode {
             (Whose::User(user), _) => user.clone(),
             (Whose::Address(_), Some(user)) => user,
             (Whose::Address(email), None) => {
-                return self.asking.decoy(tx, email, self.purpose).await;
+                return self.asking.decoy(tx, email, self.purpose, false).await;
             }
         };
         let code = CodeFor {
@@ -214,6 +217,7 @@ impl RequestCode {
             email: &user.email_key,
             target: None,
             until: None,
+            beside: false,
         };
         let challenge = self.asking.challenge(tx, &code, false).await?;
         let to = (user.mailbox(), &user.email_key);
