@@ -1,8 +1,8 @@
 //! How many requests of one user are answered at once: the others wait their turn, in their order.
 //!
 //! Counted in the memory of this process, because it protects this process. A request is in flight from when its token
-//! is known to be good until its answer is made and everything that the database does for it has ended, also if its
-//! client has hung up meanwhile.
+//! is known to be good until its answer is made, a long one sent, and everything that the database does for it has
+//! ended, also if its client has hung up meanwhile.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

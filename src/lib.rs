@@ -43,6 +43,7 @@ mod long;
 pub mod meters;
 pub mod notes;
 pub mod openapi;
+mod pace;
 pub mod request;
 pub mod route;
 pub mod sent;
@@ -50,6 +51,7 @@ pub mod server;
 pub mod state;
 pub mod subscription;
 pub mod unreadable;
+mod unsent;
 pub mod webhooks;
 pub mod writes;
 

@@ -20,6 +20,7 @@ use ulid::Ulid;
 
 use crate::AppState;
 use crate::client_address::client_address;
+use crate::unsent::Holder;
 use crate::{framing, headers};
 
 /// Names a request in the answer and in the records.
@@ -34,6 +35,8 @@ pub struct Origin {
     /// For whom the database does what the request asks for. Its deadline is when a write must have begun, counted from
     /// the end of the body, so that it is over by the request's own: a 503 promises that nothing was changed.
     pub ticket: Ticket,
+    /// Who holds its answer until all of it is sent.
+    pub(crate) holder: Holder,
 }
 
 /// A request's ticket alone, for handlers that only read.
@@ -77,7 +80,9 @@ pub fn identify(
             client,
             user_agent: user_agent(&head.headers),
         },
+        holder: Holder::default(),
     };
+    let holder = origin.holder.clone();
     let id = origin.actor.request_id.clone();
     let method = head.method.clone();
     let route = head.extensions.get::<MatchedPath>().cloned();
@@ -110,7 +115,7 @@ pub fn identify(
             request.id = id,
             "answered"
         );
-        response
+        state.unsent.keep(response, &holder)
     })
 }
 

@@ -23,18 +23,15 @@ use runtime::supervisor::Pulse;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
-use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use crate::addresses::Addresses;
 use crate::linger::{Lingering, Unread};
+use crate::pace::Paced;
 use crate::unreadable::Answering;
 
 /// The most bytes that a request's line and headers may have together.
 const HEAD_LIMIT: usize = 64 * 1024;
-
-/// A client that takes nothing of its answer for so long is let go.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause after a failed accept, when file descriptors have run out for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -123,10 +120,8 @@ async fn converse(
     router: Router,
     watcher: Watcher,
 ) {
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let unread = Unread::default();
-    let stream = Lingering::new(Box::pin(stream), unread.clone());
+    let stream = Lingering::new(Paced::new(stream), unread.clone());
     let stream = Answering::new(stream, unread.clone());
     let connection = http.serve_connection(TokioIo::new(stream), service(router, peer, unread));
     if let Err(error) = watcher.watch(connection).await {

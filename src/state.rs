@@ -32,6 +32,7 @@ use crate::in_flight::InFlight;
 use crate::meters::Meters;
 use crate::request::Origin;
 use crate::route::Switches;
+use crate::unsent::Unsent;
 use crate::writes::Writes;
 
 /// The state of the API. Each request takes it several times over, so that it is shared as one.
@@ -74,6 +75,8 @@ pub struct Parts {
     pub http: Arc<Http>,
     /// How much of their bodies is held in memory.
     pub(crate) bodies: Budgets,
+    /// How much of long answers is.
+    pub(crate) unsent: Unsent,
     /// What holds for payment services.
     pub payments: Arc<Payments>,
     /// What is measured of requests.
@@ -128,6 +131,7 @@ impl AppState {
             bearers: Bearers::default(),
             http: Arc::new(settings.http.clone()),
             bodies: Budgets::new(settings.http.body_limit_bytes),
+            unsent: Unsent::default(),
             payments: Arc::new(settings.payments.clone()),
             meters: Meters::new(settings),
         })))

@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 
-use crate::support::{Answer, Client, Person, Raw, Rows, TestApp, until};
+use crate::support::{Answer, Client, Person, Raw, Rows, TestApp, deletion, until, uuid};
 
 /// Two requests of a user at once; nothing that waits for the database's lock gives up within a test.
 async fn app() -> TestApp {
@@ -162,5 +162,41 @@ async fn fifty_requests_of_one_token_at_once_are_all_answered_without_limits() {
 
     let statuses: Vec<u16> = answers.collect().await;
     assert_eq!(statuses, [200; 50]);
+    app.finish().await;
+}
+
+/// An answer of 4 MiB, of which the client takes the beginning.
+#[tokio::test]
+async fn a_long_answer_that_is_not_read_counts_until_its_client_is_gone() {
+    let app = TestApp::with()
+        .limit("requests_in_flight_per_user", 1)
+        .set("SMART_NOTES__DATABASE__BUSY_TIMEOUT_MS", "200")
+        .set("SMART_NOTES__HTTP__REQUEST_TIMEOUT_SECONDS", "1")
+        .start()
+        .await;
+    let alice = Person::new("alice");
+    app.verified(&alice).await;
+    let token = app.client.token(&alice).await;
+    let member = app.client.bearing(&token);
+    let long = json!({"id": uuid(1), "title": "long", "content": "\u{1}".repeat(100_000)});
+    member.note(&long).await;
+    let edits = json!({"edits": vec![deletion(&uuid(1), Some(0)); 10]}).to_string();
+    let mut unread = Raw::connect_to_read_little(app.client.address()).await;
+
+    unread
+        .write(format!(
+            "POST /api/notes/batch/ HTTP/1.1\r\nHost: x\r\nAuthorization: Token {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{edits}",
+            edits.len()
+        ))
+        .await;
+    let begun = unread.until("\r\n\r\n").await;
+    let meanwhile = member.get("/api/auth/me/").await;
+    drop(unread);
+    let after = member.get("/api/auth/me/").await;
+
+    assert!(begun.starts_with("HTTP/1.1 200 "), "{begun}");
+    assert_eq!(meanwhile.status, 503, "{}", meanwhile.shown());
+    assert_eq!(after.status, 200, "{}", after.shown());
     app.finish().await;
 }

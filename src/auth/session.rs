@@ -3,6 +3,7 @@
 //! A protected handler takes [`Authenticated`] first, so that 401 comes before everything that is wrong
 //! with the body; public handlers don't look at the header at all, so a stale token blocks nobody.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,19 +43,21 @@ impl FromRequestParts<AppState> for Authenticated {
         if let Some(origin) = parts.extensions.get_mut::<Origin>() {
             let Ticket { deadline, .. } = origin.ticket;
             let slot = state.in_flight.enter(found.0.user.id, deadline).await?;
-            origin.ticket = of_user(found.0.user.id, slot, deadline);
+            is_in_flight(origin, found.0.user.id, slot);
         }
         Ok(found)
     }
 }
 
-/// What the database does for a user's request, which is in flight until that is done.
-fn of_user(user: UserId, slot: Slot, deadline: Instant) -> Ticket {
-    Ticket {
+/// A user's request, which is in flight until the database has done its work and a long answer is sent.
+fn is_in_flight(origin: &mut Origin, user: UserId, slot: Slot) {
+    let slot: Arc<dyn Any + Send + Sync> = Arc::new(slot);
+    let _ = origin.holder.set((user, Arc::clone(&slot)));
+    origin.ticket = Ticket {
         caller: Caller::User(user),
-        deadline,
-        slot: Some(Arc::new(slot)),
-    }
+        deadline: origin.ticket.deadline,
+        slot: Some(slot),
+    };
 }
 
 impl Authenticated {
@@ -163,7 +166,7 @@ impl FromRequestParts<AppState> for Presented {
             } else {
                 state.in_flight.enter(user, deadline).await?
             };
-            origin.ticket = of_user(user, slot, deadline);
+            is_in_flight(origin, user, slot);
         }
         Ok(Self(token))
     }

@@ -66,7 +66,7 @@ impl From<Change> for ChangeEntry {
 /// Follow the changes
 ///
 /// Every change of the user's notes since the cursor, in the order in which they were made; a note that was changed
-/// several times stands under its last change. A part with long notes ends early, after 512 KiB of text: go by `has_more`.
+/// several times stands under its last change. A part with long notes ends early, after 512 KiB of text as JSON writes it: go by `has_more`.
 /// Without a cursor, from the beginning. What was deleted is told for 90
 /// days, unless the server says otherwise; an older cursor is refused with 410, and the client starts over.
 #[utoipa::path(

@@ -52,7 +52,7 @@ pub(super) struct NoteList {
 /// List notes
 ///
 /// The user's notes, those changed last first. `next` and `previous` lead to the other pages; notes that come or go
-/// meanwhile make none appear twice or get lost. A page of long notes ends early, after 512 KiB of text: `next` tells whether
+/// meanwhile make none appear twice or get lost. A page of long notes ends early, after 512 KiB of text as JSON writes it: `next` tells whether
 /// there are more, not the number of notes. `search` finds notes that have, for each of its words, one that begins
 /// with it, in the title or the content, whatever the case and the accents; those that fit best come first, each with a
 /// `snippet`.

@@ -101,6 +101,7 @@ on_sqlite! {
         every_write_is_the_next_change_and_an_undone_one_is_none,
         a_note_made_again_counts_its_versions_on_for_its_owner_alone,
         a_part_of_the_feed_ends_at_its_bytes_and_the_next_goes_on_from_there,
+        a_part_of_the_feed_counts_bytes_as_json_writes_them,
         the_version_of_a_live_note_is_told_without_the_note,
         the_notes_of_a_deleted_user_are_gone_without_a_trace;
     listing:

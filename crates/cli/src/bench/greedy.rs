@@ -4,6 +4,7 @@
 //! The limits are in force, and everybody shares one network address. The other user asks for its profile, one request
 //! after the other.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -12,7 +13,7 @@ use hyper::body::Bytes;
 use runtime::descriptors;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
@@ -37,6 +38,9 @@ const NOTES: usize = 20;
 /// Connections that send bodies without a token.
 const CROWD: usize = 2_000;
 
+/// Connections that do not read their answers.
+const UNREAD: usize = 256;
+
 /// How long an attacker waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -57,6 +61,8 @@ enum Then {
     Read,
     /// It stays as it is.
     Stay,
+    /// It reads a little of the answer now and then, so that it is not taken for dead.
+    Sip,
 }
 
 /// Measures and prints.
@@ -96,7 +102,7 @@ async fn fill(client: &Client, token: &str) -> anyhow::Result<String> {
     Ok(id)
 }
 
-fn attacks(token: &str, note: &str) -> [Attack; 9] {
+fn attacks(token: &str, note: &str) -> [Attack; 11] {
     let stale = json!({"op": "delete", "id": note, "base_version": 0});
     let batch = json!({"edits": vec![stale; 100]}).to_string();
     let nested = format!(r#"{{"title":{}"#, "[".repeat(2 * 1024 * 1024 - 64));
@@ -123,6 +129,18 @@ fn attacks(token: &str, note: &str) -> [Attack; 9] {
             8,
             post("/api/notes/batch/", token, &batch),
         ),
+        Attack {
+            name: "answers not read, batches",
+            connections: UNREAD,
+            request: post("/api/notes/batch/", token, &batch),
+            then: Then::Sip,
+        },
+        Attack {
+            name: "answers not read, lists",
+            connections: UNREAD,
+            request: list.clone(),
+            then: Then::Sip,
+        },
         read("exports, 8 at once", 8, get("/api/auth/export/", token)),
         read(
             "searches, 32 at once",
@@ -179,7 +197,11 @@ async fn measure(attack: &Attack, api: &Api, other: &str, time: Duration) -> any
             while Instant::now() < end {
                 let next = tokio::time::Instant::now();
                 // What the server does not take is what it is attacked for.
-                let attempt = timeout(PATIENCE, once(address, &request, then, end)).await;
+                let patience = match then {
+                    Then::Sip => end.saturating_duration_since(Instant::now()),
+                    _ => PATIENCE,
+                };
+                let attempt = timeout(patience, once(address, &request, then, end)).await;
                 sent += u64::from(matches!(attempt, Ok(Ok(()))));
                 if let Then::HangUp(pause) = then {
                     sleep_until(next + pause).await;
@@ -201,12 +223,12 @@ async fn measure(attack: &Attack, api: &Api, other: &str, time: Duration) -> any
 }
 
 async fn once(
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     request: &[u8],
     then: Then,
     end: Instant,
 ) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect(address).await?;
+    let mut stream = connect(address, then).await?;
     match then {
         Then::HangUp(_) => {
             stream.write_all(request).await?;
@@ -224,6 +246,25 @@ async fn once(
             let _ = timeout(left, stream.read(&mut [0; 64])).await;
             sent?;
         }
+        Then::Sip => {
+            stream.write_all(request).await?;
+            let mut sip = [0; 2048];
+            while Instant::now() < end && stream.read(&mut sip).await? > 0 {
+                sleep(Duration::from_secs(3)).await;
+            }
+        }
     }
     Ok(())
+}
+
+/// A connection, with little room where an answer is to stay with the server.
+async fn connect(address: SocketAddr, then: Then) -> std::io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    if matches!(then, Then::Sip) {
+        socket.set_recv_buffer_size(4096)?;
+    }
+    socket.connect(address).await
 }

@@ -1,12 +1,25 @@
 //! Lists of notes: filters, orders, and places to go on from.
 
 use super::words::title_key;
-use super::{Note, NoteId};
+use super::{Draft, Note, NoteId};
 use crate::id::UserId;
 
-/// Bytes of stored texts after which a page of a list or of the feed ends, as if fewer entries had been asked for. What
-/// one request makes the database, this process and the client hold is bounded by it, however long the notes are.
+/// Bytes of texts, as JSON writes them, after which a page of a list or of the feed ends, as if fewer entries had been
+/// asked for. What one request makes the database, this process and the client hold is bounded by it, however long the
+/// notes are.
 pub const PAGE_BYTES: u32 = 512 * 1024;
+
+/// How many notes have room where none follows once there are so many bytes of their texts, as JSON writes them.
+pub fn with_room<'a>(drafts: impl Iterator<Item = &'a Draft>, bytes: u32) -> usize {
+    let mut left = bytes as usize;
+    drafts
+        .take_while(|draft| {
+            let has_room = left > 0;
+            left = left.saturating_sub(draft.json_bytes());
+            has_room
+        })
+        .count()
+}
 
 /// What a list is ordered by; the identifier decides between equals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +95,8 @@ pub struct NoteQuery {
     pub place: Option<Place>,
     /// How many at most.
     pub limit: u32,
-    /// No note follows on the page once its notes have so many bytes of title, content and tags together; the first one
-    /// stands on it however long it is.
+    /// No note follows on the page once its notes have so many bytes of title, content and tags together, as JSON writes
+    /// them; the first one stands on it however long it is.
     pub bytes: u32,
 }
 

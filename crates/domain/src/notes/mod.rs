@@ -103,6 +103,24 @@ impl Draft {
     pub fn is_blank(&self) -> bool {
         self.title.trim().is_empty() && self.content.trim().is_empty()
     }
+
+    /// The bytes of its texts in JSON (RFC 8259, section 7).
+    #[must_use]
+    pub fn json_bytes(&self) -> usize {
+        let texts = [&self.title, &self.content].into_iter().chain(&self.tags);
+        texts
+            .map(|text| text.bytes().map(in_json).sum::<usize>())
+            .sum()
+    }
+}
+
+/// How many bytes a byte of a text takes in JSON.
+fn in_json(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 2,
+        0..0x20 => 6,
+        _ => 1,
+    }
 }
 
 /// A note.

@@ -4,8 +4,9 @@
 //! seen a number has seen all below it.
 
 use domain::id::UserId;
+use domain::notes::Draft;
 use domain::notes::changes::{Change, ChangePage};
-use domain::notes::list::PAGE_BYTES;
+use domain::notes::list::{self, PAGE_BYTES};
 use domain::store::StoreError;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -67,22 +68,40 @@ pub(super) async fn page(
     let (mut found, all): (Vec<ChangeRow>, usize) =
         serde_json::from_str(&row.changes).map_err(unreadable)?;
     found.truncate(limit as usize);
-    let more = found.len() < all;
-    let upto = found.last().map_or(after, |ChangeRow(number, ..)| *number);
-    let changes = found.into_iter().map(|ChangeRow(_, id, version, note)| {
-        Ok(match note {
-            Some(note) => Change::Written(Box::new(note.read()?)),
-            None => Change::Deleted {
-                id: id.parse().map_err(unreadable)?,
-                version,
-            },
-        })
-    });
+    let numbers: Vec<_> = found.iter().map(|ChangeRow(number, ..)| *number).collect();
+    let mut changes = found
+        .into_iter()
+        .map(read)
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    changes.truncate(with_room(&changes));
+    let more = changes.len() < all;
+    let last = changes.len().checked_sub(1);
+    let upto = last.map_or(after, |last| numbers[last]);
     Ok(ChangePage {
-        changes: changes.collect::<Result<_, StoreError>>()?,
+        changes,
         upto,
         more,
         newest: row.last_change,
         forgotten: row.forgotten_change,
     })
+}
+
+fn read(ChangeRow(_, id, version, note): ChangeRow) -> Result<Change, StoreError> {
+    Ok(match note {
+        Some(note) => Change::Written(Box::new(note.read()?)),
+        None => Change::Deleted {
+            id: id.parse().map_err(unreadable)?,
+            version,
+        },
+    })
+}
+
+/// How many changes have room on a page.
+fn with_room(changes: &[Change]) -> usize {
+    let none = Draft::default();
+    let drafts = changes.iter().map(|change| match change {
+        Change::Written(note) => &note.draft,
+        Change::Deleted { .. } => &none,
+    });
+    list::with_room(drafts, PAGE_BYTES)
 }

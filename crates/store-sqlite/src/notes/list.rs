@@ -4,7 +4,7 @@
 //! share would make each search pay for everybody's notes, and a search through thousands of one's own takes
 //! milliseconds.
 
-use domain::notes::list::{Key, Listed, NotePage, NoteQuery, Place};
+use domain::notes::list::{Key, Listed, NotePage, NoteQuery, Place, with_room};
 use domain::store::StoreError;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -191,6 +191,8 @@ pub(super) async fn page(
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
     notes.truncate(query.limit as usize);
+    let drafts = notes.iter().map(|listed| &listed.note.draft);
+    notes.truncate(with_room(drafts, query.bytes));
     let more = notes.len() < candidates;
     if backwards {
         notes.reverse();

@@ -396,6 +396,21 @@ pub async fn a_part_of_the_feed_ends_at_its_bytes_and_the_next_goes_on_from_ther
     assert_eq!(found, [&live[..], &deleted].concat());
 }
 
+pub async fn a_part_of_the_feed_counts_bytes_as_json_writes_them(store: Store) {
+    let ada = user(&store, "ada").await;
+    // Six bytes each in JSON: two such notes are more than a page.
+    let half = "\u{1}".repeat(PAGE_BYTES as usize / 12);
+    for n in 0..3 {
+        insert(&store, &new(ada, n, draft("t", &half))).await;
+    }
+
+    let (first, upto, more) = changes(&store, ada, 0, 100).await;
+    let (second, _, more_yet) = changes(&store, ada, upto, 100).await;
+
+    assert_eq!((first.len(), more), (2, true));
+    assert_eq!((second.len(), more_yet), (1, false));
+}
+
 pub async fn the_version_of_a_live_note_is_told_without_the_note(store: Store) {
     let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
     for n in [1, 2] {

@@ -1,0 +1,133 @@
+//! How fast a client must take its answers: one that takes none, or a few bytes now and then, is let go.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// The time for which a client's pace is looked at.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// The bytes that it must take in that time: less than 2 KiB a second are slower than any network in use.
+const LEAST: usize = 16 * 1024;
+
+/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when the client takes too little of them. It is looked at
+/// only while something waits to be taken.
+pub struct Paced<S> {
+    stream: S,
+    window: Duration,
+    /// The window that has begun, since something had to wait. In a box, since little ever waits.
+    until: Option<Pin<Box<Sleep>>>,
+    /// The bytes that were taken in it.
+    taken: usize,
+}
+
+impl<S> Paced<S> {
+    /// Over this stream.
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            window: WINDOW,
+            until: None,
+            taken: 0,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, buf) {
+            match &written {
+                Ok(taken) if *taken < buf.len() => self.taken += taken,
+                _ => self.until = None,
+            }
+            return Poll::Ready(written);
+        }
+        if self.until.is_none() {
+            self.taken = 0;
+        }
+        let window = self.window;
+        loop {
+            let until = self.until.get_or_insert_with(|| Box::pin(sleep(window)));
+            if until.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if self.taken < LEAST {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            (self.until, self.taken) = (None, 0);
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    fn paced(window: Duration) -> (Paced<DuplexStream>, DuplexStream) {
+        let (ours, theirs) = duplex(1024);
+        let mut paced = Paced::new(ours);
+        paced.window = window;
+        (paced, theirs)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_let_go() {
+        let (mut ours, _theirs) = paced(Duration::ZERO);
+
+        let written = ours.write_all(&[0; MIB]).await;
+
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_a_little_now_and_then_is_let_go() {
+        let (mut ours, mut theirs) = paced(Duration::from_millis(1));
+        let client = tokio::spawn(async move { while theirs.read_u8().await.is_ok() {} });
+
+        let written = ours.write_all(&[0; MIB]).await;
+
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        client.abort();
+    }
+
+    #[tokio::test]
+    async fn once_all_is_taken_nothing_is_looked_at() {
+        let (mut ours, mut theirs) = paced(WINDOW);
+        let client = tokio::spawn(async move { theirs.read_exact(&mut [0; 4096]).await });
+
+        ours.write_all(&[0; 4096]).await.unwrap();
+
+        assert!(ours.until.is_none());
+        client.await.unwrap().unwrap();
+    }
+}
