@@ -13,7 +13,7 @@ use domain::accounts::register::RegisterPolicy;
 use domain::clock::Clock;
 use domain::email::EmailAddress;
 use domain::limits::{Limits, Rate, RecordRefusal, Refusal};
-use domain::otp::KeyRing;
+use domain::otp::{KeyRing, TypedCode};
 use domain::password::{LengthRule, Password, PasswordHash};
 use domain::plans::NoteLimits;
 use domain::store::Store;
@@ -237,9 +237,9 @@ impl AppState {
 
     /// A code that a request brings, with what it is checked with.
     #[must_use]
-    pub fn presented(&self, code: String, origin: &Origin) -> Presented {
+    pub fn presented(&self, code: &str, origin: &Origin) -> Presented {
         Presented {
-            code,
+            code: TypedCode::new(code),
             keys: Arc::clone(&self.keys),
             policy: self.rules.register.codes,
             limits: self.rules.limits,

@@ -173,7 +173,7 @@ async fn confirm_email_change(
     let Some(code) = form.otp("otp") else {
         return Err(form.into_error());
     };
-    let presented = state.presented(code, &origin);
+    let presented = state.presented(&code, &origin);
     let now = presented.now;
     let confirm = ConfirmEmailChange {
         user: session.user,

@@ -83,7 +83,7 @@ async fn confirm(
         });
     }
     let user = session.user.id;
-    let presented = state.presented(form.code("otp").unwrap_or_default(), &origin);
+    let presented = state.presented(&form.code("otp").unwrap_or_default(), &origin);
     let now = presented.now;
     let deletion = DeleteAccount {
         user: session.user,

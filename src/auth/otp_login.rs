@@ -72,7 +72,7 @@ async fn confirm(
     let (Some(email), Some(code)) = (email, code) else {
         return Err(form.into_error());
     };
-    let presented = state.presented(code, &origin);
+    let presented = state.presented(&code, &origin);
     let now = presented.now;
     let login = LoginByCode::new(email, presented, state.rules.session);
     match state.store.write_by(&origin.ticket, login).await? {

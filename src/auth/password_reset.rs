@@ -100,7 +100,7 @@ async fn confirm(
     let (Some(email), Some(code)) = (form.email("email"), form.code("otp")) else {
         return Err(codes::WRONG);
     };
-    let mut presented = state.presented(code, &origin);
+    let mut presented = state.presented(&code, &origin);
     codes::refuse_early(&state, &origin, &presented).await?;
     let hash = state.hashed(password.clone(), &origin).await?;
     let now = state.clock.now();

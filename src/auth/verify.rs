@@ -44,7 +44,7 @@ async fn verify(
     let (Some(email), Some(code)) = (email, code) else {
         return Err(form.into_error());
     };
-    let presented = state.presented(code, &origin);
+    let presented = state.presented(&code, &origin);
     let now = presented.now;
     let attempt = VerifyCode {
         email,

@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-pub use self::spelling::cleaned;
+pub use self::spelling::{TypedCode, cleaned};
 use crate::email::EmailKey;
 
 /// The number of digits of a code.
@@ -195,18 +195,9 @@ impl Code {
         &self.0
     }
 
-    /// Whether a text is this code: in any spelling ([`cleaned`]), in capitals or not, and with the letters that
-    /// Crockford's base 32 reads as 0 and 1. Takes the same time for every wrong code.
+    /// Whether this is what was typed. Takes the same time for every wrong code.
     #[must_use]
-    pub fn matches(&self, typed: &str) -> bool {
-        let typed: String = cleaned(typed)
-            .chars()
-            .map(|c| match c.to_ascii_uppercase() {
-                'O' => '0',
-                'I' | 'L' => '1',
-                upper => upper,
-            })
-            .collect();
+    pub fn matches(&self, typed: &TypedCode) -> bool {
         self.0.as_bytes().ct_eq(typed.as_bytes()).into()
     }
 }

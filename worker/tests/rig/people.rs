@@ -13,7 +13,7 @@ use domain::audit::Actor;
 use domain::client::ClientKey;
 use domain::email::EmailAddress;
 use domain::id::MailId;
-use domain::otp::KeyRing;
+use domain::otp::{KeyRing, TypedCode};
 use domain::password::PasswordHash;
 use domain::queue::MailFilter;
 use domain::token::{ChallengeHandle, SecretHash};
@@ -101,7 +101,7 @@ impl Rig {
             email: EmailAddress::parse(email).unwrap(),
             handle: handle.map(|handle| SecretHash::of(handle.expose())),
             presented: Presented {
-                code: code.to_owned(),
+                code: TypedCode::new(code),
                 keys: keys(),
                 policy: CODES,
                 limits: None,

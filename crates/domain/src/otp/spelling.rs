@@ -1,8 +1,12 @@
 //! Codes as people type and paste them. Called before a code is compared, and before any rule of its length.
 
+use std::fmt;
+
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 use unicode_normalization::UnicodeNormalization;
+
+use super::LONG_LENGTH;
 
 /// A code without what keyboards and mail programs add to it: spaces of every kind, dashes, and invisible marks such as
 /// those of writing direction; with every decimal digit as an ASCII one, whatever its script or width.
@@ -17,11 +21,44 @@ use unicode_normalization::UnicodeNormalization;
 /// ```
 #[must_use]
 pub fn cleaned(typed: &str) -> String {
+    kept(typed).collect()
+}
+
+/// The characters that [`cleaned`] keeps.
+fn kept(typed: &str) -> impl Iterator<Item = char> {
     typed
         .nfkc()
         .filter(|c| !is_filler(*c))
         .map(|c| ascii_digit(c).unwrap_or(c))
-        .collect()
+}
+
+/// A code as somebody typed it, read once, before anything is compared with it: in any spelling ([`cleaned`]), in capitals
+/// or not, and with the letters that Crockford's base 32 reads as 0 and 1. Of a text that is longer than any code only
+/// so much is kept that it is none.
+#[derive(Clone)]
+pub struct TypedCode(String);
+
+impl TypedCode {
+    /// Reads a text.
+    #[must_use]
+    pub fn new(typed: &str) -> Self {
+        let read = kept(typed).map(|c| match c.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            upper => upper,
+        });
+        Self(read.take(LONG_LENGTH + 1).collect())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for TypedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TypedCode(…)")
+    }
 }
 
 fn category(c: char) -> GeneralCategory {
@@ -101,6 +138,17 @@ mod tests {
             };
             assert_eq!(read, digit.to_string());
         }
+    }
+
+    /// What is compared costs no more for a long text than for a code: comparing is done while others wait.
+    #[test]
+    fn a_long_text_is_cut_to_what_is_no_code() {
+        for long in ["1", "\u{fdfa}", "1 ", "\u{301}"] {
+            let typed = TypedCode::new(&long.repeat(100_000));
+
+            assert_eq!(typed.0.chars().count(), LONG_LENGTH + 1, "{long:?}");
+        }
+        assert_eq!(TypedCode::new(&" -".repeat(100_000)).0, "");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use domain::accounts::{Attempt, Challenge, CodePolicy, Owner};
 use domain::audit::Actor;
 use domain::client::ClientKey;
 use domain::email::EmailAddress;
-use domain::otp::{KeyRing, Purpose};
+use domain::otp::{KeyRing, Purpose, TypedCode};
 use domain::password::PasswordHash;
 use domain::store::Store;
 use domain::token::{ChallengeHandle, SecretHash};
@@ -100,7 +100,7 @@ impl Person {
     /// A code, as this person types it.
     pub fn presented(&self, code: &str, now: Timestamp) -> Presented {
         Presented {
-            code: code.to_owned(),
+            code: TypedCode::new(code),
             keys: keys(),
             policy: CODES,
             limits: None,

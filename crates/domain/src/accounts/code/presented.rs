@@ -8,7 +8,7 @@ use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailKey;
 use crate::id::UserId;
 use crate::limits::{self, Limits, Passage, Refusal};
-use crate::otp::{CodeForm, CodeSeed, KeyRing, Purpose};
+use crate::otp::{CodeForm, CodeSeed, KeyRing, Purpose, TypedCode};
 use crate::store::{StoreError, Tx, View};
 use crate::token::SecretHash;
 
@@ -16,7 +16,7 @@ use crate::token::SecretHash;
 #[derive(Debug)]
 pub struct Presented {
     /// What was typed.
-    pub code: String,
+    pub code: TypedCode,
     /// The keys that codes are derived with.
     pub keys: std::sync::Arc<KeyRing>,
     /// How codes live and die.
@@ -100,7 +100,9 @@ impl Presented {
             ..challenge.seed.clone()
         };
         let code = self.keys.code(&seed);
-        !challenge.decoy && code.is_some_and(|code| code.matches(&self.code))
+        // A decoy is compared as every challenge is, so that the time tells nothing (OWASP ASVS 5.0 6.3.8).
+        let same = code.is_some_and(|code| code.matches(&self.code));
+        same && !challenge.decoy
     }
 
     /// A challenge whose key this process lacks is no challenge here: nothing is counted against it.
