@@ -113,6 +113,40 @@ async fn a_right_code_between_them_begins_the_row_anew() {
     app.finish().await;
 }
 
+/// NIST SP 800-63B-4 §3.2.2 for guesses with a challenge, whose tries are counted apart: fewer a day than a day's limit.
+#[tokio::test]
+async fn after_a_hundred_wrong_guesses_with_a_challenge_in_a_row_only_the_long_code_counts() {
+    let app = TestApp::with()
+        .set(
+            "SMART_NOTES__ACCOUNTS__REGISTRATION_LAPSE_SECONDS",
+            "2592000",
+        )
+        .set("SMART_NOTES__OTP__MAX_TRIES", "10")
+        .start()
+        .await;
+    let ada = Person::new("ada");
+    let challenge = app.client.registered(&ada).await;
+    let held = async |code: &str| app.client.verify_with(&ada, code, &challenge).await.status;
+    let renewed = async || {
+        app.advance(DAY / 2).await;
+        app.client.resend_with(&ada.email, &challenge).await;
+        app.newest_code(&ada.email).await
+    };
+    for _ in 0..10 {
+        let code = renewed().await;
+        for _ in 0..10 {
+            assert_eq!(held(&wrong(&code)).await, 400);
+        }
+    }
+
+    let digits = renewed().await;
+    assert_eq!(held(&digits).await, 400);
+    let long = app.newest_long_code(&ada.email).await.unwrap();
+    assert_eq!(held(&long).await, 200);
+    assert_eq!(rows_of_guesses(&app).await, 0);
+    app.finish().await;
+}
+
 /// Each address and each purpose has a row of its own.
 #[tokio::test]
 async fn guesses_at_one_address_and_purpose_lengthen_no_other_code() {
@@ -176,7 +210,7 @@ async fn a_right_code_of_each_purpose_ends_its_row() {
             }
         };
         assert_eq!(presented(wrong(&code)).await, 400);
-        assert_eq!(rows_of_guesses(&app).await, 1);
+        assert_eq!(rows_of_guesses(&app).await, 1 + i64::from(hold));
         assert_eq!(presented(code).await, 200);
         assert_eq!(rows_of_guesses(&app).await, 0);
     }

@@ -80,7 +80,7 @@ const A_DAY: Duration = Duration::from_hours(24);
 /// is in every mail by then.
 const HELD_GUESSES_A_DAY: usize = 100;
 
-/// And after so many in a row, however slowly they came (NIST SP 800-63B-4 §3.2.2).
+/// And after so many in a row of either kind, however slowly they came (NIST SP 800-63B-4 §3.2.2).
 const GUESSES_IN_A_ROW: u32 = 100;
 
 fn guesses(email: &EmailKey, purpose: Purpose) -> String {
@@ -104,9 +104,12 @@ pub(crate) async fn guessed_at(
     purpose: Purpose,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let key = guesses(email, purpose);
-    tx.lengthen_run(&key, now).await?;
-    tx.hit(&key, now).await
+    wrong(tx, &guesses(email, purpose), now).await
+}
+
+async fn wrong(tx: &mut dyn Tx, key: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.lengthen_run(key, now).await?;
+    tx.hit(key, now).await
 }
 
 /// A code of that address and purpose was right, or all of the address is forgotten: wrong guesses are no longer
@@ -116,17 +119,18 @@ pub(crate) async fn guessed_right(
     email: &EmailKey,
     purpose: Purpose,
 ) -> Result<(), StoreError> {
-    tx.end_run(&guesses(email, purpose)).await
+    tx.end_run(&guesses(email, purpose)).await?;
+    tx.end_run(&held_guesses(email, purpose)).await
 }
 
-/// The same by the holder of a challenge.
+/// A code of that address and purpose was guessed wrong by the holder of a challenge: it counts among all as well.
 pub(crate) async fn held_guess(
     tx: &mut dyn Tx,
     email: &EmailKey,
     purpose: Purpose,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.hit(&held_guesses(email, purpose), now).await?;
+    wrong(tx, &held_guesses(email, purpose), now).await?;
     guessed_at(tx, email, purpose, now).await
 }
 
@@ -137,10 +141,7 @@ pub(crate) async fn held_form(
     purpose: Purpose,
     now: Timestamp,
 ) -> Result<CodeForm, StoreError> {
-    let today = tx
-        .hits(&held_guesses(email, purpose), now - A_DAY, now)
-        .await?;
-    Ok(form_after(today.len() >= HELD_GUESSES_A_DAY))
+    form_after(tx, &held_guesses(email, purpose), HELD_GUESSES_A_DAY, now).await
 }
 
 /// The form that codes of that address and purpose must have now where no challenge comes with them.
@@ -150,16 +151,21 @@ pub(crate) async fn code_form(
     purpose: Purpose,
     now: Timestamp,
 ) -> Result<CodeForm, StoreError> {
-    let key = guesses(email, purpose);
-    let today = counted(tx, &key, A_DAY, now).await?;
-    let many = today.len() >= GUESSES_A_DAY || tx.run_length(&key).await? >= GUESSES_IN_A_ROW;
-    Ok(form_after(many))
+    form_after(tx, &guesses(email, purpose), GUESSES_A_DAY, now).await
 }
 
-fn form_after(many: bool) -> CodeForm {
-    if many {
+/// The form after so many wrong guesses in a day, or [`GUESSES_IN_A_ROW`].
+async fn form_after(
+    tx: &mut dyn Tx,
+    key: &str,
+    a_day: usize,
+    now: Timestamp,
+) -> Result<CodeForm, StoreError> {
+    let today = counted(tx, key, A_DAY, now).await?;
+    let many = today.len() >= a_day || tx.run_length(key).await? >= GUESSES_IN_A_ROW;
+    Ok(if many {
         CodeForm::Long
     } else {
         CodeForm::Short
-    }
+    })
 }
