@@ -208,6 +208,30 @@ async fn a_resend_with_an_invented_challenge_buys_no_tries() {
     app.finish().await;
 }
 
+/// Nor do new digits of one attempt buy guesses at those of another, which stay as they are.
+#[tokio::test]
+async fn a_resend_for_one_attempt_buys_no_tries_at_the_digits_of_another() {
+    let app = TestApp::start().await;
+    let (ada, again) = (
+        Person::new("ada"),
+        Person::new("ada").password("another password"),
+    );
+    let (_, code) = app.registered(&ada, 1).await;
+    let (challenge, _) = app.registered(&again, 2).await;
+    for _ in 0..5 {
+        app.client.verify(&ada, &wrong(&code)).await;
+    }
+
+    app.client.resend_with(&again.email, &challenge).await;
+    let renewed = app.code(&again, 3).await;
+
+    assert_ne!(renewed, code);
+    assert_eq!(app.client.verify(&ada, &code).await.status, 400);
+    let held = app.client.verify_with(&again, &renewed, &challenge).await;
+    assert_eq!(held.status, 200);
+    app.finish().await;
+}
+
 /// OWASP ASVS 5.0 6.6.3: the holder of a challenge buys tries by re-sending, too, and no more than a hundred in a day.
 #[tokio::test]
 async fn a_holder_gets_new_tries_with_new_digits_a_hundred_in_a_day() {

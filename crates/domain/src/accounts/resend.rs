@@ -38,6 +38,26 @@ impl ResendCode {
     }
 }
 
+impl ResendCode {
+    /// Whether another attempt of the address has digits that still count.
+    async fn others_are_live(
+        &self,
+        tx: &mut dyn Tx,
+        attempts: &[Attempt],
+        own: &Attempt,
+    ) -> Result<bool, StoreError> {
+        let (purpose, now) = (Purpose::VerifyEmail, self.asking.now());
+        for other in attempts.iter().filter(|other| other.id != own.id) {
+            let owner = Owner::Attempt(other.id);
+            let challenges = tx.challenges_of(&owner, purpose, now).await?;
+            if challenges.iter().any(|challenge| !challenge.superseded) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 #[async_trait]
 impl Write for ResendCode {
     type Out = Requested;
@@ -62,7 +82,7 @@ impl Write for ResendCode {
             email: self.email.key(),
             target: None,
             until: Some(attempt.expires),
-            beside: false,
+            beside: self.others_are_live(tx, &attempts, attempt).await?,
         };
         let held = self.handle.is_some();
         let challenge = self.asking.challenge(tx, &code, held).await?;
