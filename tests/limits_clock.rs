@@ -67,6 +67,24 @@ async fn what_was_begun_in_the_future_lives_no_longer_for_it() {
     app.finish().await;
 }
 
+/// Neither do the rows that a request for an address without an account leaves.
+#[tokio::test]
+async fn what_was_asked_for_nobody_in_the_future_is_removed() {
+    let app = TestApp::start().await;
+    let today = app.clock.now();
+    app.clock.advance(A_YEAR);
+    app.client.request_reset("nobody@example.com").await;
+    app.settled().await;
+    app.clock.set(today);
+
+    app.swept().await;
+
+    let mut rows = app.rows().await;
+    assert_eq!(rows.number("select count(*) from challenges").await, 0);
+    rows.close().await;
+    app.finish().await;
+}
+
 /// The owner of an address hears of registrations with it once an hour, by a clock that is right.
 #[tokio::test]
 async fn a_notice_of_the_future_keeps_none_of_today_back() {

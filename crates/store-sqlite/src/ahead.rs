@@ -51,7 +51,7 @@ async fn removed(connection: &mut SqliteConnection, ahead: i64) -> Result<u64, S
     let challenges = sqlx::query!(
         "delete from challenges where id in
              (select id from challenges
-              where user_id is not null and expires_at > ?1 and created_at > ?1 limit ?2)",
+              where registration_id is null and expires_at > ?1 and created_at > ?1 limit ?2)",
         ahead,
         BATCH
     )

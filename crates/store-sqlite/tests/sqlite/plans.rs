@@ -173,6 +173,28 @@ async fn no_statement_of_the_queue_or_of_who_looks_for_mails_takes_in_more_than_
     assert!(checked > 40, "only {checked} statements were found");
 }
 
+/// Nor does the sweep, where it removes what is dated in the future.
+#[tokio::test]
+async fn what_is_dated_in_the_future_is_found_by_when_it_ends() {
+    let database = Database::new().await;
+    let mut outside = database.outside().await;
+    let removals = statements("ahead.rs")
+        .into_iter()
+        .filter(|statement| statement.starts_with("delete"));
+
+    let mut checked = 0;
+    for removal in removals {
+        let plan = plan(&mut outside, &removal).await;
+
+        let by_time = ["(at>?)", "(expires_at>?)", "(until_at>?)"];
+        let found = |step: &Step| by_time.iter().any(|by| step.what.ends_with(by));
+        assert!(plan.iter().any(found), "{removal}\n{plan:#?}");
+        checked += 1;
+    }
+
+    assert_eq!(checked, 4);
+}
+
 /// The lists that people page through also come in their order, without sorting everything that matches.
 #[tokio::test]
 async fn no_list_sorts_more_than_what_was_asked_for_in_one_moment() {
