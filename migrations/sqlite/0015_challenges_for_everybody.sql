@@ -55,6 +55,13 @@ create index challenges_by_user on challenges (user_id, purpose) where user_id i
 create index challenges_by_no_account on challenges (no_account, purpose) where no_account is not null;
 create index challenges_by_expiry on challenges (expires_at) where registration_id is null;
 
+-- An API of the release before adds challenges without that column: those of a decoy are decoys all the same.
+create trigger challenges_of_decoys after insert on challenges
+when new.decoy = 0 and exists (select 1 from registrations where id = new.registration_id and decoy = 1)
+begin
+    update challenges set decoy = 1 where id = new.id;
+end;
+
 -- Tokens that `password-reset-request` answers with. Who presents one has tries of their own.
 create table challenge_holders (
     token_hash blob not null primary key check (length(token_hash) = 32),

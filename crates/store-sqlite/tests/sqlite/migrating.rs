@@ -112,7 +112,9 @@ async fn challenges_and_their_mails_survive_that_addresses_without_an_account_ge
     for file in before {
         run(&mut connection, &std::fs::read_to_string(file).unwrap()).await;
     }
-    run(&mut connection, A_DECOY_WITH_A_MAIL).await;
+    for row in [A_DECOY, A_CHALLENGE, A_MAIL] {
+        run(&mut connection, row).await;
+    }
 
     for file in after {
         let whole = format!("begin;{}commit;", std::fs::read_to_string(file).unwrap());
@@ -126,6 +128,19 @@ async fn challenges_and_their_mails_survive_that_addresses_without_an_account_ge
     .await
     .unwrap();
     assert_eq!(kept, ("challenge".to_owned(), 1));
+    // An API of the release before, beside a worker of this one, knows no such column.
+    run(&mut connection, "delete from challenges").await;
+    run(&mut connection, A_CHALLENGE).await;
+    let of_old_api: i64 = sqlx::query_scalar("select decoy from challenges")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(of_old_api, 1);
+    run(
+        &mut connection,
+        "update mails set challenge_id = 'challenge'",
+    )
+    .await;
     run(&mut connection, "delete from registrations").await;
     let left: Option<String> = sqlx::query_scalar("select challenge_id from mails")
         .fetch_one(&mut connection)
@@ -142,13 +157,17 @@ const JOBS: &str = "
     );
     create table Workers (id text primary key);";
 
-const A_DECOY_WITH_A_MAIL: &str = "
+const A_DECOY: &str = "
     insert into registrations
         (id, username, username_key, email, email_key, mailbox, password_hash, decoy, client, created_at, expires_at)
-    values ('attempt', 'eve', 'eve', 'a@b.c', 'a@b.c', 'a@b.c', '$hash$', 1, '192.0.2.1', 1, 2);
+    values ('attempt', 'eve', 'eve', 'a@b.c', 'a@b.c', 'a@b.c', '$hash$', 1, '192.0.2.1', 1, 2);";
+
+const A_CHALLENGE: &str = "
     insert into challenges
         (id, registration_id, purpose, email_key, generation, nonce, key_id, created_at, expires_at)
-    values ('challenge', 'attempt', 'verify_email', 'a@b.c', 1, zeroblob(16), 'key', 1, 2);
+    values ('challenge', 'attempt', 'verify_email', 'a@b.c', 1, zeroblob(16), 'key', 1, 2);";
+
+const A_MAIL: &str = "
     insert into mails (id, kind, recipient, recipient_key, challenge_id, request_id, state, created_at)
     values ('mail', 'verify_email', 'a@b.c', 'a@b.c', 'challenge', 'request', 'queued', 1);";
 
