@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use domain::clock::Clock;
-use domain::mail::{MailState, Priority};
+use domain::mail::{MAX_CUT_OFFS, MailState, Priority};
 use domain::otp::{CodeForm, CodeSeed, KeyRing};
 use domain::queue::{Claimed, MailChallenge, Marked, TryRecord};
 use domain::username;
@@ -67,6 +67,7 @@ impl Delivery {
         let Some(stay) = self.relays.lane().stay(mail.slow, self.age(mail)) else {
             return Ending::Held;
         };
+        let stay = stay.last(mail.cut_offs + 1 >= MAX_CUT_OFFS);
         let content = match self.content(mail) {
             Ok(content) => content,
             Err(outcome) => return settled(mail, *outcome),

@@ -7,8 +7,10 @@
 //! this lane the next time, where its time grows with its age: so a slow recipient is reached in the end, however many
 //! others hang.
 //!
-//! An attempt is cut after the mark only if no answer has come for much longer than the relay usually takes, since the
-//! relay may have accepted the mail.
+//! An attempt at the end of data stands outside the lane, since the relay may have accepted the mail: cut there, it
+//! would arrive twice. Relays scan messages for minutes (RFC 5321 §4.5.3.2.6). Only where more than half of the slots
+//! hang there, the one that has hung longest is cut, after much longer than the relay takes for others, and never at
+//! the mail's last attempt.
 //!
 //! [`Relays`](super::Relays) owns the lane, the dispatcher asks it for free places.
 
@@ -43,8 +45,9 @@ const LEAST_BEFORE_RECIPIENT: Duration = Duration::from_secs(10);
 const STAY_PART_OF_AGE: u32 = 3;
 const LONGEST_STAY: Duration = Duration::from_mins(5);
 
-/// The least time that the relay has for its answer to the end of data: ten times what it usually takes, within this.
-const END_OF_DATA: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
+/// The least time that the relay has for its answer to the end of data, however many attempts hang there: ten times
+/// the longest that it took over the last mails, within this.
+const END_OF_DATA: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(10));
 
 /// How often an attempt that finds no place looks again.
 const LOOK: Duration = Duration::from_millis(50);
@@ -60,6 +63,8 @@ pub struct SlowLane(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     places: usize,
+    /// How many attempts may overstay at the end of data before one of them may be cut.
+    at_end: usize,
     state: Mutex<State>,
 }
 
@@ -67,6 +72,8 @@ struct Inner {
 struct State {
     /// In the order in which they came.
     attempts: Vec<Entry>,
+    /// Those that overstay at the end of data, outside the lane.
+    at_end: Vec<Entry>,
     next: u64,
     /// When the relay answered any attempt last.
     answered: Option<Instant>,
@@ -92,20 +99,27 @@ impl SlowLane {
         let places = if slots > 1 { (slots / 4).max(1) } else { 0 };
         Self(Arc::new(Inner {
             places,
+            at_end: (slots / 2).max(1),
             state: Mutex::default(),
         }))
     }
 
-    /// How many slow mails may be claimed now.
+    /// How many slow mails may be claimed now. None while so many hang at the end of data that these could come to
+    /// fill all slots.
     #[must_use]
     pub fn free(&self) -> usize {
-        self.0.places.saturating_sub(self.lock().attempts.len())
+        let state = self.lock();
+        if self.0.places > 0 && state.at_end.len() >= self.0.at_end {
+            return 0;
+        }
+        self.0.places.saturating_sub(state.attempts.len())
     }
 
     /// Whether an attempt overstays.
     #[must_use]
     pub fn is_used(&self) -> bool {
-        !self.lock().attempts.is_empty()
+        let state = self.lock();
+        !(state.attempts.is_empty() && state.at_end.is_empty())
     }
 
     /// Cuts the oldest attempt that has had its time, because a slow mail waits for a place.
@@ -131,6 +145,7 @@ impl SlowLane {
             slow,
             longest,
             place,
+            is_last: false,
             elsewhere: AtomicBool::new(false),
         })
     }
@@ -153,7 +168,7 @@ impl SlowLane {
         }
         let places = self.0.places;
         let answers = state.answered.is_some_and(|answered| answered > since);
-        let is_full = places > 0 && state.attempts.len() >= places;
+        let is_full = places > 0 && state.attempts.len() >= places && step.stage != Stage::Dot;
         is_full && answers && lasts >= state.patience_when_full()
     }
 
@@ -166,21 +181,44 @@ impl SlowLane {
         if state.attempts.len() >= self.0.places && !state.cut_oldest() {
             return None;
         }
-        let (id, cut) = (state.next, Arc::new(Notify::new()));
-        state.next += 1;
-        state.attempts.push(Entry {
-            id,
-            entered: Instant::now(),
-            stay,
-            step,
-            cut: Arc::clone(&cut),
-        });
-        drop(state);
-        Some(Place {
+        let entry = state.entry(stay, step);
+        let place = self.place(&entry);
+        state.attempts.push(entry);
+        Some(place)
+    }
+
+    /// A place outside the lane, for an attempt that overstays at the end of data. Not cut before `stay` is over.
+    fn enter_at_end(&self, stay: Duration) -> Place {
+        let mut state = self.lock();
+        let entry = state.entry(stay, None);
+        let place = self.place(&entry);
+        state.at_end.push(entry);
+        place
+    }
+
+    fn place(&self, entry: &Entry) -> Place {
+        Place {
             lane: self.clone(),
-            id,
-            cut,
-        })
+            id: entry.id,
+            cut: Arc::clone(&entry.cut),
+        }
+    }
+
+    /// Cuts the attempt that has hung at the end of data for longest, if too many do.
+    fn cut_at_end(&self) {
+        let (now, mut state) = (Instant::now(), self.lock());
+        if state.at_end.len() <= self.0.at_end {
+            return;
+        }
+        let least = state.end_of_data();
+        let is_over = |entry: &Entry| {
+            let stay = entry.stay.max(least);
+            now.saturating_duration_since(entry.entered) >= stay
+        };
+        let over = (state.at_end.iter()).position(is_over);
+        if let Some(n) = over {
+            state.at_end.remove(n).cut.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -189,25 +227,34 @@ impl SlowLane {
 }
 
 impl State {
-    /// Cuts the oldest attempt whose time is over, and one after the mark only if there is no other. False: there is
-    /// none.
+    fn entry(&mut self, stay: Duration, step: Option<watch::Receiver<Step>>) -> Entry {
+        let id = self.next;
+        self.next += 1;
+        Entry {
+            id,
+            entered: Instant::now(),
+            stay,
+            step,
+            cut: Arc::default(),
+        }
+    }
+
+    /// Cuts the oldest attempt whose time is over; never one at the end of data. False: there is none.
     fn cut_oldest(&mut self) -> bool {
         let now = Instant::now();
-        let over = |entry: &Entry| {
+        let is_over = |entry: &Entry| {
             let step = entry.step.as_ref().map(|step| *step.borrow());
-            let at_end = step.is_some_and(|step| step.stage == Stage::Dot);
             let until = match step.and_then(|step| Some((step.stage, step.since?))) {
-                Some((Stage::Dot, since)) => since + self.end_of_data(),
+                Some((Stage::Dot, _)) => return false,
                 Some((stage, since)) if stage < Stage::Rcpt => since + LEAST_BEFORE_RECIPIENT,
                 _ => entry.entered + entry.stay,
             };
-            (until <= now).then_some((at_end, entry.entered))
+            until <= now
         };
-        let oldest = (self.attempts.iter().enumerate())
-            .filter_map(|(n, entry)| Some((over(entry)?, n)))
-            .min();
-        let Some((_, n)) = oldest else { return false };
-        self.attempts.remove(n).cut.notify_one();
+        let Some(oldest) = self.attempts.iter().position(is_over) else {
+            return false;
+        };
+        self.attempts.remove(oldest).cut.notify_one();
         true
     }
 
@@ -228,8 +275,8 @@ impl State {
 
     fn end_of_data(&self) -> Duration {
         let (shortest, longest) = END_OF_DATA;
-        let usual = self.accepted.iter().map(|timing| timing.end_of_data).min();
-        usual.map_or(longest, |usual| (usual * 10).clamp(shortest, longest))
+        let seen = self.accepted.iter().map(|timing| timing.end_of_data).max();
+        seen.map_or(shortest, |seen| (seen * 10).clamp(shortest, longest))
     }
 }
 
@@ -247,12 +294,28 @@ impl Place {
             entry.step = Some(step.clone());
         }
     }
+
+    /// Leaves the lane for the places of those that overstay at the end of data. Not cut before `stay` is over.
+    fn moves_to_end(&self, stay: Duration) {
+        let mut state = self.lane.lock();
+        let of_us = |entry: &Entry| entry.id == self.id;
+        if let Some(n) = state.attempts.iter().position(of_us) {
+            let entry = state.attempts.remove(n);
+            let entered = Instant::now();
+            state.at_end.push(Entry {
+                entered,
+                stay,
+                ..entry
+            });
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let id = self.id;
-        self.lane.lock().attempts.retain(|entry| entry.id != id);
+        let mut state = self.lane.lock();
+        state.attempts.retain(|entry| entry.id != self.id);
+        state.at_end.retain(|entry| entry.id != self.id);
     }
 }
 
@@ -263,6 +326,8 @@ pub struct Stay {
     longest: Duration,
     /// A slow mail has its place from the beginning.
     place: Option<Place>,
+    /// Whether the mail has no other attempt if this one is cut at the end of data.
+    is_last: bool,
     /// Whether another relay could take the mail.
     elsewhere: AtomicBool,
 }
@@ -271,6 +336,12 @@ impl Stay {
     /// The mail was accepted: what the relay's answers took.
     pub(super) fn accepted(&self, timing: Timing) {
         self.lane.accepted(timing);
+    }
+
+    /// The same for the last attempt that the mail has, or not: it is never cut at the end of data.
+    #[must_use]
+    pub fn last(self, is_last: bool) -> Self {
+        Self { is_last, ..self }
     }
 
     /// Whether the mail is a slow one.
@@ -285,13 +356,20 @@ impl Stay {
 
     /// Returns when the attempt must be cut, and why.
     pub(super) async fn is_over(&self, mut steps: watch::Receiver<Step>) -> &'static str {
-        let mut entered = None;
+        let (mut entered, mut at_end) = (None, false);
         if let Some(place) = &self.place {
             place.watches(&steps);
         }
         loop {
             let step = *steps.borrow_and_update();
-            if entered.is_none() && self.place.is_none() && self.lane.is_too_long(step) {
+            let is_too_long = self.lane.is_too_long(step);
+            if step.stage == Stage::Dot {
+                if is_too_long && !at_end {
+                    self.stands_at_end(&mut entered);
+                    at_end = true;
+                }
+                self.lane.cut_at_end();
+            } else if is_too_long && entered.is_none() && self.place.is_none() {
                 entered = self.lane.enter(self.longest, Some(steps.clone()));
                 if entered.is_none() && self.may_be_cut(step) {
                     return CUT;
@@ -318,10 +396,22 @@ impl Stay {
         }
     }
 
+    /// From now on the attempt is one of those that overstay at the end of data.
+    fn stands_at_end(&self, entered: &mut Option<Place>) {
+        let stay = if self.is_last {
+            Duration::MAX
+        } else {
+            Duration::ZERO
+        };
+        match entered.as_ref().or(self.place.as_ref()) {
+            Some(place) => place.moves_to_end(stay),
+            None => *entered = Some(self.lane.enter_at_end(stay)),
+        }
+    }
+
     /// Whether an attempt without a place has had the time that it has for sure.
     fn may_be_cut(&self, step: Step) -> bool {
         let least = match step.stage {
-            Stage::Dot => self.lane.lock().end_of_data(),
             stage if stage < Stage::Rcpt => LEAST_BEFORE_RECIPIENT,
             _ if self.slow && self.lane.0.places == 0 => self.longest,
             _ => Duration::ZERO,

@@ -114,6 +114,34 @@ async fn other_stages_that_hang_for_some_recipients_hold_up_no_other_mail() {
     worker.stop().await;
 }
 
+/// As many of one kind as there are slots, and a relay that answers all others at once.
+#[tokio::test]
+async fn mails_over_whose_end_of_data_the_relay_takes_long_are_never_cut_there_and_arrive_once() {
+    let rig = Rig::in_real_time(FEW_SLOTS).await;
+    let scan = Fault::delay(Stage::Dot, Duration::from_secs(7)).to_domain("scan.test");
+    rig.catcher.faults().add(scan);
+    let worker = rig.start().await;
+    for n in 0..8 {
+        let quick = rig.register(&format!("bob{n}@example.com")).await;
+        rig.reaches(quick, "delivered").await;
+    }
+
+    let mut mails = Vec::new();
+    for n in 0..4 {
+        mails.push(rig.register(&format!("ada{n}@scan.test")).await);
+    }
+    let mut ends = Vec::new();
+    for id in mails {
+        ends.push(rig.reaches(id, "delivered").await);
+    }
+    worker.stop().await;
+
+    for story in ends {
+        assert_eq!(outcomes(&story), ["delivered"]);
+    }
+    assert_eq!(rig.catcher.inbox().accepted(), 12, "each once");
+}
+
 #[tokio::test]
 async fn a_mail_that_was_put_off_says_why_costs_no_attempt_and_gets_through_when_its_relay_answers()
 {

@@ -59,7 +59,7 @@ async fn an_attempt_needs_a_place_after_a_second_at_one_stage_and_not_before() {
     let lane = lane(Duration::ZERO);
     let mut quick = Attempt::at(&lane, Stage::Mail);
 
-    for stage in [Stage::Rcpt, Stage::Data, Stage::Dot] {
+    for stage in [Stage::Rcpt, Stage::Data] {
         sleep(SECOND * 9 / 10).await;
         quick.trail.reach(stage);
     }
@@ -90,38 +90,68 @@ async fn a_newcomer_to_a_full_lane_is_cut_unless_the_oldest_has_had_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_relay_that_knows_no_recipient_yet_or_has_the_message_is_given_more_time() {
+async fn a_relay_that_knows_no_recipient_yet_is_given_more_time() {
     let lane = lane(Duration::ZERO);
     let hanging =
         [(); 2].map(|()| Attempt::of(lane.stay(true, SECOND * 3600).unwrap(), Stage::Rcpt));
 
-    let newcomers = [Stage::Greeting, Stage::Dot].map(|stage| Attempt::at(&lane, stage));
-    sleep(SECOND * 4).await;
-    let early = cut(&newcomers);
+    let newcomer = Attempt::at(&lane, Stage::Greeting);
+    sleep(SECOND * 9).await;
+    let early = newcomer.is_cut();
     sleep(SECOND * 2).await;
-    let later = cut(&newcomers);
-    sleep(SECOND * 5).await;
 
-    assert_eq!(early, [false, false]);
-    assert_eq!(later, [false, true], "it usually answers at once");
-    assert_eq!(cut(&newcomers), [true, true]);
+    assert!(!early);
+    assert!(newcomer.is_cut());
     assert_eq!(cut(&hanging), [false, false]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_after_the_mark_is_cut_only_if_there_is_no_other() {
+async fn attempts_at_the_end_of_data_need_no_place_and_half_of_the_slots_may_hang_there() {
     let lane = lane(Duration::ZERO);
-    let attempts = [Stage::Dot, Stage::Rcpt].map(|stage| Attempt::at(&lane, stage));
-    sleep(SECOND * 30).await;
+    let slow = Attempt::of(lane.stay(true, SECOND).unwrap(), Stage::Dot);
+    let others = [(); 3].map(|()| Attempt::at(&lane, Stage::Dot));
 
-    lane.make_room();
-    sleep(SECOND).await;
-    let first = cut(&attempts);
+    sleep(SECOND * 300).await;
     lane.make_room();
     sleep(SECOND).await;
 
-    assert_eq!(first, [false, true]);
-    assert_eq!(cut(&attempts), [true, true]);
+    assert!(!slow.is_cut());
+    assert_eq!(cut(&others), [false; 3]);
+    assert_eq!(lane.free(), 0, "no slow mail may come to hang there, too");
+    assert!(lane.is_used());
+    drop((slow, others));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_more_hang_at_the_end_of_data_the_first_is_cut_after_a_minute_but_no_last_attempt() {
+    let lane = lane(Duration::ZERO);
+    let last = lane.stay(false, Duration::ZERO).unwrap().last(true);
+    let mut attempts = vec![Attempt::of(last, Stage::Dot)];
+    for _ in 0..5 {
+        sleep(SECOND).await;
+        attempts.push(Attempt::at(&lane, Stage::Dot));
+    }
+
+    sleep(SECOND * 50).await;
+    let early = cut(&attempts);
+    sleep(SECOND * 300).await;
+
+    assert_eq!(early, [false; 6]);
+    assert_eq!(cut(&attempts), [false, true, true, false, false, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_took_long_over_an_accepted_message_has_ten_times_as_long_for_others() {
+    let lane = lane(SECOND * 20);
+    lane.accepted(Timing::default());
+    let attempts = [(); 5].map(|()| Attempt::at(&lane, Stage::Dot));
+
+    sleep(SECOND * 195).await;
+    let early = cut(&attempts);
+    sleep(SECOND * 20).await;
+
+    assert_eq!(early, [false; 5]);
+    assert_eq!(cut(&attempts).iter().filter(|cut| **cut).count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
