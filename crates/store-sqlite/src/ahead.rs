@@ -50,7 +50,7 @@ async fn removed(connection: &mut SqliteConnection, ahead: i64) -> Result<u64, S
     .map_err(store_error)?;
     let challenges = sqlx::query!(
         "delete from challenges where id in
-             (select id from challenges
+             (select id from challenges indexed by challenges_by_expiry
               where registration_id is null and expires_at > ?1 and created_at > ?1 limit ?2)",
         ahead,
         BATCH

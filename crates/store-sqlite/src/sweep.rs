@@ -77,7 +77,8 @@ async fn accounts(
     .map_err(store_error)?;
     let challenges = sqlx::query!(
         "delete from challenges where id in
-             (select id from challenges where registration_id is null and expires_at < ? limit ?)",
+             (select id from challenges indexed by challenges_by_expiry
+              where registration_id is null and expires_at < ? limit ?)",
         ended,
         BATCH
     )

@@ -173,26 +173,29 @@ async fn no_statement_of_the_queue_or_of_who_looks_for_mails_takes_in_more_than_
     assert!(checked > 40, "only {checked} statements were found");
 }
 
-/// Nor does the sweep, where it removes what is dated in the future.
+/// Nor does the sweep, where it removes what is dated in the future, or challenges that are over.
 #[tokio::test]
-async fn what_is_dated_in_the_future_is_found_by_when_it_ends() {
+async fn what_the_sweep_removes_is_found_by_when_it_ends() {
     let database = Database::new().await;
     let mut outside = database.outside().await;
-    let removals = statements("ahead.rs")
+    let of_future = statements("ahead.rs")
         .into_iter()
         .filter(|statement| statement.starts_with("delete"));
+    let over = statements("sweep.rs")
+        .into_iter()
+        .filter(|statement| statement.starts_with("delete from challenges"));
 
     let mut checked = 0;
-    for removal in removals {
+    for removal in of_future.chain(over) {
         let plan = plan(&mut outside, &removal).await;
 
-        let by_time = ["(at>?)", "(expires_at>?)", "(until_at>?)"];
+        let by_time = ["(at>?)", "(expires_at>?)", "(until_at>?)", "(expires_at<?)"];
         let found = |step: &Step| by_time.iter().any(|by| step.what.ends_with(by));
         assert!(plan.iter().any(found), "{removal}\n{plan:#?}");
         checked += 1;
     }
 
-    assert_eq!(checked, 4);
+    assert_eq!(checked, 5);
 }
 
 /// The lists that people page through also come in their order, without sorting everything that matches.
