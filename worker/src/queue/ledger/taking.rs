@@ -94,9 +94,12 @@ impl Ledger {
             let answer = self.insist(&Arc::new(part), 1, last_tries).await?;
             taken.add(Some(*claim), answer, "that a mail's end is to be written");
         }
-        if turn.claim > 0 {
+        if turn.claim + turn.slow > 0 {
             let part = Turn {
                 claim: turn.claim,
+                newest: turn.newest,
+                slow: turn.slow,
+                trial: turn.trial,
                 keys: turn.keys.clone(),
                 ..Turn::default()
             };
