@@ -23,6 +23,9 @@ const DOUBTFUL_REFUSAL_PAUSE: Duration = Duration::from_secs(16);
 const ODD_PART_OF_AGE: u32 = 12;
 const LONGEST_ODD_PAUSE: Duration = Duration::from_mins(1);
 
+/// The same for a mail without a deadline, which is tried for a day.
+const LONGEST_ODD_PAUSE_OF_NOTICES: Duration = Duration::from_mins(30);
+
 /// What a handler found out about its mail.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -275,7 +278,11 @@ fn relay_pause(mail: &Claimed, last: &Reach, refused: bool, now: Timestamp) -> D
         return shortest;
     }
     let age = Duration::try_from(now.duration_since(mail.created)).unwrap_or_default();
-    (age / ODD_PART_OF_AGE).clamp(shortest, LONGEST_ODD_PAUSE)
+    let longest = match mail.deadline {
+        Some(_) => LONGEST_ODD_PAUSE,
+        None => LONGEST_ODD_PAUSE_OF_NOTICES,
+    };
+    (age / ODD_PART_OF_AGE).clamp(shortest, longest)
 }
 
 #[cfg(test)]

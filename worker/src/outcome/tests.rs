@@ -97,6 +97,19 @@ fn a_mail_at_which_a_relay_fails_is_due_after_the_next_probe_and_alone_less_and_
 }
 
 #[test]
+fn a_notice_at_which_a_relay_fails_for_hours_is_tried_every_half_hour() {
+    let notice = Claimed {
+        deadline: None,
+        ..mail(0)
+    };
+    let hangs = reach(Stage::Rcpt, End::Cut(String::from("no answer yet")), false);
+
+    let again = outcome(&notice, &hangs, 40_000).again_at;
+
+    assert_eq!(again, Some(at(41_800)));
+}
+
+#[test]
 fn what_may_have_been_delivered_says_so_in_the_end_and_only_then() {
     let unknown = reach(
         Stage::Rcpt,

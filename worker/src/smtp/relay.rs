@@ -202,7 +202,7 @@ impl Relay {
                 Ok(Err(end)) => end,
                 Err(_) => End::Failed(format!("the try as a whole took longer than {limit:?}")),
             },
-            why = is_over => End::Cut(why.to_owned()),
+            end = is_over => end,
         };
         if let (End::Accepted(_), Some(stay)) = (&end, stay) {
             stay.accepted(trail.timing());

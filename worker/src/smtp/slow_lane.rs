@@ -4,8 +4,8 @@
 //! own server) and be quick with all others. An attempt whose stage takes longer than a second
 //! needs a place here. A quarter of the slots are places. When none is free, the oldest attempt that has had its time
 //! is cut and gives its place up; when there is none, the newcomer is cut. A mail that was cut is put off and starts in
-//! this lane the next time, where its time grows with its age: so a slow recipient is reached in the end, however many
-//! others hang.
+//! this lane the next time, where it has five seconds for sure, and more with its age: so a slow recipient is reached
+//! in the end, however many others hang.
 //!
 //! An attempt at the end of data stands outside the lane, since the relay may have accepted the mail: cut there, it
 //! would arrive twice. Relays scan messages for minutes (RFC 5321 §4.5.3.2.6). Only where more than half of the slots
@@ -14,23 +14,21 @@
 //!
 //! [`Relays`](super::Relays) owns the lane, the dispatcher asks it for free places.
 
+mod stay;
+
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::Stage;
 use super::trail::{Step, Timing};
+pub use stay::Stay;
 
 /// How long a stage may take before the attempt needs a place in the lane.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The same while the lane is full and the relay answers others meanwhile: ten times what the last mails took, at least
-/// this.
-const PATIENCE_WHEN_FULL: Duration = Duration::from_millis(200);
 
 /// Where all mails take long, the relay is slow and not the recipient. Then the patience is twice what the quickest of
 /// the last mails took, up to this.
@@ -39,22 +37,16 @@ const LAST_MAILS: usize = 8;
 
 /// The least time that an attempt has in the lane, or at a stage at which the relay knows no recipient yet.
 const LEAST_STAY: Duration = Duration::from_secs(5);
-const LEAST_BEFORE_RECIPIENT: Duration = Duration::from_secs(10);
+const LEAST_BEFORE_RECIPIENT: Duration = Duration::from_secs(30);
 
-/// A slow mail's time in the lane: this part of the mail's age.
-const STAY_PART_OF_AGE: u32 = 3;
-const LONGEST_STAY: Duration = Duration::from_mins(5);
+/// A slow mail's time in the lane while others wait for its place: this part of the mail's age, within bounds. Short,
+/// since each mail that hangs keeps the others waiting for so long.
+const STAY_PART_OF_AGE: u32 = 20;
+const LONGEST_STAY: Duration = Duration::from_secs(30);
 
 /// The least time that the relay has for its answer to the end of data, however many attempts hang there: ten times
 /// the longest that it took over the last mails, within this.
 const END_OF_DATA: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(10));
-
-/// How often an attempt that finds no place looks again.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// Why an attempt was cut.
-const CUT: &str = "no answer yet, and its connection was needed for other mails";
-const ELSEWHERE: &str = "no answer within 10s, and another relay may be quicker";
 
 /// The places for attempts that take long. Clones share them.
 #[derive(Clone, Debug)]
@@ -75,8 +67,6 @@ struct State {
     /// Those that overstay at the end of data, outside the lane.
     at_end: Vec<Entry>,
     next: u64,
-    /// When the relay answered any attempt last.
-    answered: Option<Instant>,
     /// The times of the last accepted mails.
     accepted: VecDeque<Timing>,
 }
@@ -124,7 +114,10 @@ impl SlowLane {
 
     /// Cuts the oldest attempt that has had its time, because a slow mail waits for a place.
     pub fn make_room(&self) {
-        self.lock().cut_oldest();
+        let mut state = self.lock();
+        if state.attempts.len() >= self.0.places && state.at_end.len() < self.0.at_end {
+            state.cut_oldest();
+        }
     }
 
     /// What an attempt at a mail of that age may do. `None`: the mail is slow, and no place is free.
@@ -140,40 +133,19 @@ impl SlowLane {
         } else {
             None
         };
-        Some(Stay {
-            lane: self.clone(),
-            slow,
-            longest,
-            place,
-            is_last: false,
-            elsewhere: AtomicBool::new(false),
-        })
+        Some(Stay::new(self.clone(), slow, longest, place))
     }
 
     fn accepted(&self, timing: Timing) {
         let mut state = self.lock();
         state.accepted.truncate(LAST_MAILS - 1);
         state.accepted.push_front(timing);
-        state.answered = Some(Instant::now());
     }
 
     /// Whether a stage takes too long for an attempt that has no place.
     fn is_too_long(&self, step: Step) -> bool {
-        let (Some(since), Some(lasts)) = (step.since, step.lasts()) else {
-            return false;
-        };
-        let state = self.lock();
-        if lasts >= state.patience() {
-            return true;
-        }
-        let places = self.0.places;
-        let answers = state.answered.is_some_and(|answered| answered > since);
-        let is_full = places > 0 && state.attempts.len() >= places && step.stage != Stage::Dot;
-        is_full && answers && lasts >= state.patience_when_full()
-    }
-
-    fn answered(&self) {
-        self.lock().answered = Some(Instant::now());
+        let lasts = step.lasts();
+        lasts.is_some_and(|lasts| lasts >= self.lock().patience())
     }
 
     fn enter(&self, stay: Duration, step: Option<watch::Receiver<Step>>) -> Option<Place> {
@@ -266,13 +238,6 @@ impl State {
         })
     }
 
-    fn patience_when_full(&self) -> Duration {
-        let mut usual: Vec<_> = self.accepted.iter().map(|timing| timing.slowest).collect();
-        usual.sort_unstable();
-        let median = usual.get(usual.len() / 2);
-        median.map_or(PATIENCE, |median| (*median * 10).max(PATIENCE_WHEN_FULL))
-    }
-
     fn end_of_data(&self) -> Duration {
         let (shortest, longest) = END_OF_DATA;
         let seen = self.accepted.iter().map(|timing| timing.end_of_data).max();
@@ -316,115 +281,6 @@ impl Drop for Place {
         let mut state = self.lane.lock();
         state.attempts.retain(|entry| entry.id != self.id);
         state.at_end.retain(|entry| entry.id != self.id);
-    }
-}
-
-/// How long an attempt may take while others need its connection.
-pub struct Stay {
-    lane: SlowLane,
-    slow: bool,
-    longest: Duration,
-    /// A slow mail has its place from the beginning.
-    place: Option<Place>,
-    /// Whether the mail has no other attempt if this one is cut at the end of data.
-    is_last: bool,
-    /// Whether another relay could take the mail.
-    elsewhere: AtomicBool,
-}
-
-impl Stay {
-    /// The mail was accepted: what the relay's answers took.
-    pub(super) fn accepted(&self, timing: Timing) {
-        self.lane.accepted(timing);
-    }
-
-    /// The same for the last attempt that the mail has, or not: it is never cut at the end of data.
-    #[must_use]
-    pub fn last(self, is_last: bool) -> Self {
-        Self { is_last, ..self }
-    }
-
-    /// Whether the mail is a slow one.
-    pub(super) fn is_slow(&self) -> bool {
-        self.slow
-    }
-
-    /// Whether another relay could take the mail while this one does not answer.
-    pub(super) fn set_elsewhere(&self, elsewhere: bool) {
-        self.elsewhere.store(elsewhere, Ordering::Relaxed);
-    }
-
-    /// Returns when the attempt must be cut, and why.
-    pub(super) async fn is_over(&self, mut steps: watch::Receiver<Step>) -> &'static str {
-        let (mut entered, mut at_end) = (None, false);
-        if let Some(place) = &self.place {
-            place.watches(&steps);
-        }
-        loop {
-            let step = *steps.borrow_and_update();
-            let is_too_long = self.lane.is_too_long(step);
-            if step.stage == Stage::Dot {
-                if is_too_long && !at_end {
-                    self.stands_at_end(&mut entered);
-                    at_end = true;
-                }
-                self.lane.cut_at_end();
-            } else if is_too_long && entered.is_none() && self.place.is_none() {
-                entered = self.lane.enter(self.longest, Some(steps.clone()));
-                if entered.is_none() && self.may_be_cut(step) {
-                    return CUT;
-                }
-            }
-            if self.is_better_off_elsewhere(step) {
-                return ELSEWHERE;
-            }
-            let place = self.place.as_ref().or(entered.as_ref());
-            let cut = async {
-                match place {
-                    Some(place) => place.cut.notified().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = cut => return CUT,
-                changed = steps.changed() => match changed {
-                    Ok(()) => self.lane.answered(),
-                    Err(_) => std::future::pending().await,
-                },
-                () = sleep(LOOK), if step.since.is_some() => {}
-            }
-        }
-    }
-
-    /// From now on the attempt is one of those that overstay at the end of data.
-    fn stands_at_end(&self, entered: &mut Option<Place>) {
-        let stay = if self.is_last {
-            Duration::MAX
-        } else {
-            Duration::ZERO
-        };
-        match entered.as_ref().or(self.place.as_ref()) {
-            Some(place) => place.moves_to_end(stay),
-            None => *entered = Some(self.lane.enter_at_end(stay)),
-        }
-    }
-
-    /// Whether an attempt without a place has had the time that it has for sure.
-    fn may_be_cut(&self, step: Step) -> bool {
-        let least = match step.stage {
-            stage if stage < Stage::Rcpt => LEAST_BEFORE_RECIPIENT,
-            _ if self.slow && self.lane.0.places == 0 => self.longest,
-            _ => Duration::ZERO,
-        };
-        step.lasts().is_some_and(|lasts| lasts >= least)
-    }
-
-    fn is_better_off_elsewhere(&self, step: Step) -> bool {
-        self.elsewhere.load(Ordering::Relaxed)
-            && step.stage < Stage::Rcpt
-            && step
-                .lasts()
-                .is_some_and(|lasts| lasts >= LEAST_BEFORE_RECIPIENT)
     }
 }
 

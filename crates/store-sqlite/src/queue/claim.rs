@@ -67,7 +67,11 @@ pub(super) async fn claim(
     for priority in Priority::ORDER {
         let free = i64::from(turn.slow) - length(&slow);
         let rank = priority.slow_rank();
-        slow.extend(claiming.take(connection, rank, From::Oldest, free).await?);
+        slow.extend(
+            claiming
+                .take(connection, rank, From::LeastClaimed, free)
+                .await?,
+        );
     }
     ids.extend_from_slice(&slow);
     let mut claimed = claimed(connection, ids, now).await?;

@@ -16,6 +16,9 @@ pub(super) enum From {
     /// The newest that have not failed, then the oldest of the others. Not the oldest that have not failed: a relay
     /// may be out of order because it hangs at the recipients of a whole backlog.
     Unfailed,
+    /// The oldest, where each earlier claim of a mail counts as if it had come due half a minute later: those that
+    /// have had their turn again and again don't keep a newer one waiting.
+    LeastClaimed,
 }
 
 /// Finds due jobs of one class, as a list in JSON. With the class named, the index leads straight to those that are
@@ -86,6 +89,28 @@ pub(super) async fn due_jobs(
                            and challenges.key_id not in (select value from json_each(?5))))
                    order by run_at desc, id desc limit ?4 + 64) as due
                order by failed, iif(failed, run_at, -run_at), id limit ?4 + 0) as due"#,
+                QUEUE,
+                rank,
+                seconds,
+                limit,
+                keys,
+                at
+            )
+            .fetch_one(connection)
+            .await
+        }
+        From::LeastClaimed => {
+            sqlx::query_scalar!(
+                r#"select json_group_array(due.id) as "ids!: String" from (
+               select Jobs.id from Jobs indexed by idx_jobs_pending
+               left join mails as claims on claims.id = Jobs.id
+               where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
+                 and (?5 is null or not exists (
+                         select 1 from mails join challenges on challenges.id = mails.challenge_id
+                         where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
+                           and challenges.superseded_at is null and challenges.expires_at > ?6
+                           and challenges.key_id not in (select value from json_each(?5))))
+               order by run_at + 30 * coalesce(claims.claim_no, 0), Jobs.id limit ?4 + 0) as due"#,
                 QUEUE,
                 rank,
                 seconds,

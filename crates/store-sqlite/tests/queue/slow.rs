@@ -95,6 +95,31 @@ async fn slow_codes_go_before_slow_notices_and_both_beside_what_else_is_claimed(
 }
 
 #[tokio::test]
+async fn a_slow_mail_that_has_had_its_turn_often_does_not_keep_a_newer_one_waiting() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let slow = || Turn {
+        slow: 1,
+        ..Turn::default()
+    };
+    let old = notice(&store, "ada@example.com", at(0)).await;
+    waits(&queue, &claim_one(&queue, "w", at(0)).await, 1, true).await;
+    for second in 1..4 {
+        let again = takes(&queue, slow(), at(second)).await;
+        waits(&queue, &again[0], second + 1, true).await;
+    }
+    let new = notice(&store, "bob@example.com", at(5)).await;
+    waits(&queue, &claim_one(&queue, "w", at(5)).await, 6, true).await;
+
+    let claimed = [
+        takes(&queue, slow(), at(10)).await,
+        takes(&queue, slow(), at(10)).await,
+    ];
+
+    assert_eq!(claimed.map(|claimed| ids(&claimed)), [[new], [old]]);
+}
+
+#[tokio::test]
 async fn a_part_of_a_claim_may_be_the_newest_mails_and_none_is_claimed_twice() {
     let database = Database::new().await;
     let (store, queue) = (database.store(), database.sqlite());

@@ -42,7 +42,7 @@ impl Ledger {
     /// of them are the newest: the oldest may all be of its kind.
     pub(super) fn plan_claims(&mut self, turn: &mut Turn) {
         let room = self.room(turn.settlements.len());
-        if self.slow_is_due() && self.claimant.hands > 1 && self.claimant.lane.free() == 0 {
+        if room > 0 && self.slow_is_due() && self.gate.allows_slow() && self.claimant.hands > 1 {
             self.claimant.lane.make_room();
         }
         let slow = self.slow_room(room);

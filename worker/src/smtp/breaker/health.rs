@@ -1,6 +1,6 @@
 //! What a try says of the relay, beside what it says of the mail.
 
-use crate::smtp::{Stage, Verdict};
+use crate::smtp::{End, Stage, Try, Verdict, classify};
 
 /// What a try, or a probe, says of the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,16 @@ pub enum Health {
 }
 
 impl Health {
+    /// What an attempt says of the relay. One that we cut ourselves shows nothing while the relay takes others: it may
+    /// be slow with each.
+    #[must_use]
+    pub fn after(attempt: &Try) -> Self {
+        match Self::of(attempt.stage, classify(attempt)) {
+            Self::Sick if matches!(attempt.end, End::Cut(_)) => Self::Doubtful,
+            health => health,
+        }
+    }
+
     /// What a try that ended at that stage, with that verdict, says of the relay.
     #[must_use]
     pub fn of(stage: Stage, verdict: Verdict) -> Self {

@@ -1,7 +1,7 @@
 //! The breaker's table, row by row.
 
 use super::*;
-use crate::smtp::{Stage, Verdict};
+use crate::smtp::{End, Stage, Try, Verdict};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -381,6 +381,23 @@ fn a_probe_that_comes_back_late_changes_nothing() {
     );
     assert!(!closed.breaker.probe_is_due(now, 0.0));
     assert_eq!(closed.breaker.state(), RelayState::Closed);
+}
+
+#[test]
+fn attempts_that_we_cut_before_the_recipient_open_it_only_while_nothing_gets_through() {
+    let of = |end| {
+        Health::after(&Try {
+            relay: String::from("relay.example.com:25"),
+            reused: false,
+            stage: Stage::Greeting,
+            end,
+            dot_written: false,
+            duration: Duration::ZERO,
+        })
+    };
+
+    assert_eq!(of(End::Cut(String::from("slow"))), Health::Doubtful);
+    assert_eq!(of(End::Failed(String::from("broke"))), Health::Sick);
 }
 
 #[test]

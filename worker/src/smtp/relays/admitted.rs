@@ -7,7 +7,7 @@ use domain::id::MailId;
 use domain::relay::RelayState;
 
 use super::super::breaker::{Health, Pass};
-use super::super::{Envelope, Mark, Slot, Stay, Try, classify};
+use super::super::{Envelope, Mark, Slot, Stay, Try};
 use super::Relays;
 use crate::jitter::jitter;
 
@@ -53,7 +53,7 @@ impl Admitted {
     /// Says what came of it. True: no more mails go to that relay for now.
     pub(super) fn report(mut self, mail: MailId, attempt: &Try) -> bool {
         self.reported = true;
-        let health = Health::of(attempt.stage, classify(attempt));
+        let health = Health::after(attempt);
         let (pass, why) = (self.pass, attempt.to_string());
         self.relays.change(self.index, |breaker| {
             let change = breaker.tried(mail, pass, health, &why, Instant::now(), jitter());
