@@ -39,3 +39,31 @@ create trigger notes_are_removed after delete on notes begin
                 - octet_length(old.words) - octet_length(old.content)
     where user_id = old.user_id;
 end;
+
+-- Tombstones are counted by themselves: whoever deletes is never stopped, so of more than 10,000 (some 200 bytes each)
+-- the oldest hundred are forgotten, and devices that have not heard of them start over.
+
+alter table note_books add column tombstones integer not null default 0;
+
+update note_books set tombstones = (
+    select count(*) from note_tombstones where note_tombstones.user_id = note_books.user_id);
+
+create trigger tombstones_are_added after insert on note_tombstones begin
+    update note_books set tombstones = tombstones + 1 where user_id = new.user_id;
+end;
+
+create trigger tombstones_are_removed after delete on note_tombstones begin
+    update note_books set tombstones = tombstones - 1 where user_id = old.user_id;
+end;
+
+create trigger tombstones_are_too_many after update of tombstones on note_books
+when new.tombstones > 10000 and new.tombstones > old.tombstones begin
+    update note_books
+    set forgotten_change = max(forgotten_change, (
+        select max(change) from (
+            select change from note_tombstones where user_id = new.user_id order by change limit 100)))
+    where user_id = new.user_id;
+    delete from note_tombstones
+    where user_id = new.user_id
+      and change <= (select forgotten_change from note_books where user_id = new.user_id);
+end;

@@ -98,3 +98,35 @@ async fn a_cursor_from_beyond_the_newest_change_must_start_over() {
     }
     app.finish().await;
 }
+
+/// Otherwise notes that are made and deleted again and again would fill the disk, and no budget would count them.
+#[tokio::test]
+async fn of_ten_thousand_deletions_the_oldest_are_forgotten() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    make(&ada, 2).await;
+    let (_, before) = ada.changes_after(None, 100).await;
+    let mut rows = app.rows().await;
+    rows.run(
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 10000)
+         insert into note_tombstones (user_id, id, version, change, deleted_at)
+         select user_id, printf('00000000-0000-7000-8000-%012x', i), 2, last_change + i, 1800000000000000
+         from n, note_books",
+    )
+    .await;
+    rows.run("update note_books set last_change = last_change + 10000")
+        .await;
+    let (_, after) = ada.changes_after(Some(&before), 100).await;
+
+    ada.delete(&format!("{}?permanent=true", path(1))).await;
+    let late = ada.get(&format!("{CHANGES}?cursor={before}")).await;
+    let (changes, _) = ada.changes_after(Some(&after), 100).await;
+    let kept = rows.number("select count(*) from note_tombstones").await;
+    let counted = rows.number("select tombstones from note_books").await;
+
+    assert_eq!(late.status, 410);
+    assert_eq!(short(&changes), [(uuid(1), 2, true)]);
+    assert_eq!((kept, counted), (9901, 9901));
+    rows.close().await;
+    app.finish().await;
+}

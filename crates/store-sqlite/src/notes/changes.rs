@@ -98,10 +98,10 @@ fn read(ChangeRow(_, id, version, note): ChangeRow) -> Result<Change, StoreError
 
 /// How many changes have room on a page.
 fn with_room(changes: &[Change]) -> usize {
-    let none = Draft::default();
+    let gone = Draft::default();
     let drafts = changes.iter().map(|change| match change {
         Change::Written(note) => &note.draft,
-        Change::Deleted { .. } => &none,
+        Change::Deleted { .. } => &gone,
     });
     list::with_room(drafts, PAGE_BYTES)
 }

@@ -399,7 +399,7 @@ pub async fn a_part_of_the_feed_ends_at_its_bytes_and_the_next_goes_on_from_ther
 pub async fn a_part_of_the_feed_counts_bytes_as_json_writes_them(store: Store) {
     let ada = user(&store, "ada").await;
     // Six bytes each in JSON: two such notes are more than a page.
-    let half = "\u{1}".repeat(PAGE_BYTES as usize / 12);
+    let half = "\u{1}".repeat(PAGE_BYTES as usize / 12 + 1);
     for n in 0..3 {
         insert(&store, &new(ada, n, draft("t", &half))).await;
     }

@@ -152,6 +152,10 @@ async fn notes_that_were_there_before_the_budget_are_counted_by_the_migration() 
              where user_id = new.user_id;
              delete from note_tombstones where user_id = new.user_id and id = new.id;
          end",
+        "drop trigger tombstones_are_added",
+        "drop trigger tombstones_are_removed",
+        "drop trigger tombstones_are_too_many",
+        "alter table note_books drop column tombstones",
         "alter table note_books drop column bytes",
         "delete from _sqlx_migrations where version = 14",
     ] {
