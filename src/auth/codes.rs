@@ -56,7 +56,7 @@ pub(super) async fn refuse_early(
 ) -> Result<(), ApiError> {
     let mut view = state.store.view_by(&origin.ticket).await?;
     let refused = presented.refusal(view.as_mut()).await?;
-    drop(view);
+    view.done();
     match refused {
         Some(refusal) => Err(state
             .refuse_early(origin, refusal, None, presented.now)

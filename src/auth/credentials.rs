@@ -129,7 +129,7 @@ async fn refuse_early(
     let mut view = state.store.view_by(&origin.ticket).await?;
     let asking = state.asking(origin);
     let refused = asking.refusal(view.as_mut(), email, user).await?;
-    drop(view);
+    view.done();
     match refused {
         Some(refusal) => {
             let now = state.clock.now();

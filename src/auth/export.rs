@@ -112,7 +112,7 @@ async fn export(
     let user = session.user.id;
     let mut view = state.store.view_by(&ticket).await?;
     let began = view.note_changes(user, i64::MAX, 1).await?.newest;
-    drop(view);
+    view.done();
     let standing = subscription::standing(&state, &ticket, user).await?;
     let frame = Export {
         exported_at: state.clock.now(),
@@ -205,7 +205,7 @@ impl Rest {
     async fn notes(&mut self, trashed: bool, place: Option<Place>) -> Result<Vec<u8>, StoreError> {
         let mut view = self.view().await?;
         let (notes, next) = notes::some_of_all(view.as_mut(), self.user, trashed, place).await?;
-        drop(view);
+        view.done();
         self.part = match next {
             Some(next) => Part::Notes {
                 trashed,
@@ -226,7 +226,7 @@ impl Rest {
     async fn changed(&mut self, after: i64, upto: Option<i64>) -> Result<Vec<u8>, StoreError> {
         let mut view = self.view().await?;
         let page = view.note_changes(self.user, after, CHANGES_AT_ONCE).await?;
-        drop(view);
+        view.done();
         let upto = upto.unwrap_or(page.newest);
         let is_over = !page.more || page.upto >= upto;
         let notes = page.changes.into_iter().filter_map(|change| match change {
@@ -258,7 +258,7 @@ impl Rest {
         let limit = EVENTS_AT_ONCE.min(left);
         let mut view = self.view().await?;
         let events = view.records(self.user, before, limit).await?;
-        drop(view);
+        view.done();
         let left = left - limit;
         let last = events.last().map(|last| (last.at, last.id));
         let is_over = events.len() < limit as usize || left == 0;

@@ -111,7 +111,7 @@ async fn refuse_early(
     );
     let mut view = state.store.view_by(&origin.ticket).await?;
     let refused = Register::refused(view.as_mut(), whom, client, policy, now).await?;
-    drop(view);
+    view.done();
     match refused {
         Some(Registered::TooMany(refusal)) => {
             Err(state.refuse_early(origin, refusal, Some(whom.1), now).await)
@@ -135,7 +135,7 @@ async fn same_password(
     let attempts = view
         .passwords_of_attempts(email.key(), client, MAX_COMPARED, now)
         .await?;
-    drop(view);
+    view.done();
     for (attempt, hash) in attempts {
         if state.hashing.verify(slot, password.clone(), hash).await? {
             return Ok(Some(attempt));

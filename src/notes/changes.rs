@@ -98,7 +98,7 @@ pub(super) async fn changes(
     let after = place.map_or(0, |place| place.change);
     let mut view = state.store.view_by(&ticket).await?;
     let page = view.note_changes(user, after, limit).await?;
-    drop(view);
+    view.done();
     // A place that the book has not come to was given out before a backup was put back.
     let is_good = |place: FeedPlace| (page.forgotten..=page.newest).contains(&place.knows());
     if !place.is_none_or(is_good) {

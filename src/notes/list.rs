@@ -91,7 +91,9 @@ pub(super) async fn list(
         NotePage::default()
     } else {
         let mut view = state.store.view_by(&ticket).await?;
-        view.notes(&asked).await?
+        let page = view.notes(&asked).await?;
+        view.done();
+        page
     };
     let [next, previous] = neighbours(&asked, &page).map(|neighbour| {
         let cursor = match neighbour? {

@@ -54,7 +54,7 @@ pub(super) async fn show(
     let id = id_of(id)?;
     let mut view = state.store.view_by(&ticket).await?;
     let note = view.note(session.user.id, id).await?;
-    drop(view);
+    view.done();
     let note = note.filter(Note::is_live).ok_or(ApiError::NotFound)?;
     let condition = condition(&headers);
     let known = condition

@@ -8,9 +8,13 @@ use sqlx::SqliteConnection;
 /// Implements the ports on whatever leads to a connection.
 pub(crate) struct Access<C>(pub(crate) C);
 
-/// What leads to a connection: a pooled one, or the writer's.
-pub(crate) trait Connected: DerefMut<Target = SqliteConnection> + Send {}
-impl<C: DerefMut<Target = SqliteConnection> + Send> Connected for C {}
+/// What leads to a connection: one that is lent, or the writer's.
+pub(crate) trait Connected: DerefMut<Target = SqliteConnection> + Send {
+    /// Every statement so far has ended.
+    fn idle(&mut self) {}
+}
+
+impl Connected for &mut SqliteConnection {}
 
 /// A time as it is stored: microseconds since 1970-01-01 UTC.
 pub(crate) fn micros(time: Timestamp) -> i64 {

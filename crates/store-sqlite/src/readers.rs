@@ -2,8 +2,8 @@
 //!
 //! sqlx runs each connection's statements on a thread of the connection's own: a future that is dropped leaves its
 //! statement running and the connection busy. So a connection that comes back is asked whether it is idle before it
-//! is lent again, its statement is interrupted meanwhile, and until then it counts as the caller's. No caller has all
-//! of them, so that whoever comes next need not wait for a long statement of another's.
+//! is lent again, its statement is interrupted meanwhile, and until then it counts as the caller's; unless its caller says
+//! that every statement has ended. No caller has all of them, so that whoever comes next need not wait for a long statement of another's.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout_at;
 
+use crate::access::Connected;
 use crate::error::store_error;
 use crate::fair::FairQueue;
 
@@ -63,6 +64,8 @@ pub(crate) struct Lent {
     /// Missing while it is opened.
     reader: Option<Reader>,
     ticket: Ticket,
+    /// Whether a statement may be.
+    under_way: bool,
     /// Where it goes back to; nowhere if nobody was there to take it.
     of: Option<Arc<Shared>>,
 }
@@ -145,6 +148,7 @@ impl Shared {
             return Ok(Asked::Lent(Lent {
                 reader: state.idle.pop(),
                 ticket,
+                under_way: false,
                 of: Some(Arc::clone(self)),
             }));
         }
@@ -170,6 +174,7 @@ impl Shared {
             let sent = lend.send(Lent {
                 reader: reader.take(),
                 ticket,
+                under_way: false,
                 of: Some(Arc::clone(self)),
             });
             match sent {
@@ -231,7 +236,14 @@ impl Deref for Lent {
 
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
+        self.under_way = true;
         &mut self.reader.as_mut().expect("it is open").connection
+    }
+}
+
+impl Connected for Lent {
+    fn idle(&mut self) {
+        self.under_way = false;
     }
 }
 
@@ -242,7 +254,12 @@ impl Drop for Lent {
         };
         let nothing = Ticket::new(Caller::Process, self.ticket.deadline);
         let Ticket { caller, slot, .. } = std::mem::replace(&mut self.ticket, nothing);
-        match (self.reader.take(), Handle::try_current()) {
+        let reader = self.reader.take();
+        if !self.under_way {
+            drop(slot);
+            return of.give_back(reader, &caller);
+        }
+        match (reader, Handle::try_current()) {
             (Some(reader), Ok(runtime)) => {
                 reader.abandoned.store(true, Ordering::Relaxed);
                 runtime.spawn(async move {
@@ -298,14 +315,14 @@ mod tests {
         let held = readers.lend(ticket(1)).await.unwrap();
         let (served, mut order) = tokio::sync::mpsc::unbounded_channel();
         for number in [1, 1, 1, 2, 3] {
-            let mut lend = Box::pin({
+            let mut turn = Box::pin({
                 let readers = readers.clone();
                 async move { readers.lend(ticket(number)).await.unwrap() }
             });
-            assert!(poll_immediate(&mut lend).await.is_none());
+            assert!(poll_immediate(&mut turn).await.is_none());
             let served = served.clone();
             tokio::spawn(async move {
-                let lent = lend.await;
+                let lent = turn.await;
                 served.send(number).unwrap();
                 drop(lent);
             });
@@ -350,6 +367,23 @@ mod tests {
         drop(next);
         readers.close().await;
         assert_eq!(Arc::strong_count(&slot), 1, "it is given back");
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_statements_have_ended_goes_back_at_once() {
+        let readers = readers(1);
+        let mut held = readers.lend(ticket(1)).await.unwrap();
+        let one: i64 = sqlx::query_scalar("select 1")
+            .fetch_one(&mut *held)
+            .await
+            .unwrap();
+
+        held.idle();
+        drop(held);
+
+        let next = poll_immediate(Box::pin(readers.lend(ticket(2)))).await;
+        assert_eq!(one, 1);
+        assert!(next.is_some_and(|next| next.is_ok()));
     }
 
     #[tokio::test]

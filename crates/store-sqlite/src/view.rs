@@ -25,6 +25,10 @@ use crate::{import, mail_rows, plans, users};
 
 #[async_trait]
 impl<C: Connected> View for Access<C> {
+    fn done(mut self: Box<Self>) {
+        self.0.idle();
+    }
+
     async fn user_by_email(&mut self, email: &EmailKey) -> Result<Option<User>, StoreError> {
         let email = email.as_str();
         let row = sqlx::query_as!(

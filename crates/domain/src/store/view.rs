@@ -26,6 +26,9 @@ use crate::username::NameKey;
 /// What can be read, inside a unit of work as well as outside.
 #[async_trait]
 pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
+    /// Gives back what it reads over: all that was asked has been answered. One that is dropped instead is given back once
+    /// it is known that nothing of it is still under way.
+    fn done(self: Box<Self>);
     /// The user with that address.
     async fn user_by_email(&mut self, email: &EmailKey) -> Result<Option<User>, StoreError>;
     /// The account that a login means, by address or by name; see [`crate::accounts::login`]. `client`: whose attempts

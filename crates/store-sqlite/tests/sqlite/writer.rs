@@ -264,7 +264,7 @@ async fn a_user_does_not_fill_the_line() {
     held_up.let_go().await;
     let answers = all.await;
 
-    assert_eq!(failed(&answers), Vec::from_iter(1024..1100));
+    assert_eq!(failed(&answers), (1024..1100).collect::<Vec<_>>());
 }
 
 /// However much callers read at once.
