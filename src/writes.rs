@@ -30,6 +30,8 @@ struct Users {
     /// Whose a token is that notes were written with, and when that was asked last. Never whether it is good: a token is
     /// always the same user's.
     tokens: Mutex<HashMap<SecretHash, (UserId, Instant)>>,
+    /// Notes that were counted and not written, until the next sweep.
+    untried: Mutex<HashMap<UserId, u32>>,
     swept: Mutex<Instant>,
 }
 
@@ -64,6 +66,7 @@ impl Writes {
                 notes,
                 account,
                 tokens: Mutex::default(),
+                untried: Mutex::default(),
                 swept: Mutex::new(Instant::now()),
             })
         }))
@@ -79,7 +82,24 @@ impl Writes {
             return Ok(());
         };
         users.sweep();
-        users.notes.count(user, count)
+        let untried = users.untried().remove(&user).unwrap_or(0);
+        let left = untried.saturating_sub(count.get());
+        let counted = match NonZeroU32::new(count.get().saturating_sub(untried)) {
+            Some(more) => users.notes.count(user, more),
+            None => Ok(()),
+        };
+        let left = if counted.is_ok() { left } else { untried };
+        self.untried(user, left);
+        counted
+    }
+
+    /// So many notes that were counted were not written: as many count for nothing when they are sent again soon.
+    pub fn untried(&self, user: UserId, count: u32) {
+        if let Some(users) = &self.0
+            && count > 0
+        {
+            *users.untried().entry(user).or_default() += count;
+        }
     }
 
     /// Counts a login or a change of the account that a user is about to make.
@@ -128,6 +148,10 @@ impl Users {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn untried(&self) -> MutexGuard<'_, HashMap<UserId, u32>> {
+        self.untried.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Forgets who has been quiet. Whoever finds another at it goes on.
     fn sweep(&self) {
         let Ok(mut swept) = self.swept.try_lock() else {
@@ -138,6 +162,7 @@ impl Users {
         }
         let before = *swept;
         *swept = Instant::now();
+        self.untried().clear();
         self.tokens().retain(|_, (_, asked)| *asked >= before);
         for limit in [&self.notes, &self.account] {
             limit.limiter.retain_recent();
@@ -212,6 +237,7 @@ mod tests {
             notes: limit(1, 3_600_000_000),
             account: limit(1, 3_600_000_000),
             tokens: Mutex::default(),
+            untried: Mutex::default(),
             swept: Mutex::new(Instant::now()),
         };
         let token = SecretHash::of("a token");

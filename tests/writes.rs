@@ -201,3 +201,26 @@ async fn a_name_that_stays_as_it_is_is_not_recorded() {
     rows.close().await;
     app.finish().await;
 }
+
+#[tokio::test]
+async fn edits_that_a_batch_did_not_try_count_once() {
+    let app = app().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let long = json!({"id": uuid(1), "title": "long", "content": "\u{1}".repeat(100_000)});
+    ada.note(&long).await;
+    let stale = vec![deletion(&uuid(1), Some(0)); 10];
+    let new: Vec<_> = (2..82)
+        .map(|n| upsert(&uuid(n), None, &json!({"title": "t"})))
+        .collect();
+
+    let first = ada.batch(&[&stale[..], &new].concat()).await;
+    let again = ada.batch(&new).await;
+
+    assert!(
+        first[10..]
+            .iter()
+            .all(|result| result["code"] == "answer_too_large")
+    );
+    assert!(again.iter().all(|result| result["status"] == "created"));
+    app.finish().await;
+}

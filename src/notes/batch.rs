@@ -112,6 +112,7 @@ pub(super) async fn batch(
         .notes(session.user.id, u32::try_from(writing).unwrap_or(u32::MAX))?;
     let links = chain::of(edits.iter().map(legible));
     let mut answer = Answer::default();
+    let mut unwritten = 0;
     for (n, (edit, link)) in edits.into_iter().zip(links).enumerate() {
         let is_tried = answer.has_room() || answer.must_have(&link);
         let among = Among {
@@ -122,7 +123,10 @@ pub(super) async fn batch(
             end: link.end,
         };
         let (result, fate) = match edit {
-            _ if !is_tried => (untried(&sent[n]), Fate::Untried),
+            edit if !is_tried => {
+                unwritten += u32::from(writes(&&edit));
+                (untried(&sent[n]), Fate::Untried)
+            }
             Ok(edit) => {
                 let result = merge(&state, &origin, session.user.id, edit, among).await;
                 let fate = result.fate();
@@ -132,6 +136,7 @@ pub(super) async fn batch(
         };
         answer.add(result, fate);
     }
+    state.writes.untried(session.user.id, unwritten);
     Ok(Json(BatchResults {
         results: answer.results,
     }))
