@@ -18,6 +18,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use domain::client::ClientKey;
+use domain::id::UserId;
+use domain::store::Caller;
 use futures_util::FutureExt;
 use futures_util::future::Either;
 use http_body_util::BodyExt;
@@ -32,7 +34,7 @@ use crate::extract;
 use crate::request::Origin;
 
 /// The most bytes of a body that are read without a budget: about as much as a connection's own buffer holds.
-const SHORT: usize = 8 * 1024;
+pub const SHORT: usize = 8 * 1024;
 
 /// The most bytes of a body that are read for anybody.
 const UNCHECKED: usize = 64 * 1024;
@@ -44,16 +46,17 @@ const NOTES_LIMIT: usize = 2 * 1024 * 1024;
 /// The same where Stripe sends events, which hold the whole object that they are about.
 const STRIPE_LIMIT: usize = 256 * 1024;
 
-/// What one client may hold of bodies that are let in: six of the largest on their way at once.
-const SHARE: usize = 12 * 1024 * 1024;
+/// What one user may hold of long bodies: two of the largest on their way at once.
+const SHARE: usize = 2 * NOTES_LIMIT;
 
 /// What one client may hold of bodies that may be anybody's: those of 64 connections.
 const SHARE_OF_STRANGERS: usize = 64 * UNCHECKED;
 
-/// How much is held of bodies.
+/// How much is held of bodies. Apart, so that nobody takes the room of those who have a token without one.
 pub struct Budgets {
-    known: Arc<Budget>,
-    /// Apart, so that nobody without a token takes the room of those who have one.
+    users: Arc<Budget>,
+    /// Events that bring a signature, which is looked at when all of them is there.
+    signed: Arc<Budget>,
     strangers: Arc<Budget>,
 }
 
@@ -62,8 +65,9 @@ impl Budgets {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
-            known: Budget::new(SHARE.max(limit)),
-            strangers: Budget::new(SHARE_OF_STRANGERS),
+            users: Budget::new(12, SHARE.max(limit)),
+            signed: Budget::new(4, STRIPE_LIMIT.max(limit)),
+            strangers: Budget::new(4, SHARE_OF_STRANGERS.max(limit)),
         }
     }
 }
@@ -139,7 +143,7 @@ async fn receive(
     if announced.is_some_and(|bytes| bytes > limit) {
         return Err(too_large);
     }
-    let mut room = Room::new(state, head);
+    let mut room = Room::new(state, head, announced.unwrap_or(limit));
     if announced.is_some_and(|bytes| bytes > UNCHECKED) {
         room.let_in().await?;
     }
@@ -156,7 +160,7 @@ async fn receive(
         if length > limit {
             return Err(too_large);
         }
-        room.make(read.len(), data.len()).await?;
+        room.make(length).await?;
         if length > read.capacity() {
             // Twice as much each time, but no more than is to come.
             let most = announced.unwrap_or(limit) - read.len();
@@ -172,6 +176,8 @@ struct Room<'a> {
     head: &'a Parts,
     client: ClientKey,
     held: Held,
+    /// The most bytes that may come.
+    most: usize,
     is_let_in: bool,
     /// When the body must have come.
     until: time::Instant,
@@ -179,65 +185,91 @@ struct Room<'a> {
 
 impl<'a> Room<'a> {
     /// None yet.
-    fn new(state: &'a AppState, head: &'a Parts) -> Self {
+    fn new(state: &'a AppState, head: &'a Parts, most: usize) -> Self {
         let origin = head.extensions.get::<Origin>();
         let client = origin.map_or_else(
             || ClientKey::from(String::new()),
             |origin| origin.actor.client.clone(),
         );
+        let stranger = Caller::Client(client.clone());
         Self {
             state,
             head,
-            held: state.bodies.strangers.body_of(&client),
+            held: state.bodies.strangers.body_of(stranger),
             client,
+            most,
             is_let_in: false,
             until: time::Instant::now() + state.http.body_timeout,
         }
     }
 
+    /// Finds out for whom the body is read, and waits until there is room for all of it. A stranger's stays with those of
+    /// strangers.
     async fn let_in(&mut self) -> Result<(), ApiError> {
-        let_in(self.state, self.head).await?;
-        self.held = self.state.bodies.known.body_of(&self.client);
+        let budgets = &self.state.bodies;
+        let held = match let_in(self.state, self.head).await? {
+            Sender::User(user) => budgets.users.body_of(Caller::User(user)),
+            Sender::Signed => budgets.signed.body_of(Caller::Client(self.client.clone())),
+            Sender::Stranger => return Ok(()),
+        };
+        self.held = held;
         self.is_let_in = true;
-        Ok(())
+        self.hold(self.most).await
     }
 
-    /// For so many bytes more than there are. Who finds none among strangers is let in, or waits.
-    async fn make(&mut self, before: usize, more: usize) -> Result<(), ApiError> {
-        let is_short = before + more <= UNCHECKED;
-        let mut bytes = more;
-        if !self.is_let_in {
-            if is_short && self.held.grow(more).now_or_never().is_some() {
-                return Ok(());
-            }
-            match self.let_in().await {
-                Ok(()) => bytes = before + more,
-                Err(refused) if !is_short => return Err(refused),
-                Err(_) => {}
-            }
+    /// For so many bytes. Who finds none among strangers is let in, or waits.
+    async fn make(&mut self, bytes: usize) -> Result<(), ApiError> {
+        if self.is_let_in {
+            return Ok(());
         }
-        let grown = timeout_at(self.until, self.held.grow(bytes)).await;
-        grown.map_err(|_| ApiError::BodiesHeld)
+        let is_short = bytes <= UNCHECKED;
+        if is_short && self.held.hold(bytes).now_or_never().is_some() {
+            return Ok(());
+        }
+        match self.let_in().await {
+            Err(refused) if !is_short => Err(refused),
+            _ if self.is_let_in => Ok(()),
+            _ => self.hold(bytes).await,
+        }
+    }
+
+    async fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let held = timeout_at(self.until, self.held.hold(bytes)).await;
+        held.map_err(|_| ApiError::BodiesHeld)
     }
 }
 
-/// Whether a long body is read. What is found wrong is for the handler to answer, which finds the same.
-async fn let_in(state: &AppState, head: &Parts) -> Result<(), ApiError> {
+/// Who sends a long body.
+enum Sender {
+    User(UserId),
+    /// Whoever it is brings a signature.
+    Signed,
+    Stranger,
+}
+
+/// Whether a long body is read, and for whom. What is found wrong is for the handler to answer, which finds the same.
+async fn let_in(state: &AppState, head: &Parts) -> Result<Sender, ApiError> {
     let path = head.extensions.get::<MatchedPath>();
     let path = path.ok_or(ApiError::NotFound)?.as_str();
     let token = Authenticated::known(&head.headers, head.extensions.get(), state).await;
-    if token.is_ok() || path.starts_with("/api/notes") {
-        return token.map(drop);
+    match token {
+        Ok(Authenticated(session)) => return Ok(Sender::User(session.user.id)),
+        Err(refused) if path.starts_with("/api/notes") => return Err(refused),
+        Err(_) => {}
     }
-    if path.starts_with("/api/webhooks/stripe") && !head.headers.contains_key("stripe-signature") {
-        return Err(ApiError::NotFound);
+    if path.starts_with("/api/webhooks/stripe") {
+        let is_signed = head.headers.contains_key("stripe-signature");
+        return is_signed
+            .then_some(Sender::Signed)
+            .ok_or(ApiError::NotFound);
     }
     match head.extensions.get::<Origin>() {
         Some(origin) if state.flood.cuts(&origin.actor.client) => {
-            state.flood.count(&origin.actor.client)
+            state.flood.count(&origin.actor.client)?;
         }
-        _ => Ok(()),
+        _ => {}
     }
+    Ok(Sender::Stranger)
 }
 
 fn incomplete() -> ApiError {

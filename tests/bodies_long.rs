@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{NOTES, Person, Raw, TestApp};
+use tokio::task::JoinSet;
+
+use crate::support::{Client, NOTES, Person, Raw, TestApp};
 
 const MIB: usize = 1024 * 1024;
 
@@ -151,5 +153,58 @@ async fn a_document_that_nests_too_deep_or_has_too_many_values_is_told_the_limit
         );
         assert!(answer.field("detail").contains(told), "{}", answer.shown());
     }
+    app.finish().await;
+}
+
+/// So many clients that send all but the end of a body, as far as it is read.
+fn unfinished(app: &TestApp, count: usize, head: &str, length: usize) -> JoinSet<()> {
+    let mut clients = JoinSet::new();
+    for _ in 0..count {
+        let (address, head) = (app.client.address(), head.to_owned());
+        clients.spawn(async move {
+            let mut raw = Raw::connect(address).await;
+            raw.write(head).await;
+            raw.write("x".repeat(length - 100)).await;
+            std::future::pending().await
+        });
+    }
+    clients
+}
+
+async fn writes_long_notes(user: &Client) {
+    for _ in 0..20 {
+        let note = json!({"title": "long", "content": "y".repeat(70_000)});
+        assert_eq!(user.post(NOTES, &note).await.status, 201);
+    }
+}
+
+#[tokio::test]
+async fn unfinished_bodies_of_one_user_delay_nobody_else_behind_the_address() {
+    let app = patient().await;
+    let ada = Person::new("ada");
+    app.verified(&ada).await;
+    let token = format!("Authorization: Token {}\r\n", app.client.token(&ada).await);
+    let bob = app.member(&Person::new("bob")).await;
+
+    let head = head("POST /api/notes/", 2 * MIB, &token);
+    let _held = unfinished(&app, 20, &head, 2 * MIB);
+
+    writes_long_notes(&bob).await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn unfinished_bodies_of_strangers_take_no_room_of_users() {
+    let app = TestApp::with()
+        .set("SMART_NOTES__HTTP__BODY_TIMEOUT_SECONDS", "3600")
+        .set("SMART_NOTES__HTTP__BODY_LIMIT_BYTES", "4194304")
+        .start()
+        .await;
+    let ada = app.member(&Person::new("ada")).await;
+
+    let head = head("POST /api/auth/login/", 4 * MIB, "");
+    let _held = unfinished(&app, 12, &head, 4 * MIB);
+
+    writes_long_notes(&ada).await;
     app.finish().await;
 }

@@ -120,7 +120,7 @@ async fn who_hangs_up_while_waiting_leaves_the_place() {
 #[tokio::test]
 async fn a_wait_that_is_too_long_is_answered_503_and_nothing_is_changed() {
     let app = TestApp::with()
-        .set("SMART_NOTES__LIMITS__REQUESTS_IN_FLIGHT_PER_USER", "1")
+        .limit("requests_in_flight_per_user", 1)
         .set("SMART_NOTES__DATABASE__BUSY_TIMEOUT_MS", "200")
         .set("SMART_NOTES__HTTP__REQUEST_TIMEOUT_SECONDS", "1")
         .start()

@@ -17,6 +17,7 @@ use domain::store::{Caller, Ticket};
 use domain::token::SecretHash;
 
 use crate::AppState;
+use crate::buffer::SHORT;
 use crate::error::{ApiError, Unauthorized};
 use crate::extract;
 use crate::in_flight::Slot;
@@ -39,14 +40,30 @@ impl FromRequestParts<AppState> for Authenticated {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let origin = parts.extensions.get();
         let token = presented(&parts.headers).map_err(|none| anonymous(none, origin, state))?;
-        let found = Self::by(token, origin, state).await?;
-        if let Some(origin) = parts.extensions.get_mut::<Origin>() {
-            let Ticket { deadline, .. } = origin.ticket;
-            let slot = state.in_flight.enter(found.0.user.id, deadline).await?;
-            is_in_flight(origin, found.0.user.id, slot);
+        // Whose token has been seen waits before it is looked up: what is one too many costs no look.
+        let seen = state.bearers.user_of(&token);
+        if let Some(user) = seen {
+            enter(parts, user, state).await?;
+        }
+        let found = Self::by(token, parts.extensions.get(), state).await?;
+        if seen.is_none() {
+            enter(parts, found.0.user.id, state).await?;
         }
         Ok(found)
     }
+}
+
+/// Waits for the turn of a user's request.
+async fn enter(parts: &mut Parts, user: UserId, state: &AppState) -> Result<(), ApiError> {
+    if let Some(origin) = parts.extensions.get_mut::<Origin>() {
+        let slot = state.in_flight.enter(user, origin.ticket.deadline).await?;
+        if state.rules.limits.is_none() {
+            // It may have waited for long.
+            origin.ticket.deadline = Instant::now() + state.write_within;
+        }
+        is_in_flight(origin, user, slot);
+    }
+    Ok(())
 }
 
 /// A user's request, which is in flight until the database has done its work and a long answer is sent.
@@ -100,7 +117,7 @@ impl Authenticated {
         let now = state.clock.now();
         let mut view = state.store.view_by(&ticket).await?;
         let found = view.session(&token).await?;
-        drop(view);
+        view.done();
         let session = found.ok_or(Unauthorized::InvalidToken)?;
         if session.expires <= now || session.last_used + state.rules.session.idle <= now {
             return Err(Unauthorized::InvalidToken.into());
@@ -131,7 +148,11 @@ fn look_up(token: &SecretHash, origin: Option<&Origin>, state: &AppState) -> Tic
         |origin| origin.ticket.deadline,
     );
     match (state.bearers.user_of(token), origin) {
-        (Some(user), _) => Ticket::new(Caller::User(user), deadline),
+        (Some(user), Some(origin)) => Ticket {
+            caller: Caller::User(user),
+            ..origin.ticket.clone()
+        },
+        (Some(user), None) => Ticket::new(Caller::User(user), deadline),
         (None, Some(origin)) => origin.ticket.clone(),
         (None, None) => Ticket::new(Caller::Process, deadline),
     }
@@ -142,9 +163,6 @@ fn look_up(token: &SecretHash, origin: Option<&Origin>, state: &AppState) -> Tic
 /// It has been looked up already where it is new to this process, where the client has just been cut for bad ones, and
 /// where the body is long: who is nobody is to cost little, and a long body costs more than the look.
 pub struct Presented(pub SecretHash);
-
-/// The most bytes of a body that are read for who presents a token, good or not.
-const SHORT: usize = 8 * 1024;
 
 impl FromRequestParts<AppState> for Presented {
     type Rejection = ApiError;
@@ -158,14 +176,11 @@ impl FromRequestParts<AppState> for Presented {
             Some(user) if is_short && !is_cut => user,
             _ => Authenticated::by(token, origin, state).await?.0.user.id,
         };
-        if let Some(origin) = parts.extensions.get_mut::<Origin>() {
-            let Ticket { deadline, .. } = origin.ticket;
+        if !is_short {
+            enter(parts, user, state).await?;
+        } else if let Some(origin) = parts.extensions.get_mut::<Origin>() {
             // Short ones share a transaction: together they take no more of the writer's time than one.
-            let slot = if is_short {
-                state.in_flight.pass(user)?
-            } else {
-                state.in_flight.enter(user, deadline).await?
-            };
+            let slot = state.in_flight.pass(user)?;
             is_in_flight(origin, user, slot);
         }
         Ok(Self(token))
