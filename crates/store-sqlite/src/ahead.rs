@@ -1,7 +1,7 @@
 //! Rows that are dated in the future: this machine's clock was ahead when they were written, and has been set right.
 //!
-//! What they count, hold or promise would last until that time comes. The sweep removes what lives for hours, and dates
-//! anew what lives for days. Mails are looked after by the queue, which gives those in the future a time to be sent at.
+//! What they count, hold or promise would last until that time comes. The sweep removes what only counts, and dates
+//! anew what its owners rely on. Mails are looked after by the queue, which gives those in the future a time to be sent at.
 
 use domain::clock::{self, AHEAD};
 use domain::store::StoreError;
@@ -23,35 +23,16 @@ pub(crate) async fn set_right(
     }
     let (ahead, now) = (micros(now + AHEAD), micros(now));
     Ok(removed(connection, ahead).await?
+        + codes(connection, now, ahead).await?
         + sessions(connection, now, ahead).await?
         + memories(connection, now, ahead).await?)
 }
 
-/// What counts against limits, pending registrations, codes, and addresses that get no mail for a while.
+/// What counts against limits, and addresses that get no mail for a while.
 async fn removed(connection: &mut SqliteConnection, ahead: i64) -> Result<u64, StoreError> {
     let hits = sqlx::query!(
         "delete from limit_hits where (key, at, n) in
              (select key, at, n from limit_hits where at > ? order by at limit ?)",
-        ahead,
-        BATCH
-    )
-    .execute(&mut *connection)
-    .await
-    .map_err(store_error)?;
-    // Whatever was created in the future ends there, too.
-    let registrations = sqlx::query!(
-        "delete from registrations where id in
-             (select id from registrations where expires_at > ?1 and created_at > ?1 order by expires_at limit ?2)",
-        ahead,
-        BATCH
-    )
-    .execute(&mut *connection)
-    .await
-    .map_err(store_error)?;
-    let challenges = sqlx::query!(
-        "delete from challenges where id in
-             (select id from challenges indexed by challenges_by_expiry
-              where registration_id is null and expires_at > ?1 and created_at > ?1 limit ?2)",
         ahead,
         BATCH
     )
@@ -68,10 +49,49 @@ async fn removed(connection: &mut SqliteConnection, ahead: i64) -> Result<u64, S
     .execute(connection)
     .await
     .map_err(store_error)?;
-    Ok(hits.rows_affected()
-        + registrations.rows_affected()
-        + challenges.rows_affected()
-        + suppressions.rows_affected())
+    Ok(hits.rows_affected() + suppressions.rows_affected())
+}
+
+/// Pending registrations and codes live on, for as long as if they had been asked for now: their mails may be on their
+/// way.
+async fn codes(connection: &mut SqliteConnection, now: i64, ahead: i64) -> Result<u64, StoreError> {
+    // Whatever was created in the future ends there, too. The codes of registrations go first, while these still show
+    // which they are.
+    let of_registrations = sqlx::query!(
+        "update challenges set expires_at = ?1 + expires_at - created_at, created_at = ?1
+         where created_at > ?2 and registration_id in
+             (select id from registrations where expires_at > ?2 and created_at > ?2 order by expires_at limit ?3)",
+        now,
+        ahead,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let registrations = sqlx::query!(
+        "update registrations set expires_at = ?1 + expires_at - created_at, created_at = ?1
+         where id in
+             (select id from registrations where expires_at > ?2 and created_at > ?2 order by expires_at limit ?3)",
+        now,
+        ahead,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let others = sqlx::query!(
+        "update challenges set expires_at = ?1 + expires_at - created_at, created_at = ?1
+         where id in
+             (select id from challenges indexed by challenges_by_expiry
+              where registration_id is null and expires_at > ?2 and created_at > ?2 limit ?3)",
+        now,
+        ahead,
+        BATCH
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(of_registrations.rows_affected() + registrations.rows_affected() + others.rows_affected())
 }
 
 /// Sessions go on, for as long as if they had been opened now.
