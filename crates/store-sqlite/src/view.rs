@@ -305,7 +305,8 @@ enum AttemptBy<'a> {
     Name(&'a str),
 }
 
-/// The passwords of the live attempts, those of a client first, newer ones before older ones.
+/// The passwords of a client's live attempts, newer ones before older ones; of those of others, if it has none, the
+/// newest alone: how many there are is told to no stranger by how long their check takes.
 async fn passwords_of(
     connection: &mut SqliteConnection,
     by: AttemptBy<'_>,
@@ -313,12 +314,13 @@ async fn passwords_of(
     now: Timestamp,
 ) -> Result<Vec<PasswordHash>, StoreError> {
     let (now, most) = (micros(now), i64::try_from(MAX_CHECKED).unwrap_or(i64::MAX));
-    let hashes = match by {
+    let found = match by {
         AttemptBy::Email(email) => {
-            sqlx::query_scalar!(
-                "select password_hash from registrations
-                 where email_key = ? and ended_at is null and expires_at > ?
-                 order by client = ? desc, created_at desc, id desc limit ?",
+            sqlx::query_as!(
+                FoundAttempt,
+                r#"select password_hash, client = ?3 as "is_own!: bool" from registrations
+                   where email_key = ?1 and ended_at is null and expires_at > ?2
+                   order by client = ?3 desc, created_at desc, id desc limit ?4"#,
                 email,
                 now,
                 client,
@@ -328,10 +330,12 @@ async fn passwords_of(
             .await
         }
         AttemptBy::Name(name) => {
-            sqlx::query_scalar!(
-                "select password_hash from registrations indexed by registrations_by_name
-                 where username_key = ? and ended_at is null and expires_at > ?
-                 order by client = ? desc, created_at desc, id desc limit ?",
+            sqlx::query_as!(
+                FoundAttempt,
+                r#"select password_hash, client = ?3 as "is_own!: bool"
+                   from registrations indexed by registrations_by_name
+                   where username_key = ?1 and ended_at is null and expires_at > ?2
+                   order by client = ?3 desc, created_at desc, id desc limit ?4"#,
                 name,
                 now,
                 client,
@@ -341,6 +345,15 @@ async fn passwords_of(
             .await
         }
     };
-    let hashes = hashes.map_err(store_error)?;
-    Ok(hashes.into_iter().map(Into::into).collect())
+    let found = found.map_err(store_error)?.into_iter().enumerate();
+    let checked = found.take_while(|(n, attempt)| *n == 0 || attempt.is_own);
+    Ok(checked
+        .map(|(_, attempt)| attempt.password_hash.into())
+        .collect())
+}
+
+/// An attempt that a login may mean.
+struct FoundAttempt {
+    password_hash: String,
+    is_own: bool,
 }

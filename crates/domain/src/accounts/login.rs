@@ -1,4 +1,4 @@
-//! Logging in: exactly one hash is computed, whoever is asked for, but for addresses with several live attempts.
+//! Logging in: exactly one hash is computed, whoever is asked for, but for clients with several live attempts there.
 //!
 //! The caller reads the account ([`account`]), checks the password against
 //! [`Login::hashes_to_check`] on the hash pool, and then either answers or writes the
@@ -48,7 +48,7 @@ pub enum Checked {
 }
 
 /// Reads the account that `login` means: with an `@` the address first, then the name (names
-/// may hold an `@`); a user before attempts, those of the client that logs in before others, newer ones before older ones.
+/// may hold an `@`); a user before attempts, those of the client that logs in, or else the newest of another.
 pub async fn account<V: View + ?Sized>(
     view: &mut V,
     login: &str,
@@ -156,8 +156,9 @@ impl Login {
     }
 
     /// The hashes to check the password against, all of them: the account's, or a dummy, so that an unknown login takes
-    /// as long as a known one (OWASP ASVS 5.0 6.3.8). There is one but for an address with several live attempts, which
-    /// are as many for a user's address as for another. So does one whose account has no hash that could be checked.
+    /// as long as a known one (OWASP ASVS 5.0 6.3.8). An account without a hash that could be checked has a dummy as well.
+    /// There is one hash but for a client with several live attempts at the address; these are as many for a user's
+    /// address as for another.
     #[must_use]
     pub fn hashes_to_check(&self, dummies: &Dummies, kinds: &HashKinds) -> Vec<PasswordHash> {
         let dummy = || dummies.hash_for(&self.asked, kinds);

@@ -236,8 +236,8 @@ pub struct SessionUser {
     pub expires: Timestamp,
 }
 
-/// How many hashes a login checks at most. There is one but for an address with several live attempts, so that one
-/// attempt more of a stranger does not hide its owner's.
+/// How many hashes a login checks at most. There is one but for a client with several live attempts at an address, so that
+/// one attempt more behind the same client does not hide its owner's.
 pub const MAX_CHECKED: usize = 3;
 
 /// The account that a login means.

@@ -4,13 +4,20 @@ use std::time::Duration;
 
 use domain::accounts::LoginAccount;
 use domain::accounts::login::{OpenSession, SessionPolicy};
+use domain::accounts::register::RegisterPolicy;
 use domain::id::UserId;
 use domain::store::Store;
 use domain::username::NameKey;
 use jiff::Timestamp;
 
 use crate::support::at;
-use crate::support::people::{Person, address};
+use crate::support::people::{POLICY, Person, address};
+
+/// So many attempts as are made.
+const UNLIMITED: RegisterPolicy = RegisterPolicy {
+    live_attempts: None,
+    ..POLICY
+};
 
 async fn found(store: &Store, email: Option<&str>, name: &str, now: Timestamp) -> LoginAccount {
     let email = email.map(address);
@@ -42,6 +49,63 @@ pub async fn an_attempt_is_known_to_login_until_it_lapses(store: Store) {
 
     assert!(matches!(before, LoginAccount::Unverified { .. }));
     assert!(matches!(after, LoginAccount::Unknown));
+}
+
+/// How many passwords are checked for an address tells no other client how many attempts wait there.
+pub async fn a_login_finds_its_clients_attempts_or_else_the_newest(store: Store) {
+    let ada = Person::new("ada");
+    ada.registers(&store, at(0)).await;
+    for (second, name) in (1..).zip(["eve", "mallory", "trudy", "oscar"]) {
+        let stranger = Person::new(name).at(&ada.email).on_machine(2);
+        store
+            .write(stranger.registration(UNLIMITED, at(second)))
+            .await
+            .unwrap();
+    }
+
+    let checked = async |machine: u8| {
+        let client = ada.clone().on_machine(machine).client();
+        let email = address(&ada.email);
+        let mut view = store.view().await.unwrap();
+        let (email, name) = (Some(email.key()), NameKey::of(&ada.email));
+        match view.login_account(email, &name, Some(&client), at(9)).await {
+            Ok(LoginAccount::Unverified { passwords }) => passwords
+                .iter()
+                .map(|hash| hash.as_str().to_owned())
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (of_ada, of_stranger, elsewhere): (Vec<_>, Vec<_>, Vec<_>) =
+        (checked(1).await, checked(2).await, checked(3).await);
+
+    assert_eq!(of_ada, ["$hash-of-ada$"]);
+    let newest = ["$hash-of-oscar$", "$hash-of-trudy$", "$hash-of-mallory$"];
+    assert_eq!(of_stranger, newest);
+    assert_eq!(elsewhere, newest[..1]);
+}
+
+/// The same beside a user.
+pub async fn a_login_checks_decoys_of_its_client_alone(store: Store) {
+    let ada = Person::new("ada");
+    ada.becomes_a_user(&store, at(0)).await;
+    for (second, name) in (1..).zip(["eve", "mallory"]) {
+        let stranger = Person::new(name).at(&ada.email).on_machine(2);
+        stranger.registers(&store, at(second)).await;
+    }
+
+    let decoys = async |machine: u8| {
+        let client = ada.clone().on_machine(machine).client();
+        let email = address(&ada.email);
+        let mut view = store.view().await.unwrap();
+        let (email, name) = (Some(email.key()), NameKey::of(&ada.email));
+        match view.login_account(email, &name, Some(&client), at(9)).await {
+            Ok(LoginAccount::Verified { decoys, .. }) => decoys.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+
+    assert_eq!((decoys(1).await, decoys(2).await), (0, 1));
 }
 
 pub async fn a_user_is_found_by_name_and_by_address(store: Store) {
