@@ -44,8 +44,6 @@ async fn a_known_client_gets_its_reset_after_strangers_used_the_mailboxs_hour_up
     let ada = Person::new("ada");
     at_home(&app, &ada).await;
     use_up(&app, &ada.email).await;
-    let elsewhere = app.client.from("198.51.100.77");
-    assert_eq!(elsewhere.request_reset(&ada.email).await.status, 429);
 
     let owner = home(&app);
     let challenge = owner.reset_challenge(&ada.email).await;
@@ -54,6 +52,68 @@ async fn a_known_client_gets_its_reset_after_strangers_used_the_mailboxs_hour_up
 
     assert_eq!(reset.await.status, 200);
     app.finish().await;
+}
+
+/// So does one that it does not know, once, as for an address without an account; the two of an hour are all there are.
+#[tokio::test]
+async fn a_new_client_gets_one_code_after_strangers_used_the_mailboxs_hour_up() {
+    let app = system().await;
+    let ada = Person::new("ada");
+    at_home(&app, &ada).await;
+    let (phone, other, late) = (
+        app.client.from("198.51.100.77"),
+        app.client.from("198.51.100.78"),
+        app.client.from("198.51.100.79"),
+    );
+
+    let mut statuses = Vec::new();
+    for email in [&ada.email, "nobody@example.com"] {
+        use_up(&app, email).await;
+        let mut seen = Vec::new();
+        for client in [&phone, &phone, &other, &late] {
+            seen.push(client.request_reset(email).await.status);
+        }
+        statuses.push(seen);
+    }
+
+    assert_eq!(statuses, [[200, 429, 200, 429]; 2]);
+    app.finish().await;
+}
+
+/// OWASP ASVS 5.0 6.3.8: behind the address of a network that the owner has logged in from, a neighbour is that known
+/// client, and learns nothing by how many codes it gets.
+#[tokio::test]
+async fn one_client_gets_as_many_codes_for_an_account_that_knows_it_as_for_none() {
+    for per_minute in [1000, 3] {
+        let app = TestApp::with()
+            .limit("code_mails_per_minute", per_minute)
+            .limit("code_requests_per_minute", 1000)
+            .behind_a_proxy()
+            .start()
+            .await;
+        let ada = Person::new("ada");
+        at_home(&app, &ada).await;
+        app.advance(3600).await;
+
+        let mut answers = Vec::new();
+        for email in [&ada.email, "nobody@example.com"] {
+            let mut seen = Vec::new();
+            for _ in 0..8 {
+                let answer = home(&app).request_reset(email).await;
+                let told = match answer.status {
+                    429 => ["ratelimit-policy", "ratelimit", "retry-after"]
+                        .map(|header| answer.header(header).to_owned()),
+                    _ => Default::default(),
+                };
+                seen.push((answer.status, told));
+            }
+            answers.push(seen);
+        }
+
+        assert_eq!(answers[0], answers[1], "{per_minute} a minute");
+        assert_eq!(answers[0].last().unwrap().0, 429);
+        app.finish().await;
+    }
 }
 
 /// The share of known clients is bounded as well, and theirs is no other account's.
@@ -67,6 +127,7 @@ async fn a_known_client_has_half_as_much_as_the_mailbox_and_at_its_own_account()
         use_up(&app, &person.email).await;
     }
 
+    assert_eq!(home(&app).request_reset(&bob.email).await.status, 200);
     assert_throttled(&home(&app).request_reset(&bob.email).await, 3600);
     for _ in 0..5 {
         let answer = home(&app).request_reset(&ada.email).await;
@@ -181,6 +242,26 @@ async fn a_first_registration_gets_its_code_after_strangers_used_the_mailboxs_ho
 
     let verified = home(&app).verify_with(&ada, &code, &challenge).await;
     assert_eq!(verified.status, 200);
+    app.finish().await;
+}
+
+/// Whoever got in so may ask for the code again, once for each attempt, with its challenge.
+#[tokio::test]
+async fn a_first_registration_is_mailed_again_after_strangers_used_the_mailboxs_hour_up() {
+    let app = system().await;
+    let ada = Person::new("ada");
+    use_up(&app, &ada.email).await;
+    let challenge = home(&app).registered(&ada).await;
+    let invented = "0123456789abcdef0123456789abcdef";
+    let refused = home(&app).resend_with(&ada.email, invented).await;
+    assert_throttled(&refused, 3600);
+
+    let again = home(&app).resend_with(&ada.email, &challenge).await;
+    let once_more = home(&app).resend_with(&ada.email, &challenge).await;
+
+    assert_eq!(again.status, 200);
+    assert_throttled(&once_more, 3600);
+    assert_eq!(app.mails_to(&ada.email).await, 2);
     app.finish().await;
 }
 

@@ -72,7 +72,7 @@ async fn what_was_counted_survives_a_kill_of_the_api() {
     }
     app.apis = vec![Api::start(app.place(), "again").await];
 
-    let client = app.client().from("203.0.113.9");
+    let client = app.client().from("198.51.100.9");
     assert_eq!(client.request_reset("ADA@example.com").await.status, 429);
     let mut rows = app.rows().await;
     let failures = "select count(*) from limit_hits where key like 'login-pair:%'";

@@ -39,6 +39,19 @@ impl ResendCode {
 }
 
 impl ResendCode {
+    /// Who holds a live attempt's challenge has a mail that nobody else uses up.
+    async fn passage(
+        &self,
+        tx: &mut dyn Tx,
+        meant: Option<&Attempt>,
+    ) -> Result<Passage, StoreError> {
+        let client = &self.asking.actor().client;
+        let held = meant.filter(|_| self.handle.is_some());
+        let held = held.map(|attempt| attempt.id);
+        let lists = |limits: &Limits| limits.resend(&self.email, client, held);
+        self.asking.spend(tx, self.email.key(), lists).await
+    }
+
     /// Whether another attempt of the address has digits that still count.
     async fn others_are_live(
         &self,
@@ -63,14 +76,12 @@ impl Write for ResendCode {
     type Out = Requested;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Requested, StoreError> {
-        let client = &self.asking.actor().client;
-        let lists = |limits: &Limits| limits.code_request(&self.email, client, false);
-        let passage = self.asking.spend(tx, self.email.key(), lists).await?;
-        if let Passage::Refused(refusal) = passage {
+        let attempts = tx.attempts(self.email.key(), self.asking.now()).await?;
+        let meant = self.meant(tx, &attempts).await?;
+        if let Passage::Refused(refusal) = self.passage(tx, meant).await? {
             return Ok(Requested::Limited(refusal));
         }
-        let attempts = tx.attempts(self.email.key(), self.asking.now()).await?;
-        let Some(attempt) = self.meant(tx, &attempts).await? else {
+        let Some(attempt) = meant else {
             let (purpose, beside) = (Purpose::VerifyEmail, !attempts.is_empty());
             let decoy = self.asking.decoy(tx, &self.email, purpose, beside);
             return Ok(decoy.await?.1);

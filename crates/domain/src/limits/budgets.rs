@@ -8,7 +8,7 @@ use super::{Limits, Passage, Rate, Refusal, counted, key_of, longest, note_refus
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
-use crate::id::UserId;
+use crate::id::{RegistrationId, UserId};
 use crate::store::{StoreError, Tx, View};
 
 /// One thing to count: a limit and whom it is counted for.
@@ -117,11 +117,16 @@ pub fn mailbox_counters(email: &EmailAddress) -> [(&'static str, String); 2] {
 const KNOWN_A_MINUTE: &str = "mails-known-minute";
 const KNOWN_AN_HOUR: &str = "mails-known";
 
-/// What clients that have caused no mail to the mailbox in the hour may ask for beside that.
+/// What clients that have caused no mail to the mailbox in the hour may ask for beside that, but for a registration's
+/// code again.
 const NEWCOMERS: &str = "mails-newcomers";
 
-/// Mails to one mailbox that one client causes.
+/// Mails to one mailbox that one client causes, in a minute and in an hour.
+const OF_CLIENT_A_MINUTE: &str = "mails-client-minute";
 const OF_CLIENT: &str = "mails-client";
+
+/// Mails to one mailbox that the holder of an attempt's challenge may ask for beside that.
+const OF_ATTEMPT: &str = "mails-attempt";
 
 impl Limits {
     /// A part of the mails that a mailbox gets in an hour, one at least.
@@ -133,41 +138,61 @@ impl Limits {
         }
     }
 
+    fn once_an_hour(&self) -> Rate {
+        Rate {
+            most: 1,
+            ..self.code_mails_an_hour
+        }
+    }
+
     /// Mails with codes to a mailbox that a client causes.
     fn mails(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Spend> {
         let mailbox = email.mailbox_key();
-        let own = format_args!("{client}:{mailbox}").to_string();
-        vec![
+        let mut spends = vec![
             Spend::new(MAILS_A_MINUTE, &mailbox, self.code_mails_a_minute),
             Spend::new(MAILS_AN_HOUR, &mailbox, self.code_mails_an_hour),
-            Spend::new(OF_CLIENT, own, self.part_of_an_hour(2)),
+        ];
+        spends.extend(self.mails_of_client(email, client, self.part_of_an_hour(2)));
+        spends
+    }
+
+    /// What each of these lists holds: as much as one client causes in all, so that what the others grant does not show
+    /// to one client alone (OWASP ASVS 5.0 6.3.8).
+    fn mails_of_client(
+        &self,
+        email: &EmailAddress,
+        client: &ClientKey,
+        an_hour: Rate,
+    ) -> [Spend; 2] {
+        let own = format!("{client}:{}", email.mailbox_key());
+        [
+            Spend::new(OF_CLIENT_A_MINUTE, &own, self.code_mails_a_minute),
+            Spend::new(OF_CLIENT, &own, an_hour),
         ]
     }
 
     /// The same for a client that the account knows: a share of its own, as large as any one client's, so that
     /// strangers can't keep the owner from a code.
-    fn mails_of_known(&self, email: &EmailAddress) -> Vec<Spend> {
+    fn mails_of_known(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Spend> {
         let mailbox = email.mailbox_key();
-        vec![
+        let mut spends = vec![
             Spend::new(KNOWN_A_MINUTE, &mailbox, self.code_mails_a_minute),
             Spend::new(KNOWN_AN_HOUR, &mailbox, self.part_of_an_hour(2)),
-        ]
+        ];
+        spends.extend(self.mails_of_client(email, client, self.part_of_an_hour(2)));
+        spends
     }
 
-    /// The same for a client that has caused none in the hour and proves an address that has no account yet, hence no
-    /// client that it knows: one mail, of a fifth more than the mailbox's hour.
+    /// The same for a client that has caused none in the hour, whether the address has an account or not: one mail, of a
+    /// fifth more than the mailbox's hour.
     fn mails_of_newcomer(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Spend> {
         let mailbox = email.mailbox_key();
-        let own = format_args!("{client}:{mailbox}").to_string();
-        let once = Rate {
-            most: 1,
-            ..self.code_mails_an_hour
-        };
-        vec![
+        let mut spends = vec![
             Spend::new(MAILS_A_MINUTE, &mailbox, self.code_mails_a_minute),
             Spend::new(NEWCOMERS, &mailbox, self.part_of_an_hour(5)),
-            Spend::new(OF_CLIENT, own, once),
-        ]
+        ];
+        spends.extend(self.mails_of_client(email, client, self.once_an_hour()));
+        spends
     }
 
     /// Somebody who is not logged in asks for a code. `known`: whether the account knows the client.
@@ -177,15 +202,44 @@ impl Limits {
         client: &ClientKey,
         known: bool,
     ) -> Vec<Vec<Spend>> {
-        let requests = || Spend::new(REQUESTS, format!("client:{client}"), self.code_requests);
         let mut lists = vec![self.mails(email, client)];
         if known {
-            lists.push(self.mails_of_known(email));
+            lists.push(self.mails_of_known(email, client));
         }
-        for list in &mut lists {
-            list.push(requests());
-        }
-        lists
+        lists.push(self.mails_of_newcomer(email, client));
+        self.with_requests(lists, client)
+    }
+
+    /// Somebody asks for a registration's code again. `attempt`: the live one whose challenge came with it, if one did;
+    /// it has a mail an hour of its own.
+    pub(crate) fn resend(
+        &self,
+        email: &EmailAddress,
+        client: &ClientKey,
+        attempt: Option<RegistrationId>,
+    ) -> Vec<Vec<Spend>> {
+        let of_attempt = attempt.map(|attempt| {
+            let mailbox = email.mailbox_key();
+            vec![
+                Spend::new(MAILS_A_MINUTE, mailbox, self.code_mails_a_minute),
+                Spend::new(OF_ATTEMPT, attempt, self.once_an_hour()),
+            ]
+        });
+        let lists = std::iter::once(self.mails(email, client)).chain(of_attempt);
+        self.with_requests(lists, client)
+    }
+
+    /// Each of these lists with what one client may ask for.
+    fn with_requests(
+        &self,
+        lists: impl IntoIterator<Item = Vec<Spend>>,
+        client: &ClientKey,
+    ) -> Vec<Vec<Spend>> {
+        let whom = format!("client:{client}");
+        let requests = || Spend::new(REQUESTS, &whom, self.code_requests);
+        (lists.into_iter())
+            .map(|list| list.into_iter().chain([requests()]).collect())
+            .collect()
     }
 
     /// A user asks for a code to their own mailbox: counted for the user alone.
