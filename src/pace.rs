@@ -104,7 +104,7 @@ mod tests {
     async fn a_client_that_takes_nothing_is_let_go() {
         let (mut ours, _theirs) = paced(Duration::ZERO);
 
-        let written = ours.write_all(&[0; MIB]).await;
+        let written = ours.write_all(&vec![0; MIB]).await;
 
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
@@ -114,7 +114,7 @@ mod tests {
         let (mut ours, mut theirs) = paced(Duration::from_millis(1));
         let client = tokio::spawn(async move { while theirs.read_u8().await.is_ok() {} });
 
-        let written = ours.write_all(&[0; MIB]).await;
+        let written = ours.write_all(&vec![0; MIB]).await;
 
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
         client.abort();
