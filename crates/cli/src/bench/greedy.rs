@@ -94,10 +94,10 @@ async fn fill(client: &Client, token: &str) -> anyhow::Result<String> {
     for _ in 0..NOTES {
         let (status, answer) = client.post_as(token, "/api/notes/", &note).await?;
         anyhow::ensure!(status == 201, "a note was answered {status}");
-        id = answer["id"]
+        answer["id"]
             .as_str()
             .context("a note without an id")?
-            .to_owned();
+            .clone_into(&mut id);
     }
     Ok(id)
 }
@@ -210,11 +210,11 @@ async fn measure(attack: &Attack, api: &Api, other: &str, time: Duration) -> any
             sent
         });
     }
-    let probed = probe::until(end, &client, &mut probes).await;
+    let watched = probe::until(end, &client, &mut probes).await;
     let sent: u64 = attackers.join_all().await.into_iter().sum();
     let memory = api.most_memory()?;
     let [probe] = &mut probes;
-    match probed {
+    match watched {
         Ok(()) => say!("  {:<30} {}", attack.name, probe.line()),
         Err(refused) => say!("  {:<30} {refused}", attack.name),
     }
