@@ -165,7 +165,7 @@ fn unfinished(app: &TestApp, count: usize, head: &str, length: usize) -> JoinSet
             let mut raw = Raw::connect(address).await;
             raw.write(head).await;
             raw.write("x".repeat(length - 100)).await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
     }
     clients
