@@ -101,16 +101,18 @@ pub(super) async fn due_jobs(
         }
         From::LeastClaimed => {
             sqlx::query_scalar!(
-                r#"select json_group_array(due.id) as "ids!: String" from (
-               select Jobs.id from Jobs indexed by idx_jobs_pending
-               left join mails as claims on claims.id = Jobs.id
-               where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
+                r#"select json_group_array(id) as "ids!: String" from (
+               select id from (
+                   select id, run_at + 30 * coalesce((select claim_no from mails where mails.id = Jobs.id), 0) as turn
+                   from Jobs indexed by idx_jobs_pending
+                   where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
                  and (?5 is null or not exists (
                          select 1 from mails join challenges on challenges.id = mails.challenge_id
                          where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
                            and challenges.superseded_at is null and challenges.expires_at > ?6
                            and challenges.key_id not in (select value from json_each(?5))))
-               order by run_at + 30 * coalesce(claims.claim_no, 0), Jobs.id limit ?4 + 0) as due"#,
+                   order by run_at, id limit ?4 + 256) as due
+               order by turn, id limit ?4 + 0) as due"#,
                 QUEUE,
                 rank,
                 seconds,
