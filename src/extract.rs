@@ -1,4 +1,4 @@
-//! A request's body as fields: JSON, urlencoded or multipart. How it comes into memory is [`crate::buffer`]'s business.
+//! A request's body as fields: JSON, urlencoded or multipart. How it comes into memory is `crate::buffer`'s business.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::long::aside;
 use crate::sent::{Members, Sent, VALUES};
 
-/// What [`crate::buffer`] read, to be taken once.
+/// What `crate::buffer` read, to be taken once.
 #[derive(Clone)]
 pub struct Body(Arc<Mutex<Option<Result<Bytes, ApiError>>>>);
 
