@@ -43,7 +43,7 @@ pub trait Inquiries: Send {
         limit: u32,
     ) -> Result<Vec<Recorded>, StoreError>;
     /// When something was counted under a key after `since`, the oldest first; see
-    /// [`Records::hits`](crate::store::Records::hits).
+    /// [`ReadLimits::hits`](crate::store::ReadLimits::hits).
     async fn counted(&mut self, key: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
 }
 

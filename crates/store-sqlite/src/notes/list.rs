@@ -45,7 +45,7 @@ struct Short {
 }
 
 /// The plain list: live notes without any filter, by the time of their last change. In the place of a long one stands
-/// `null`; then [`plain_sized`] is asked instead. Most pages have none, and this costs them nothing.
+/// `null`; then `plain_sized` is asked instead. Most pages have none, and this costs them nothing.
 macro_rules! plain {
     ($beyond:literal, $order:literal, $user:expr, $at:expr, $limit:expr) => {
         sqlx::query_as!(
