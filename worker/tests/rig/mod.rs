@@ -8,6 +8,7 @@ pub mod process;
 pub mod running;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,6 +228,24 @@ impl Rig {
             .fetch_all(&mut self.outside().await)
             .await
             .unwrap()
+    }
+
+    /// How often that relay was tried with a mail.
+    pub async fn attempts(&self, relay: SocketAddr) -> i64 {
+        sqlx::query_scalar("select count(*) from mail_tries where relay = ?")
+            .bind(relay.to_string())
+            .fetch_one(&mut self.outside().await)
+            .await
+            .unwrap()
+    }
+
+    /// Waits until no mail is in flight, so that every attempt is on record.
+    pub async fn rests(&self) {
+        until("no mail is in flight", async || {
+            let mails = self.mails().await;
+            mails.iter().all(|mail| mail.state != "sending")
+        })
+        .await;
     }
 
     /// After a drain: the file is whole, no row lacks its partner, and nothing is left over.
