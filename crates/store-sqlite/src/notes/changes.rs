@@ -18,6 +18,14 @@ use crate::error::{store_error, unreadable};
 #[derive(Deserialize)]
 struct ChangeRow(i64, String, i64, Option<NoteRow>);
 
+/// What the statement answers.
+struct Found {
+    last_change: i64,
+    forgotten_change: i64,
+    /// The changes that have room on the page, and how many would be on it if all had.
+    changes: String,
+}
+
 pub(super) async fn page(
     connection: &mut SqliteConnection,
     user: UserId,
@@ -25,44 +33,7 @@ pub(super) async fn page(
     limit: u32,
 ) -> Result<ChangePage, StoreError> {
     // One more than asked for tells whether there are more.
-    let looked_for = i64::from(limit) + 1;
-    // A note is read only if those before it leave room on the page; its lengths stand in front of its texts.
-    let row = sqlx::query!(
-        r#"with found as (
-               select number, id, version, deleted, bytes from (
-                   select change as number, id, version, trashed_at is not null as deleted,
-                          iif(trashed_at is null,
-                              octet_length(title) + octet_length(tags) + octet_length(content), 0) as bytes
-                   from notes where notes.user_id = ?1 and change > ?2 order by change limit ?3 + 0)
-               union all
-               select number, id, version, 1, 0 from (
-                   select change as number, id, version
-                   from note_tombstones where note_tombstones.user_id = ?1 and change > ?2
-                   order by change limit ?3 + 0)
-               order by number limit ?3 + 0),
-             sized as (
-               select number, id, version, deleted,
-                      coalesce(sum(bytes) over (rows between unbounded preceding and 1 preceding), 0) < ?4 as fits
-               from found)
-           select note_books.last_change, note_books.forgotten_change,
-               (select json_array(
-                    json_group_array(json_array(number, sized.id, sized.version,
-                        iif(notes.id is null, null,
-                            json_array(notes.id, title, content, json(tags), is_pinned, is_archived, created_at,
-                                updated_at, notes.version, trashed_at, conflict_of)))) filter (where fits),
-                    count(*))
-                from sized left join notes
-                  on fits and not deleted and notes.user_id = ?1 and notes.id = sized.id) as "changes!: String"
-           from note_books where note_books.user_id = ?1"#,
-        user.0,
-        after,
-        looked_for,
-        PAGE_BYTES
-    )
-    .fetch_optional(connection)
-    .await
-    .map_err(store_error)?;
-    let Some(row) = row else {
+    let Some(row) = find(connection, user, after, i64::from(limit) + 1).await? else {
         return Ok(ChangePage::default());
     };
     let (mut found, all): (Vec<ChangeRow>, usize) =
@@ -84,6 +55,51 @@ pub(super) async fn page(
         newest: row.last_change,
         forgotten: row.forgotten_change,
     })
+}
+
+/// The changes after a number. A note is read only if those before it leave room on the page; its lengths stand in front
+/// of its texts.
+async fn find(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    after: i64,
+    limit: i64,
+) -> Result<Option<Found>, StoreError> {
+    sqlx::query_as!(
+        Found,
+        r#"with found as (
+               select number, id, version, note, bytes from (
+                   select change as number, id, version, iif(trashed_at is null, row_id, null) as note,
+                          iif(trashed_at is null,
+                              octet_length(title) + octet_length(tags) + octet_length(content), 0) as bytes
+                   from notes where notes.user_id = ?1 and change > ?2 order by change limit ?3 + 0)
+               union all
+               select number, id, version, null, 0 from (
+                   select change as number, id, version
+                   from note_tombstones where note_tombstones.user_id = ?1 and change > ?2
+                   order by change limit ?3 + 0)
+               order by number limit ?3 + 0),
+             sized as (
+               select number, id, version, note,
+                      coalesce(sum(bytes) over (rows between unbounded preceding and 1 preceding), 0) < ?4 as fits
+               from found)
+           select note_books.last_change, note_books.forgotten_change,
+               (select json_array(
+                    json_group_array(json_array(number, sized.id, sized.version,
+                        iif(notes.id is null, null,
+                            json_array(notes.id, title, content, json(tags), is_pinned, is_archived, created_at,
+                                updated_at, notes.version, trashed_at, conflict_of)))) filter (where fits),
+                    count(*))
+                from sized left join notes on fits and row_id = note) as "changes!: String"
+           from note_books where note_books.user_id = ?1"#,
+        user.0,
+        after,
+        limit,
+        PAGE_BYTES
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(store_error)
 }
 
 fn read(ChangeRow(_, id, version, note): ChangeRow) -> Result<Change, StoreError> {

@@ -79,10 +79,10 @@ macro_rules! plain_sized {
         sqlx::query_as!(
             Found,
             r#"with sized as (
-                 select id as found,
+                 select row_id as found,
                    coalesce(sum(bytes) over (rows between unbounded preceding and 1 preceding), 0) < ?5 as fits
-                 from (select id, octet_length(title) + octet_length(tags) + octet_length(content) as bytes from notes
-                       where notes.user_id = ?1 and trashed_at is null and (updated_at, id) "#
+                 from (select row_id, octet_length(title) + octet_length(tags) + octet_length(content) as bytes
+                       from notes where notes.user_id = ?1 and trashed_at is null and (updated_at, id) "#
                 + $beyond
                 + " (?2, ?3) order by updated_at "
                 + $order
@@ -95,7 +95,7 @@ macro_rules! plain_sized {
                      filter (where fits) as "notes!: String",
                  count(*) as "candidates!: i64",
                  (select live from note_books where note_books.user_id = ?1) as "count!: i64"
-             from sized left join notes on fits and notes.user_id = ?1 and notes.id = found"#,
+             from sized left join notes on fits and row_id = found"#,
             $query.user.0,
             $at.number,
             $at.id,
@@ -112,7 +112,7 @@ macro_rules! matched {
         sqlx::query_as!(
             Found,
             r#"with matched as materialized (
-                 select id,
+                 select row_id as found, id,
                    iif(?11 = 'rank',
                        iif(?6 is null, 0, 2 * (instr(words, ?6) < instr(words, char(10))) + (instr(words, ?6 || ' ') > 0))
                        + iif(?7 is null, 0, 2 * (instr(words, ?7) < instr(words, char(10))) + (instr(words, ?7 || ' ') > 0))
@@ -131,9 +131,9 @@ macro_rules! matched {
                    and (?10 is null or not exists (
                            select 1 from json_each(?10) as further where instr(notes.words, further.value) = 0))),
              sized as (
-                 select id as found, rank,
+                 select found, rank,
                    coalesce(sum(bytes) over (rows between unbounded preceding and 1 preceding), 0) < ?17 as fits
-                 from (select id, rank, bytes from matched where (rank, number, title_key, id) "#
+                 from (select found, rank, bytes from matched where (rank, number, title_key, id) "#
                 + $beyond
                 + " (?12, ?13, ?14, ?15) order by "
                 + $order
@@ -144,7 +144,7 @@ macro_rules! matched {
                      filter (where fits) as "notes!: String",
                  count(*) as "candidates!: i64",
                  (select count(*) from matched) as "count!: i64"
-             from sized left join notes on fits and notes.user_id = ?1 and notes.id = found"#,
+             from sized left join notes on fits and row_id = found"#,
             $filter.user,
             $filter.trashed,
             $filter.pinned,

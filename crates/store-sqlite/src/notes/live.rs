@@ -61,9 +61,9 @@ pub(super) async fn insert(
         }
     };
     let added = sqlx::query!(
-        "insert into notes (user_id, id, title, title_key, tags, is_pinned, is_archived, created_at, updated_at,
-               version, change, conflict_of, words, content)
-           select book.user_id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8,
+        "insert into notes (row_id, user_id, id, title, title_key, tags, is_pinned, is_archived, created_at,
+               updated_at, version, change, conflict_of, words, content)
+           select iif(book.user_id < 2147483648, (book.user_id << 32) + book.made, null), book.user_id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8,
                coalesce((select version + 1 from note_tombstones as old
                          where old.user_id = book.user_id and old.id = ?2), 1),
                book.last_change + 1, ?9, ?10, ?11

@@ -1,8 +1,13 @@
 //! Making the schema: as often as one likes, and several at once.
 
-use sqlx::sqlite::SqliteConnectOptions;
+use std::path::PathBuf;
+
+use apalis_sqlite::SqliteStorage;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
 use store_sqlite::migrate;
+use tempfile::TempDir;
 
 use crate::support::{Database, outside};
 
@@ -90,37 +95,61 @@ async fn a_running_server_is_migrated_under_its_feet() {
     assert_eq!(still, 0);
 }
 
+/// A database with the schema of an earlier release.
+pub(super) struct Older {
+    folder: TempDir,
+    pub connection: SqliteConnection,
+}
+
+impl Older {
+    /// With the migrations before that number.
+    pub async fn before(number: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let earlier = folder.path().join("migrations");
+        std::fs::create_dir(&earlier).unwrap();
+        for file in std::fs::read_dir("../../migrations/sqlite").unwrap() {
+            let file = file.unwrap();
+            if file.file_name() < *number {
+                std::fs::copy(file.path(), earlier.join(file.file_name())).unwrap();
+            }
+        }
+        let mut connection = SqliteConnectOptions::new()
+            .filename(folder.path().join("notes.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .foreign_keys(true)
+            .connect()
+            .await
+            .unwrap();
+        let mut apalis = SqliteStorage::migrations();
+        apalis.dangerous_set_table_name("_apalis_migrations");
+        apalis.run(&mut connection).await.unwrap();
+        let ours = Migrator::new(earlier.as_path()).await.unwrap();
+        ours.run(&mut connection).await.unwrap();
+        Self { folder, connection }
+    }
+
+    /// Runs the others.
+    pub async fn migrate(&self) {
+        migrate::run(&self.path()).await.unwrap();
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("notes.db")
+    }
+}
+
 /// The table of challenges is made anew, and the mails that name them keep theirs.
 #[tokio::test]
 async fn challenges_and_their_mails_survive_that_addresses_without_an_account_get_some() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut connection = SqliteConnectOptions::new()
-        .filename(folder.path().join("notes.db"))
-        .create_if_missing(true)
-        .foreign_keys(true)
-        .connect()
-        .await
-        .unwrap();
-    let mut files: Vec<_> = std::fs::read_dir("../../migrations/sqlite")
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect();
-    files.sort();
-    let (before, after): (Vec<_>, Vec<_>) =
-        (files.into_iter()).partition(|file| file.file_name().unwrap() < "0015");
-    run(&mut connection, JOBS).await;
-    for file in before {
-        run(&mut connection, &std::fs::read_to_string(file).unwrap()).await;
-    }
+    let mut older = Older::before("0015").await;
     for row in [A_DECOY, A_CHALLENGE, A_MAIL] {
-        run(&mut connection, row).await;
+        run(&mut older.connection, row).await;
     }
 
-    for file in after {
-        let whole = format!("begin;{}commit;", std::fs::read_to_string(file).unwrap());
-        run(&mut connection, &whole).await;
-    }
+    older.migrate().await;
 
+    let mut connection = older.connection;
     let kept: (String, i64) = sqlx::query_as(
         "select challenges.id, decoy from mails join challenges on challenges.id = mails.challenge_id",
     )
@@ -149,14 +178,6 @@ async fn challenges_and_their_mails_survive_that_addresses_without_an_account_ge
     assert_eq!(left, None, "a mail outlives its challenge");
 }
 
-/// apalis's tables, as far as our migrations name them.
-const JOBS: &str = "
-    create table Jobs (
-        id text primary key, status text, lock_by text, lock_at int, priority int, run_at int, job_type text,
-        attempts int, done_at int, last_result text
-    );
-    create table Workers (id text primary key);";
-
 const A_DECOY: &str = "
     insert into registrations
         (id, username, username_key, email, email_key, mailbox, password_hash, decoy, client, created_at, expires_at)
@@ -171,7 +192,7 @@ const A_MAIL: &str = "
     insert into mails (id, kind, recipient, recipient_key, challenge_id, request_id, state, created_at)
     values ('mail', 'verify_email', 'a@b.c', 'a@b.c', 'challenge', 'request', 'queued', 1);";
 
-async fn run(connection: &mut SqliteConnection, statements: &str) {
+pub(super) async fn run(connection: &mut SqliteConnection, statements: &str) {
     sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
         .execute(connection)
         .await

@@ -252,15 +252,16 @@ async fn what_is_due_is_found_by_the_index_of_pending_jobs() {
     }
 }
 
-/// Steps that read rows of notes have to begin with whose they are, or with an identifier, which one note at most has.
+/// Steps that read rows of notes have to begin with whose they are, or with an identifier or a row's number, which one
+/// note at most has.
 fn reads_the_notes_of_others(step: &Step) -> bool {
     // `book` and `old` are what the statement that adds a note calls two of them.
     let of_notes = ["notes", "note_tombstones", "note_books", "book", "old"];
     let mut words = step.what.split_whitespace();
     let (how, table) = (words.next(), words.next().unwrap_or_default());
     // The number of a book's row is its user's.
-    let by_number =
-        ["note_books", "book"].contains(&table) && step.what.ends_with("PRIMARY KEY (rowid=?)");
+    let by_number = ["notes", "note_books", "book"].contains(&table)
+        && step.what.contains("PRIMARY KEY (rowid=?)");
     let named = by_number
         || step.what.contains("(user_id=?")
         || step.what.contains("INDEX notes_by_id (id=?");

@@ -46,11 +46,10 @@ fn reading(plan: &[String]) -> impl Iterator<Item = &String> {
     })
 }
 
-/// Whether a step finds rows by whose they are. That is the number of a book's row.
+/// Whether a step finds rows by whose they are, which is the number of a book's row, or a note that was found so.
 fn is_own(step: &str) -> bool {
-    step.starts_with("SEARCH ")
-        && (step.contains("user_id=?")
-            || step == "SEARCH note_books USING INTEGER PRIMARY KEY (rowid=?)")
+    let named = ["user_id=?", "INTEGER PRIMARY KEY (rowid=?)"];
+    step.starts_with("SEARCH ") && named.iter().any(|by| step.contains(by))
 }
 
 #[tokio::test]
