@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use devmail::{Catcher, Config};
 use domain::clock::SystemClock;
 use domain::vitals::ProcessKind;
-use runtime::database::{self, Database, Role};
+use runtime::database::{Database, Role};
 use runtime::descriptors;
 use runtime::memory;
 use runtime::metrics;
@@ -19,6 +19,8 @@ use runtime::settings::{Env, LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
 use tokio::net::TcpListener;
+
+use crate::migrate;
 
 /// What `dev` is told.
 #[derive(clap::Args)]
@@ -64,7 +66,7 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
         ..Config::default()
     })
     .await?;
-    database::migrate(&settings).await?;
+    migrate::with_progress(&settings).await?;
     let listener = smart_notes_api::bind(settings.http.listen)?;
     let address = listener.local_addr()?;
     let api = Database::open(&settings, Role::Api, &shutdown).await?;

@@ -49,6 +49,11 @@ pub fn end() -> io::Result<()> {
 
 /// Says on the standard error why a command failed, if anybody listens there.
 pub fn complain(why: &anyhow::Error) {
-    let text = format!("smart-notes: {why:#}");
+    remark(&format!("{why:#}"));
+}
+
+/// Prints a line on the standard error that is not a part of the result.
+pub fn remark(text: &str) {
+    let text = format!("smart-notes: {text}");
     let _ = writeln!(io::stderr(), "{}", printable(&text));
 }
