@@ -1,7 +1,8 @@
-//! What listing, searching and following one's own few notes costs beside a million of others', as many times what it
-//! costs beside a thousand; and how long a search through thousands of one's own takes.
+//! What listing, searching and following one's own few notes costs beside a million of others', and beside accounts
+//! full of long ones, as many times what it costs beside a thousand; and how long a search through thousands of one's
+//! own, and an export of a full account, take.
 //!
-//! Requests to the two servers take turns, so that whatever else the machine does falls on both.
+//! Requests to the servers take turns, so that whatever else the machine does falls on both.
 
 use std::time::Instant;
 
@@ -29,6 +30,9 @@ pub struct Args {
     /// How many notes others have in the other database
     #[arg(long, default_value_t = 1_000_000)]
     many: u32,
+    /// How many others have as many long notes as the free plan's storage holds, in a third database
+    #[arg(long, default_value_t = 6)]
+    full: u32,
     /// How many notes the one user has who searches through many
     #[arg(long, default_value_t = 5_000)]
     own: u32,
@@ -46,6 +50,10 @@ const EACH: u32 = 1_000;
 /// Notes in one transaction.
 const BATCH: u32 = 500;
 
+/// Notes of an account that is full of long ones, and the words of each: some 95,000 characters.
+const LONG: u32 = 330;
+const LONG_WORDS: u32 = 14_000;
+
 /// Words that notes are made of.
 const WORDS: [&str; 24] = [
     "milk", "bread", "yellow", "pears", "market", "Saturday", "letter", "Crème", "garden", "train",
@@ -54,11 +62,16 @@ const WORDS: [&str; 24] = [
 ];
 
 /// What is asked, by whoever has few notes and by whoever has many.
-const PATHS: [(&str, &str); 3] = [
+const PATHS: [(&str, &str); 5] = [
     ("list", "/api/notes/"),
+    ("by title", "/api/notes/?ordering=title"),
     ("search", "/api/notes/?search=yell"),
     ("changes", "/api/notes/changes/"),
+    ("profile", "/api/auth/me/"),
 ];
+
+/// How often an export is asked for.
+const EXPORTS: u32 = 5;
 
 /// Searches through many notes of one's own: a word that each has, one that a tenth has, one that none has.
 const SEARCHES: [(&str, &str); 3] = [
@@ -70,17 +83,24 @@ const SEARCHES: [(&str, &str); 3] = [
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
-    let beside_few = Place::new(args.few, args.own, &hash).await?;
-    let beside_many = Place::new(args.many, args.own, &hash).await?;
+    let beside_few = Place::new(args.few, 0, args.own, &hash).await?;
+    let beside_many = Place::new(args.many, 0, args.own, &hash).await?;
+    let beside_full = Place::new(args.few, args.full, args.own, &hash).await?;
     say!("medians of {} requests, in milliseconds:", args.rounds);
     say!(
-        "  with {OWN_FEW} notes of one's own   beside {:>9}   beside {:>9}   times as much",
+        "  with {OWN_FEW} notes of one's own   beside {:>9}   beside {:>9}   times as much   beside {:>2} full   times as much",
         args.few,
-        args.many
+        args.many,
+        args.full
     );
     for (name, path) in PATHS {
-        let [few, many] = compare(args.rounds, path, &beside_few, &beside_many).await?;
-        say!("  {name:<28} {few:>12.3} {many:>18.3} {:>15.2}", many / few);
+        let places = [&beside_few, &beside_many, &beside_full];
+        let [few, many, full] = compare(args.rounds, path, places).await?;
+        say!(
+            "  {name:<28} {few:>12.3} {many:>18.3} {:>15.2} {full:>16.3} {:>15.2}",
+            many / few,
+            full / few
+        );
     }
     say!(
         "  searching through {} of one's own, beside {}:",
@@ -99,6 +119,15 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
             percentile(&times, 0.99)
         );
     }
+    if let Some(full) = &beside_full.full {
+        let mut times = Vec::new();
+        for _ in 0..EXPORTS {
+            times.push(beside_full.time("/api/auth/export/", full).await?);
+        }
+        times.sort_by(f64::total_cmp);
+        let median = percentile(&times, 0.5);
+        say!("  an export of {LONG} long notes   p50 {median:.0}");
+    }
     Ok(())
 }
 
@@ -111,11 +140,13 @@ struct Place {
     poor: String,
     /// The token of the user with many.
     rich: String,
+    /// That of one whose account is full, if there are any.
+    full: Option<String>,
     _api: Api,
 }
 
 impl Place {
-    async fn new(others: u32, own: u32, hash: &PasswordHash) -> anyhow::Result<Self> {
+    async fn new(others: u32, full: u32, own: u32, hash: &PasswordHash) -> anyhow::Result<Self> {
         let rig = Rig::new().await?;
         let poor = rig.user("poor", hash).await?;
         let rich = rig.user("rich", hash).await?;
@@ -134,6 +165,11 @@ impl Place {
             left -= some;
             bar.inc(some.into());
         }
+        for n in 0..full {
+            let user = rig.user(&format!("full{n}"), hash).await?;
+            bar.set_message("long notes");
+            fill(&rig, user, LONG, LONG_WORDS).await?;
+        }
         bar.finish_and_clear();
         fill(&rig, poor, OWN_FEW - OWN_FEW / 2, 10).await?;
         fill(&rig, rich, own - own / 2, 300).await?;
@@ -142,6 +178,10 @@ impl Place {
         Ok(Self {
             poor: log_in_as(&client, "poor").await?,
             rich: log_in_as(&client, "rich").await?,
+            full: match full {
+                0 => None,
+                _ => Some(log_in_as(&client, "full0").await?),
+            },
             client,
             _rig: rig,
             _api: api,
@@ -156,11 +196,15 @@ impl Place {
     }
 }
 
-/// The medians of a request to both.
-async fn compare(rounds: u32, path: &str, few: &Place, many: &Place) -> anyhow::Result<[f64; 2]> {
-    let mut times = [Vec::new(), Vec::new()];
+/// The medians of a request to each.
+async fn compare<const N: usize>(
+    rounds: u32,
+    path: &str,
+    places: [&Place; N],
+) -> anyhow::Result<[f64; N]> {
+    let mut times = [const { Vec::new() }; N];
     for _ in 0..rounds {
-        for (times, place) in times.iter_mut().zip([few, many]) {
+        for (times, place) in times.iter_mut().zip(places) {
             times.push(place.time(path, &place.poor).await?);
         }
     }
