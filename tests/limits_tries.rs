@@ -170,7 +170,7 @@ async fn one_client_is_refused_so_many_logins_an_hour_whomever_they_are_for() {
 #[tokio::test]
 async fn a_known_client_is_not_locked_out_by_strangers_and_strangers_are() {
     let app = TestApp::with()
-        .limit("refused_logins_per_account_and_hour", 10)
+        .limit("refused_logins_per_account_and_hour", 20)
         .behind_a_proxy()
         .start()
         .await;

@@ -27,6 +27,7 @@ mod limits_clock;
 mod limits_codes;
 mod limits_guesses;
 mod limits_hashing;
+mod limits_neighbours;
 mod limits_owners;
 mod limits_processes;
 mod limits_tries;

@@ -1,10 +1,13 @@
 //! What the routes around codes have in common: asking for one, and what is said of a wrong one.
 
-use domain::accounts::code::{Presented, RequestCode, Requested, Whose};
+use axum::Json;
+use domain::accounts::code::{GuessAt, Presented, RequestCode, Requested, Whose};
 use domain::email::EmailAddress;
 use domain::otp::Purpose;
 use domain::store::Write;
-use domain::token::SecretHash;
+use domain::token::ChallengeHandle;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::error::ApiError;
@@ -28,24 +31,39 @@ pub(super) fn email_of_anybody(form: &Form) -> Result<Option<EmailAddress>, ApiE
     Ok(text.and_then(|text| EmailAddress::parse(text).ok()))
 }
 
-/// Asks for a code of the user with the address in the body. `holder`: what the client is given to present with it.
+/// A code that was asked for.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AskedCode {
+    /// For a person to read; the words are stable.
+    message: &'static str,
+    /// Gives the code tries of its own, where it is presented: keep it, and show it to nobody.
+    #[schema(min_length = 16)]
+    challenge: String,
+}
+
+/// Asks for a code of the user with the address in the body.
 pub(super) async fn ask_by_email(
     state: &AppState,
     origin: &Origin,
     form: &Form,
     purpose: Purpose,
-    holder: Option<SecretHash>,
-) -> Result<(), ApiError> {
-    let Some(email) = email_of_anybody(form)? else {
-        return Ok(());
-    };
-    let request = RequestCode {
-        whose: Whose::Address(email),
-        purpose,
-        holder,
-        asking: state.asking(origin),
-    };
-    ask(state, origin, request).await
+    message: &'static str,
+) -> Result<Json<AskedCode>, ApiError> {
+    let handle = ChallengeHandle::generate();
+    if let Some(email) = email_of_anybody(form)? {
+        let request = RequestCode {
+            whose: Whose::Address(email),
+            purpose,
+            holder: Some(handle.hash()),
+            asking: state.asking(origin),
+        };
+        ask(state, origin, request).await?;
+    }
+    Ok(Json(AskedCode {
+        message,
+        challenge: handle.expose().to_owned(),
+    }))
 }
 
 /// Refuses a code that would not be compared, before a password is hashed for it.
@@ -53,9 +71,10 @@ pub(super) async fn refuse_early(
     state: &AppState,
     origin: &Origin,
     presented: &Presented,
+    at: &GuessAt<'_>,
 ) -> Result<(), ApiError> {
     let mut view = state.store.view_by(&origin.ticket).await?;
-    let refused = presented.refusal(view.as_mut()).await?;
+    let refused = presented.refusal(view.as_mut(), at).await?;
     view.done();
     match refused {
         Some(refusal) => Err(state

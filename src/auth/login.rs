@@ -3,14 +3,15 @@
 use axum::extract::State;
 use axum::{Extension, Json};
 use domain::accounts::login::{
-    self, Checked, Login, OpenSession, RefuseLogin, StartLogin, Started,
+    self, Checked, DeferLogin, Login, OpenSession, RefuseLogin, StartLogin,
 };
 use domain::id::UserId;
+use domain::limits::CountedTry;
 use domain::password::{Password, PasswordHash};
-use jiff::Timestamp;
-use runtime::hashing::Slot;
+use runtime::hashing::{HashPool, Slot};
 use utoipa_axum::routes;
 
+use super::admission;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
@@ -61,43 +62,11 @@ async fn log_in(
     let (Some(login), Some(password)) = (login.as_str(), password.as_str()) else {
         return Err(REFUSED);
     };
-    let now = state.clock.now();
-    let check = check(&state, &origin, login, &Password::new(password), now).await?;
+    let check = check(&state, &origin, login, &Password::new(password)).await?;
     match check.outcome {
-        Checked::Refused => {
-            let refusal = RefuseLogin {
-                user: check.user,
-                actor: origin.actor,
-                now,
-            };
-            state.store.write_by(&origin.ticket, refusal).await?;
-            Err(REFUSED)
-        }
-        Checked::Unverified => Err(ApiError::Unverified),
-        Checked::Allowed {
-            user,
-            email,
-            credential_version,
-        } => {
-            state.writes.account(user)?;
-            let (session, token) = OpenSession::new(
-                user,
-                credential_version,
-                origin.actor,
-                state.rules.session,
-                state.rules.limits.map(|_| login.to_owned()),
-                now,
-            );
-            let session = session.rehashing(check.rehashed);
-            if !state.store.write_by(&origin.ticket, session).await? {
-                return Err(REFUSED);
-            }
-            Ok(Json(LoggedIn {
-                token: token.expose().to_owned(),
-                user_id: user.0,
-                email,
-            }))
-        }
+        Checked::Refused => Err(refuse(&state, origin, check).await?),
+        Checked::Unverified => Err(defer(&state, &origin, check).await?),
+        Checked::Allowed { .. } => open(&state, origin, check).await.map(Json),
     }
 }
 
@@ -106,8 +75,61 @@ struct Check {
     /// Whom it meant, if that is a user.
     user: Option<UserId>,
     outcome: Checked,
+    /// What was counted when it began, where limits are in force.
+    counted: Option<CountedTry>,
     /// What is to take the place of an outdated hash.
     rehashed: Option<PasswordHash>,
+}
+
+/// Records that it was refused.
+async fn refuse(state: &AppState, origin: Origin, check: Check) -> Result<ApiError, ApiError> {
+    let refusal = RefuseLogin {
+        user: check.user,
+        counted: check.counted,
+        actor: origin.actor,
+        now: state.clock.now(),
+    };
+    state.store.write_by(&origin.ticket, refusal).await?;
+    Ok(REFUSED)
+}
+
+/// Its address has to be verified first.
+async fn defer(state: &AppState, origin: &Origin, check: Check) -> Result<ApiError, ApiError> {
+    if let Some(counted) = check.counted {
+        let deferral = DeferLogin { counted };
+        state.store.write_by(&origin.ticket, deferral).await?;
+    }
+    Ok(ApiError::Unverified)
+}
+
+/// Opens the session.
+async fn open(state: &AppState, origin: Origin, check: Check) -> Result<LoggedIn, ApiError> {
+    let Checked::Allowed {
+        user,
+        email,
+        credential_version,
+    } = check.outcome
+    else {
+        return Err(REFUSED);
+    };
+    state.writes.account(user)?;
+    let (session, token) = OpenSession::new(
+        user,
+        credential_version,
+        origin.actor,
+        state.rules.session,
+        check.counted,
+        state.clock.now(),
+    );
+    let session = session.rehashing(check.rehashed);
+    if !state.store.write_by(&origin.ticket, session).await? {
+        return Err(REFUSED);
+    }
+    Ok(LoggedIn {
+        token: token.expose().to_owned(),
+        user_id: user.0,
+        email,
+    })
 }
 
 /// Checks a password, in a slot that is taken before anything is counted: a 503 is no refused login.
@@ -116,11 +138,10 @@ async fn check(
     origin: &Origin,
     login: &str,
     password: &Password,
-    now: Timestamp,
 ) -> Result<Check, ApiError> {
     let (hashing, store) = (&state.hashing, &state.store);
-    let slot = hashing.slot_of(&origin.actor.client)?;
-    let found = start(state, origin, login, now).await?;
+    let (slot, found, counted) = start(state, origin, login).await?;
+    let now = state.clock.now();
     let hashes = state.dummies.hashes_to_check(&found, store, now).await?;
     let mut right = Vec::with_capacity(hashes.len());
     for hash in &hashes {
@@ -135,31 +156,34 @@ async fn check(
     Ok(Check {
         user,
         outcome,
+        counted,
         rehashed,
     })
 }
 
-/// Finds the account, and with limits in force counts the login before anything is hashed.
+/// Takes a slot and finds the account; with limits in force counts the login before anything is hashed.
 async fn start(
     state: &AppState,
     origin: &Origin,
     login: &str,
-    now: Timestamp,
-) -> Result<Login, ApiError> {
+) -> Result<(Slot, Login, Option<CountedTry>), ApiError> {
+    let client = &origin.actor.client;
+    let slot = |pool: &HashPool| pool.slot_of(client);
     let Some(limits) = state.rules.limits else {
+        let slot = slot(&state.hashing)?;
         let mut view = state.store.view_by(&origin.ticket).await?;
-        return Ok(login::account(view.as_mut(), login, &origin.actor.client, now).await?);
+        let found = login::account(view.as_mut(), login, client, state.clock.now()).await?;
+        return Ok((slot, found, None));
     };
-    let begin = StartLogin {
+    let start = |may_wait, now| StartLogin {
         login: login.to_owned(),
         actor: origin.actor.clone(),
         limits,
+        may_wait,
         now,
     };
-    match state.store.write_by(&origin.ticket, begin).await? {
-        Started::Go(found) => Ok(found),
-        Started::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
-    }
+    let (slot, (found, counted)) = admission::admitted(state, origin, slot, start).await?;
+    Ok((slot, found, Some(counted)))
 }
 
 /// A new hash of the password that was right, if the one it was checked against is outdated. A

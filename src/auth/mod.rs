@@ -1,5 +1,6 @@
 //! `/api/auth/`: one file for each thing a client does, each with its own route.
 
+mod admission;
 pub mod bearers;
 mod codes;
 mod credentials;

@@ -7,12 +7,12 @@ use domain::accounts::code_login::{ByCode, LoginByCode};
 use domain::otp::Purpose;
 use utoipa_axum::routes;
 
-use super::codes;
+use super::codes::{self, AskedCode};
 use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
 use crate::fields::Form;
-use crate::openapi::answers::{LoggedIn, Message};
+use crate::openapi::answers::LoggedIn;
 use crate::openapi::requests::{AddressRequest, CodeLoginRequest};
 use crate::request::Origin;
 use crate::route::{Routes, public};
@@ -32,7 +32,7 @@ pub(super) fn router() -> Routes {
     tag = "Sessions",
     request_body = AddressRequest,
     responses(
-        (status = 200, description = "If the address has an account, a code is on its way.", body = Message),
+        (status = 200, description = "If the address has an account, a code is on its way.", body = AskedCode),
         (status = 400, description = "`email_required`."),
     ),
 )]
@@ -40,12 +40,10 @@ async fn request(
     State(state): State<AppState>,
     Extension(origin): Extension<Origin>,
     fields: Fields,
-) -> Result<Json<Message>, ApiError> {
+) -> Result<Json<AskedCode>, ApiError> {
     let form = Form::readable(fields, &["email"])?;
-    codes::ask_by_email(&state, &origin, &form, Purpose::LogIn, None).await?;
-    Ok(Json(Message {
-        message: "Login OTP sent to email.",
-    }))
+    let message = "Login OTP sent to email.";
+    codes::ask_by_email(&state, &origin, &form, Purpose::LogIn, message).await
 }
 
 /// Log in with a code
@@ -67,14 +65,14 @@ async fn confirm(
     Extension(origin): Extension<Origin>,
     fields: Fields,
 ) -> Result<Json<LoggedIn>, ApiError> {
-    let mut form = Form::from(fields);
+    let mut form = Form::readable(fields, &["email", "otp", "challenge"])?;
     let (email, code) = (form.email("email"), form.otp("otp"));
     let (Some(email), Some(code)) = (email, code) else {
         return Err(form.into_error());
     };
     let presented = state.presented(&code, &origin);
     let now = presented.now;
-    let login = LoginByCode::new(email, presented, state.rules.session);
+    let login = LoginByCode::new(email, form.challenge(), presented, state.rules.session);
     match state.store.write_by(&origin.ticket, login).await? {
         ByCode::Welcome { user, email, token } => Ok(Json(LoggedIn {
             token: token.expose().to_owned(),

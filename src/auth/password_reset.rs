@@ -2,15 +2,13 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use domain::accounts::code::GuessAt;
 use domain::accounts::password::{Reset, ResetPassword};
 use domain::id::MailId;
 use domain::otp::Purpose;
-use domain::token::ChallengeHandle;
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::codes;
+use super::codes::{self, AskedCode};
 use crate::AppState;
 use crate::error::ApiError;
 use crate::extract::Fields;
@@ -25,17 +23,6 @@ pub(super) fn router() -> Routes {
     public(routes, routes!(confirm))
 }
 
-/// A code that was asked for.
-#[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ResetCode {
-    /// For a person to read; the words are stable.
-    message: &'static str,
-    /// Gives the code tries of its own, for `password-reset-confirm/`: keep it, and show it to nobody.
-    #[schema(min_length = 16)]
-    challenge: String,
-}
-
 /// Ask for a code to reset the password with
 ///
 /// The answer is the same for every address, and for a text that is none.
@@ -46,7 +33,7 @@ struct ResetCode {
     tag = "Account",
     request_body = AddressRequest,
     responses(
-        (status = 200, description = "If the address has an account, a code is on its way.", body = ResetCode),
+        (status = 200, description = "If the address has an account, a code is on its way.", body = AskedCode),
         (status = 400, description = "`email_required`."),
     ),
 )]
@@ -54,14 +41,10 @@ async fn request(
     State(state): State<AppState>,
     Extension(origin): Extension<Origin>,
     fields: Fields,
-) -> Result<Json<ResetCode>, ApiError> {
+) -> Result<Json<AskedCode>, ApiError> {
     let form = Form::readable(fields, &["email"])?;
-    let (purpose, handle) = (Purpose::ResetPassword, ChallengeHandle::generate());
-    codes::ask_by_email(&state, &origin, &form, purpose, Some(handle.hash())).await?;
-    Ok(Json(ResetCode {
-        message: "Password reset OTP sent to email.",
-        challenge: handle.expose().to_owned(),
-    }))
+    let message = "Password reset OTP sent to email.";
+    codes::ask_by_email(&state, &origin, &form, Purpose::ResetPassword, message).await
 }
 
 /// Reset the password
@@ -101,13 +84,19 @@ async fn confirm(
         return Err(codes::WRONG);
     };
     let mut presented = state.presented(&code, &origin);
-    codes::refuse_early(&state, &origin, &presented).await?;
+    let holder = form.challenge();
+    let at = GuessAt {
+        email: email.key(),
+        purpose: Purpose::ResetPassword,
+        holder: holder.as_ref(),
+    };
+    codes::refuse_early(&state, &origin, &presented, &at).await?;
     let hash = state.hashed(password.clone(), &origin).await?;
     let now = state.clock.now();
     presented.now = now;
     let reset = ResetPassword {
         email,
-        holder: form.challenge(),
+        holder,
         presented,
         password,
         hash,

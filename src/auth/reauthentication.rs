@@ -2,11 +2,12 @@
 
 use domain::accounts::User;
 use domain::accounts::reauthentication::{Asked, RefusePassword, StartReauthentication};
-use domain::limits::Passage;
+use domain::id::UserId;
+use domain::limits::CountedTry;
 use domain::password::Password;
-use jiff::Timestamp;
-use runtime::hashing::Slot;
+use runtime::hashing::{HashPool, Slot};
 
+use super::admission;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::fields::Form;
@@ -16,8 +17,8 @@ use crate::request::Origin;
 pub(super) struct Proof {
     /// Where it was hashed, and another may be.
     pub(super) slot: Slot,
-    /// When it was counted, if it was: the use case that follows takes that back.
-    pub(super) counted: Option<Timestamp>,
+    /// What was counted, if it was: the use case that follows takes that back.
+    pub(super) counted: Option<CountedTry>,
 }
 
 /// Checks the user's password. Like a login it is counted before, and its slot is taken before that.
@@ -28,8 +29,7 @@ pub(super) async fn prove(
     asked: Asked,
     password: Password,
 ) -> Result<Proof, ApiError> {
-    let slot = state.hashing.slot_of(&origin.actor.client)?;
-    let counted = count(state, origin, user).await?;
+    let (slot, counted) = start(state, origin, user.id).await?;
     let hash = user.password.clone();
     if state.hashing.verify(&slot, password, hash).await? {
         return Ok(Proof { slot, counted });
@@ -37,11 +37,34 @@ pub(super) async fn prove(
     let refusal = RefusePassword {
         user: user.id,
         asked,
+        counted,
         actor: origin.actor.clone(),
         now: state.clock.now(),
     };
     state.store.write_by(&origin.ticket, refusal).await?;
     Err(wrong_password(asked))
+}
+
+/// Takes a slot, and counts the try where limits are in force.
+async fn start(
+    state: &AppState,
+    origin: &Origin,
+    user: UserId,
+) -> Result<(Slot, Option<CountedTry>), ApiError> {
+    let client = &origin.actor.client;
+    let slot = |pool: &HashPool| pool.slot_of_user_at(client);
+    let Some(limits) = state.rules.limits else {
+        return Ok((slot(&state.hashing)?, None));
+    };
+    let start = |may_wait, now| StartReauthentication {
+        user,
+        actor: origin.actor.clone(),
+        limits,
+        may_wait,
+        now,
+    };
+    let (slot, counted) = admission::admitted(state, origin, slot, start).await?;
+    Ok((slot, Some(counted)))
 }
 
 /// What is said of a wrong one, under the field it came in.
@@ -51,26 +74,4 @@ pub(super) fn wrong_password(asked: Asked) -> ApiError {
         Asked::ToChangeEmail => "password",
     };
     Form::wrong(field, "Invalid password.")
-}
-
-/// Counts the try, where limits are in force.
-async fn count(
-    state: &AppState,
-    origin: &Origin,
-    user: &User,
-) -> Result<Option<Timestamp>, ApiError> {
-    let Some(limits) = state.rules.limits else {
-        return Ok(None);
-    };
-    let now = state.clock.now();
-    let start = StartReauthentication {
-        user: user.clone(),
-        actor: origin.actor.clone(),
-        limits,
-        now,
-    };
-    match state.store.write_by(&origin.ticket, start).await? {
-        Passage::Granted => Ok(Some(now)),
-        Passage::Refused(refusal) => Err(ApiError::throttled(refusal, now)),
-    }
 }

@@ -77,6 +77,8 @@ pub struct CodeLoginRequest {
     pub email: Address,
     /// The code.
     pub otp: Code,
+    /// What `otp-login-request` answered with. Who brings it has tries of their own.
+    pub challenge: Option<String>,
 }
 
 /// A code that was mailed to the user.

@@ -21,7 +21,8 @@ pub(crate) use self::guesses::{
     code_form, guessed_at, guessed_right, guessed_wrong, guesses_refused, held_form, held_guess,
     may_guess,
 };
-pub(crate) use self::logins::LoginCounters;
+pub use self::logins::{Admission, CountedTry};
+pub(crate) use self::logins::{PasswordTries, forget_pauses};
 use crate::audit::{Actor, Entry, Event};
 use crate::clock::AHEAD;
 use crate::email::EmailKey;
@@ -84,14 +85,34 @@ fn key_of(limit: &str, whom: impl fmt::Display) -> String {
     format!("{limit}:{}", hex::encode(&digest[..12]))
 }
 
-/// When something was counted under a key in the window that ends now, the oldest first. What is dated in the future
-/// does not count: else a clock that was once ahead would close limits until that time comes.
+/// Something that was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// When.
+    pub at: Timestamp,
+    /// Whether its outcome was not known yet: it may be taken back.
+    pub in_flight: bool,
+}
+
+/// When something was counted under a key in the window that ends now, the oldest first.
 pub(crate) async fn counted(
     view: &mut dyn View,
     key: &str,
     window: Duration,
     now: Timestamp,
 ) -> Result<Vec<Timestamp>, StoreError> {
+    let hits = hits(view, key, window, now).await?;
+    Ok(hits.into_iter().map(|hit| hit.at).collect())
+}
+
+/// The same with what is in flight. What is dated in the future does not count: else a clock that was once ahead would
+/// close limits until that time comes.
+async fn hits(
+    view: &mut dyn View,
+    key: &str,
+    window: Duration,
+    now: Timestamp,
+) -> Result<Vec<Hit>, StoreError> {
     view.hits(key, now - window, now + AHEAD).await
 }
 

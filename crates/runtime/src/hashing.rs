@@ -2,7 +2,7 @@
 //!
 //! A hash costs a core about 14 ms and 19 MiB by design, so it never runs on an async thread,
 //! and only so many wait: whoever comes when the line is full is told at once, instead of
-//! everybody being late (OWASP ASVS 5.0 2.4.1). One client gets at most a quarter of it.
+//! everybody being late (OWASP ASVS 5.0 2.4.1). One client gets at most a quarter of it, and its users with a token another.
 //!
 //! The threads are the pool's own and take the next password from the line themselves. By way of
 //! the async threads, which wait for a core as well, each core would idle for a while after each hash.
@@ -20,7 +20,7 @@ use domain::password::{HashCost, Hasher, InvalidCost, Password, PasswordHash};
 use metrics::{Counter, counter, describe_counter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use self::shares::{Share, Shares};
+use self::shares::{Holder, Share, Shares};
 use crate::settings::Settings;
 
 const REFUSED: &str = "smart_notes_hash_refused_total";
@@ -136,8 +136,18 @@ impl HashPool {
 
     /// A slot for a client, which holds at most a quarter of them.
     pub fn slot_of(&self, client: &ClientKey) -> Result<Slot, NotHashed> {
+        self.shared(Holder::anonymous(client))
+    }
+
+    /// A slot for a user who is logged in at a client. These have a quarter of their own: what is done there without a
+    /// token, by neighbours behind the same address, leaves them theirs.
+    pub fn slot_of_user_at(&self, client: &ClientKey) -> Result<Slot, NotHashed> {
+        self.shared(Holder::logged_in(client))
+    }
+
+    fn shared(&self, holder: Holder) -> Result<Slot, NotHashed> {
         let share = match &self.shares {
-            Some(shares) => Some(shares.take(client).ok_or_else(|| {
+            Some(shares) => Some(shares.take(holder).ok_or_else(|| {
                 self.meters.share.increment(1);
                 NotHashed::ClientHasItsShare
             })?),
@@ -289,10 +299,12 @@ mod tests {
 
         let refused = pool.slot_of(&client(1)).err();
         let others = [2, 3, 4].map(|last| pool.slot_of(&client(last)));
+        let user = pool.slot_of_user_at(&client(1));
         go.send(()).unwrap();
 
         assert_eq!(refused, Some(NotHashed::ClientHasItsShare));
         assert!(others.iter().all(Result::is_ok));
+        assert!(user.is_ok());
         assert_eq!(busy.await.unwrap(), Ok(true));
         assert!(pool.slot_of(&client(1)).is_ok());
         drop(second);

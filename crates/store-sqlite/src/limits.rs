@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use domain::accounts::LiveAttempt;
 use domain::email::EmailKey;
+use domain::limits::Hit;
 use domain::store::{ReadLimits, StoreError};
 use domain::username::NameKey;
 use jiff::Timestamp;
@@ -17,10 +18,10 @@ impl<C: Connected> ReadLimits for Access<C> {
         key: &str,
         since: Timestamp,
         until: Timestamp,
-    ) -> Result<Vec<Timestamp>, StoreError> {
+    ) -> Result<Vec<Hit>, StoreError> {
         let (since, until) = (micros(since), micros(until));
-        let hits = sqlx::query_scalar!(
-            "select at from limit_hits where key = ? and at > ? and at <= ? order by at, n",
+        let hits = sqlx::query!(
+            "select at, in_flight from limit_hits where key = ? and at > ? and at <= ? order by at, n",
             key,
             since,
             until
@@ -28,7 +29,14 @@ impl<C: Connected> ReadLimits for Access<C> {
         .fetch_all(&mut *self.0)
         .await
         .map_err(store_error)?;
-        Ok(hits.into_iter().map(time).collect())
+        let hit = |at, in_flight| Hit {
+            at: time(at),
+            in_flight: in_flight == 1,
+        };
+        Ok(hits
+            .into_iter()
+            .map(|row| hit(row.at, row.in_flight))
+            .collect())
     }
 
     async fn name_is_taken(

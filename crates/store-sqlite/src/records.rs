@@ -7,6 +7,7 @@ use domain::email::EmailKey;
 use domain::id::UserId;
 use domain::store::{Records, StoreError};
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros};
 use crate::error::store_error;
@@ -14,12 +15,20 @@ use crate::error::store_error;
 #[async_trait]
 impl<C: Connected> Records for Access<C> {
     async fn hit(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError> {
-        let now = micros(now);
+        hit(&mut self.0, key, false, now).await
+    }
+
+    async fn hit_in_flight(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError> {
+        hit(&mut self.0, key, true, now).await
+    }
+
+    async fn settle_hit(&mut self, key: &str, at: Timestamp) -> Result<(), StoreError> {
+        let at = micros(at);
         sqlx::query!(
-            "insert into limit_hits (key, at, n)
-             select ?1, ?2, coalesce(max(n) + 1, 0) from limit_hits where key = ?1 and at = ?2",
+            "update limit_hits set in_flight = 0 where key = ?1 and at = ?2
+               and n = (select max(n) from limit_hits where key = ?1 and at = ?2 and in_flight = 1)",
             key,
-            now
+            at
         )
         .execute(&mut *self.0)
         .await
@@ -27,14 +36,27 @@ impl<C: Connected> Records for Access<C> {
         Ok(())
     }
 
-    async fn forget_hits(&mut self, key: &str, at: Option<Timestamp>) -> Result<(), StoreError> {
-        let at = at.map(micros);
+    async fn forget_hit(&mut self, key: &str, at: Timestamp) -> Result<(), StoreError> {
+        let at = micros(at);
         sqlx::query!(
-            "delete from limit_hits where key = ?1
-               and (?2 is null
-                    or (at = ?2 and n = (select max(n) from limit_hits where key = ?1 and at = ?2)))",
+            "delete from limit_hits where key = ?1 and at = ?2
+               and n = (select n from limit_hits where key = ?1 and at = ?2
+                        order by in_flight desc, n desc limit 1)",
             key,
             at
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn forget_hits(&mut self, key: &str, since: Timestamp) -> Result<(), StoreError> {
+        let since = micros(since);
+        sqlx::query!(
+            "delete from limit_hits where key = ? and (in_flight = 0 or at <= ?)",
+            key,
+            since
         )
         .execute(&mut *self.0)
         .await
@@ -159,4 +181,25 @@ impl<C: Connected> Records for Access<C> {
         .map_err(store_error)?;
         Ok(())
     }
+}
+
+/// Counts something under a key.
+async fn hit(
+    connection: &mut SqliteConnection,
+    key: &str,
+    in_flight: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let now = micros(now);
+    sqlx::query!(
+        "insert into limit_hits (key, at, n, in_flight)
+         select ?1, ?2, coalesce(max(n) + 1, 0), ?3 from limit_hits where key = ?1 and at = ?2",
+        key,
+        now,
+        in_flight
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
 }

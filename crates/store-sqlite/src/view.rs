@@ -10,6 +10,7 @@ use domain::audit::Recorded;
 use domain::client::ClientKey;
 use domain::email::EmailKey;
 use domain::id::{RegistrationId, UserId};
+use domain::otp::Purpose;
 use domain::password::PasswordHash;
 use domain::plans::{Grant, Standing};
 use domain::queue::{MailFilter, MailRecord, MailStory};
@@ -21,7 +22,7 @@ use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
-use crate::{import, mail_rows, plans, users};
+use crate::{challenges, import, mail_rows, plans, users};
 
 #[async_trait]
 impl<C: Connected> View for Access<C> {
@@ -161,6 +162,16 @@ impl<C: Connected> View for Access<C> {
                 ))
             })
             .collect()
+    }
+
+    async fn tries_of_holder(
+        &mut self,
+        token: &SecretHash,
+        email: &EmailKey,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Option<u32>, StoreError> {
+        challenges::tries_of_holder(&mut self.0, token, email, purpose, now).await
     }
 
     async fn hash_kinds(&mut self) -> Result<HashKinds, StoreError> {

@@ -73,6 +73,7 @@ on_sqlite! {
         what_was_counted_is_found_in_its_window_oldest_first,
         what_is_counted_twice_in_one_moment_counts_twice,
         one_count_or_all_of_a_key_can_be_taken_back,
+        what_is_in_flight_counts_until_its_outcome_is_known,
         a_row_under_a_key_grows_until_it_is_ended,
         a_client_is_known_to_the_user_it_logged_in_alone,
         a_users_events_are_listed_newest_first_with_who_was_behind_them,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 pub use self::asked::{Asking, RequestCode, Requested, Whose};
 pub(super) use self::presented::Guess;
-pub use self::presented::Presented;
+pub use self::presented::{GuessAt, Presented};
 use super::{CodePolicy, NewChallenge, Owner};
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::ChallengeId;

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use super::code::{Guess, Presented};
+use super::code::{Guess, GuessAt, Presented};
 use super::login::SessionPolicy;
 use super::{NewSession, User};
 use crate::audit::{Entry, Event};
@@ -12,12 +12,13 @@ use crate::id::{SessionId, UserId};
 use crate::limits::Refusal;
 use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
-use crate::token::SessionToken;
+use crate::token::{SecretHash, SessionToken};
 
 /// Somebody presents a code to log in. The token is drawn by [`LoginByCode::new`].
 #[derive(Debug)]
 pub struct LoginByCode {
     email: EmailAddress,
+    holder: Option<SecretHash>,
     presented: Presented,
     policy: SessionPolicy,
     id: SessionId,
@@ -43,11 +44,17 @@ pub enum ByCode {
 }
 
 impl LoginByCode {
-    /// A login with a code that went to an address.
+    /// A login with a code that went to an address. `holder`: the hash of the challenge that came with it, if one did.
     #[must_use]
-    pub fn new(email: EmailAddress, presented: Presented, policy: SessionPolicy) -> Self {
+    pub fn new(
+        email: EmailAddress,
+        holder: Option<SecretHash>,
+        presented: Presented,
+        policy: SessionPolicy,
+    ) -> Self {
         Self {
             email,
+            holder,
             presented,
             policy,
             id: SessionId::generate(),
@@ -76,9 +83,12 @@ impl Write for LoginByCode {
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<ByCode, StoreError> {
         let (purpose, now) = (Purpose::LogIn, self.presented.now);
-        let email = self.email.key();
-        let guess = self.presented.by_address(tx, email, purpose, None).await?;
-        let (user, challenge) = match guess {
+        let at = GuessAt {
+            email: self.email.key(),
+            purpose,
+            holder: self.holder.as_ref(),
+        };
+        let (user, challenge) = match self.presented.by_address(tx, &at).await? {
             Guess::Right(found) => found,
             Guess::Wrong => return Ok(ByCode::Wrong),
             Guess::Limited(refusal) => return Ok(ByCode::Limited(refusal)),

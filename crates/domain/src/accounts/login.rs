@@ -15,7 +15,7 @@ use crate::audit::{Actor, Entry, Event};
 use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::{SessionId, UserId};
-use crate::limits::{Limits, LoginCounters, Passage, Refusal};
+use crate::limits::{Admission, CountedTry, Limits, PasswordTries};
 use crate::password::PasswordHash;
 use crate::store::{StoreError, Tx, View, Write};
 use crate::token::SessionToken;
@@ -65,16 +65,11 @@ pub async fn account<V: View + ?Sized>(
 
 /// Whom refused logins are counted for: what was typed, in the form that compares. Counted for the user, the
 /// refusals of a name would tell which address belongs to it.
-fn counted_as(typed: &str) -> String {
+pub(super) fn counted_as(typed: &str) -> String {
     match EmailAddress::parse(typed) {
-        Ok(email) => counted_as_address(email.key()),
+        Ok(email) => format!("email:{}", email.key().as_str()),
         Err(_) => format!("name:{}", NameKey::of(typed).as_str()),
     }
-}
-
-/// Whom refused logins with an address are counted for.
-pub(super) fn counted_as_address(email: &EmailKey) -> String {
-    format!("email:{}", email.as_str())
 }
 
 /// The first half of a login: counts it before anything is hashed, and finds the account.
@@ -86,45 +81,41 @@ pub struct StartLogin {
     pub actor: Actor,
     /// The limits.
     pub limits: Limits,
+    /// Whether it can be started again a moment later: else logins in flight refuse it.
+    pub may_wait: bool,
     /// When.
     pub now: Timestamp,
 }
 
-/// Whether a login may go on.
-#[derive(Debug)]
-pub enum Started {
-    /// With this account.
-    Go(Login),
-    /// Not before then.
-    Limited(Refusal),
-}
-
 #[async_trait]
 impl Write for StartLogin {
-    type Out = Started;
+    /// The account whose password is to be checked, and what was counted for it.
+    type Out = Admission<(Login, CountedTry)>;
 
-    async fn apply(&self, tx: &mut dyn Tx) -> Result<Started, StoreError> {
-        let login = account(tx, &self.login, &self.actor.client, self.now).await?;
-        let known = match &login.account {
-            LoginAccount::Verified { id, .. } => tx.knows_client(*id, &self.actor.client).await?,
-            _ => false,
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
+        let client = &self.actor.client;
+        let login = account(tx, &self.login, client, self.now).await?;
+        let known = match login.user() {
+            Some(user) => tx.knows_client(user, client).await?,
+            None => false,
         };
-        let counters = LoginCounters::new(&counted_as(&self.login), &self.actor.client);
-        let passage = counters
-            .attempt(tx, &self.limits, &self.actor, known, self.now)
-            .await?;
-        Ok(match passage {
-            Passage::Granted => Started::Go(login),
-            Passage::Refused(refusal) => Started::Limited(refusal),
+        let tries = PasswordTries::at_login(&self.limits, &counted_as(&self.login), client, known);
+        let admission = tries.admit(tx, &self.actor, self.may_wait, self.now);
+        Ok(match admission.await? {
+            Admission::Granted(counted) => Admission::Granted((login, counted)),
+            Admission::InFlight => Admission::InFlight,
+            Admission::Refused(refusal) => Admission::Refused(refusal),
         })
     }
 }
 
-/// Records a login that was refused. It has been counted when it began.
+/// Records a login that was refused.
 #[derive(Debug)]
 pub struct RefuseLogin {
     /// The user it was for, if there is one.
     pub user: Option<UserId>,
+    /// What was counted when it began, if it was.
+    pub counted: Option<CountedTry>,
     /// Who tried.
     pub actor: Actor,
     /// When.
@@ -136,12 +127,31 @@ impl Write for RefuseLogin {
     type Out = ();
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        if let Some(counted) = &self.counted {
+            counted.was_wrong(tx).await?;
+        }
         let entry = Entry::new(Event::LoginRefused, &self.actor, self.now);
         let entry = match self.user {
             Some(user) => entry.user(user),
             None => entry,
         };
         tx.record(&entry).await
+    }
+}
+
+/// A login had the right password, but its address is not verified: it counts as refused, and is not recorded as such.
+#[derive(Debug)]
+pub struct DeferLogin {
+    /// What was counted when it began.
+    pub counted: CountedTry,
+}
+
+#[async_trait]
+impl Write for DeferLogin {
+    type Out = ();
+
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        self.counted.was_wrong(tx).await
     }
 }
 
@@ -212,20 +222,20 @@ pub struct SessionPolicy {
 pub struct OpenSession {
     session: NewSession,
     actor: Actor,
-    counted: Option<String>,
+    counted: Option<CountedTry>,
     rehashed: Option<PasswordHash>,
 }
 
 impl OpenSession {
     /// A session for a login that was allowed, and the token that only its client gets.
-    /// `counted`: what was typed, if it was counted by [`StartLogin`] at `now`; that is taken back.
+    /// `counted`: what [`StartLogin`] has counted, if it has; that is taken back.
     #[must_use]
     pub fn new(
         user: UserId,
         credential_version: i64,
         actor: Actor,
         policy: SessionPolicy,
-        counted: Option<String>,
+        counted: Option<CountedTry>,
         now: Timestamp,
     ) -> (Self, SessionToken) {
         let token = SessionToken::generate();
@@ -271,9 +281,8 @@ impl Write for OpenSession {
                 .await?;
         }
         let client = &self.actor.client;
-        if let Some(typed) = &self.counted {
-            let counters = LoginCounters::new(&counted_as(typed), client);
-            counters.succeeded(tx, now).await?;
+        if let Some(counted) = &self.counted {
+            counted.was_right(tx).await?;
         }
         tx.know_client(user, client, now).await?;
         let entry = Entry::new(Event::LoggedIn, &self.actor, now);

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::code::{Guess, Presented};
-use super::{User, reauthentication};
+use super::code::{Guess, GuessAt, Presented};
+use super::{User, login, reauthentication};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailAddress;
 use crate::id::{MailId, SessionId, UserId};
-use crate::limits::Refusal;
+use crate::limits::{self, CountedTry, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::Purpose;
 use crate::password::{Attribute, Password, PasswordError, PasswordHash};
@@ -65,13 +65,12 @@ impl Write for ResetPassword {
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Reset, StoreError> {
         let now = self.presented.now;
         let purpose = Purpose::ResetPassword;
-        let email = self.email.key();
-        let holder = self.holder.as_ref();
-        let guess = self
-            .presented
-            .by_address(tx, email, purpose, holder)
-            .await?;
-        let (user, challenge) = match guess {
+        let at = GuessAt {
+            email: self.email.key(),
+            purpose,
+            holder: self.holder.as_ref(),
+        };
+        let (user, challenge) = match self.presented.by_address(tx, &at).await? {
             Guess::Right(found) => found,
             Guess::Wrong => return Ok(Reset::Wrong),
             Guess::Limited(refusal) => return Ok(Reset::Limited(refusal)),
@@ -91,11 +90,23 @@ impl Write for ResetPassword {
         tx.end_challenges(user.id, Some(purpose), now).await?;
         tx.reset_open_tries(&user.email_key, purpose).await?;
         let actor = &self.presented.actor;
+        self.let_in(tx, &user).await?;
         tx.enqueue(&notice(&user, self.mail, actor, now)).await?;
         let entry = Entry::new(Event::PasswordReset, actor, now);
         tx.record(&entry.user(user.id).email(&user.email_key))
             .await?;
         Ok(Reset::Done(user.id))
+    }
+}
+
+impl ResetPassword {
+    /// The code has proved whose client it is: what was refused to others, elsewhere or behind the same address, does not
+    /// refuse the login that follows.
+    async fn let_in(&self, tx: &mut dyn Tx, user: &User) -> Result<(), StoreError> {
+        let (client, now) = (&self.presented.actor.client, self.presented.now);
+        let typed = [&user.username, &user.email].map(|typed| login::counted_as(typed));
+        limits::forget_pauses(tx, typed, client, now).await?;
+        tx.know_client(user.id, client, now).await
     }
 }
 
@@ -112,8 +123,8 @@ pub struct ChangePassword {
     pub actor: Actor,
     /// The notice's id.
     pub mail: MailId,
-    /// When the check of the old one was counted, if it was: that is taken back.
-    pub counted: Option<Timestamp>,
+    /// What was counted when the old one was checked, if it was: that is taken back.
+    pub counted: Option<CountedTry>,
     /// When.
     pub now: Timestamp,
 }
@@ -131,7 +142,7 @@ impl Write for ChangePassword {
         {
             return Ok(false);
         }
-        reauthentication::succeeded(tx, user, actor, self.counted).await?;
+        reauthentication::succeeded(tx, self.counted.as_ref()).await?;
         tx.end_sessions(user.id, Some(self.session)).await?;
         tx.enqueue(&notice(user, self.mail, actor, self.now))
             .await?;

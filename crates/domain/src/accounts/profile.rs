@@ -8,7 +8,7 @@ use super::{Owner, User, reauthentication};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailAddress;
 use crate::id::{MailId, SessionId, UserId};
-use crate::limits::{Limits, Passage, Refusal};
+use crate::limits::{CountedTry, Limits, Passage, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
@@ -61,8 +61,8 @@ pub struct RequestEmailChange {
     pub user: User,
     /// The new address.
     pub email: EmailAddress,
-    /// When the check of the password was counted, if it was: that is taken back.
-    pub counted: Option<Timestamp>,
+    /// What was counted when the password was checked, if it was: that is taken back.
+    pub counted: Option<CountedTry>,
     /// Who asks.
     pub asking: Asking,
 }
@@ -75,7 +75,7 @@ impl Write for RequestEmailChange {
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Requested, StoreError> {
         let (user, email) = (&self.user, &self.email);
         // Before anything else: the password was right, whatever becomes of the request.
-        reauthentication::succeeded(tx, user, self.asking.actor(), self.counted).await?;
+        reauthentication::succeeded(tx, self.counted.as_ref()).await?;
         let client = &self.asking.actor().client;
         let lists = |limits: &Limits| limits.email_change(email, client, user.id);
         let passage = self.asking.spend(tx, email.key(), lists).await?;

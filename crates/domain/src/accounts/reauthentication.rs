@@ -3,17 +3,15 @@
 //!
 //! The caller counts the try ([`StartReauthentication`]), checks the password on the hash pool, and then either
 //! records that it was wrong ([`RefusePassword`]) or applies what was asked for, which takes the count back.
-//! Tries are counted among the logins with the account's address (OWASP ASVS 5.0 6.3.1), so that a stolen token adds
-//! none to those. They are refused by what this user's tokens were used for: refused logins of strangers, wherever from,
-//! keep nobody who is logged in from a new password.
+//! Tries are counted for the user, apart from logins (OWASP ASVS 5.0 6.3.1): only what is done with the user's tokens
+//! refuses them, and nothing that strangers or neighbours do without one.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{User, login};
 use crate::audit::{Actor, Entry, Event};
 use crate::id::UserId;
-use crate::limits::{Limits, LoginCounters, Passage};
+use crate::limits::{Admission, CountedTry, Limits, PasswordTries};
 use crate::store::{StoreError, Tx, Write};
 
 /// What the password is asked for.
@@ -40,11 +38,13 @@ impl Asked {
 #[derive(Debug)]
 pub struct StartReauthentication {
     /// Whose password is asked for.
-    pub user: User,
+    pub user: UserId,
     /// Who gives one.
     pub actor: Actor,
     /// The limits.
     pub limits: Limits,
+    /// Whether it can be started again a moment later: else tries in flight refuse it.
+    pub may_wait: bool,
     /// When.
     pub now: Timestamp,
 }
@@ -52,13 +52,13 @@ pub struct StartReauthentication {
 #[async_trait]
 impl Write for StartReauthentication {
     /// Whether the password may be checked.
-    type Out = Passage;
+    type Out = Admission<CountedTry>;
 
-    async fn apply(&self, tx: &mut dyn Tx) -> Result<Passage, StoreError> {
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
         let client = &self.actor.client;
-        let known = tx.knows_client(self.user.id, client).await?;
-        counters(&self.user, &self.actor)
-            .attempt(tx, &self.limits, &self.actor, known, self.now)
+        let known = tx.knows_client(self.user, client).await?;
+        PasswordTries::of_user(&self.limits, self.user, client, known)
+            .admit(tx, &self.actor, self.may_wait, self.now)
             .await
     }
 }
@@ -66,28 +66,23 @@ impl Write for StartReauthentication {
 /// The password was right: takes back that the try was counted, if it was.
 pub(super) async fn succeeded(
     tx: &mut dyn Tx,
-    user: &User,
-    actor: &Actor,
-    counted: Option<Timestamp>,
+    counted: Option<&CountedTry>,
 ) -> Result<(), StoreError> {
     match counted {
-        Some(at) => counters(user, actor).succeeded(tx, at).await,
+        Some(counted) => counted.was_right(tx).await,
         None => Ok(()),
     }
 }
 
-fn counters(user: &User, actor: &Actor) -> LoginCounters {
-    let address = login::counted_as_address(&user.email_key);
-    LoginCounters::new(&address, &actor.client).of_user(user.id)
-}
-
-/// Records a password that was wrong. It has been counted when it was given.
+/// Records a password that was wrong.
 #[derive(Debug)]
 pub struct RefusePassword {
     /// Whose it was not.
     pub user: UserId,
     /// What it was asked for.
     pub asked: Asked,
+    /// What was counted when it was given, if it was.
+    pub counted: Option<CountedTry>,
     /// Who gave it.
     pub actor: Actor,
     /// When.
@@ -99,6 +94,9 @@ impl Write for RefusePassword {
     type Out = ();
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        if let Some(counted) = &self.counted {
+            counted.was_wrong(tx).await?;
+        }
         let entry = Entry::new(Event::PasswordRefused, &self.actor, self.now);
         tx.record(&entry.user(self.user).detail(self.asked.as_str()))
             .await

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::code::Presented;
+use super::code::{GuessAt, Presented};
 use super::{Attempt, Challenge, NewUser, Owner};
 use crate::audit::{Entry, Event};
 use crate::client::ClientKey;
@@ -40,7 +40,12 @@ impl Write for VerifyCode {
     type Out = Verified;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Verified, StoreError> {
-        if let Passage::Refused(refusal) = self.presented.may_guess(tx, None).await? {
+        let at = GuessAt {
+            email: self.email.key(),
+            purpose: Purpose::VerifyEmail,
+            holder: self.handle.as_ref(),
+        };
+        if let Passage::Refused(refusal) = self.presented.client_may_guess(tx, &at).await? {
             return Ok(Verified::Limited(refusal));
         }
         let attempts = tx.attempts(self.email.key(), self.presented.now).await?;

@@ -1,10 +1,13 @@
-//! How often logins may be refused: for one account, for one client, and for both.
+//! How often a password may be wrong: of one account, from one client, and from one client for one account.
+//!
+//! A try is counted before the password is checked, and is in flight until then. What is refused only because of tries in
+//! flight may wait for their outcome: right passwords are not refused for being given at the same time.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Limits, Passage, Rate, Refusal, counted, key_of, longest, note_refusal};
+use super::{Hit, Limits, Rate, Refusal, Spend, hits, longest, note_refusal};
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::id::UserId;
@@ -13,8 +16,14 @@ use crate::store::{StoreError, Tx};
 /// The longest pause between two logins of one account from one client.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// For how long refused logins of one account from one client are remembered.
-const LOGIN_MEMORY: Duration = Duration::from_mins(15);
+/// For how long refused logins of one account from one client are remembered. Pauses grow with a burst: one wrong
+/// password a minute, which may be a neighbour's behind the same address, causes pauses of a second. Without a break some
+/// two a minute are possible (OWASP ASVS 5.0 6.3.1). That is more than 100 in a row (NIST SP 800-63B-4 §3.2.2), but only
+/// from addresses from which the account has been logged in to; from others, [`ACCOUNT`] holds.
+const LOGIN_MEMORY: Duration = Duration::from_mins(5);
+
+/// A password whose check takes longer than this is not checked any more: the process was killed, or the client has gone.
+const IN_FLIGHT: Duration = Duration::from_secs(30);
 
 /// Refused logins of one account from one client.
 const PAIR: &str = "login-pair";
@@ -25,101 +34,216 @@ const CLIENT: &str = "login-client";
 /// Refused logins of one account.
 const ACCOUNT: &str = "login-account";
 
-/// Wrong passwords that one user who is logged in was asked for again.
+/// Wrong passwords that one user who is logged in was asked for again, from one client.
+const USER_PAIR: &str = "user-passwords-client";
+
+/// The same from all clients.
 const USER: &str = "user-passwords";
 
-/// The counters of refused logins for one account and client.
+/// What a try at a password is counted under.
 #[derive(Debug)]
-pub(crate) struct LoginCounters {
-    pair: String,
-    client: String,
-    account: String,
-    /// Of who is logged in.
-    user: Option<String>,
+pub(crate) struct PasswordTries {
+    /// For one account and client: what pauses follow from.
+    pair: Spend,
+    free: u32,
+    others: Vec<Counter>,
 }
 
-impl LoginCounters {
-    /// `account`: the login as it compares, so that a name nobody has is counted alike.
-    pub(crate) fn new(account: &str, client: &ClientKey) -> Self {
-        Self {
-            pair: key_of(PAIR, format_args!("{client}:{account}")),
-            client: key_of(CLIENT, client),
-            account: key_of(ACCOUNT, account),
-            user: None,
-        }
-    }
+/// What else a try is counted under.
+#[derive(Debug)]
+struct Counter {
+    spend: Spend,
+    /// Whether it refuses: nothing that others do refuses a client that the account knows.
+    refuses: bool,
+}
 
-    /// The same for a user who is logged in: what was refused to strangers and neighbours, without the user's token,
-    /// refuses them nothing but the pause of their own client.
-    pub(crate) fn of_user(self, user: UserId) -> Self {
-        Self {
-            user: Some(key_of(USER, user)),
-            ..self
-        }
-    }
+/// Whether a password may be checked.
+#[derive(Debug)]
+pub enum Admission<T> {
+    /// It may, and that is counted.
+    Granted(T),
+    /// Not while others of the same account or client are being checked: ask again. Nothing was counted.
+    InFlight,
+    /// Not before then. Nothing was counted.
+    Refused(Refusal),
+}
 
-    fn keys(&self) -> impl Iterator<Item = &String> {
-        [&self.client, &self.account].into_iter().chain(&self.user)
-    }
+/// A try at a password that was counted as wrong before the password was checked.
+#[derive(Debug, Clone)]
+pub struct CountedTry {
+    pair: String,
+    others: Vec<String>,
+    at: Timestamp,
+}
 
-    /// Whether a login may be tried. Counts it as refused; [`LoginCounters::succeeded`] takes that back.
-    /// A client that the account knows is not slowed down by what others do.
-    pub(crate) async fn attempt(
-        &self,
-        tx: &mut dyn Tx,
+impl PasswordTries {
+    /// A login. `account`: what was typed, in the form that compares. `known`: whether its account knows the client.
+    ///
+    /// An account is typed in two ways, by its name and by its address. Each has half of what the account may be refused,
+    /// so that both together have no more: if one were refused for what the other did, that would tell which address
+    /// belongs to a name (OWASP ASVS 5.0 6.3.8).
+    pub(crate) fn at_login(
         limits: &Limits,
-        actor: &Actor,
+        account: &str,
+        client: &ClientKey,
         known: bool,
-        now: Timestamp,
-    ) -> Result<Passage, StoreError> {
-        let pair = counted(tx, &self.pair, LOGIN_MEMORY, now).await?;
-        let pause = pause_after(pair.len(), limits.free_logins);
-        let mut refusals: Vec<Refusal> = pause
-            .zip(pair.last())
-            .map(|(pause, last)| Refusal {
-                limit: PAIR,
-                rate: Rate {
-                    most: limits.free_logins,
-                    window: LOGIN_MEMORY,
-                },
-                retry_at: *last.min(&now) + pause,
-            })
-            .into_iter()
-            .collect();
-        let client = (CLIENT, &self.client, limits.client_logins);
-        let account = (ACCOUNT, &self.account, limits.account_logins);
-        let rates = match &self.user {
-            None => [Some(client), (!known).then_some(account)],
-            Some(user) => [
-                None,
-                (!known).then_some((USER, user, limits.account_logins)),
-            ],
+    ) -> Self {
+        let of_account = Rate {
+            most: (limits.account_logins.most / 2).max(1),
+            ..limits.account_logins
         };
-        for (limit, key, rate) in rates.into_iter().flatten() {
-            let hits = counted(tx, key, rate.window, now).await?;
-            refusals.extend(Refusal::over(limit, rate, &hits, now));
-        }
-        if let Some(refusal) = longest(refusals).filter(|refusal| refusal.retry_at > now) {
-            note_refusal(tx, actor, None, refusal.limit, now).await?;
-            return Ok(Passage::Refused(refusal));
-        }
-        for key in std::iter::once(&self.pair).chain(self.keys()) {
-            tx.hit(key, now).await?;
-        }
-        Ok(Passage::Granted)
+        let others = [
+            Spend::new(CLIENT, client, limits.client_logins),
+            Spend::new(ACCOUNT, account, of_account),
+        ];
+        Self::new(
+            limits,
+            pause_at_login(limits.free_logins, account, client),
+            others,
+            known,
+        )
     }
 
-    /// The login was right: it does not count, and the slate of this account and client is clean.
-    pub(crate) async fn succeeded(
+    /// A user who is logged in gives the password again. Counted for the user alone: nothing that is done without the
+    /// user's tokens refuses it.
+    pub(crate) fn of_user(limits: &Limits, user: UserId, client: &ClientKey, known: bool) -> Self {
+        let pair = format!("{client}:{user}");
+        let pair = Spend::new(USER_PAIR, pair, pauses(limits.free_logins));
+        let others = [Spend::new(USER, user, limits.account_logins)];
+        Self::new(limits, pair, others, known)
+    }
+
+    fn new(
+        limits: &Limits,
+        pair: Spend,
+        others: impl IntoIterator<Item = Spend>,
+        known: bool,
+    ) -> Self {
+        let refuses = !known;
+        Self {
+            pair,
+            free: limits.free_logins,
+            others: (others.into_iter())
+                .map(|spend| Counter { spend, refuses })
+                .collect(),
+        }
+    }
+
+    /// Counts a try, if it may be made. `may_wait`: whether who asks can ask again; else what is in flight refuses.
+    pub(crate) async fn admit(
         &self,
         tx: &mut dyn Tx,
-        counted_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        tx.forget_hits(&self.pair, None).await?;
+        actor: &Actor,
+        may_wait: bool,
+        now: Timestamp,
+    ) -> Result<Admission<CountedTry>, StoreError> {
+        let mut counted = Vec::new();
+        for spend in self.spends() {
+            counted.push(hits(tx, &spend.key, spend.rate.window, now).await?);
+        }
+        let Some(refusal) = self.refusal(&counted, now, |_| true) else {
+            return Ok(Admission::Granted(self.count(tx, now).await?));
+        };
+        let settled = |hit: &Hit| !hit.in_flight || hit.at + IN_FLIGHT <= now;
+        if may_wait && self.refusal(&counted, now, settled).is_none() {
+            return Ok(Admission::InFlight);
+        }
+        note_refusal(tx, actor, None, refusal.limit, now).await?;
+        Ok(Admission::Refused(refusal))
+    }
+
+    fn spends(&self) -> impl Iterator<Item = &Spend> {
+        std::iter::once(&self.pair).chain(self.others.iter().map(|other| &other.spend))
+    }
+
+    /// What refuses a try, by those hits of each counter that count.
+    fn refusal(
+        &self,
+        counted: &[Vec<Hit>],
+        now: Timestamp,
+        counts: impl Fn(&Hit) -> bool,
+    ) -> Option<Refusal> {
+        let of = |hits: &[Hit]| -> Vec<Timestamp> {
+            let counting = hits.iter().filter(|hit| counts(hit));
+            counting.map(|hit| hit.at).collect()
+        };
+        let (pair, others) = counted.split_first()?;
+        let refusals = (self.others.iter().zip(others))
+            .filter(|(other, _)| other.refuses)
+            .filter_map(|(Counter { spend, .. }, hits)| {
+                Refusal::over(spend.limit, spend.rate, &of(hits), now)
+            })
+            .chain(self.pause(&of(pair), now));
+        longest(refusals).filter(|refusal| refusal.retry_at > now)
+    }
+
+    /// The pause that follows so many tries.
+    fn pause(&self, tries: &[Timestamp], now: Timestamp) -> Option<Refusal> {
+        let pause = pause_after(tries.len(), self.free)?;
+        Some(Refusal {
+            limit: self.pair.limit,
+            rate: self.pair.rate,
+            retry_at: *tries.last()?.min(&now) + pause,
+        })
+    }
+
+    async fn count(&self, tx: &mut dyn Tx, now: Timestamp) -> Result<CountedTry, StoreError> {
+        for spend in self.spends() {
+            tx.hit_in_flight(&spend.key, now).await?;
+        }
+        let others = self.others.iter().map(|other| other.spend.key.clone());
+        Ok(CountedTry {
+            pair: self.pair.key.clone(),
+            others: others.collect(),
+            at: now,
+        })
+    }
+}
+
+impl CountedTry {
+    fn keys(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.pair).chain(&self.others)
+    }
+
+    /// The password was right: the try does not count, and the slate of this account and client is clean.
+    pub(crate) async fn was_right(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
         for key in self.keys() {
-            tx.forget_hits(key, Some(counted_at)).await?;
+            tx.forget_hit(key, self.at).await?;
+        }
+        tx.forget_hits(&self.pair, self.at - IN_FLIGHT).await
+    }
+
+    /// The password was wrong, or right and of no use: the try counts.
+    pub(crate) async fn was_wrong(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
+        for key in self.keys() {
+            tx.settle_hit(key, self.at).await?;
         }
         Ok(())
+    }
+}
+
+/// Ends the pauses of one client at logins to an account, typed in any of these ways.
+pub(crate) async fn forget_pauses(
+    tx: &mut dyn Tx,
+    accounts: impl IntoIterator<Item = String>,
+    client: &ClientKey,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for account in accounts {
+        let pair = pause_at_login(0, &account, client);
+        tx.forget_hits(&pair.key, now - IN_FLIGHT).await?;
+    }
+    Ok(())
+}
+
+fn pause_at_login(free: u32, account: &str, client: &ClientKey) -> Spend {
+    Spend::new(PAIR, format_args!("{client}:{account}"), pauses(free))
+}
+
+fn pauses(free: u32) -> Rate {
+    Rate {
+        most: free,
+        window: LOGIN_MEMORY,
     }
 }
 

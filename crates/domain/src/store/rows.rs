@@ -14,6 +14,7 @@ use crate::audit::Entry;
 use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::{ChallengeId, RegistrationId, SessionId, UserId};
+use crate::limits::Hit;
 use crate::mail::NewMail;
 use crate::otp::Purpose;
 use crate::password::PasswordHash;
@@ -69,13 +70,13 @@ pub trait Users: Send {
 /// much; what is written is decided again, in its transaction.
 #[async_trait]
 pub trait ReadLimits: Send {
-    /// When something was counted under a key after `since` and not after `until`, the oldest first.
+    /// What was counted under a key after `since` and not after `until`, the oldest first.
     async fn hits(
         &mut self,
         key: &str,
         since: Timestamp,
         until: Timestamp,
-    ) -> Result<Vec<Timestamp>, StoreError>;
+    ) -> Result<Vec<Hit>, StoreError>;
     /// Whether somebody else than the owner of `email` has the name: a user, or a live attempt.
     async fn name_is_taken(
         &mut self,
@@ -232,8 +233,14 @@ pub trait Mails: Send {
 pub trait Records: Send {
     /// Counts something under a key.
     async fn hit(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError>;
-    /// Takes back what was counted under a key, all of it or one at a time.
-    async fn forget_hits(&mut self, key: &str, at: Option<Timestamp>) -> Result<(), StoreError>;
+    /// Counts something under a key whose outcome is not known yet.
+    async fn hit_in_flight(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// The outcome of what was counted in flight at that time is known, and it counts.
+    async fn settle_hit(&mut self, key: &str, at: Timestamp) -> Result<(), StoreError>;
+    /// Takes back one of what was counted under a key at that time: of several, one in flight.
+    async fn forget_hit(&mut self, key: &str, at: Timestamp) -> Result<(), StoreError>;
+    /// Takes back all that was counted under a key, but for what is in flight and was counted after `since`.
+    async fn forget_hits(&mut self, key: &str, since: Timestamp) -> Result<(), StoreError>;
     /// Counts one more in a row under a key.
     async fn lengthen_run(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError>;
     /// How many in a row were counted under a key.

@@ -17,6 +17,7 @@ use crate::email::EmailKey;
 use crate::id::{RegistrationId, UserId};
 use crate::notes::port::ReadNotes;
 use crate::operator::Inquiries;
+use crate::otp::Purpose;
 use crate::password::PasswordHash;
 use crate::plans::{Grant, Standing};
 use crate::queue::{MailFilter, MailRecord, MailStory};
@@ -49,6 +50,15 @@ pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
         limit: u32,
         now: Timestamp,
     ) -> Result<Vec<(RegistrationId, PasswordHash)>, StoreError>;
+    /// How many tries the holder of a token has made at codes of that address and purpose, if it was given for one whose
+    /// life is not over. Whether that can still be used makes no difference: others may have ended it.
+    async fn tries_of_holder(
+        &mut self,
+        token: &SecretHash,
+        email: &EmailKey,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Option<u32>, StoreError>;
     /// How many users have which kind of hash.
     async fn hash_kinds(&mut self) -> Result<HashKinds, StoreError>;
     /// The user with that number.

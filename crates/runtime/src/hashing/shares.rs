@@ -15,7 +15,32 @@ struct Held {
     /// How many are one client's at most.
     most: usize,
     /// Clients that hold none are not in here, so this never outgrows the pool.
-    by_client: Mutex<HashMap<ClientKey, NonZeroUsize>>,
+    by_client: Mutex<HashMap<Holder, NonZeroUsize>>,
+}
+
+/// Who holds slots: a client, apart from the users who are logged in there.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Holder {
+    client: ClientKey,
+    logged_in: bool,
+}
+
+impl Holder {
+    /// A client without a token.
+    pub(super) fn anonymous(client: &ClientKey) -> Self {
+        Self {
+            client: client.clone(),
+            logged_in: false,
+        }
+    }
+
+    /// All users who are logged in at a client.
+    pub(super) fn logged_in(client: &ClientKey) -> Self {
+        Self {
+            client: client.clone(),
+            logged_in: true,
+        }
+    }
 }
 
 impl Shares {
@@ -27,40 +52,40 @@ impl Shares {
         }))
     }
 
-    /// One more slot for a client, unless it holds its share. It is given back when it is dropped.
-    pub(super) fn take(&self, client: &ClientKey) -> Option<Share> {
+    /// One more slot for a holder, unless it holds its share. It is given back when it is dropped.
+    pub(super) fn take(&self, holder: Holder) -> Option<Share> {
         let mut by_client = self.0.by_client();
-        let held = by_client.get(client).map_or(0, |held| held.get());
+        let held = by_client.get(&holder).map_or(0, |held| held.get());
         if held >= self.0.most {
             return None;
         }
-        by_client.insert(client.clone(), NonZeroUsize::MIN.saturating_add(held));
+        by_client.insert(holder.clone(), NonZeroUsize::MIN.saturating_add(held));
         drop(by_client);
         Some(Share {
-            client: client.clone(),
+            holder,
             of: Arc::clone(&self.0),
         })
     }
 }
 
-/// One of a client's slots.
+/// One of a holder's slots.
 pub(super) struct Share {
-    client: ClientKey,
+    holder: Holder,
     of: Arc<Held>,
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let mut by_client = self.of.by_client();
-        let held = by_client.remove(&self.client);
+        let held = by_client.remove(&self.holder);
         if let Some(left) = held.and_then(|held| NonZeroUsize::new(held.get() - 1)) {
-            by_client.insert(self.client.clone(), left);
+            by_client.insert(self.holder.clone(), left);
         }
     }
 }
 
 impl Held {
-    fn by_client(&self) -> MutexGuard<'_, HashMap<ClientKey, NonZeroUsize>> {
+    fn by_client(&self) -> MutexGuard<'_, HashMap<Holder, NonZeroUsize>> {
         self.by_client
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -71,8 +96,8 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn client(address: &str) -> ClientKey {
-        ClientKey::of(address.parse().unwrap())
+    fn client(address: &str) -> Holder {
+        Holder::anonymous(&ClientKey::of(address.parse().unwrap()))
     }
 
     #[test]
@@ -80,22 +105,22 @@ mod tests {
         let shares = Shares::of(11);
         let (one, other) = (client("192.0.2.1"), client("192.0.2.2"));
 
-        let held = [shares.take(&one), shares.take(&one)];
+        let held = [shares.take(one.clone()), shares.take(one.clone())];
 
         assert!(held.iter().all(Option::is_some));
-        assert!(shares.take(&one).is_none());
-        assert!(shares.take(&other).is_some());
+        assert!(shares.take(one.clone()).is_none());
+        assert!(shares.take(other.clone()).is_some());
         drop(held);
-        assert!(shares.take(&one).is_some());
+        assert!(shares.take(one.clone()).is_some());
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_client() {
         let shares = Shares::of(4);
-        let _held = shares.take(&client("2001:db8:1:2::1"));
+        let _held = shares.take(client("2001:db8:1:2::1"));
 
-        assert!(shares.take(&client("2001:db8:1:2:ffff::9")).is_none());
-        assert!(shares.take(&client("2001:db8:1:3::1")).is_some());
+        assert!(shares.take(client("2001:db8:1:2:ffff::9")).is_none());
+        assert!(shares.take(client("2001:db8:1:3::1")).is_some());
     }
 
     #[test]
@@ -103,9 +128,9 @@ mod tests {
         let shares = Shares::of(3);
         let one = client("192.0.2.1");
 
-        let held = shares.take(&one);
+        let held = shares.take(one.clone());
 
-        assert!(held.is_some() && shares.take(&one).is_none());
+        assert!(held.is_some() && shares.take(one.clone()).is_none());
     }
 
     #[test]
@@ -113,7 +138,7 @@ mod tests {
         let shares = Shares::of(8);
         for last in 0..100 {
             let one = client(&format!("192.0.2.{last}"));
-            drop([shares.take(&one), shares.take(&one)]);
+            drop([shares.take(one.clone()), shares.take(one.clone())]);
         }
 
         assert!(shares.0.by_client().is_empty());

@@ -37,13 +37,14 @@ pub struct Limits {
     pub code_requests_per_minute: u32,
     /// Registrations of one client in an hour.
     pub registrations_per_hour: u32,
-    /// Wrong codes of one client in an hour, whomever they are for.
+    /// Wrong codes of one client in an hour, whomever they are for, but for those with a live challenge.
     pub wrong_codes_per_hour: u32,
-    /// Refused logins of one client in an hour, whomever they are for.
+    /// Refused logins of one client in an hour, whomever they are for; accounts that know the client are excepted.
     pub refused_logins_per_client_and_hour: u32,
-    /// Refused logins of one account in an hour, from clients it has not been used from.
+    /// Refused logins of one account in an hour, from clients it does not know: half of them by its name, half by its
+    /// address. As many wrong passwords may be given by one user who is logged in.
     pub refused_logins_per_account_and_hour: u32,
-    /// Refused logins of one account from one client, after which each costs twice the pause
+    /// Refused logins of one account from one client within five minutes, after which each costs twice the pause
     /// of the one before.
     pub refused_logins_without_pause: u32,
 }

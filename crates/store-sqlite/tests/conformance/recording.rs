@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use domain::audit::{Entry, Event};
 use domain::client::ClientKey;
 use domain::id::UserId;
+use domain::limits::Hit;
 use domain::store::Store;
 use jiff::Timestamp;
 
@@ -17,8 +18,23 @@ async fn hit(store: &Store, key: &'static str, now: Timestamp) {
     store.write(hit).await.unwrap();
 }
 
-async fn forget(store: &Store, key: &'static str, at: Option<Timestamp>) {
-    let forget = unit(move |tx| Box::pin(async move { tx.forget_hits(key, at).await }));
+async fn hit_in_flight(store: &Store, key: &'static str, now: Timestamp) {
+    let hit = unit(move |tx| Box::pin(async move { tx.hit_in_flight(key, now).await }));
+    store.write(hit).await.unwrap();
+}
+
+async fn settle(store: &Store, key: &'static str, at: Timestamp) {
+    let settle = unit(move |tx| Box::pin(async move { tx.settle_hit(key, at).await }));
+    store.write(settle).await.unwrap();
+}
+
+async fn forget(store: &Store, key: &'static str, at: Timestamp) {
+    let forget = unit(move |tx| Box::pin(async move { tx.forget_hit(key, at).await }));
+    store.write(forget).await.unwrap();
+}
+
+async fn forget_all(store: &Store, key: &'static str, since: Timestamp) {
+    let forget = unit(move |tx| Box::pin(async move { tx.forget_hits(key, since).await }));
     store.write(forget).await.unwrap();
 }
 
@@ -32,8 +48,24 @@ async fn hits_until(
     since: Timestamp,
     until: Timestamp,
 ) -> Vec<Timestamp> {
+    let hits = all_hits(store, key, since, until).await;
+    hits.iter().map(|hit| hit.at).collect()
+}
+
+async fn all_hits(
+    store: &Store,
+    key: &'static str,
+    since: Timestamp,
+    until: Timestamp,
+) -> Vec<Hit> {
     let hits = unit(move |tx| Box::pin(async move { tx.hits(key, since, until).await }));
     store.write(hits).await.unwrap()
+}
+
+/// Of what was counted under a key, which is in flight.
+async fn in_flight(store: &Store, key: &'static str) -> Vec<bool> {
+    let hits = all_hits(store, key, at(0), at(1_000)).await;
+    hits.iter().map(|hit| hit.in_flight).collect()
 }
 
 async fn knows(store: &Store, user: UserId, machine: u8) -> bool {
@@ -79,13 +111,33 @@ pub async fn one_count_or_all_of_a_key_can_be_taken_back(store: Store) {
     }
     hit(&store, "b", at(2)).await;
 
-    forget(&store, "a", Some(at(2))).await;
+    forget(&store, "a", at(2)).await;
     assert_eq!(hits(&store, "a", at(0)).await, [at(1), at(2)]);
-    forget(&store, "a", Some(at(9))).await;
+    forget(&store, "a", at(9)).await;
     assert_eq!(hits(&store, "a", at(0)).await, [at(1), at(2)]);
-    forget(&store, "a", None).await;
+    forget_all(&store, "a", at(0)).await;
     assert_eq!(hits(&store, "a", at(0)).await, []);
     assert_eq!(hits(&store, "b", at(0)).await, [at(2)]);
+}
+
+/// One try ends as right, one as wrong, and one goes on.
+pub async fn what_is_in_flight_counts_until_its_outcome_is_known(store: Store) {
+    hit(&store, "a", at(1)).await;
+    for second in [1, 1, 2] {
+        hit_in_flight(&store, "a", at(second)).await;
+    }
+
+    assert_eq!(in_flight(&store, "a").await, [false, true, true, true]);
+    settle(&store, "a", at(1)).await;
+    assert_eq!(in_flight(&store, "a").await, [false, true, false, true]);
+    forget(&store, "a", at(1)).await;
+    assert_eq!(in_flight(&store, "a").await, [false, false, true]);
+    settle(&store, "a", at(1)).await;
+    assert_eq!(in_flight(&store, "a").await, [false, false, true]);
+    forget_all(&store, "a", at(1)).await;
+    assert_eq!(hits(&store, "a", at(0)).await, [at(2)], "still in flight");
+    forget_all(&store, "a", at(2)).await;
+    assert_eq!(hits(&store, "a", at(0)).await, [], "for too long");
 }
 
 pub async fn a_row_under_a_key_grows_until_it_is_ended(store: Store) {

@@ -40,28 +40,66 @@ pub(in crate::accounts) enum Guess<T> {
     Limited(Refusal),
 }
 
+/// What a code is presented for, by a client that need not be logged in.
+#[derive(Debug, Clone, Copy)]
+pub struct GuessAt<'a> {
+    /// The address that the code was mailed to.
+    pub email: &'a EmailKey,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The hash of the token that came with it, if one did.
+    pub holder: Option<&'a SecretHash>,
+}
+
 impl Presented {
-    /// Whether a code may be presented at all: looked at before it is compared. `user`: who is logged in, and charged
-    /// instead of the client, whose neighbours' guesses cost them nothing.
-    pub(in crate::accounts) async fn may_guess(
+    /// Whether a user who is logged in may present a code: looked at before it is compared. The user is charged instead
+    /// of the client, whose neighbours' guesses cost the user nothing.
+    async fn user_may_guess(&self, tx: &mut dyn Tx, user: UserId) -> Result<Passage, StoreError> {
+        let limits = self.limits.as_ref();
+        limits::may_guess(tx, limits, &self.actor, Some(user), self.now).await
+    }
+
+    /// The same for a client. Who holds a challenge that has tries left may present as many codes as these: what was
+    /// guessed at other codes from the same client, by neighbours behind one address, does not count for it.
+    pub(in crate::accounts) async fn client_may_guess(
         &self,
         tx: &mut dyn Tx,
-        user: Option<UserId>,
+        at: &GuessAt<'_>,
     ) -> Result<Passage, StoreError> {
-        limits::may_guess(tx, self.limits.as_ref(), &self.actor, user, self.now).await
+        let Some(refusal) = self.refusal(tx, at).await? else {
+            return Ok(Passage::Granted);
+        };
+        limits::note_refusal(tx, &self.actor, None, refusal.limit, self.now).await?;
+        Ok(Passage::Refused(refusal))
     }
 
     /// Why the client may present no code now, if it may not: for work that costs much and comes before the code is
     /// looked at. Counts nothing.
-    pub async fn refusal(&self, view: &mut dyn View) -> Result<Option<Refusal>, StoreError> {
-        limits::guesses_refused(
-            view,
-            self.limits.as_ref(),
-            &self.actor.client,
-            None,
-            self.now,
-        )
-        .await
+    pub async fn refusal(
+        &self,
+        view: &mut dyn View,
+        at: &GuessAt<'_>,
+    ) -> Result<Option<Refusal>, StoreError> {
+        let (limits, client) = (self.limits.as_ref(), &self.actor.client);
+        let refusal = limits::guesses_refused(view, limits, client, None, self.now).await?;
+        match refusal {
+            Some(_) if self.has_tries(view, at).await? => Ok(None),
+            refusal => Ok(refusal),
+        }
+    }
+
+    async fn has_tries<V: View + ?Sized>(
+        &self,
+        view: &mut V,
+        at: &GuessAt<'_>,
+    ) -> Result<bool, StoreError> {
+        let Some(holder) = at.holder else {
+            return Ok(false);
+        };
+        let tries = view.tries_of_holder(holder, at.email, at.purpose, self.now);
+        Ok(tries
+            .await?
+            .is_some_and(|tries| tries < self.policy.max_tries))
     }
 
     /// Counts a wrong code for the client or the user who is logged in, and records it. `whose`: whose it was not, if
@@ -118,7 +156,7 @@ impl Presented {
         user: &User,
         purpose: Purpose,
     ) -> Result<Guess<Challenge>, StoreError> {
-        if let Passage::Refused(refusal) = self.may_guess(tx, Some(user.id)).await? {
+        if let Passage::Refused(refusal) = self.user_may_guess(tx, user.id).await? {
             return Ok(Guess::Limited(refusal));
         }
         let owner = Owner::User(user.id);
@@ -132,25 +170,27 @@ impl Presented {
         Ok(Guess::Wrong)
     }
 
-    /// The same for whoever has that address; one without a user costs what every other does. `holder`: the hash of the
-    /// token that came with the code, if one did.
+    /// The same for whoever has that address; one without a user costs what every other does.
     pub(in crate::accounts) async fn by_address(
         &self,
         tx: &mut dyn Tx,
-        email: &EmailKey,
-        purpose: Purpose,
-        holder: Option<&SecretHash>,
+        at: &GuessAt<'_>,
     ) -> Result<Guess<(User, Challenge)>, StoreError> {
-        if let Passage::Refused(refusal) = self.may_guess(tx, None).await? {
+        if let Passage::Refused(refusal) = self.client_may_guess(tx, at).await? {
             return Ok(Guess::Limited(refusal));
         }
+        let GuessAt {
+            email,
+            purpose,
+            holder,
+        } = *at;
         let user = tx.user_by_email(email).await?.filter(|user| user.active);
         let owner = match &user {
             Some(user) => Owner::User(user.id),
             None => Owner::NoAccount(email.clone()),
         };
         let right = match holder {
-            Some(holder) => self.held(tx, &owner, email, purpose, holder).await?,
+            Some(holder) => self.held(tx, &owner, at, holder).await?,
             None => self.bare(tx, &owner, email, purpose).await?,
         };
         let whose = user.as_ref().map(|user| user.id);
@@ -206,20 +246,24 @@ impl Presented {
         &self,
         tx: &mut dyn Tx,
         owner: &Owner,
-        email: &EmailKey,
-        purpose: Purpose,
+        at: &GuessAt<'_>,
         holder: &SecretHash,
     ) -> Result<Option<Challenge>, StoreError> {
+        let (email, purpose, most) = (at.email, at.purpose, self.policy.max_tries);
         let challenges = self.challenges(tx, owner, purpose).await?;
         let own = tx.challenge_of_holder(holder).await?;
         if !challenges.iter().any(|challenge| Some(challenge.id) == own) {
+            // The owner may have ended it. It has no more tries for that than others have.
+            if self.has_tries(tx, at).await? {
+                tx.count_holder_try(holder, most).await?;
+            }
             tx.count_nothing(email, purpose, self.now).await?;
             return Ok(None);
         }
         if let Some(right) = challenges.iter().find(|one| self.is_long_of(one)) {
             return Ok(Some(right.clone()));
         }
-        if !tx.count_holder_try(holder, self.policy.max_tries).await? {
+        if !tx.count_holder_try(holder, most).await? {
             return Ok(None);
         }
         let form = limits::held_form(tx, email, purpose, self.now).await?;
