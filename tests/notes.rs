@@ -187,26 +187,33 @@ async fn a_deleted_note_is_in_the_trash_and_comes_back_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_note_deleted_twice_or_for_good_is_gone() {
+async fn a_note_deleted_twice_is_in_the_trash_and_one_deleted_for_good_is_gone() {
     let app = TestApp::start().await;
     let ada = app.member(&Person::new("ada")).await;
     let twice = ada.note_path("twice").await;
     let at_once = ada.note_path("at once").await;
+    let later = ada.note_path("later").await;
+    let for_good = |path: &str| format!("{path}?permanent=true");
 
     let delete = async |path: &str| ada.request("DELETE", path).send().await.status;
     let answers = [
         delete(&twice).await,
         delete(&twice).await,
-        delete(&twice).await,
-        delete(&format!("{at_once}?permanent=true")).await,
+        delete(&for_good(&at_once)).await,
         delete(&at_once).await,
+        delete(&later).await,
+        delete(&for_good(&later)).await,
+        delete(&for_good(&later)).await,
     ];
+    let trash = ada.titles("/api/notes/?trashed=true").await;
+    let restored = ada.post_empty(&format!("{twice}restore/")).await;
 
-    assert_eq!(answers, [204, 204, 404, 204, 404]);
-    assert_eq!(ada.get("/api/notes/?trashed=true").await.json()["count"], 0);
+    assert_eq!(answers, [204, 204, 204, 404, 204, 204, 404]);
+    assert_eq!(trash, ["twice"]);
+    // 1 made, 2 in the trash, 3 out of it: the second DELETE made none.
     assert_eq!(
-        ada.post_empty(&format!("{twice}restore/")).await.status,
-        404
+        (restored.status, &restored.json()["version"]),
+        (200, &json!(3))
     );
     app.finish().await;
 }
@@ -217,8 +224,8 @@ async fn a_note_made_again_after_it_was_deleted_for_good_counts_its_versions_on(
     let ada = app.member(&Person::new("ada")).await;
     let note = json!({"id": ID, "title": "Milk"});
     let path = path_of(&ada.note(&note).await);
-    ada.request("DELETE", &path).send().await;
-    ada.request("DELETE", &path).send().await;
+    ada.delete(&path).await;
+    ada.delete(&format!("{path}?permanent=true")).await;
 
     let again = ada.note(&note).await;
 

@@ -95,7 +95,7 @@ async fn what_was_deleted_meanwhile_lives_on_as_it_was_edited() {
     let as_it_was = path_of(&ada.note(&json!({"id": uuid(3), "title": "old"})).await);
     ada.delete(&trashed).await;
     ada.delete(&gone).await;
-    ada.delete(&gone).await;
+    ada.delete(&format!("{gone}?permanent=true")).await;
     ada.delete(&as_it_was).await;
 
     let results = ada
@@ -203,7 +203,7 @@ async fn the_copy_that_was_deleted_is_not_made_again_by_the_same_batch() {
 
     ada.delete(&copy).await;
     let trashed = ada.batch(&edits).await.remove(0);
-    ada.delete(&copy).await;
+    ada.delete(&format!("{copy}?permanent=true")).await;
     let before = app.rows().await.of_notes().await;
     let gone = ada.batch(&edits).await.remove(0);
 

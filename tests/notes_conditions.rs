@@ -43,15 +43,16 @@ async fn a_note_is_sent_again_only_if_the_client_has_another_version() {
         "\"x\",W/\"2\"",
         "*",
         "\"a,b\", \"2\"",
+        "2",
+        "w/\"2\"",
+        "\"2-gzip\"",
     ] {
         let answer = ada.with("If-None-Match", known).get(&path).await;
         assert_eq!((answer.status, answer.text()), (304, ""), "{known}");
         assert_eq!(answer.header("etag"), "\"2\"", "{known}");
         assert_eq!(answer.header("cache-control"), "private, no-cache");
     }
-    for unknown in [
-        "\"1\"", "2", "", "\"02\"", "\"+2\"", "\"2", "w/\"2\"", "\"2 \"",
-    ] {
+    for unknown in ["\"1\"", "", "\"02\"", "\"+2\"", "\"2", "\"2 \"", "\"2-x\""] {
         let answer = ada.with("If-None-Match", unknown).get(&path).await;
         assert_eq!(answer.status, 200, "{unknown}");
         assert_eq!(answer.header("etag"), "\"2\"", "{unknown}");
@@ -72,8 +73,8 @@ async fn another_version_than_expected_is_answered_with_the_note_and_nothing_cha
         for expected in [
             "\"1\"",
             "\"3\", \"x\"",
-            "W/\"2\"",
-            "2",
+            "W/\"3\"",
+            "1",
             "\"02\"",
             "\"+2\"",
             "",
@@ -109,8 +110,10 @@ async fn the_expected_version_may_be_changed() {
         ("PATCH", &path, "*"),
         ("DELETE", &path, "\"4\""),
         ("POST", &restore, "\"5\""),
+        ("PATCH", &path, "W/\"6\""),
+        ("PATCH", &path, "7"),
+        ("PATCH", &path, "\"8-gzip\""),
         ("DELETE", &path, "*"),
-        ("DELETE", &path, "\"7\""),
     ] {
         // Each says something else than the one before, lest it change nothing.
         let body = json!({"title": format!("Milk {}", statuses.len())});
@@ -118,7 +121,40 @@ async fn the_expected_version_may_be_changed() {
         statuses.push(answer.status);
     }
 
-    assert_eq!(statuses, [200, 200, 200, 204, 200, 204, 204]);
+    assert_eq!(statuses, [200, 200, 200, 204, 200, 200, 200, 200, 204]);
+    app.finish().await;
+}
+
+/// RFC 9110, section 13.1.1: a request that was carried out, and whose answer got lost, may be told so.
+#[tokio::test]
+async fn a_request_under_a_condition_that_is_repeated_succeeds_where_nothing_is_left_to_do() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let path = ada.note_path("Milk").await;
+    let made = format!("{NOTES}{}/", uuid(1));
+    let first = ("If-Match", "\"1\"");
+    let body = json!({"title": "Bread"});
+
+    let mut answers = Vec::new();
+    for (condition, method, target) in [
+        (first, "PUT", &path),
+        (first, "PUT", &path),
+        (first, "PATCH", &path),
+        (("If-None-Match", "*"), "PUT", &made),
+        (("If-None-Match", "*"), "PUT", &made),
+        (("If-Match", "\"2\""), "DELETE", &path),
+        (("If-Match", "\"2\""), "DELETE", &path),
+    ] {
+        let answer = under(&ada, condition, method, target, &body).await;
+        answers.push((answer.status, answer.headers.get("etag").is_some()));
+    }
+    let other = under(&ada, first, "PUT", &made, &json!({"title": "Milk"})).await;
+
+    let with_tag = [200, 200, 200, 201, 200].map(|status| (status, true));
+    assert_eq!(answers[..5], with_tag);
+    assert_eq!(answers[5..], [(204, false); 2]);
+    assert_eq!(other.status, 200, "that one holds");
+    assert_eq!(ada.titles("/api/notes/?trashed=true").await, ["Bread"]);
     app.finish().await;
 }
 

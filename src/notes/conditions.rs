@@ -1,4 +1,8 @@
 //! `If-Match` and `If-None-Match` (RFC 9110, sections 13.1.1 and 13.1.2).
+//!
+//! A tag is a version, which says as much where it is weak: proxies that compress an answer make `"1"` into `W/"1"`
+//! (nginx), `"1-gzip"` (Apache) or `"1--gzip"` (Jetty), and clients leave out the quotes. So both headers compare
+//! weakly, and all of these are read as the tag that was sent.
 
 use axum::http::{HeaderMap, HeaderName, header};
 use domain::notes::condition::{Condition, Versions};
@@ -6,20 +10,13 @@ use domain::notes::condition::{Condition, Versions};
 /// What a request expects of the note it is about.
 pub fn condition(headers: &HeaderMap) -> Condition {
     Condition {
-        // Compared strongly: a weak tag is nobody's.
-        one_of: versions(headers, &header::IF_MATCH, |tag| tag),
-        none_of: versions(headers, &header::IF_NONE_MATCH, |tag| {
-            tag.strip_prefix("W/").unwrap_or(tag)
-        }),
+        one_of: versions(headers, &header::IF_MATCH),
+        none_of: versions(headers, &header::IF_NONE_MATCH),
     }
 }
 
 /// The versions that a header names, on all of its lines. A tag that is none of ours is no version.
-fn versions(
-    headers: &HeaderMap,
-    name: &HeaderName,
-    strength: fn(&str) -> &str,
-) -> Option<Versions> {
+fn versions(headers: &HeaderMap, name: &HeaderName) -> Option<Versions> {
     let mut lines = headers.get_all(name).iter().peekable();
     lines.peek()?;
     let mut named = Vec::new();
@@ -29,15 +26,29 @@ fn versions(
             if tag == "*" {
                 return Some(Versions::Any);
             }
-            named.extend(version(strength(tag)));
+            named.extend(version(tag));
         }
     }
     Some(Versions::These(named))
 }
 
-/// The version of a tag that is exactly as we write it: `"01"` is another one.
+/// The codings that proxies add to a tag.
+const CODINGS: [&str; 4] = ["gzip", "br", "zstd", "deflate"];
+
+/// The version of a tag whose number is exactly as we write it: `"01"` is another one.
 fn version(tag: &str) -> Option<i64> {
-    let opaque = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let tag = tag
+        .strip_prefix("W/")
+        .or_else(|| tag.strip_prefix("w/"))
+        .unwrap_or(tag);
+    let opaque = match tag.strip_prefix('"') {
+        Some(quoted) => quoted.strip_suffix('"')?,
+        None => tag,
+    };
+    let opaque = match opaque.split_once('-') {
+        Some((sent, coding)) if CODINGS.contains(&coding.trim_start_matches('-')) => sent,
+        _ => opaque,
+    };
     let version = opaque.parse::<i64>().ok()?;
     (version.to_string() == opaque).then_some(version)
 }
@@ -55,8 +66,39 @@ mod tests {
 
         let condition = condition(&headers);
 
-        assert_eq!(condition.one_of, Some(Versions::These(vec![1, 3])));
-        assert_eq!(condition.none_of, Some(Versions::These(vec![4])));
+        assert_eq!(condition.one_of, Some(Versions::These(vec![1, 3, 4])));
+        assert_eq!(condition.none_of, Some(Versions::These(vec![4, 5])));
+    }
+
+    #[test]
+    fn a_version_is_known_in_the_tags_that_proxies_and_clients_make_of_ours() {
+        for tag in [
+            "\"12\"",
+            "W/\"12\"",
+            "w/\"12\"",
+            "12",
+            "W/12",
+            "\"12-gzip\"",
+            "W/\"12-br\"",
+            "\"12--gzip\"",
+        ] {
+            assert_eq!(version(tag), Some(12), "{tag}");
+        }
+        for tag in [
+            "\"012\"",
+            "\"+12\"",
+            "\"12",
+            "12\"",
+            "\"12 \"",
+            "\"12-x\"",
+            "\"12-\"",
+            "\"\"",
+            "x",
+            "W/",
+            "\"-gzip\"",
+        ] {
+            assert_eq!(version(tag), None, "{tag}");
+        }
     }
 
     #[test]

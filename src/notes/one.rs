@@ -154,8 +154,8 @@ pub(super) async fn change(
 
 /// Delete a note
 ///
-/// A live note goes into the trash, where it stays for 30 days unless the server says otherwise; one that is there is
-/// gone for good. `permanent=true` skips the trash.
+/// The note goes into the trash, where it stays for 30 days unless the server says otherwise; one that is there stays
+/// there, so that a DELETE may be repeated. With `permanent=true` it is gone for good, wherever it is.
 #[utoipa::path(
     delete,
     path = "/api/notes/{id}/",
@@ -163,7 +163,7 @@ pub(super) async fn change(
     tag = "Notes",
     params(
         ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
-        ("permanent" = Option<bool>, Query, description = "Whether it is gone at once."),
+        ("permanent" = Option<bool>, Query, description = "Whether it is gone for good."),
         ("If-Match" = Option<String>, Header, description = "Versions that may be deleted.", example = "\"3\""),
     ),
     responses(

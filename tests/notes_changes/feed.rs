@@ -16,7 +16,7 @@ async fn the_feed_has_every_note_as_it_is_under_its_last_change() {
         .await;
     ada.delete(&path(3)).await;
     ada.delete(&path(4)).await;
-    ada.delete(&path(4)).await;
+    ada.delete(&format!("{}?permanent=true", path(4))).await;
     ada.delete(&path(5)).await;
     ada.post_empty(&format!("{}restore/", path(5))).await;
     ada.send("PATCH", &path(1), &json!({"content": "newest"}))

@@ -49,15 +49,12 @@ impl Writer {
             }
             (Some(_), 1) => (self.put(note, &body, 200).await, Some(true)),
             (Some(true), _) | (Some(false), 0) => {
-                self.client.delete(&path(note)).await;
-                (
-                    version + 1,
-                    if state == Some(true) {
-                        Some(false)
-                    } else {
-                        None
-                    },
-                )
+                let (query, state) = match state {
+                    Some(true) => ("", Some(false)),
+                    _ => ("?permanent=true", None),
+                };
+                self.client.delete(&format!("{}{query}", path(note))).await;
+                (version + 1, state)
             }
             (Some(false), _) => {
                 let answer = self

@@ -156,7 +156,11 @@ impl Walk {
                 return "batch";
             }
             8 => ("POST", format!("{path}restore/"), "restore"),
-            _ => ("DELETE", path, "empty the trash"),
+            _ => (
+                "DELETE",
+                format!("{path}?permanent=true"),
+                "empty the trash",
+            ),
         };
         let body = match method {
             "PUT" | "PATCH" => self.new_text(),

@@ -50,9 +50,20 @@ impl Write for Replace {
         let stored = tx.note(self.user, self.new.note.id).await?;
         let live = stored.as_ref().filter(|note| note.is_live());
         if !self.condition.holds(live.map(|note| note.version)) {
-            return Ok(Err(Refused::Mismatch(live.cloned().map(Box::new))));
+            return Ok(mismatch(live.cloned(), |draft| {
+                draft == &self.new.note.draft
+            }));
         }
         put(tx, self.user, &self.new, stored).await
+    }
+}
+
+/// What is answered where a condition does not hold. A live note that says already what is to be written was written
+/// by the same request, whose answer got lost (RFC 9110, section 13.1.1).
+fn mismatch(live: Option<Note>, says: impl Fn(&Draft) -> bool) -> Result<Written, Refused> {
+    match live {
+        Some(live) if says(&live.draft) => Ok(Written::Unchanged(live)),
+        live => Err(Refused::Mismatch(live.map(Box::new))),
     }
 }
 
@@ -195,7 +206,7 @@ impl Write for Change {
             .condition
             .holds(stored.as_ref().map(|note| note.version))
         {
-            return Ok(Err(Refused::Mismatch(stored.map(Box::new))));
+            return Ok(mismatch(stored, |draft| self.patch.onto(draft) == *draft));
         }
         let Some(stored) = stored else {
             return Ok(Err(Refused::NotFound));

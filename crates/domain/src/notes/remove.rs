@@ -10,14 +10,17 @@ use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::{StoreError, Tx, Write};
 
-/// Puts a live note into the trash; deletes one for good that is there, or that is to be gone at once.
+/// Puts a live note into the trash, or deletes a note for good wherever it is.
+///
+/// One that is in the trash already stays there: a proxy or a library repeats a DELETE whose answer got lost (RFC 9110,
+/// section 9.2.2), also under the condition of the first one (section 13.1.1).
 #[derive(Debug)]
 pub struct Remove {
     /// Whose.
     pub user: UserId,
     /// Which.
     pub id: NoteId,
-    /// Whether it is to be gone at once.
+    /// Whether it is to be gone for good.
     pub permanent: bool,
     /// What the client expects to be there.
     pub condition: Condition,
@@ -31,19 +34,22 @@ impl Write for Remove {
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
         let stored = tx.note(self.user, self.id).await?;
+        if !self.permanent && stored.as_ref().is_some_and(|note| !note.is_live()) {
+            return Ok(Ok(()));
+        }
         if !self
             .condition
             .holds(stored.as_ref().map(|note| note.version))
         {
             return Ok(Err(Refused::Mismatch(stored.map(Box::new))));
         }
-        let Some(stored) = stored else {
+        if stored.is_none() {
             return Ok(Err(Refused::NotFound));
-        };
-        if stored.is_live() && !self.permanent {
-            tx.trash_note(self.user, self.id, self.now).await?;
-        } else {
+        }
+        if self.permanent {
             tx.delete_note(self.user, self.id, self.now).await?;
+        } else {
+            tx.trash_note(self.user, self.id, self.now).await?;
         }
         Ok(Ok(()))
     }
