@@ -83,7 +83,7 @@ fn a_whole_message_on_the_wire() {
 }
 
 #[test]
-fn the_line_with_the_code_stands_in_the_text_and_in_the_raw_message() {
+fn the_line_with_the_code_is_the_first_of_the_text_and_of_the_html() {
     let mut kinds = 0;
     for content in Content::samples() {
         let Content::Code(kind, _) = content else {
@@ -94,6 +94,13 @@ fn the_line_with_the_code_stands_in_the_text_and_in_the_raw_message() {
         let line = "Your OTP code is: 123456";
         let lines = |text: &str| text.lines().filter(|found| *found == line).count();
         assert_eq!((lines(&text(&raw)), lines(&raw)), (1, 1), "{kind:?}");
+        assert_eq!(text(&raw).lines().next(), Some(line), "{kind:?}");
+        // What notifications and lists of mails show: the first text of the body, which is hidden in the mail itself.
+        let html = html(&raw);
+        let body = html.split("<body").nth(1).unwrap();
+        let shown = body.split(['>', '<']).map(str::trim);
+        let first = shown.skip(1).step_by(2).find(|text| !text.is_empty());
+        assert_eq!(first, Some(line), "{kind:?}");
         kinds += 1;
     }
     assert_eq!(kinds, 5);

@@ -17,6 +17,8 @@ macro_rules! embedded {
 
 const TEMPLATES: &[(&str, &str)] = embedded![
     "layout.html",
+    "code.html",
+    "code.txt",
     "verify_email/subject.txt",
     "verify_email/body.txt",
     "verify_email/body.html",
