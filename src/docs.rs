@@ -24,8 +24,12 @@ use crate::route::{Routes, public};
 /// The page. Its addresses are relative, so that it works under a proxy's prefix.
 const PAGE: &str = include_str!("docs/page.html");
 
-/// What starts the page: apart from it, because its policy allows no script inside the page.
-const START: &str = include_str!("docs/start.js");
+/// Our own files of the page, each with its type: what starts it, apart from it because its policy allows no script
+/// inside the page, and the colors and widths that Swagger UI leaves open.
+const OWN: [(&str, &str, &str); 2] = [
+    ("start.js", "text/javascript", include_str!("docs/start.js")),
+    ("page.css", "text/css", include_str!("docs/page.css")),
+];
 
 /// The files of Swagger UI that the page uses.
 const FILES: [&str; 3] = [
@@ -97,8 +101,8 @@ async fn page() -> Response {
 
 async fn file(Path(name): Path<String>) -> Result<Response, ApiError> {
     const CACHE: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=3600");
-    if name == "start.js" {
-        return Ok(([(header::CONTENT_TYPE, "text/javascript"), CACHE], START).into_response());
+    if let Some((_, kind, text)) = OWN.iter().find(|(own, ..)| *own == name) {
+        return Ok(([(header::CONTENT_TYPE, *kind), CACHE], *text).into_response());
     }
     let known = FILES.contains(&name.as_str());
     let file = known.then(|| utoipa_swagger_ui::serve(&name, Arc::<Config<'static>>::default()));

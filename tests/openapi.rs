@@ -105,7 +105,7 @@ async fn the_page_loads_nothing_from_elsewhere() {
         assert!(!file.body.is_empty(), "{link}");
         files += 1;
     }
-    assert_eq!(files, 4);
+    assert_eq!(files, 5);
     assert_eq!(app.client.get("/api/docs/unknown.js").await.status, 404);
     app.finish().await;
 }
