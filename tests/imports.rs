@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use cargo_metadata::{DependencyKind, MetadataCommand, PackageId};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 const DOMAIN: &str = "smart-notes-domain";
 const STORE: &str = "smart-notes-store-sqlite";
@@ -58,22 +58,37 @@ const ONLY: [(&str, &[&str]); 6] = [
     ("argon2", &[DOMAIN]),
 ];
 
+/// Crates that exist on Linux or on Windows alone: who needs one names it under a `cfg` of that system.
+const OF_ONE_SYSTEM: [&str; 9] = [
+    "epoll",
+    "inotify",
+    "inotify-sys",
+    "io-uring",
+    "linux-raw-sys",
+    "procfs",
+    "procfs-core",
+    "winapi",
+    "windows-sys",
+];
+
 /// The names of each package's dependencies.
 #[derive(Clone, Default)]
 struct Graph(BTreeMap<String, BTreeSet<String>>);
 
+/// What cargo says of this workspace when it is built for a platform.
+fn metadata_for(platform: &str, option: &str) -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .other_options([option.to_owned(), format!("--filter-platform={platform}")])
+        .exec()
+        .unwrap()
+}
+
 impl Graph {
     /// The graph of this workspace.
     fn of_this_workspace() -> Self {
-        let metadata = MetadataCommand::new()
-            .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-            .other_options([
-                "--offline".to_owned(),
-                // Crates for other platforms were never downloaded here.
-                format!("--filter-platform={}", this_platform()),
-            ])
-            .exec()
-            .unwrap();
+        // Crates for other platforms were never downloaded here.
+        let metadata = metadata_for(&this_platform(), "--offline");
         let name = |id: &PackageId| metadata[id].name.to_string();
         let mut graph = Self::default();
         for node in &metadata.resolve.as_ref().unwrap().nodes {
@@ -153,6 +168,26 @@ fn every_crate_imports_only_what_it_may() {
     let graph = Graph::of_this_workspace();
 
     assert_eq!(graph.broken(), Vec::<String>::new());
+}
+
+/// Developers have Macs. The programs can't be linked for one here, since the C of `SQLite` needs its headers.
+#[test]
+fn nothing_is_built_on_macos_that_exists_on_another_system_alone() {
+    let found = |platform: &str, option| {
+        let metadata = metadata_for(platform, option);
+        let nodes = &metadata.resolve.as_ref().unwrap().nodes;
+        let names: BTreeSet<_> = nodes
+            .iter()
+            .map(|node| metadata[&node.id].name.to_string())
+            .collect();
+        OF_ONE_SYSTEM
+            .into_iter()
+            .filter(|name| names.contains(*name))
+            .collect::<Vec<_>>()
+    };
+
+    assert_eq!(found("aarch64-apple-darwin", "--locked"), [""; 0]);
+    assert_ne!(found("x86_64-unknown-linux-gnu", "--locked"), [""; 0]);
 }
 
 /// Otherwise a renamed crate would make the rules above hold for nothing.

@@ -4,16 +4,16 @@
 //! connection of its own tells whether that was a commit. The event comes before the commit is
 //! visible, since the disk has to confirm it first, so looks follow it: close ones for a usual
 //! disk, then wider and wider ones for one that is busy. The widest, every 50 ms, are the net
-//! under systems where the events fail.
+//! where the events fail, and all there is on systems other than Linux.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::queue::Watch;
 use domain::store::StoreError;
 use futures_util::StreamExt;
-use inotify::{EventStream, Inotify, WatchMask};
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::time::{sleep, timeout};
 
@@ -34,7 +34,7 @@ const PART: u32 = 8;
 pub(super) struct WalWatch {
     connection: SqliteConnection,
     seen: i64,
-    events: Option<EventStream<[u8; 512]>>,
+    events: Option<Events>,
     last_event: Instant,
 }
 
@@ -48,13 +48,10 @@ impl WalWatch {
         let seen = data_version(&mut connection).await?;
         let mut wal = options.path.clone().into_os_string();
         wal.push("-wal");
-        let events = match wal_events(&PathBuf::from(wal)) {
-            Ok(events) => Some(events),
-            Err(error) => {
-                tracing::warn!(%error, "no file events: mails start up to 50 ms later");
-                None
-            }
-        };
+        let events = wal_events(&PathBuf::from(wal)).unwrap_or_else(|error| {
+            tracing::warn!(%error, "no file events: mails start up to 50 ms later");
+            None
+        });
         Ok(Self {
             connection,
             seen,
@@ -98,10 +95,26 @@ impl Watch for WalWatch {
     }
 }
 
-fn wal_events(wal: &std::path::Path) -> std::io::Result<EventStream<[u8; 512]>> {
+#[cfg(target_os = "linux")]
+type Events = inotify::EventStream<[u8; 512]>;
+
+#[cfg(not(target_os = "linux"))]
+type Events = futures_util::stream::Pending<io::Result<()>>;
+
+/// An event for each write to the file; `None` where the system has none.
+#[cfg(target_os = "linux")]
+fn wal_events(wal: &Path) -> io::Result<Option<Events>> {
+    use inotify::{Inotify, WatchMask};
+
     let inotify = Inotify::init()?;
     inotify.watches().add(wal, WatchMask::MODIFY)?;
-    inotify.into_event_stream([0; 512])
+    inotify.into_event_stream([0; 512]).map(Some)
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
+fn wal_events(_: &Path) -> io::Result<Option<Events>> {
+    Ok(None)
 }
 
 /// A number that changes when another connection has committed.
