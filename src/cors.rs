@@ -17,12 +17,18 @@ use tower_http::cors::CorsLayer;
 /// For how long a browser need not ask again.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-/// What the pages may send beyond what every page may.
-const SENT: [HeaderName; 4] = [
+/// What the pages may send beyond what every page may, and beyond `http.cors_headers`. The last five are added by
+/// libraries: those that report errors and traces, and those that mark a request as a script's or not to be cached.
+const SENT: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_MATCH,
     header::IF_NONE_MATCH,
+    header::CACHE_CONTROL,
+    HeaderName::from_static("x-requested-with"),
+    HeaderName::from_static("sentry-trace"),
+    HeaderName::from_static("baggage"),
+    HeaderName::from_static("traceparent"),
 ];
 
 /// What the pages may read beyond what every page may.
@@ -43,6 +49,8 @@ pub fn rules(http: &Http) -> Option<Arc<CorsLayer>> {
         .iter()
         .filter_map(|origin| HeaderValue::from_str(origin).ok())
         .collect();
+    let named = http.cors_headers.iter();
+    let sent = named.filter_map(|name| name.parse().ok()).chain(SENT);
     (!origins.is_empty()).then(|| {
         let rules = CorsLayer::new()
             .allow_origin(origins)
@@ -53,7 +61,7 @@ pub fn rules(http: &Http) -> Option<Arc<CorsLayer>> {
                 Method::PATCH,
                 Method::DELETE,
             ])
-            .allow_headers(SENT)
+            .allow_headers(sent.collect::<Vec<_>>())
             .expose_headers(READ)
             .max_age(MAX_AGE);
         Arc::new(rules)

@@ -1,4 +1,4 @@
-//! The header `Forwarded` (RFC 7239), as far as it names clients.
+//! The header `Forwarded` (RFC 7239), as far as it names clients, and what they call this server.
 //!
 //! Our own reading, because the crates for it split a line at every comma and semicolon, those in quotes too: a
 //! client whose `Host` is `x;for=192.0.2.1` would name its own address in what the proxy writes of it. For the
@@ -28,9 +28,20 @@ fn elements(line: &str) -> Option<Hops> {
         .collect()
 }
 
-/// What an element says of its client; nothing said is an empty text. `None` if it is against the grammar: each
-/// parameter stands in it once.
+/// What an element says of its client; nothing said is an empty text. `None` if it is against the grammar.
 fn client(element: &str) -> Option<String> {
+    Some(parameters(element)?.remove("for").unwrap_or_default())
+}
+
+/// What a line says of the request as the outermost proxy got it: this parameter of its first element.
+pub fn outermost(line: &str, parameter: &str) -> Option<String> {
+    let elements = split(line, ',')?;
+    parameters(elements.first()?)?.remove(parameter)
+}
+
+/// The parameters of an element by their names, in lower case. `None` if it is against the grammar: each stands in it
+/// once.
+fn parameters(element: &str) -> Option<BTreeMap<String, String>> {
     let mut parameters = BTreeMap::new();
     let pairs = split(element, ';')?;
     for pair in pairs.into_iter().filter(|pair| !pair.is_empty()) {
@@ -40,7 +51,7 @@ fn client(element: &str) -> Option<String> {
             return None;
         }
     }
-    Some(parameters.remove("for").unwrap_or_default())
+    Some(parameters)
 }
 
 /// Splits where the separator stands outside quotes, and takes the white space off. `None` if a quote is left open.

@@ -11,7 +11,7 @@ async fn preflight(app: &TestApp, origin: &str, path: &str) -> Answer {
         .header("access-control-request-method", "DELETE")
         .header(
             "access-control-request-headers",
-            "authorization, content-type",
+            "authorization, content-type, sentry-trace, x-app-version",
         )
         .send()
         .await
@@ -44,6 +44,7 @@ async fn without_a_setting_no_answer_has_a_header_of_cors() {
 async fn a_preflight_of_a_named_page_is_allowed_and_of_another_is_not() {
     let app = TestApp::with()
         .set("SMART_NOTES__HTTP__CORS_ORIGINS", PAGE)
+        .set("SMART_NOTES__HTTP__CORS_HEADERS", "X-App-Version")
         .start()
         .await;
 
@@ -57,11 +58,19 @@ async fn a_preflight_of_a_named_page_is_allowed_and_of_another_is_not() {
             .header("access-control-allow-methods")
             .contains("DELETE")
     );
-    assert!(
-        named
-            .header("access-control-allow-headers")
-            .contains("authorization")
-    );
+    let allowed = named.header("access-control-allow-headers");
+    for header in [
+        "authorization",
+        "if-match",
+        "x-requested-with",
+        "sentry-trace",
+        "baggage",
+        "traceparent",
+        "cache-control",
+        "x-app-version",
+    ] {
+        assert!(allowed.contains(header), "{header}: {allowed}");
+    }
     assert_eq!(named.header("access-control-allow-credentials"), "");
     assert_eq!(other.header("access-control-allow-origin"), "");
     app.finish().await;

@@ -131,6 +131,103 @@ async fn the_list_is_ordered_by_the_last_change_unless_it_says_otherwise() {
     app.finish().await;
 }
 
+/// A proxy says whether the client came by TLS and what it called the server, in lists where there are several proxies,
+/// the outermost first (RFC 7239, section 4).
+#[tokio::test]
+async fn behind_a_proxy_links_name_what_the_client_called() {
+    let plain = TestApp::with().behind_a_proxy().start().await;
+    let standard = TestApp::with()
+        .behind_a_proxy()
+        .set("SMART_NOTES__HTTP__FORWARDED_HEADER", "forwarded")
+        .start()
+        .await;
+    let public = TestApp::with()
+        .set(
+            "SMART_NOTES__HTTP__PUBLIC_URL",
+            "https://example.com/notes/",
+        )
+        .start()
+        .await;
+
+    let next_of = async |app: &TestApp, name: &str, headers: &[(&str, &str)]| {
+        let ada = app.premium(name).await;
+        many(app, &ada, 2).await;
+        let client = headers
+            .iter()
+            .fold(ada, |client, (name, value)| client.with(name, value));
+        let next = page(&client, &format!("{NOTES}?page_size=1")).await["next"].clone();
+        next.as_str()
+            .unwrap()
+            .split("/api/")
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    const HTTPS: (&str, &str) = ("X-Forwarded-Proto", "https");
+    const HOST: (&str, &str) = ("Host", "notes.example.com");
+    let right = "https://notes.example.com";
+    for (n, (headers, base)) in [
+        (&[HOST, HTTPS][..], right),
+        (&[HOST, ("X-Forwarded-Proto", "HTTPS, http")], right),
+        (
+            &[("X-Forwarded-Host", "notes.example.com, inner"), HTTPS],
+            right,
+        ),
+        (&[HOST], "http://notes.example.com"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(
+            next_of(&plain, &format!("ada{n}"), headers).await,
+            base,
+            "{headers:?}"
+        );
+    }
+    for (n, (headers, base)) in [
+        (
+            &[(
+                "Forwarded",
+                "for=192.0.2.1;proto=https;host=notes.example.com",
+            )][..],
+            right,
+        ),
+        (
+            &[(
+                "Forwarded",
+                "host=\"notes.example.com\";Proto=https, proto=http;host=inner",
+            )],
+            right,
+        ),
+        (
+            &[HOST, HTTPS, ("Forwarded", "for=192.0.2.1")],
+            "http://notes.example.com",
+        ),
+        (
+            &[HOST, ("Forwarded", "proto=\"https")],
+            "http://notes.example.com",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(
+            next_of(&standard, &format!("ada{n}"), headers).await,
+            base,
+            "{headers:?}"
+        );
+    }
+    let forged = [HOST, HTTPS, ("X-Forwarded-Host", "evil.test")];
+    assert_eq!(
+        next_of(&public, "ada", &forged).await,
+        "https://example.com/notes"
+    );
+
+    plain.finish().await;
+    standard.finish().await;
+    public.finish().await;
+}
+
 /// What is there all the time is seen exactly once, whatever comes and goes between the pages.
 #[tokio::test]
 async fn notes_that_come_and_go_between_pages_make_no_other_appear_twice_or_get_lost() {

@@ -1,39 +1,75 @@
 //! Links to other pages, as clients have them from before: whole URLs.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, header, uri::Authority};
-use std::convert::Infallible;
+use axum::http::uri::Authority;
+use axum::http::{HeaderName, header};
+use runtime::settings::ForwardedHeader;
 use url::form_urlencoded;
 
 use crate::AppState;
+use crate::forwarded;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// What the client calls this server: `https://notes.example.com`. Empty if it does not say; a link is relative then.
+/// What the client calls this server: `https://notes.example.com`. Empty if nothing says it; a link is relative then.
 pub struct Base(String);
 
 impl FromRequestParts<AppState> for Base {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let text = |name: &HeaderName| parts.headers.get(name)?.to_str().ok();
-        // A target that names the host itself outweighs the header (RFC 9112, section 3.2.2).
-        let target = parts.uri.authority().cloned();
-        let host = target.or_else(|| text(&header::HOST)?.parse::<Authority>().ok());
-        let by_proxy = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .is_some_and(|peer| state.http.trusts(peer.0.ip().to_canonical()));
-        let secure = by_proxy && text(&X_FORWARDED_PROTO) == Some("https");
+        if !state.http.public_url.is_empty() {
+            return Ok(Self(state.http.public_url.clone()));
+        }
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let by_proxy = peer.is_some_and(|peer| state.http.trusts(peer.0.ip().to_canonical()));
+        let said = |name: &HeaderName, parameter| {
+            let header = state.http.forwarded_header;
+            by_proxy.then(|| of_proxies(parts, header, name, parameter))?
+        };
+        let secure = said(&X_FORWARDED_PROTO, "proto")
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
         let scheme = if secure { "https" } else { "http" };
+        let host = said(&X_FORWARDED_HOST, "host")
+            .and_then(|host| host.parse::<Authority>().ok())
+            .or_else(|| of_client(parts));
         Ok(Self(
             host.map(|host| format!("{scheme}://{host}"))
                 .unwrap_or_default(),
         ))
     }
+}
+
+/// What the outermost proxy says of the request that it got, in the header that the settings name: each proxy on the way
+/// adds to the end of a list.
+fn of_proxies(
+    parts: &Parts,
+    header: ForwardedHeader,
+    name: &HeaderName,
+    parameter: &str,
+) -> Option<String> {
+    let line = |name| parts.headers.get(name)?.to_str().ok();
+    match header {
+        ForwardedHeader::Forwarded => forwarded::outermost(line(&header::FORWARDED)?, parameter),
+        ForwardedHeader::XForwardedFor => {
+            let first = line(name)?.split(',').next()?.trim();
+            Some(first.to_owned())
+        }
+    }
+}
+
+/// The host that the client names. A target that names it outweighs the header (RFC 9112, section 3.2.2).
+fn of_client(parts: &Parts) -> Option<Authority> {
+    let target = parts.uri.authority().cloned();
+    target.or_else(|| {
+        let host = parts.headers.get(header::HOST)?;
+        host.to_str().ok()?.parse().ok()
+    })
 }
 
 impl Base {

@@ -36,11 +36,15 @@ impl Request {
         Self { address, request }
     }
 
-    /// Adds a header.
+    /// Adds a header; another `Host` takes the place of the one there is.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name: HeaderName = name.parse().unwrap();
         let value = HeaderValue::from_bytes(value.as_ref()).unwrap();
-        self.request.headers_mut().append(name, value);
+        let headers = self.request.headers_mut();
+        if name == header::HOST {
+            headers.remove(&name);
+        }
+        headers.append(name, value);
         self
     }
 

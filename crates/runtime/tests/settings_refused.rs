@@ -177,6 +177,12 @@ fn each_bad_value_is_refused_by_its_key() {
             "http.cors_origins",
         ),
         ("HTTP__CORS_ORIGINS", "https://A.test", "http.cors_origins"),
+        ("HTTP__CORS_HEADERS", "x-app, *", "http.cors_headers"),
+        ("HTTP__CORS_HEADERS", "x app", "http.cors_headers"),
+        ("HTTP__PUBLIC_URL", "notes.example.com", "http.public_url"),
+        ("HTTP__PUBLIC_URL", "ftp://a.test", "http.public_url"),
+        ("HTTP__PUBLIC_URL", "https://a.test/?a=b", "http.public_url"),
+        ("HTTP__PUBLIC_URL", "https://me@a.test", "http.public_url"),
         (
             "LIMITS__REQUEST_BURST_PER_CLIENT",
             "0",

@@ -32,6 +32,13 @@ pub struct Http {
     /// empty: none, and no header of CORS is ever sent.
     #[serde(deserialize_with = "origins")]
     pub cors_origins: Vec<String>,
+    /// Headers that these pages may send beyond those that the API and common libraries need.
+    #[serde(deserialize_with = "header_names")]
+    pub cors_headers: Vec<String>,
+    /// Where clients find this API, for the links in its answers: scheme, host, and a path where a proxy adds one, without
+    /// a slash at its end. Empty: what the client or a trusted proxy says of it.
+    #[serde(deserialize_with = "public_url")]
+    pub public_url: String,
     /// Connections held at once.
     pub max_connections: usize,
     /// Connections held at once by one network address, or IPv6 /64. Those of this machine and of
@@ -127,6 +134,41 @@ fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> 
              if it is not the scheme's own, and nothing after it, like https://app.example.com or \
              http://localhost:5173",
             item.escape_debug()
+        ))),
+    }
+}
+
+/// Without the slash at its end, because paths begin with one.
+fn public_url<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let written = String::deserialize(from)?;
+    let written = written.trim().trim_end_matches('/');
+    let is_base = |url: url::Url| {
+        let bare = url.query().is_none() && url.fragment().is_none();
+        let nameless = url.username().is_empty() && url.password().is_none();
+        matches!(url.scheme(), "http" | "https") && url.has_host() && bare && nameless
+    };
+    if written.is_empty() || url::Url::parse(written).is_ok_and(is_base) {
+        return Ok(written.to_owned());
+    }
+    Err(serde::de::Error::custom(format!(
+        "`{}` is no address of a service. Write scheme and host, and a path if a proxy adds one, like \
+         https://notes.example.com or https://example.com/notes",
+        written.escape_debug()
+    )))
+}
+
+fn header_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let written = units::texts(from)?;
+    let is_token = |name: &str| {
+        let of_tokens =
+            |sign: u8| sign.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&sign);
+        !name.is_empty() && name != "*" && name.bytes().all(of_tokens)
+    };
+    match written.iter().find(|name| !is_token(name)) {
+        None => Ok(written),
+        Some(name) => Err(serde::de::Error::custom(format!(
+            "`{}` is no name of a header. Write names like x-app-version; there is no wildcard",
+            name.escape_debug()
         ))),
     }
 }
