@@ -67,6 +67,8 @@ pub enum ApiError {
     TargetTooLong,
     /// 415.
     UnsupportedMediaType(String),
+    /// 415: the body is compressed.
+    UnsupportedContentEncoding(String),
     /// 429: a limit was reached.
     Throttled(Throttle),
     /// 431: the headers are more, or have more bytes, than are read.
@@ -122,7 +124,9 @@ impl ApiError {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
-            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType(_) | Self::UnsupportedContentEncoding(_) => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Store(StoreError::Full) => StatusCode::INSUFFICIENT_STORAGE,
@@ -185,6 +189,10 @@ impl ApiError {
             Self::UnsupportedMediaType(media) => json!({
                 "detail": format!("Unsupported media type \"{media}\" in request."),
                 "code": "unsupported_media_type",
+            }),
+            Self::UnsupportedContentEncoding(coding) => json!({
+                "detail": format!("Unsupported content encoding \"{coding}\" in request. Send the body uncompressed."),
+                "code": "unsupported_content_encoding",
             }),
             Self::Throttled(Throttle { seconds, .. }) => {
                 let unit = if *seconds == 1 { "second" } else { "seconds" };
@@ -302,6 +310,13 @@ impl IntoResponse for ApiError {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if matches!(self, Self::UnsupportedContentEncoding(_)) {
+            // RFC 9110, section 15.5.16.
+            let identity = HeaderValue::from_static("identity");
+            response
+                .headers_mut()
+                .insert(header::ACCEPT_ENCODING, identity);
         }
         if let Some(seconds) = self.retry_after() {
             response

@@ -13,6 +13,14 @@ use crate::error::ApiError;
 use crate::long::aside;
 use crate::sent::{Members, Sent, VALUES};
 
+const JSON: &str = "application/json";
+
+/// JSON that names what is to change (RFC 7396).
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// The byte order mark that some clients write before a document (RFC 8259, section 8.1).
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
 /// What `crate::buffer` read, to be taken once.
 #[derive(Clone)]
 pub struct Body(Arc<Mutex<Option<Result<Bytes, ApiError>>>>);
@@ -41,7 +49,7 @@ pub fn length(extensions: &Extensions) -> usize {
     }
 }
 
-/// A body that was read: fields by name. In forms every value is text; the last of several
+/// A body that was read: fields by name. In forms every value is text, but for that of [`LIST`]; the last of several
 /// values of one name counts, in JSON as well.
 #[derive(Debug)]
 pub struct Fields(pub Members);
@@ -62,14 +70,44 @@ impl Fields {
         if body.is_empty() {
             return Ok(Self(Members::new()));
         }
+        if let Some(coding) = coding(headers) {
+            return Err(ApiError::UnsupportedContentEncoding(coding));
+        }
         let sent = content_type(headers);
         match media(&sent).as_str() {
-            "application/json" => json(body).await,
+            JSON | MERGE_PATCH => json(body).await,
             "application/x-www-form-urlencoded" => urlencoded(&body),
             // In a box: it is rare, and its room would be every request's.
             "multipart/form-data" => Box::pin(multipart(&sent, body)).await,
             _ => Err(ApiError::UnsupportedMediaType(sent)),
         }
+    }
+}
+
+/// The field that is a list. In a form it comes once for each item, under one of the names that clients write for it:
+/// `tags`, `tags[]`, `tags[0]`.
+const LIST: &str = "tags";
+
+/// Adds a field of a form. An empty item is how a form says that there is none.
+fn add(fields: &mut Members, name: String, value: String) {
+    let item_of = name
+        .split_once('[')
+        .filter(|(_, index)| {
+            let index = index.strip_suffix(']');
+            index.is_some_and(|index| index.bytes().all(|digit| digit.is_ascii_digit()))
+        })
+        .map_or(name.as_str(), |(list, _)| list);
+    if item_of != LIST {
+        fields.insert(name, Sent::Text(value));
+        return;
+    }
+    let list = fields
+        .entry(LIST.to_owned())
+        .or_insert_with(|| Sent::List(Vec::new()));
+    if let Sent::List(items) = list
+        && !value.is_empty()
+    {
+        items.push(Sent::Text(value));
     }
 }
 
@@ -90,7 +128,7 @@ impl<S: Send + Sync> FromRequest<S> for Exact {
 /// Whether the body is said to be JSON, whose values have types; those of forms are all texts.
 #[must_use]
 pub fn is_json(headers: &HeaderMap) -> bool {
-    media(&content_type(headers)) == "application/json"
+    [JSON, MERGE_PATCH].contains(&media(&content_type(headers)).as_str())
 }
 
 /// The media type without its parameters.
@@ -106,8 +144,24 @@ fn content_type(headers: &HeaderMap) -> String {
         .unwrap_or_default()
 }
 
+/// How the body is coded, if it is (RFC 9110, section 8.4).
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    let codings: Vec<_> = lines
+        .map(|line| {
+            String::from_utf8_lossy(line.as_bytes())
+                .trim()
+                .to_ascii_lowercase()
+        })
+        .filter(|line| line != "identity" && !line.is_empty())
+        .collect();
+    (!codings.is_empty()).then(|| codings.join(", "))
+}
+
 async fn json(body: Bytes) -> Result<Fields, ApiError> {
-    let read = aside(body.len(), move || Sent::parse(&body)).await?;
+    let length = body.len();
+    let parse = move || Sent::parse(body.strip_prefix(BOM).unwrap_or(&body));
+    let read = aside(length, parse).await?;
     let sent = read.map_err(|error| ApiError::Malformed {
         detail: format!("JSON parse error - {error}"),
         code: "parse_error",
@@ -141,7 +195,7 @@ fn urlencoded(body: &[u8]) -> Result<Fields, ApiError> {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
         let name = form_text(halves.next().unwrap_or_default())?;
         let value = form_text(halves.next().unwrap_or_default())?;
-        fields.insert(name, Sent::Text(value));
+        add(&mut fields, name, value);
     }
     Ok(Fields(fields))
 }
@@ -199,7 +253,7 @@ async fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> 
             continue;
         }
         let value = part.bytes().await.map_err(broken)?;
-        fields.insert(name, Sent::Text(text(value.to_vec())?));
+        add(&mut fields, name, text(value.to_vec())?);
     }
     Ok(Fields(fields))
 }

@@ -26,6 +26,16 @@ const BAD_USERNAME: &str = "Enter a valid username. This value may contain only 
 /// The names of fields that a message may stand under.
 const NO_FIELD: &str = "non_field_errors";
 
+/// A flag as forms and queries write it, in any case.
+#[must_use]
+pub fn flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" => Some(true),
+        "false" | "0" | "off" | "no" => Some(false),
+        _ => None,
+    }
+}
+
 /// A body being read, and what was found wrong with it so far.
 pub struct Form {
     fields: Members,

@@ -4,7 +4,7 @@
 //! served without being in the document that [`crate::openapi`] finishes, nor the other way round.
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use axum::{Extension, Json, middleware};
@@ -37,6 +37,9 @@ pub struct Switches {
     /// Events of RevenueCat.
     pub revenuecat: bool,
 }
+
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+const PATCHES: &str = "application/json, application/merge-patch+json";
 
 /// Adds a route for everybody: each request counts against the client's flood limit.
 ///
@@ -93,9 +96,16 @@ pub fn protected(routes: Routes, (schemas, mut paths, handler): Route) -> Routes
                 })));
         }
     }
+    let patched = paths.paths.values().any(|item| item.patch.is_some());
     let closed = |handler: MethodRouter<AppState>| {
         handler
-            .options(async |_: Authenticated| options().await)
+            .options(async move |_: Authenticated| {
+                // RFC 5789, section 3.1.
+                (
+                    patched.then_some([(ACCEPT_PATCH, PATCHES)]),
+                    options().await,
+                )
+            })
             .fallback(async |_: Authenticated, method: Method| method_not_allowed(method).await)
     };
     add(routes, (schemas, paths, handler), closed)

@@ -123,8 +123,9 @@ impl<'a> NoteForm<'a> {
     fn flag(&mut self, field: &'static str) -> Option<bool> {
         let flag = match self.fields.get(field)? {
             Sent::Bool(flag) => Ok(*flag),
-            Sent::Text(text) if !self.typed && text == "true" => Ok(true),
-            Sent::Text(text) if !self.typed && text == "false" => Ok(false),
+            Sent::Text(text) if !self.typed => {
+                fields::flag(text).ok_or_else(|| NOT_BOOL.to_owned())
+            }
             _ => Err(NOT_BOOL.to_owned()),
         };
         self.noted(field, flag)

@@ -61,14 +61,11 @@ impl Query {
 
     /// A filter that is on or off, if it is given.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
-        match self.text(name, 20)?.to_ascii_lowercase().as_str() {
-            "true" | "1" => Some(true),
-            "false" | "0" => Some(false),
-            _ => {
-                self.wrong(name, "Must be true or false.");
-                None
-            }
+        let flag = fields::flag(&self.text(name, 20)?);
+        if flag.is_none() {
+            self.wrong(name, "Must be true or false.");
         }
+        flag
     }
 
     /// A text that is given and not empty.

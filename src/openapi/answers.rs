@@ -179,7 +179,7 @@ const SHARED: [Shared; 14] = [
         "415",
         "UnsupportedMediaType",
         Body::Detail,
-        "The body is neither JSON, urlencoded nor multipart.",
+        "The body is neither JSON, urlencoded nor multipart, or it is compressed.",
     ),
     Shared::new("429", "Throttled", Body::Detail, "A limit was reached. Nothing was changed.")
         .with(&["Retry-After", "RateLimit", "RateLimit-Policy"]),

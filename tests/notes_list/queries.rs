@@ -172,7 +172,7 @@ async fn everything_else_in_the_query_is_refused_with_its_name() {
             ],
         ),
         ("is_pinned", vec!["maybe", "2", "%00", "null", "t%20rue"]),
-        ("is_archived", vec!["yes", "-"]),
+        ("is_archived", vec!["yess", "-"]),
         ("trashed", vec!["both", "%5B%5D"]),
         (
             "ordering",
