@@ -27,7 +27,7 @@ pub fn router() -> Routes {
 #[serde(deny_unknown_fields)]
 pub struct Subscription {
     /// What may be used.
-    #[schema(pattern = "^(free|premium)$")]
+    #[schema(value_type = crate::openapi::notes::PlanName)]
     plan: &'static str,
     /// How many notes there may be outside of the trash; `null`: any number.
     #[schema(required)]

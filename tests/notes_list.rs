@@ -135,6 +135,8 @@ async fn the_list_is_ordered_by_the_last_change_unless_it_says_otherwise() {
 /// the outermost first (RFC 7239, section 4).
 #[tokio::test]
 async fn behind_a_proxy_links_name_what_the_client_called() {
+    const HTTPS: (&str, &str) = ("X-Forwarded-Proto", "https");
+    const HOST: (&str, &str) = ("Host", "notes.example.com");
     let plain = TestApp::with().behind_a_proxy().start().await;
     let standard = TestApp::with()
         .behind_a_proxy()
@@ -163,8 +165,6 @@ async fn behind_a_proxy_links_name_what_the_client_called() {
             .unwrap()
             .to_owned()
     };
-    const HTTPS: (&str, &str) = ("X-Forwarded-Proto", "https");
-    const HOST: (&str, &str) = ("Host", "notes.example.com");
     let right = "https://notes.example.com";
     for (n, (headers, base)) in [
         (&[HOST, HTTPS][..], right),

@@ -29,7 +29,7 @@ async fn each_path_has_the_described_methods_and_no_others() {
                 .as_object()
                 .unwrap()
                 .values()
-                .all(|it| it.get("security").is_some());
+                .all(|it| it["security"] != serde_json::json!([]));
             let status = answer.status.to_string();
             match item.get(method) {
                 None => assert_eq!(

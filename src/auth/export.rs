@@ -100,7 +100,7 @@ const END: &[u8] = b"]}";
 #[utoipa::path(
     get,
     path = "/api/auth/export/",
-    operation_id = "export",
+    operation_id = "exportAccount",
     tag = "Account",
     responses((status = 200, description = "The document.", body = Export)),
 )]

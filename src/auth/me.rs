@@ -38,7 +38,7 @@ pub(super) struct Profile {
     /// Whether a code confirmed the address.
     is_email_verified: bool,
     /// What may be used.
-    #[schema(pattern = "^(free|premium)$")]
+    #[schema(value_type = crate::openapi::notes::PlanName)]
     plan: &'static str,
     /// When the account was made.
     #[schema(value_type = String, format = DateTime)]

@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::extract::Fields;
 use crate::fields::Form;
 use crate::long::aside;
-use crate::openapi::notes::BatchRequest;
+use crate::openapi::notes::{BatchRequest, EditCode, EditStatus};
 use crate::request::Origin;
 use crate::sent::{Members, Sent};
 
@@ -43,7 +43,7 @@ struct EditResult {
     /// The note that it is about, whatever it was called; `null` if the edit names none.
     id: Option<String>,
     /// `created`, `updated`, `deleted`, `unchanged`, `conflict` or `error`.
-    #[schema(pattern = "^(created|updated|deleted|unchanged|conflict|error)$")]
+    #[schema(value_type = EditStatus)]
     status: &'static str,
     /// The note as it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ struct EditResult {
     error: Option<String>,
     /// Why it was refused, for a program.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, value_type = Option<EditCode>)]
     code: Option<String>,
     /// What is wrong with which field of the edit.
     #[serde(skip_serializing_if = "Option::is_none")]

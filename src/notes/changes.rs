@@ -81,7 +81,7 @@ impl From<Change> for ChangeEntry {
     responses(
         (status = 200, description = "A part of the feed.", body = ChangeList),
         (status = 400, description = "Something in the query is wrong: `Fields`."),
-        (status = 410, description = "`cursor_expired`: start over, without a cursor.", body = crate::openapi::answers::Error),
+        (status = 410, description = "`cursor_expired`: start over, without a cursor."),
     ),
 )]
 pub(super) async fn changes(

@@ -62,7 +62,7 @@ pub(super) struct NoteList {
     operation_id = "listNotes",
     tag = "Notes",
     params(
-        ("cursor" = Option<String>, Query, description = "The place of the page, as `next` and `previous` name it."),
+        ("cursor" = Option<String>, Query, description = "The place of the page: the `cursor` in the query of the URL that `next` or `previous` is."),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "The most notes of a page; 20 unless given."),
         ("ordering" = Option<String>, Query, pattern = "^(-?(updated_at|created_at|title))?$", description = "By what; `-` puts the highest first.", example = "-updated_at"),
         ("tag" = Option<String>, Query, max_length = 50, pattern = r"^[^\u0000]*$", description = "Notes with exactly this tag."),

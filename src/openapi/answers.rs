@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, ArrayBuilder};
 use utoipa::openapi::{
     ComponentsBuilder, Content, Object, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder,
     Schema, Type,
 };
-use utoipa::{PartialSchema, ToSchema};
 
 /// What was done, in words.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,30 +31,6 @@ pub struct LoggedIn {
     pub email: String,
 }
 
-/// A refusal.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Error {
-    /// For a person to read.
-    #[schema(example = "Invalid OTP")]
-    pub error: String,
-    /// For a program: stable.
-    #[schema(pattern = "^[a-z0-9_]+$", example = "invalid_otp")]
-    pub code: String,
-}
-
-/// Something that comes before what was asked for: the token, a limit, the body's form.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Detail {
-    /// For a person to read.
-    #[schema(example = "Not found.")]
-    pub detail: String,
-    /// For a program: stable.
-    #[schema(pattern = "^[a-z0-9_]+$", example = "not_found")]
-    pub code: String,
-}
-
 /// The name of a schema that no type stands for.
 const FIELDS: &str = "Fields";
 
@@ -73,30 +49,211 @@ fn fields() -> Schema {
         .into()
 }
 
-/// The form of an answer's body.
-#[derive(Clone, Copy)]
-enum Body {
-    /// [`Error`].
+/// The key under which the text of a refusal stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    /// What was asked for is refused.
     Error,
-    /// [`Detail`].
+    /// Something comes before what was asked for: the token, a limit, the body's form.
     Detail,
-    /// Whichever fits: fields, [`Error`] or [`Detail`].
-    Any,
 }
 
-impl Body {
-    fn content(self) -> Content {
-        let reference = |name: &str| RefOr::Ref(Ref::from_schema_name(name));
-        let schema: RefOr<Schema> = match self {
-            Self::Error => reference("Error"),
-            Self::Detail => reference("Detail"),
-            Self::Any => [FIELDS, "Error", "Detail"]
-                .into_iter()
-                .fold(AnyOfBuilder::new(), |any, name| any.item(reference(name)))
-                .into(),
-        };
-        Content::new(Some(schema))
+use Key::{Detail, Error};
+
+/// Every code of a refusal that has nothing but a text and the code, with such a text.
+const CODES: [(&str, Key, &str); 32] = [
+    ("email_required", Error, "Email is required"),
+    (
+        "login_fields_required",
+        Error,
+        "Please provide both login and password",
+    ),
+    (
+        "reset_fields_required",
+        Error,
+        "Email, OTP and new password are required",
+    ),
+    ("otp_required", Error, "OTP is required"),
+    ("invalid_otp", Error, "Invalid OTP"),
+    ("invalid_credentials", Error, "Invalid Credentials"),
+    (
+        "invalid_signature",
+        Error,
+        "The signature is missing or wrong.",
+    ),
+    (
+        "email_not_verified",
+        Error,
+        "Email is not verified. Please verify OTP first.",
+    ),
+    ("taken", Error, "Another note has this id."),
+    (
+        "cursor_expired",
+        Error,
+        "The cursor is too old: what was deleted since may be forgotten. Start over without a cursor.",
+    ),
+    (
+        "busy",
+        Error,
+        "The service is busy. Nothing was changed. Please try again.",
+    ),
+    (
+        "disk_full",
+        Error,
+        "The disk of the database is full. Notes can be read, and nothing can be written.",
+    ),
+    (
+        "not_writable",
+        Error,
+        "The database can't be written. Notes can be read.",
+    ),
+    ("internal", Error, "Internal Server Error"),
+    (
+        "parse_error",
+        Detail,
+        "JSON parse error - expected value at line 1 column 1",
+    ),
+    (
+        "body_incomplete",
+        Detail,
+        "The request's body ended early or is not well formed.",
+    ),
+    (
+        "invalid_host",
+        Detail,
+        "A request in HTTP/1.1 needs one header Host with a host and no more than a port.",
+    ),
+    (
+        "not_authenticated",
+        Detail,
+        "Authentication credentials were not provided.",
+    ),
+    (
+        "invalid_token_header",
+        Detail,
+        "Invalid token header. No credentials provided.",
+    ),
+    ("invalid_token", Detail, "Invalid token."),
+    ("user_inactive", Detail, "User inactive or deleted."),
+    ("not_found", Detail, "Not found."),
+    ("method_not_allowed", Detail, "Method \"GET\" not allowed."),
+    (
+        "body_timeout",
+        Detail,
+        "The request's body did not arrive in time.",
+    ),
+    (
+        "body_too_large",
+        Detail,
+        "The request's body is too large: at most 65536 bytes are read.",
+    ),
+    (
+        "target_too_long",
+        Detail,
+        "The request's path and query are too long.",
+    ),
+    (
+        "unsupported_media_type",
+        Detail,
+        "Unsupported media type \"text/plain\" in request.",
+    ),
+    (
+        "unsupported_content_encoding",
+        Detail,
+        "Unsupported content encoding \"gzip\" in request. Send the body uncompressed.",
+    ),
+    (
+        "throttled",
+        Detail,
+        "Request was throttled. Expected available in 60 seconds.",
+    ),
+    (
+        "headers_too_large",
+        Detail,
+        "The request's headers are too many or too large.",
+    ),
+    (
+        "unsupported_transfer_coding",
+        Detail,
+        "The only transfer coding that is read is chunked.",
+    ),
+    (
+        "answer_too_large",
+        Error,
+        "The answer is too large. Send this edit again in another batch.",
+    ),
+];
+
+/// The codes that a description names in backticks.
+fn named(about: &str) -> Vec<&'static str> {
+    let words: Vec<_> = about.split('`').skip(1).step_by(2).collect();
+    let codes = CODES.iter().map(|(code, ..)| *code);
+    codes.filter(|code| words.contains(code)).collect()
+}
+
+/// The schemas of the refusals that many answers share, each by its name with its codes.
+fn schemas() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    let whole = SHARED.iter().filter(|shared| shared.status != "400");
+    whole
+        .map(|shared| (shared.name, shared.codes))
+        .chain([("Unreadable", UNREADABLE), ("InvalidHost", INVALID_HOST)])
+}
+
+/// A refusal with one of these codes, all under the same key; by its name, if it has one, else under this title, of which
+/// generators of clients make the name of a type, with the operation's before it.
+fn refusal(codes: &[&'static str], title: &str) -> Option<RefOr<Schema>> {
+    match schemas().find(|(_, named)| *named == codes) {
+        Some((name, _)) => Some(RefOr::Ref(Ref::from_schema_name(name))),
+        None => schema_of(codes, Some(title)).map(RefOr::T),
     }
+}
+
+fn schema_of(codes: &[&'static str], title: Option<&str>) -> Option<Schema> {
+    let (first, key, text) = CODES.iter().find(|(code, ..)| codes.contains(code))?;
+    let key = match key {
+        Error => "error",
+        Detail => "detail",
+    };
+    let words = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("For a person to read."));
+    let code = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(codes.iter().copied()))
+        .description(Some("For a program: stable. Later versions may have more."));
+    let refusal = ObjectBuilder::new()
+        .title(title)
+        .property(key, words)
+        .required(key)
+        .property("code", code)
+        .required("code")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .examples([json!({key: text, "code": first})]);
+    Some(refusal.build().into())
+}
+
+/// The body of an answer with one of these codes, or `fields`: those with `error`, those with `detail`, and last the
+/// fields, since any object of lists would pass for them.
+fn refusals(codes: &[&'static str], fields: bool, title: &str) -> Content {
+    let of = |wanted: Key| {
+        let of_key = CODES.iter().filter(|(_, key, _)| *key == wanted);
+        let named = of_key
+            .map(|(code, ..)| *code)
+            .filter(|code| codes.contains(code));
+        refusal(&named.collect::<Vec<_>>(), title)
+    };
+    let fields = fields.then(|| RefOr::Ref(Ref::from_schema_name(FIELDS)));
+    let refusals = [Error, Detail].into_iter().filter_map(of);
+    let mut schemas: Vec<RefOr<Schema>> = refusals.chain(fields).collect();
+    let schema = if schemas.len() == 1 {
+        schemas.remove(0)
+    } else {
+        let any = schemas
+            .into_iter()
+            .fold(AnyOfBuilder::new(), AnyOfBuilder::item);
+        any.into()
+    };
+    Content::new(Some(schema))
 }
 
 /// An answer that many operations have.
@@ -104,7 +261,7 @@ struct Shared {
     status: &'static str,
     name: &'static str,
     about: &'static str,
-    body: Body,
+    codes: &'static [&'static str],
     /// Its headers beside those of every answer.
     headers: &'static [&'static str],
 }
@@ -113,14 +270,14 @@ impl Shared {
     const fn new(
         status: &'static str,
         name: &'static str,
-        body: Body,
+        codes: &'static [&'static str],
         about: &'static str,
     ) -> Self {
         Self {
             status,
             name,
             about,
-            body,
+            codes,
             headers: &[],
         }
     }
@@ -130,7 +287,7 @@ impl Shared {
     }
 
     fn response(&self) -> Response {
-        let content = self.body.content();
+        let content = refusals(self.codes, self.status == "400", self.name);
         let mut response = ResponseBuilder::new()
             .description(self.about)
             .content(JSON, content)
@@ -154,57 +311,63 @@ const SHARED: [Shared; 14] = [
     Shared::new(
         "400",
         "BadRequest",
-        Body::Any,
+        UNREADABLE,
         "The body or a field of it is wrong. Nothing was changed.",
     ),
     Shared::new(
         "401",
         "Unauthorized",
-        Body::Detail,
+        &["not_authenticated", "invalid_token_header", "invalid_token", "user_inactive"],
         "There is no token, or it is not good any more. This comes before all else that may be wrong.",
     )
     .with(&["WWW-Authenticate"]),
-    Shared::new("403", "Forbidden", Body::Error, "The account may not do this yet."),
-    Shared::new("404", "NotFound", Body::Detail, "There is no such thing."),
-    Shared::new("405", "MethodNotAllowed", Body::Detail, "The path has no such method."),
-    Shared::new("408", "BodyTimeout", Body::Detail, "The body did not arrive in time."),
-    Shared::new("413", "BodyTooLarge", Body::Detail, "The body has more bytes than are read."),
+    Shared::new("403", "Forbidden", &["email_not_verified"], "The account may not do this yet."),
+    Shared::new("404", "NotFound", &["not_found"], "There is no such thing."),
+    Shared::new("405", "MethodNotAllowed", &["method_not_allowed"], "The path has no such method."),
+    Shared::new("408", "BodyTimeout", &["body_timeout"], "The body did not arrive in time."),
+    Shared::new("413", "BodyTooLarge", &["body_too_large"], "The body has more bytes than are read."),
     Shared::new(
         "414",
         "TargetTooLong",
-        Body::Detail,
+        &["target_too_long"],
         "The path and query have more bytes than are read.",
     ),
     Shared::new(
         "415",
         "UnsupportedMediaType",
-        Body::Detail,
+        &["unsupported_media_type", "unsupported_content_encoding"],
         "The body is neither JSON, urlencoded nor multipart, or it is compressed.",
     ),
-    Shared::new("429", "Throttled", Body::Detail, "A limit was reached. Nothing was changed.")
+    Shared::new("429", "Throttled", &["throttled"], "A limit was reached. Nothing was changed.")
         .with(&["Retry-After", "RateLimit", "RateLimit-Policy"]),
     Shared::new(
         "431",
         "HeadersTooLarge",
-        Body::Detail,
+        &["headers_too_large"],
         "The headers are more, or have more bytes, than are read.",
     ),
-    Shared::new("500", "Internal", Body::Error, "A mistake of the server."),
+    Shared::new("500", "Internal", &["internal"], "A mistake of the server."),
     Shared::new(
         "501",
         "UnsupportedTransferCoding",
-        Body::Detail,
+        &["unsupported_transfer_coding"],
         "The body is in another transfer coding than `chunked`.",
     ),
-    Shared::new("503", "Busy", Body::Error, "The server is busy. Nothing was changed.")
+    Shared::new("503", "Busy", &["busy"], "The server is busy. Nothing was changed.")
         .with(&["Retry-After"]),
 ];
+
+/// Of a request whose body can't be read at all.
+const UNREADABLE: &[&str] = &["parse_error", "body_incomplete", "invalid_host"];
+
+/// Of a request without a body that can't be read at all.
+const INVALID_HOST: &[&str] = &["invalid_host"];
 
 /// Of the same form as 503, but waiting is not enough.
 const FULL: Shared = Shared::new(
     "507",
     "Full",
-    Body::Error,
+    &["busy"],
     "The server has no room left. Nothing was changed.",
 )
 .with(&["Retry-After"]);
@@ -220,15 +383,33 @@ pub fn reference(status: &str) -> Option<RefOr<Response>> {
     Some(RefOr::Ref(Ref::from_response_name(shared.name)))
 }
 
-/// Completes an operation's own answer, which may have nothing but a description.
-pub fn complete(status: &str, answer: &mut Response) {
+/// Completes an operation's own answer, which may have nothing but a description: that names its codes, and `Fields`.
+pub fn complete(status: &str, answer: &mut Response, has_body: bool) {
     add_headers(answer, &[]);
-    let Some(shared) = shared().find(|shared| shared.status == status) else {
+    let shared = shared().find(|shared| shared.status == status);
+    add_headers(answer, shared.map_or(&[], |shared| shared.headers));
+    if !answer.content.is_empty() || !status.starts_with(['4', '5']) {
         return;
-    };
-    add_headers(answer, shared.headers);
-    if answer.content.is_empty() {
-        let content = RefOr::T(shared.body.content());
+    }
+    let mut codes = named(&answer.description);
+    let is_bad = status == "400";
+    if is_bad {
+        codes.extend(if has_body {
+            UNREADABLE
+        } else {
+            &["invalid_host"]
+        });
+    } else if codes.is_empty() {
+        codes.extend(shared.map_or(&[][..], |shared| shared.codes));
+    }
+    if !codes.is_empty() {
+        let title = if is_bad {
+            "Refused".to_owned()
+        } else {
+            format!("Refused{status}")
+        };
+        let fields = is_bad && (has_body || answer.description.contains("`Fields`"));
+        let content = RefOr::T(refusals(&codes, fields, &title));
         answer.content.insert(JSON.to_owned(), content);
     }
 }
@@ -298,6 +479,10 @@ const HEADERS: [(&str, Type, &str, &str); 8] = [
 pub fn components(mut components: ComponentsBuilder) -> ComponentsBuilder {
     for (name, kind, example, about) in HEADERS {
         let minimum = matches!(kind, Type::Integer).then_some(1);
+        let example = match example.parse::<u64>() {
+            Ok(number) if minimum.is_some() => json!(number),
+            _ => json!(example),
+        };
         let schema = ObjectBuilder::new()
             .schema_type(kind)
             .minimum(minimum)
@@ -310,8 +495,10 @@ pub fn components(mut components: ComponentsBuilder) -> ComponentsBuilder {
     for shared in shared() {
         components = components.response(shared.name, shared.response());
     }
-    components
-        .schema(FIELDS, fields())
-        .schema("Error", Error::schema())
-        .schema("Detail", Detail::schema())
+    for (name, codes) in schemas() {
+        if let Some(schema) = schema_of(codes, None) {
+            components = components.schema(name, schema);
+        }
+    }
+    components.schema(FIELDS, fields())
 }

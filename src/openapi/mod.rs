@@ -1,8 +1,7 @@
 //! The description of the API (`OpenAPI` 3.1): what all operations share.
 //!
 //! What is particular to an operation stands with its handler, which [`crate::route`] serves and describes at
-//! once. This adds the answers that any request may get, the headers of every answer, the three
-//! forms a body may have, and the words around it. [`crate::docs`] serves the result, and
+//! once. This adds the answers that any request may get, the headers of every answer, and the words around it. [`crate::docs`] serves the result, and
 //! `smart-notes openapi` prints it.
 
 pub mod answers;
@@ -15,25 +14,22 @@ use runtime::settings::Settings;
 use serde_json::Value;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::request_body::RequestBody;
-use utoipa::openapi::schema::AllOfBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    ComponentsBuilder, Content, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi,
-    OpenApiBuilder, RefOr, Schema, Type,
+    ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Schema,
 };
 
 use crate::route::Routes;
 use crate::state::Rules;
 
-/// The forms in which a body is understood.
+/// The forms in which a body is understood. Described is JSON alone: of three, generators of clients make three
+/// parameters, or code that does not run.
 pub const BODIES: [&str; 3] = [
     "application/json",
     "application/x-www-form-urlencoded",
-    PARTS,
+    "multipart/form-data",
 ];
-
-const PARTS: &str = "multipart/form-data";
 
 /// The two ways to present a token; either will do.
 pub const SCHEMES: [&str; 2] = ["Token", "Bearer"];
@@ -46,10 +42,14 @@ const SIGNED: [&str; 2] = ["takeStripeEvent", "takeRevenueCatEvent"];
 
 const ABOUT: &str = "Accounts confirmed by one-time codes in mail, and notes.
 
-Every path under `/api/` that ends in a slash is answered without it as well. Bodies are JSON, urlencoded \
-or multipart; fields that are not named here are ignored, a number that stands for a text is read as it is \
+Every path under `/api/` that ends in a slash is answered without it as well. Bodies are described as JSON; \
+urlencoded and multipart forms with the same fields are taken, too, where every value is a text and a list is its name \
+repeated. Fields that are not named here are ignored, a number that stands for a text is read as it is \
 written, and the last of several values of one name counts. Every route answers `OPTIONS`, and other \
 methods than those described with 405.
+
+A word that an answer has from a list (a `code`, a `plan`, a `status`) may be another in a later version: clients \
+take an unknown one as they take an unknown error.
 
 A body with `error` or `detail` carries a stable `code` beside it. `X-Request-Id` names the request in the \
 server's records. Answers under `/api/auth/` may not be stored.";
@@ -116,17 +116,18 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 fn finish(operation: &mut Operation) {
     let mut shared = vec!["405", "414", "429", "431", "500"];
     let id = operation.operation_id.as_deref().unwrap_or_default();
+    let has_body = operation.request_body.is_some();
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         shared.extend(["400", "408", "413", "501"]);
+        never_null(body);
         if !SIGNED.contains(&id) {
-            // A form has no lists, so that it can't hold all of a note.
-            let of_notes = operation.tags.iter().flatten().any(|tag| tag == "Notes");
-            in_every_form(body, if of_notes { &BODIES[..1] } else { &BODIES });
             shared.push("415");
         }
     }
-    if operation.security.is_some() {
-        shared.push("401");
+    match operation.security {
+        Some(_) => shared.push("401"),
+        // Said, since some generators take an operation that says nothing for one that needs a token.
+        None => operation.security = Some(Vec::new()),
     }
     if !WITHOUT_DATABASE.contains(&id) {
         shared.extend(["503", "507"]);
@@ -139,38 +140,20 @@ fn finish(operation: &mut Operation) {
     }
     for (status, answer) in answers {
         if let RefOr::T(answer) = answer {
-            answers::complete(status, answer);
+            answers::complete(status, answer, has_body);
         }
     }
 }
 
-fn in_every_form(body: &mut RequestBody, forms: &[&str]) {
-    let Some(RefOr::T(content)) = body.content.get(BODIES[0]) else {
-        return;
-    };
-    let schema = match content.schema.clone() {
-        // A body that may be left out, which utoipa takes for one that may be `null`.
-        Some(RefOr::T(Schema::OneOf(either))) => either.items.first().cloned(),
-        schema => schema,
-    };
-    for form in forms {
-        let schema = schema.clone().map(|schema| match *form {
-            PARTS => with_plain_names(schema),
-            _ => schema,
-        });
-        let content = RefOr::T(Content::new(schema));
-        body.content.insert((*form).to_owned(), content);
+/// A body that may be left out, which utoipa takes for one that may be `null`.
+fn never_null(body: &mut RequestBody) {
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::T(Schema::OneOf(either))) = &content.schema
+        {
+            content.schema = either.items.first().cloned();
+        }
     }
-}
-
-/// The names of parts stand in headers, where control characters can't be (RFC 9110, section 5.5), but for tabs and
-/// for line breaks, which are written as `%0D%0A` there (WHATWG HTML, multipart form data).
-fn with_plain_names(schema: RefOr<Schema>) -> RefOr<Schema> {
-    let name = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"));
-    let names = ObjectBuilder::new().property_names(Some(name));
-    AllOfBuilder::new().item(schema).item(names).into()
 }
 
 /// The description without its paths.
@@ -213,6 +196,8 @@ fn frame() -> OpenApi {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use serde_json::json;
 
     use super::*;
     use crate::route::Switches;
@@ -310,7 +295,7 @@ mod tests {
                 let answers = operation["responses"].as_object().unwrap();
                 let statuses = |class: char| answers.keys().any(|key| key.starts_with(class));
                 assert!(statuses('2') && statuses('4'), "{named}");
-                let closed = operation.get("security").is_some();
+                let closed = operation["security"] != json!([]);
                 assert_eq!(closed, answers.contains_key("401"), "{named}");
             }
         }

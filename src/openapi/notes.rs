@@ -74,8 +74,7 @@ pub struct BatchRequest {
 #[derive(ToSchema)]
 pub struct EditRequest {
     /// `upsert` writes the note, `delete` puts it into the trash.
-    #[schema(pattern = "^(upsert|delete)$")]
-    pub op: String,
+    pub op: EditKind,
     /// Which note.
     #[schema(
         pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
@@ -97,15 +96,88 @@ pub struct NoteLimitReached {
     /// For a person to read.
     pub error: String,
     /// For a program: stable.
-    #[schema(pattern = "^(note|storage)_limit_reached$")]
-    pub code: String,
+    pub code: LimitCode,
     /// How many live notes the plan holds; or how many bytes of notes, those in the trash included.
     pub limit: u64,
     /// How many there are.
     pub used: u64,
     /// The plan.
-    #[schema(pattern = "^(free|premium)$")]
-    pub plan: String,
+    pub plan: PlanName,
+}
+
+/// Which limit of the plan was reached.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitCode {
+    /// That of live notes.
+    NoteLimitReached,
+    /// That of bytes.
+    StorageLimitReached,
+}
+
+/// A plan. Later versions may have more.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Plan)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanName {
+    /// What everybody has.
+    Free,
+    /// What is paid for.
+    Premium,
+}
+
+/// What an edit does.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EditKind {
+    /// It writes the note.
+    Upsert,
+    /// It puts the note into the trash.
+    Delete,
+}
+
+/// What came of an edit. Later versions may have more.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EditStatus {
+    /// There was no such note.
+    Created,
+    /// The note is another than before.
+    Updated,
+    /// The note is in the trash.
+    Deleted,
+    /// Nothing was left to do.
+    Unchanged,
+    /// Others have changed the note meanwhile.
+    Conflict,
+    /// The edit was refused.
+    Error,
+}
+
+/// Why an edit was refused. Later versions may have more.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EditCode {
+    /// It can't be read, or would leave the note blank.
+    Invalid,
+    /// The answer has no room for it: send it again in another batch.
+    AnswerTooLarge,
+    /// The plan holds no more notes.
+    NoteLimitReached,
+    /// The plan holds no more bytes of notes.
+    StorageLimitReached,
+    /// Another user's note has the identifier.
+    Taken,
+    /// The server is busy: send it again.
+    Busy,
+}
+
+/// The one code of its answer.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangedCode {
+    /// The note is another than expected.
+    NoteChanged,
 }
 
 /// The note is another than the client expects.
@@ -115,8 +187,7 @@ pub struct NoteChanged {
     /// For a person to read.
     pub error: String,
     /// For a program: stable.
-    #[schema(pattern = "^note_changed$")]
-    pub code: String,
+    pub code: ChangedCode,
     /// The note as it is now; `null` if there is none.
     pub note: Option<NoteBody>,
 }
