@@ -63,6 +63,7 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(&args.load_options())?;
     telemetry::init(&settings.log)?;
+    settings.warn_of_unread_variables();
     if settings.http.metrics_listen.is_some() {
         metrics::install()?;
     }

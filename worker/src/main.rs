@@ -51,6 +51,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = LoadOptions::from_process(args.config, args.env_file);
     let settings = Settings::load(&options)?;
     telemetry::init(&settings.log)?;
+    settings.warn_of_unread_variables();
     if settings.worker.metrics_listen.is_some() {
         metrics::install()?;
     }

@@ -53,6 +53,7 @@ impl Default for Args {
 pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     let settings = settings(&args, options)?;
     telemetry::init(&settings.log)?;
+    settings.warn_of_unread_variables();
     if settings.http.metrics_listen.is_some() || settings.worker.metrics_listen.is_some() {
         metrics::install()?;
     }

@@ -54,11 +54,32 @@ fn an_unknown_variable_is_named_with_the_nearest_known_one() {
 fn a_variable_with_one_underscore_is_somebody_else_s() {
     let place = Place::new();
 
-    load(
+    let settings = load(
         &place
             .options()
-            .with_variable("SMART_NOTES_PORT", "tcp://192.0.2.1:80"),
+            .with_variable("SMART_NOTES_PORT", "tcp://192.0.2.1:80")
+            .with_variable("SMART_NOTES_SERVICE_HOST", "192.0.2.1"),
     );
+
+    assert_eq!(settings.unread_variables(), [""; 0]);
+}
+
+#[test]
+fn a_variable_that_is_nearly_ours_is_told_and_changes_nothing() {
+    let place = Place::new();
+
+    for (written, meant) in [
+        ("SMART_NOTES_LOG_LEVEL", "SMART_NOTES__LOG__LEVEL"),
+        ("SMARTNOTES_LOG__LEVEL", "SMART_NOTES__LOG__LEVEL"),
+        ("smart_notes__log__level", "SMART_NOTES__LOG__LEVEL"),
+        ("SMART_NOTES_SECRET_KEY", "SMART_NOTES__SECRET_KEY"),
+    ] {
+        let settings = load(&place.options().with_variable(written, "debug"));
+
+        let told = format!("environment variable {written} is not read. Did you mean `{meant}`?");
+        assert_eq!(settings.unread_variables(), [told]);
+        assert_eq!(settings.log.level, "info");
+    }
 }
 
 #[test]

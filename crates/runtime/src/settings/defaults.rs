@@ -65,6 +65,16 @@ impl Defaults {
     }
 }
 
+impl Defaults {
+    /// The variable that one means which is none of ours: ours but for its underscores, or for small letters.
+    pub fn meant(&self, variable: &str) -> Option<String> {
+        let plain = |name: &str| name.to_ascii_lowercase().replace(['.', '_'], "");
+        let key = plain(variable).strip_prefix("smartnotes")?.to_owned();
+        let known = self.keys().find(|known| plain(known) == key)?;
+        Some(variable_name(known)).filter(|ours| ours != variable)
+    }
+}
+
 /// 1.0 for the same key, 0.0 for nothing in common.
 fn likeness(unknown: &str, known: &str) -> f64 {
     let whole = strsim::normalized_damerau_levenshtein(unknown, known);

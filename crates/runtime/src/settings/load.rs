@@ -23,6 +23,7 @@ use super::{Env, Settings, dotenv, explain, production, secret_keys};
 struct Loading {
     layers: Layers,
     problems: Vec<Problem>,
+    unread: Vec<String>,
 }
 
 impl Settings {
@@ -37,11 +38,13 @@ impl Settings {
         let mut loading = Loading {
             layers: Layers::new(),
             problems: Vec::new(),
+            unread: Vec::new(),
         };
         let bare_names = loading.gather(options);
         let Loading {
             mut layers,
             mut problems,
+            unread,
         } = loading;
 
         let env = read::<Env>("env", &mut layers, &mut problems).unwrap_or(Env::Development);
@@ -61,6 +64,7 @@ impl Settings {
         match (settings, problems) {
             (Some(mut settings), mut problems) => {
                 settings.sources = explain::sources(&layers);
+                settings.unread = unread;
                 let resolved = secret_keys::resolve(
                     &mut settings,
                     options.keyless,
@@ -127,6 +131,7 @@ fn assemble(env: Env, layers: &mut Layers, problems: &mut Vec<Problem>) -> Optio
         log: log?,
         sources: std::collections::BTreeMap::new(),
         missing: Vec::new(),
+        unread: Vec::new(),
     })
 }
 
@@ -160,6 +165,7 @@ impl Loading {
 
         let mut bare = BareNames::default();
         for (name, value) in &in_dotenv {
+            self.note_unread(name, &from_dotenv(name));
             bare.take(name, value, from_dotenv(name));
         }
         for (name, value) in &in_env {
@@ -218,6 +224,7 @@ impl Loading {
         let mut ours = Vec::new();
         for (name, value) in &options.env {
             let Some(name) = name.to_str() else { continue };
+            self.note_unread(name, &Source::Environment(name.to_owned()));
             if !name.starts_with(super::defaults::VARIABLE_PREFIX)
                 && !bare_names::NAMES.contains(&name)
             {
@@ -233,6 +240,15 @@ impl Loading {
             }
         }
         ours
+    }
+
+    /// Notes a variable that looks like ours and is not read: an orchestrator's, or one that somebody has misspelt.
+    fn note_unread(&mut self, name: &str, source: &Source) {
+        let ours = name.starts_with(super::defaults::VARIABLE_PREFIX);
+        if let Some(meant) = self.layers.defaults.meant(name).filter(|_| !ours) {
+            self.unread
+                .push(format!("{source} is not read. Did you mean `{meant}`?"));
+        }
     }
 
     fn add_variables(&mut self, variables: &[(String, String)], source: impl Fn(&str) -> Source) {

@@ -101,9 +101,25 @@ pub struct Settings {
     /// What is missing for a process that serves; empty unless it was loaded keyless.
     #[serde(skip)]
     missing: Vec<error::Missing>,
+    /// Variables that look like ours and are not read, each in a sentence.
+    #[serde(skip)]
+    unread: Vec<String>,
 }
 
 impl Settings {
+    /// Variables that look like ours and are not read, each in a sentence with the one that is likely meant.
+    #[must_use]
+    pub fn unread_variables(&self) -> &[String] {
+        &self.unread
+    }
+
+    /// Logs the same as warnings.
+    pub fn warn_of_unread_variables(&self) {
+        for sentence in &self.unread {
+            tracing::warn!("{sentence}");
+        }
+    }
+
     /// What a process that serves needs and was not told, each key with the reason that follows "is not set, and";
     /// empty unless it was loaded keyless.
     pub fn missing(&self) -> impl Iterator<Item = (&'static str, &str)> {
