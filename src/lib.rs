@@ -36,6 +36,7 @@ pub mod floor;
 mod forwarded;
 mod framing;
 pub mod headers;
+mod heads;
 pub mod health;
 pub mod in_flight;
 mod linger;

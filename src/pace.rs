@@ -1,6 +1,6 @@
 //! How fast a client must take its answers: one that takes none, or a few bytes now and then, is let go.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -47,15 +47,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
+impl<S: AsyncWrite + Unpin> Paced<S> {
+    /// Writes so many bytes, by what writes to the stream.
+    fn write(
+        &mut self,
         cx: &mut Context<'_>,
-        buf: &[u8],
+        bytes: usize,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, buf) {
+        if let Poll::Ready(written) = write(Pin::new(&mut self.stream), cx) {
             match &written {
-                Ok(taken) if *taken < buf.len() => self.taken += taken,
+                Ok(taken) if *taken < bytes => self.taken += taken,
                 _ => self.until = None,
             }
             return Poll::Ready(written);
@@ -74,6 +76,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
             }
             (self.until, self.taken) = (None, 0);
         }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.write(cx, buf.len(), |stream, cx| stream.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bytes = bufs.iter().map(|buf| buf.len()).sum();
+        self.write(cx, bytes, |stream, cx| stream.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -26,15 +26,70 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
 use crate::addresses::Addresses;
+use crate::heads::{Bounded, Head, LongHeads};
 use crate::linger::{Lingering, Unread};
 use crate::pace::Paced;
 use crate::unreadable::Answering;
 
-/// The most bytes that a request's line and headers may have together.
-const HEAD_LIMIT: usize = 64 * 1024;
+/// The most bytes that a request's line and headers may have together, as in Node.js. Also about the most that a
+/// connection reads, and that it has ready to be written, at once.
+const BUFFER_LIMIT: usize = 16 * 1024;
 
 /// The pause after a failed accept, when file descriptors have run out for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// What every connection is served with.
+struct Serving {
+    http: http1::Builder,
+    router: Router,
+    long_heads: LongHeads,
+    /// How long a client may say nothing at first.
+    patience: Duration,
+    shutdown: Shutdown,
+}
+
+impl Serving {
+    fn new(router: Router, settings: &Settings, shutdown: &Shutdown) -> Self {
+        let patience = settings.http.header_timeout;
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(patience)
+            .half_close(true)
+            .max_buf_size(BUFFER_LIMIT);
+        Self {
+            http,
+            router,
+            long_heads: LongHeads::default(),
+            patience,
+            shutdown: shutdown.clone(),
+        }
+    }
+
+    /// Whether a client says something in time, or leaves, which is for hyper to see. Until then its connection costs
+    /// 1 KiB of memory; hyper would take its buffers at once.
+    async fn begins(&self, stream: &TcpStream) -> bool {
+        // Not `readable`: tokio takes a new connection for that until somebody has tried.
+        let mut first = [0];
+        tokio::select! {
+            biased;
+            _ = stream.peek(&mut first) => true,
+            () = self.shutdown.cancelled() => false,
+            () = sleep(self.patience) => false,
+        }
+    }
+
+    /// Answers a connection's requests, one after the other.
+    async fn converse(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+        let (unread, head) = (Unread::default(), Head::new(&self.long_heads));
+        let stream = Lingering::new(Paced::new(stream), unread.clone());
+        let stream = Bounded::new(Answering::new(stream, unread.clone()), head.clone());
+        let service = service(self.router.clone(), peer, unread, head);
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
 
 /// Serves until `shutdown`, then finishes the requests in hand. `accepting`: that connections are accepted.
 pub async fn run(
@@ -47,12 +102,7 @@ pub async fn run(
     let graceful = GracefulShutdown::new();
     let free = Arc::new(Semaphore::new(settings.http.max_connections));
     let addresses = Addresses::new(&settings.http);
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(settings.http.header_timeout)
-        .half_close(true)
-        .max_buf_size(HEAD_LIMIT);
-    let http = Arc::new(http);
+    let serving = Arc::new(Serving::new(router, settings, shutdown));
     loop {
         let accept = async {
             let permit = Arc::clone(&free).acquire_owned().await;
@@ -73,13 +123,11 @@ pub async fn run(
                 };
                 // Answers are small: waiting to fill a packet would only delay them.
                 let _ = stream.set_nodelay(true);
-                let (http, watcher, router) =
-                    (Arc::clone(&http), graceful.watcher(), router.clone());
-                let (patience, shutdown) = (settings.http.header_timeout, shutdown.clone());
+                let (serving, watcher) = (Arc::clone(&serving), graceful.watcher());
                 tokio::spawn(async move {
-                    if begins(&stream, patience, &shutdown).await {
+                    if serving.begins(&stream).await {
                         // In a box, so that who says nothing does not cost its room.
-                        Box::pin(converse(&http, stream, peer, router, watcher)).await;
+                        Box::pin(serving.converse(stream, peer, watcher)).await;
                     }
                     drop((permit, admitted));
                 });
@@ -91,41 +139,9 @@ pub async fn run(
         }
     }
     drop(listener);
-    if timeout(settings.worker.shutdown_grace, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    let ended = timeout(settings.worker.shutdown_grace, graceful.shutdown()).await;
+    if ended.is_err() {
         tracing::warn!("some connections did not end in time and are cut");
-    }
-}
-
-/// Whether a client says something in time, or leaves, which is for hyper to see. Until then its connection costs
-/// 1 KiB of memory; hyper would take its buffers at once.
-async fn begins(stream: &TcpStream, patience: Duration, shutdown: &Shutdown) -> bool {
-    // Not `readable`: tokio takes a new connection for that until somebody has tried.
-    let mut first = [0];
-    tokio::select! {
-        biased;
-        _ = stream.peek(&mut first) => true,
-        () = shutdown.cancelled() => false,
-        () = sleep(patience) => false,
-    }
-}
-
-/// Answers a connection's requests, one after the other.
-async fn converse(
-    http: &http1::Builder,
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    watcher: Watcher,
-) {
-    let unread = Unread::default();
-    let stream = Lingering::new(Paced::new(stream), unread.clone());
-    let stream = Answering::new(stream, unread.clone());
-    let connection = http.serve_connection(TokioIo::new(stream), service(router, peer, unread));
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
     }
 }
 
@@ -135,6 +151,7 @@ fn service(
     router: Router,
     peer: SocketAddr,
     unread: Unread,
+    head: Head,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = axum::response::Response,
@@ -142,10 +159,12 @@ fn service(
     Future: Send,
 > {
     service_fn(move |mut request: Request<Incoming>| {
+        head.complete();
         request.extensions_mut().insert(ConnectInfo(peer));
-        let unread = unread.clone();
+        let (unread, head) = (unread.clone(), head.clone());
         let answered = router.clone().oneshot(request);
         answered.map_ok(move |response| {
+            head.next();
             if response.headers().contains_key(header::CONNECTION) {
                 unread.note();
             }

@@ -5,7 +5,7 @@
 //! the headers of every answer, an `X-Request-Id`, and a line in the log. Nothing of ours can look like one: each answer
 //! has its id in the head, and no body ends in an empty line. Should hyper's words change, its bare answer goes out.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -26,6 +26,8 @@ pub struct Answering<S> {
     stream: S,
     /// Whether the last write took only the beginning, so that the next begins inside an answer.
     inside: bool,
+    /// Whether a line has ended in what was read since the last answer.
+    line_read: bool,
     /// What is written in the place of hyper's answer, and how much of it has been.
     instead: Option<(Vec<u8>, usize)>,
     unread: Unread,
@@ -37,6 +39,7 @@ impl<S> Answering<S> {
         Self {
             stream,
             inside: false,
+            line_read: false,
             instead: None,
             unread,
         }
@@ -49,31 +52,36 @@ impl<S: AsyncRead + Unpin> AsyncRead for Answering<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if !self.line_read {
+            self.line_read = buf.filled()[before..].contains(&b'\n');
+        }
+        read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
+impl<S: AsyncWrite + Unpin> Answering<S> {
+    /// Writes these bytes, the first of all that are to be written at once, by what writes all of them; or our answer, if
+    /// they are one of hyper's, which it writes by itself.
+    fn write(
+        &mut self,
         cx: &mut Context<'_>,
-        buf: &[u8],
+        first: &[u8],
+        all: usize,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        let Self {
-            stream,
-            inside,
-            instead,
-            unread,
-        } = self.get_mut();
-        if instead.is_none() && !*inside {
-            *instead = in_full(buf).map(|answer| (answer, 0));
-            if instead.is_some() {
-                unread.note();
+        if self.instead.is_none() && !self.inside {
+            self.instead = in_full(first, self.line_read).map(|answer| (answer, 0));
+            self.line_read = false;
+            if self.instead.is_some() {
+                self.unread.note();
             }
         }
-        let Some((answer, written)) = instead else {
-            let taken = ready!(Pin::new(stream).poll_write(cx, buf))?;
-            *inside = taken < buf.len();
+        let stream = &mut self.stream;
+        let Some((answer, written)) = &mut self.instead else {
+            let taken = ready!(write(Pin::new(stream), cx))?;
+            self.inside = taken < all;
             return Poll::Ready(Ok(taken));
         };
         while *written < answer.len() {
@@ -82,8 +90,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
                 more => *written += more,
             }
         }
-        *instead = None;
-        Poll::Ready(Ok(buf.len()))
+        self.instead = None;
+        Poll::Ready(Ok(first.len()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.write(cx, buf, buf.len(), |stream, cx| stream.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = bufs.first().map_or(&[][..], |buf| buf);
+        let all = bufs.iter().map(|buf| buf.len()).sum();
+        self.write(cx, first, all, |stream, cx| {
+            stream.poll_write_vectored(cx, bufs)
+        })
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -95,14 +129,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
     }
 }
 
-/// Our answer, if these bytes are one that hyper gives by itself.
-fn in_full(bytes: &[u8]) -> Option<Vec<u8>> {
+/// Our answer, if these bytes are one that hyper gives by itself. `line_read`: whether the request's first line was read
+/// to its end.
+fn in_full(bytes: &[u8], line_read: bool) -> Option<Vec<u8>> {
     let bare = std::str::from_utf8(bytes).ok()?.strip_prefix("HTTP/1.1 ")?;
     let (status, date) = bare.split_once("\r\nconnection: close\r\ncontent-length: 0\r\ndate: ")?;
     let date = date.strip_suffix("\r\n\r\n")?;
     let error = match status.get(..3)? {
         "400" => ApiError::NoHttp,
-        "414" => ApiError::TargetTooLong,
+        "431" if !line_read => ApiError::TargetTooLong,
         "431" => ApiError::HeadersTooLarge,
         _ => return None,
     };
@@ -142,19 +177,20 @@ fn written(response: Response, id: &str, date: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, join};
 
     use super::*;
 
     const BARE: &str = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
                         content-length: 0\r\ndate: Sun, 22 Nov 2026 22:42:15 GMT\r\n\r\n";
 
-    /// What comes out where these are written, one after the other, into a stream that takes a few bytes at a time.
+    /// What comes out where these are written, each after a line was read, into a stream that takes a few bytes at a time.
     async fn through(writes: &[&str]) -> String {
         let (ours, mut theirs) = duplex(7);
         let writing = async {
-            let mut stream = Answering::new(ours, Unread::default());
+            let mut stream = Answering::new(join(&b"\n\n\n"[..], ours), Unread::default());
             for bytes in writes {
+                stream.read_u8().await.unwrap();
                 stream.write_all(bytes.as_bytes()).await.unwrap();
             }
         };

@@ -1,9 +1,10 @@
 //! Long answers on their way out: how much of them is held in memory, and for whom.
 //!
-//! A long answer is handed to its connection piece by piece, so that no connection holds a copy of the whole. As long as
-//! a part of it is not sent, its request is in flight ([`crate::in_flight`]). What all of them hold together is bounded:
-//! where one more does not fit, the oldest answer of the user who holds the most is broken off. A client sees that its
-//! answer is not complete and asks again; a request that was carried out can't be refused any more.
+//! A long answer, one of more than 16 KiB, is handed to its connection piece by piece, so that no connection holds a copy
+//! of the whole. As long as a part of it is not sent, its request is in flight ([`crate::in_flight`]). What all of them
+//! hold together is bounded: where one more does not fit, the oldest answer of the user who holds the most is broken off.
+//! A client sees that its answer is not complete and asks again; a request that was carried out can't be refused any
+//! more. Long answers of strangers are documents, which all of them share.
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
@@ -20,10 +21,7 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-/// The most bytes of an answer that is handed over at once.
-const SHORT: usize = 64 * 1024;
-
-/// The bytes that a connection is handed at once of a longer one.
+/// The most bytes of an answer that a connection is handed at once.
 const PIECE: usize = 16 * 1024;
 
 /// The bytes of all long answers together: those of two users who each leave as many unread as may be in flight.
@@ -67,7 +65,7 @@ impl Unsent {
     /// The same answer, in pieces if it is long.
     pub fn keep(&self, response: Response, holder: &Holder) -> Response {
         let length = response.body().size_hint().exact().unwrap_or(0);
-        if length <= SHORT as u64 {
+        if length <= PIECE as u64 {
             return response;
         }
         let (head, mut body) = response.into_parts();
@@ -192,11 +190,14 @@ impl HttpBody for Pieces {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        let piece = self
-            .rest
-            .bytes()
-            .as_mut()
-            .map(|bytes| Bytes::copy_from_slice(&bytes.split_to(PIECE.min(bytes.len()))));
+        let piece = self.rest.bytes().as_mut().map(|bytes| {
+            let piece = bytes.split_to(PIECE.min(bytes.len()));
+            // A copy does not keep the whole where that is broken off.
+            match self.held {
+                Some(_) => Bytes::copy_from_slice(&piece),
+                None => piece,
+            }
+        });
         let Some(piece) = piece else {
             return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
         };
@@ -219,6 +220,8 @@ impl HttpBody for Pieces {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::TryStreamExt;
+
     use super::*;
 
     const LONG: usize = 100 * 1024;
@@ -254,6 +257,24 @@ mod tests {
         assert_eq!(Arc::strong_count(&slot), 1);
         assert!(unsent.answers().by_user.is_empty(), "nothing is kept");
         assert_eq!(unsent.answers().held, 0);
+    }
+
+    #[tokio::test]
+    async fn a_document_that_strangers_share_is_not_copied() {
+        let document = Bytes::from(vec![b'x'; LONG]);
+        let response = Response::new(Body::from(document.clone()));
+
+        let body = Unsent::default().keep(response, &Holder::default());
+        let pieces: Vec<Bytes> = body
+            .into_body()
+            .into_data_stream()
+            .try_collect()
+            .await
+            .unwrap();
+
+        let begin = document.as_ptr_range();
+        assert!(pieces.len() > 1);
+        assert!(pieces.iter().all(|piece| begin.contains(&piece.as_ptr())));
     }
 
     #[tokio::test]

@@ -91,7 +91,7 @@ async fn what_can_not_be_read_is_answered_in_full() {
             no_http,
         ),
         (
-            format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(65_535)),
+            format!("GET /{}", "x".repeat(20_000)),
             "414 URI Too Long",
             long,
         ),
@@ -100,10 +100,14 @@ async fn what_can_not_be_read_is_answered_in_full() {
             "431 Request Header Fields Too Large",
             large,
         ),
+        (
+            format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(20_000)),
+            "431 Request Header Fields Too Large",
+            large,
+        ),
     ] {
         let mut connection = Raw::connect(app.client.address()).await;
         connection.write(&bytes).await;
-        connection.end().await;
 
         let answer = connection.rest().await;
 
@@ -130,6 +134,25 @@ async fn what_can_not_be_read_is_answered_in_full() {
         let id = header("x-request-id");
         assert!(id.len() == 26 && !ids.contains(&id), "{head}");
         ids.push(id);
+    }
+    app.finish().await;
+}
+
+/// As much as Node.js reads; nginx and Apache read single lines of 8 KiB.
+#[tokio::test]
+async fn a_head_of_15_kib_is_read() {
+    let app = TestApp::start().await;
+    let long = "x".repeat(15 * 1024);
+
+    for head in [
+        format!("GET /health/live?{long} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        format!("GET /health/live HTTP/1.1\r\nHost: x\r\nCookie: {long}\r\n\r\n"),
+    ] {
+        let mut connection = Raw::connect(app.client.address()).await;
+        connection.write(head).await;
+        let answer = connection.until("\r\n\r\n").await;
+
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
     app.finish().await;
 }

@@ -17,7 +17,6 @@ use domain::store::{Caller, Ticket};
 use domain::token::SecretHash;
 
 use crate::AppState;
-use crate::buffer::SHORT;
 use crate::error::{ApiError, Unauthorized};
 use crate::extract;
 use crate::in_flight::Slot;
@@ -157,6 +156,9 @@ fn look_up(token: &SecretHash, origin: Option<&Origin>, state: &AppState) -> Tic
         (None, None) => Ticket::new(Caller::Process, deadline),
     }
 }
+
+/// The most bytes of a body that is short.
+const SHORT: usize = 8 * 1024;
 
 /// A token that a request presents, for who looks it up together with something else.
 ///

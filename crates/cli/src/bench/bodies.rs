@@ -1,4 +1,5 @@
-//! How much memory the API takes while strangers send long bodies slowly, and how soon a user is answered meanwhile.
+//! How much memory the API takes while strangers send long requests slowly or read no answers, and how soon a user is
+//! answered meanwhile.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -6,11 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use domain::password::{HashCost, Hasher, Password};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 
 use super::drain::most_memory;
+use super::greedy;
 use super::http::Client;
 use super::probe::{self, Probe};
 use super::rig::{PASSWORD, Rig};
@@ -21,32 +22,63 @@ pub struct Args {
     /// How many connections send at once
     #[arg(long, default_value_t = 2000)]
     connections: u32,
-    /// For how long, in seconds, with each kind of body
+    /// For how long, in seconds, with each kind of request
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Only the kinds whose names contain this
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 /// Bytes of a body.
-const LENGTH: usize = 2 * 1024 * 1024;
+const BODY: usize = 2 * 1024 * 1024;
+
+/// Bytes of a head that does not end.
+const HEAD: usize = 64 * 1024;
 
 /// Bytes that a connection sends at once, and the pause after them.
 const PIECE: usize = 8 * 1024;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The kinds of bodies, each with its head.
-const KINDS: [(&str, &str); 3] = [
-    (
-        "no route",
-        "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\n\r\n",
-    ),
-    (
-        "no token",
-        "POST /api/notes/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2097152\r\n\r\n",
-    ),
-    (
-        "no length",
-        "POST /api/notes/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n",
-    ),
+/// How long a connection waits that reads nothing: after about as long the API closes it.
+const UNREAD: Duration = Duration::from_secs(10);
+
+/// Bytes of an answer that a client's system takes unread.
+const RECEIVE_BUFFER: u32 = 4096;
+
+/// What each connection sends: a beginning, and so many bytes more.
+struct Kind {
+    name: &'static str,
+    begins: &'static str,
+    more: usize,
+}
+
+const KINDS: [Kind; 5] = [
+    Kind {
+        name: "no route",
+        begins: "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\n\r\n",
+        more: BODY,
+    },
+    Kind {
+        name: "no token",
+        begins: "POST /api/notes/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2097152\r\n\r\n",
+        more: BODY,
+    },
+    Kind {
+        name: "no length",
+        begins: "POST /api/notes/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n",
+        more: BODY,
+    },
+    Kind {
+        name: "no end of the head",
+        begins: "GET /api/notes/ HTTP/1.1\r\nHost: x\r\nX: ",
+        more: HEAD,
+    },
+    Kind {
+        name: "no reading",
+        begins: "GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n",
+        more: 0,
+    },
 ];
 
 /// Measures and prints.
@@ -54,36 +86,39 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
     runtime::descriptors::raise_limit(connections);
     let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
-    say!("{connections} connections, each with a body of up to 2 MiB:");
-    for (name, head) in KINDS {
+    say!("{connections} connections:");
+    for kind in KINDS.iter().filter(|kind| kind.name.contains(&args.only)) {
         let rig = Rig::new().await?;
         let api = rig.start_api().await?;
         let token = rig.logged_in(&api, &hash).await?;
         let end = Instant::now() + Duration::from_secs(args.seconds);
         let mut strangers = JoinSet::new();
         for _ in 0..connections {
-            strangers.spawn(strange(api.address, head, end));
+            strangers.spawn(strange(api.address, kind, end));
         }
         let mut probes = [Probe::me(token)];
         probe::until(end, &Client::new(api.address), &mut probes).await?;
         strangers.join_all().await;
         let memory = most_memory(api.process.id().context("the API has ended")?)?;
-        say!("  {name:<14} the API's memory {memory} at most");
+        say!("  {:<20} the API's memory {memory} at most", kind.name);
         say!("  {}", probes[0].line());
     }
     Ok(())
 }
 
-/// Sends one body after the other, whatever is answered.
-async fn strange(address: SocketAddr, head: &'static str, end: Instant) {
+/// Sends one request after the other, whatever is answered.
+async fn strange(address: SocketAddr, kind: &Kind, end: Instant) {
     let piece = [b'x'; PIECE];
     while Instant::now() < end {
         let sending = async {
-            let mut stream = TcpStream::connect(address).await?;
-            stream.write_all(head.as_bytes()).await?;
-            for _ in 0..LENGTH / PIECE {
+            let mut stream = greedy::connect(address, RECEIVE_BUFFER).await?;
+            stream.write_all(kind.begins.as_bytes()).await?;
+            for _ in 0..kind.more / PIECE {
                 stream.write_all(&piece).await?;
                 sleep(PAUSE).await;
+            }
+            if kind.more < BODY {
+                sleep(UNREAD).await;
             }
             Ok::<_, std::io::Error>(())
         };

@@ -228,7 +228,11 @@ async fn once(
     then: Then,
     end: Instant,
 ) -> std::io::Result<()> {
-    let mut stream = connect(address, then).await?;
+    let mut stream = match then {
+        // An answer is to stay with the server.
+        Then::Sip => connect(address, 4096).await?,
+        _ => TcpStream::connect(address).await?,
+    };
     match then {
         Then::HangUp(_) => {
             stream.write_all(request).await?;
@@ -257,14 +261,12 @@ async fn once(
     Ok(())
 }
 
-/// A connection, with little room where an answer is to stay with the server.
-async fn connect(address: SocketAddr, then: Then) -> std::io::Result<TcpStream> {
+/// A connection whose system takes so many bytes of an answer unread.
+pub async fn connect(address: SocketAddr, receive_buffer: u32) -> std::io::Result<TcpStream> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
-    if matches!(then, Then::Sip) {
-        socket.set_recv_buffer_size(4096)?;
-    }
+    socket.set_recv_buffer_size(receive_buffer)?;
     socket.connect(address).await
 }

@@ -35,7 +35,7 @@ pub enum Command {
     Notes(notes::Args),
     /// What listing, searching and following one's own notes costs beside a million of others'
     Others(others::Args),
-    /// How much memory the API takes while strangers send long bodies slowly, and how soon others are answered
+    /// How much memory the API takes while strangers send long requests slowly or read no answers, and how soon others are answered
     Bodies(bodies::Args),
     /// What another user waits while one account, or one client without any, takes what it can get
     Greedy(greedy::Args),
