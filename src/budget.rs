@@ -1,50 +1,155 @@
 //! How many bytes of requests' bodies are held in memory at once, in all and for each caller.
 //!
-//! Where a part is spent, a body waits until others are done, or its own time is over. Room that is asked for at once
-//! is waited for without holding any: bodies that each hold some and wait for more would keep each other waiting.
+//! Room that is asked for at once is waited for without holding any: bodies that each hold some and wait for more would
+//! keep each other waiting. While a body waits, another that can't arrive in time at the pace it has had gives up its
+//! room: a client that announces a body and does not send it keeps nobody waiting.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use domain::store::Caller;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// How long no body is too slow: a network may need that to begin.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How often a body that waits looks for one that is too slow.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Bytes that bodies may take, in all and for each caller.
 pub struct Budget {
     all: Arc<Semaphore>,
     share: usize,
-    /// Of the callers that hold some.
-    shares: Mutex<HashMap<Caller, Arc<Semaphore>>>,
+    /// How long a body may take to arrive.
+    time: Duration,
+    /// Those that hold some, or wait.
+    callers: Mutex<HashMap<Caller, Share>>,
+}
+
+struct Share {
+    room: Arc<Semaphore>,
+    bodies: Vec<Arc<Arrival>>,
 }
 
 impl Budget {
-    /// A budget of so many shares of so many bytes each: as many callers may hold their whole share at once.
+    /// A budget of so many shares of so many bytes each, for bodies that may take that long: as many callers may hold
+    /// their whole share at once.
     #[must_use]
-    pub fn new(shares: usize, share: usize) -> Arc<Self> {
+    pub fn new(shares: usize, share: usize, time: Duration) -> Arc<Self> {
         Arc::new(Self {
             all: Arc::new(Semaphore::new(shares * share)),
             share,
-            shares: Mutex::default(),
+            time,
+            callers: Mutex::default(),
         })
     }
 
-    /// A body of a caller, of which nothing is held yet.
+    /// Room for a body of a caller: none yet.
     #[must_use]
-    pub fn body_of(self: &Arc<Self>, caller: Caller) -> Held {
-        let mut shares = self.shares();
-        let share = shares
-            .entry(caller.clone())
-            .or_insert_with(|| Arc::new(Semaphore::new(self.share)));
+    pub fn room_for(self: &Arc<Self>, caller: Caller, body: &Arc<Arrival>) -> Held {
+        let mut callers = self.callers();
+        let share = callers.entry(caller.clone()).or_insert_with(|| Share {
+            room: Arc::new(Semaphore::new(self.share)),
+            bodies: Vec::new(),
+        });
+        share.bodies.push(Arc::clone(body));
         Held {
-            share: Some(Arc::clone(share)),
+            share: Arc::clone(&share.room),
             caller,
+            body: Arc::clone(body),
             budget: Arc::clone(self),
             permits: None,
         }
     }
 
-    fn shares(&self) -> MutexGuard<'_, HashMap<Caller, Arc<Semaphore>>> {
-        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    /// So many bytes of room, as soon as they are there. `of`: whose bodies may give up theirs; if `None`, all.
+    async fn take(
+        &self,
+        room: &Arc<Semaphore>,
+        bytes: u32,
+        of: Option<&Caller>,
+    ) -> Option<OwnedSemaphorePermit> {
+        let mut taken = pin!(Arc::clone(room).acquire_many_owned(bytes));
+        loop {
+            match timeout(LOOK, &mut taken).await {
+                Ok(taken) => return taken.ok(),
+                Err(_) => self.cut_the_slowest(of),
+            }
+        }
+    }
+
+    fn cut_the_slowest(&self, of: Option<&Caller>) {
+        let now = Instant::now();
+        let callers = self.callers();
+        let shares = callers
+            .iter()
+            .filter(|(caller, _)| of.is_none_or(|of| of == *caller));
+        let bodies = shares.flat_map(|(_, share)| &share.bodies);
+        let slowest = bodies
+            .map(|body| (body.progress().lacks(now, self.time), body))
+            .filter(|(lacks, _)| *lacks > 0)
+            .max_by_key(|(lacks, _)| *lacks);
+        if let Some((_, slowest)) = slowest {
+            slowest.progress().room = None;
+            slowest.cut.notify_one();
+        }
+    }
+
+    fn callers(&self) -> MutexGuard<'_, HashMap<Caller, Share>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A body on its way.
+#[derive(Default)]
+pub struct Arrival {
+    progress: Mutex<Progress>,
+    cut: Notify,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// How much room it has, and since when. `None` while it waits, and once it is cut.
+    room: Option<(usize, Instant)>,
+    /// The bytes that have come.
+    arrived: usize,
+}
+
+impl Progress {
+    /// How many bytes more should have come by now.
+    fn lacks(&self, now: Instant, time: Duration) -> usize {
+        let Some((room, since)) = self.room else {
+            return 0;
+        };
+        let late = now.saturating_duration_since(since).saturating_sub(GRACE);
+        let due = room as u128 * late.as_millis() / time.as_millis().max(1);
+        let due = usize::try_from(due).unwrap_or(usize::MAX);
+        due.saturating_sub(self.arrived)
+    }
+}
+
+impl Arrival {
+    /// So many bytes have come in all.
+    pub fn has(&self, bytes: usize) {
+        self.progress().arrived = bytes;
+    }
+
+    /// Whether it waits for room.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.progress().room.is_none()
+    }
+
+    /// Returns once it must give up its room to another.
+    pub async fn cut(&self) {
+        self.cut.notified().await;
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,29 +157,34 @@ impl Budget {
 pub struct Held {
     budget: Arc<Budget>,
     caller: Caller,
-    share: Option<Arc<Semaphore>>,
+    body: Arc<Arrival>,
+    share: Arc<Semaphore>,
     permits: Option<[OwnedSemaphorePermit; 2]>,
 }
 
 impl Held {
+    /// The bytes that it has.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let permits = self.permits.as_ref();
+        permits.map_or(0, |[own, _]| own.num_permits())
+    }
+
     /// Holds so many bytes in all, as soon as there is room for them.
     pub async fn hold(&mut self, bytes: usize) {
-        let held = self
-            .permits
-            .as_ref()
-            .map_or(0, |[own, _]| own.num_permits());
-        let Some(more) = bytes.checked_sub(held).filter(|more| *more > 0) else {
-            return;
-        };
+        let more = bytes.saturating_sub(self.bytes());
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        let Some(share) = self.share.clone() else {
+        if more == 0 {
+            return;
+        }
+        self.body.progress().room = None;
+        let budget = &self.budget;
+        let Some(own) = budget.take(&self.share, more, Some(&self.caller)).await else {
             return;
         };
-        let Ok(own) = share.acquire_many_owned(more).await else {
+        let Some(all) = budget.take(&budget.all, more, None).await else {
             return;
         };
-        let all = Arc::clone(&self.budget.all).acquire_many_owned(more);
-        let Ok(all) = all.await else { return };
         match &mut self.permits {
             None => self.permits = Some([own, all]),
             Some([of_caller, of_all]) => {
@@ -82,17 +192,20 @@ impl Held {
                 of_all.merge(all);
             }
         }
+        self.body.progress().room = Some((bytes, Instant::now()));
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         self.permits = None;
-        let mut shares = self.budget.shares();
-        self.share = None;
-        let is_last = |share: &Arc<Semaphore>| Arc::strong_count(share) == 1;
-        if shares.get(&self.caller).is_some_and(is_last) {
-            shares.remove(&self.caller);
+        let mut callers = self.budget.callers();
+        let Some(share) = callers.get_mut(&self.caller) else {
+            return;
+        };
+        share.bodies.retain(|body| !Arc::ptr_eq(body, &self.body));
+        if share.bodies.is_empty() {
+            callers.remove(&self.caller);
         }
     }
 }
@@ -107,8 +220,12 @@ mod tests {
     const SHARES: usize = 4;
     const SHARE: usize = 1000;
 
-    fn caller(n: i64) -> Caller {
-        Caller::User(UserId(n))
+    fn budget() -> Arc<Budget> {
+        Budget::new(SHARES, SHARE, Duration::from_secs(10))
+    }
+
+    fn room_for(budget: &Arc<Budget>, caller: i64) -> Held {
+        budget.room_for(Caller::User(UserId(caller)), &Arc::default())
     }
 
     /// Whether there was room for as much.
@@ -116,10 +233,10 @@ mod tests {
         held.hold(bytes).now_or_never().is_some()
     }
 
-    #[test]
-    fn one_caller_holds_its_share_at_most_and_all_together_four() {
-        let budget = Budget::new(SHARES, SHARE);
-        let mut held: Vec<_> = (0..5).map(|n| budget.body_of(caller(n))).collect();
+    #[tokio::test]
+    async fn one_caller_holds_its_share_at_most_and_all_together_four() {
+        let budget = budget();
+        let mut held: Vec<_> = (0..5).map(|n| room_for(&budget, n)).collect();
 
         assert!(!holds(&mut held[0], SHARE + 1));
         for held in &mut held[..SHARES] {
@@ -132,18 +249,60 @@ mod tests {
         assert!(holds(&mut held[3], SHARE));
     }
 
-    #[test]
-    fn callers_that_hold_nothing_are_forgotten() {
-        let budget = Budget::new(SHARES, SHARE);
-        let mut bodies = [(); 2].map(|()| budget.body_of(caller(1)));
+    #[tokio::test]
+    async fn callers_that_hold_nothing_are_forgotten() {
+        let budget = budget();
+        let mut bodies = [(); 2].map(|()| room_for(&budget, 1));
         assert!(bodies.iter_mut().all(|body| holds(body, 1)));
 
         let [one, other] = bodies;
         drop(one);
-        assert_eq!(budget.shares().len(), 1);
+        assert_eq!(budget.callers().len(), 1);
         drop(other);
 
-        assert!(budget.shares().is_empty());
+        assert!(budget.callers().is_empty());
         assert_eq!(budget.all.available_permits(), SHARES * SHARE);
+    }
+
+    #[test]
+    fn a_body_is_too_slow_once_it_can_not_arrive_in_time_at_its_pace() {
+        let (now, time) = (Instant::now(), Duration::from_secs(10));
+        let lacks = |arrived, after: f64| {
+            let room = Some((SHARE, now));
+            let at = now + Duration::from_secs_f64(after);
+            Progress { room, arrived }.lacks(at, time)
+        };
+
+        assert_eq!([lacks(0, 0.5), lacks(0, 1.0), lacks(0, 2.0)], [0, 0, 100]);
+        assert_eq!([lacks(400, 5.0), lacks(400, 6.0)], [0, 100]);
+        assert_eq!(Progress::default().lacks(now, time), 0, "one that waits");
+    }
+
+    /// One whose time is nearly nothing is too slow after the grace that every body has, whatever has come of it.
+    #[tokio::test]
+    async fn where_one_waits_the_slowest_is_cut_of_the_caller_or_of_all() {
+        let budget = Budget::new(2, SHARE, Duration::from_millis(1));
+        let [slow, slowest, of_other] = [(); 3].map(|()| Arc::<Arrival>::default());
+        let [one, other] = [1, 2].map(|user| Caller::User(UserId(user)));
+        let mut held = [
+            budget.room_for(one.clone(), &slow),
+            budget.room_for(one.clone(), &slowest),
+            budget.room_for(other.clone(), &of_other),
+        ];
+        for (held, bytes) in held.iter_mut().zip([SHARE / 2, SHARE / 2, SHARE]) {
+            assert!(holds(held, bytes));
+            let since = Instant::now().checked_sub(2 * GRACE).unwrap();
+            held.body.progress().room = Some((bytes, since));
+        }
+        slow.has(100);
+
+        let mut next = budget.room_for(one, &Arc::default());
+        let waits = timeout(2 * LOOK, next.hold(SHARE / 2));
+        let (waited, ()) = tokio::join!(waits, slowest.cut());
+        assert!(waited.is_err(), "it holds its room until it is gone");
+        drop(held);
+        next.hold(SHARE / 2).await;
+
+        assert!(of_other.cut().now_or_never().is_none());
     }
 }

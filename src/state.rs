@@ -130,7 +130,7 @@ impl AppState {
             in_flight: InFlight::new(&settings.limits),
             bearers: Bearers::default(),
             http: Arc::new(settings.http.clone()),
-            bodies: Budgets::new(settings.http.body_limit_bytes),
+            bodies: Budgets::new(settings.http.body_limit_bytes, settings.http.body_timeout),
             unsent: Unsent::default(),
             payments: Arc::new(settings.payments.clone()),
             meters: Meters::new(settings),

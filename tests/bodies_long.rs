@@ -208,3 +208,67 @@ async fn unfinished_bodies_of_strangers_take_no_room_of_users() {
     writes_long_notes(&ada).await;
     app.finish().await;
 }
+
+/// So many users, each with two bodies of 2 MiB of which so much is sent.
+async fn half_sent(app: &TestApp, users: usize, length: usize) -> Vec<JoinSet<()>> {
+    let mut clients = Vec::new();
+    for n in 0..users {
+        let user = Person::new(&format!("user{n}"));
+        app.verified(&user).await;
+        let token = format!("Authorization: Token {}\r\n", app.client.token(&user).await);
+        let head = head("POST /api/notes/", 2 * MIB, &token);
+        clients.push(unfinished(app, 2, &head, length + 100));
+    }
+    clients
+}
+
+#[tokio::test]
+async fn bodies_that_are_announced_and_do_not_come_keep_nobody_waiting() {
+    let app = patient().await;
+    let bob = app.member(&Person::new("bob")).await;
+
+    let _held = half_sent(&app, 13, 0).await;
+
+    writes_long_notes(&bob).await;
+    app.finish().await;
+}
+
+/// They could not arrive in time any more.
+#[tokio::test]
+async fn bodies_that_stop_half_way_give_their_room_to_one_that_waits() {
+    let app = TestApp::with()
+        .set("SMART_NOTES__HTTP__BODY_TIMEOUT_SECONDS", "60")
+        .start()
+        .await;
+    let bob = app.member(&Person::new("bob")).await;
+
+    let _held = half_sent(&app, 13, 60 * 1024).await;
+
+    writes_long_notes(&bob).await;
+    app.finish().await;
+}
+
+/// Each chunk costs more than what it brings.
+#[tokio::test]
+async fn a_body_in_many_tiny_chunks_is_refused() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let long = json!({"title": "long", "content": "y".repeat(100_000)}).to_string();
+    let few = json!({"title": "few"}).to_string();
+
+    for (body, size, status) in [(&few, 1, 201), (&long, 100, 201), (&long, 1, 400)] {
+        let request = ada.request("POST", NOTES);
+        let request = request.header("Content-Type", "application/json");
+        let chunks: Vec<&str> = (0..body.len())
+            .step_by(size)
+            .map(|from| &body[from..body.len().min(from + size)])
+            .collect();
+        let answer = request.chunks(&chunks).send().await;
+
+        assert_eq!(answer.status, status, "{}", answer.shown());
+        if status == 400 {
+            assert_eq!(answer.field("code"), "chunks_too_small");
+        }
+    }
+    app.finish().await;
+}
