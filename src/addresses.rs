@@ -8,19 +8,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::client::ClientKey;
 use runtime::settings::Http;
 
+use crate::access_log::AccessLog;
+
 /// The connections of each address; of IPv6 each /64. Those of this machine and of trusted proxies, behind which many
 /// clients are, don't count.
 pub struct Addresses {
     http: Http,
+    log: AccessLog,
     held: Mutex<HashMap<ClientKey, usize>>,
 }
 
 impl Addresses {
     /// With `max_connections_per_address` of these settings.
     #[must_use]
-    pub fn new(http: &Http) -> Arc<Self> {
+    pub fn new(http: &Http, log: &AccessLog) -> Arc<Self> {
         Arc::new(Self {
             http: http.clone(),
+            log: log.clone(),
             held: Mutex::default(),
         })
     }
@@ -36,15 +40,10 @@ impl Addresses {
         let mut all = self.held();
         let held = all.entry(client.clone()).or_default();
         if *held >= self.http.max_connections_per_address {
+            self.log.too_many_connections(&client);
             return None;
         }
         *held += 1;
-        if *held == self.http.max_connections_per_address {
-            tracing::warn!(
-                client = %client,
-                "an address holds all the connections it may: further ones are closed"
-            );
-        }
         Some(Admitted(Some((Arc::clone(self), client))))
     }
 
@@ -81,7 +80,10 @@ mod tests {
             .with_variable("SECRET_KEY", "an-example-key-of-at-least-32-bytes!")
             .with_variable("SMART_NOTES__HTTP__TRUSTED_PROXIES", "10.0.0.0/8")
             .with_variable("SMART_NOTES__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "2");
-        Addresses::new(&Settings::load(&options).unwrap().http)
+        Addresses::new(
+            &Settings::load(&options).unwrap().http,
+            &AccessLog::default(),
+        )
     }
 
     fn admit(addresses: &Arc<Addresses>, peer: &str) -> Option<Admitted> {

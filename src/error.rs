@@ -17,6 +17,8 @@ use jiff::Timestamp;
 use runtime::hashing::NotHashed;
 use serde_json::{Map, Value, json};
 
+use crate::access_log::Reason;
+
 /// Any answer that is not the one asked for.
 #[derive(Debug)]
 pub enum ApiError {
@@ -236,6 +238,15 @@ impl ApiError {
         }
     }
 
+    /// For what reason the client is refused, where it may be thousands of times.
+    fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Throttled(throttle) => Some(Reason(throttle.limit)),
+            Self::BodiesHeld => Some(Reason("body-memory")),
+            _ => None,
+        }
+    }
+
     fn log(&self) {
         match self {
             Self::Store(StoreError::Busy) => {
@@ -243,7 +254,6 @@ impl ApiError {
             }
             Self::Store(error) => tracing::error!(error = chain(error), "the database failed"),
             Self::Overloaded(why) => tracing::warn!("answered 503: {why}"),
-            Self::BodiesHeld => tracing::warn!("answered 503: bodies take all their memory"),
             Self::DiskFull => tracing::error!("not ready: the disk of the database is full"),
             Self::NotWritable(error) => {
                 tracing::error!(
@@ -322,6 +332,9 @@ impl IntoResponse for ApiError {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(reason) = self.reason() {
+            response.extensions_mut().insert(reason);
         }
         if let Self::Throttled(throttle) = self {
             response.headers_mut().extend(throttle.headers());

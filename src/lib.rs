@@ -20,6 +20,7 @@
 //! values of the domain, a handler in [`auth`] or [`notes`] runs a use case of `domain::accounts` or `domain::notes` on the store,
 //! and [`error`] knows which status a refusal has.
 
+pub mod access_log;
 mod addresses;
 pub mod auth;
 mod budget;
@@ -134,10 +135,13 @@ pub async fn serve(
         tracing::info!(http.listen = %address, "the API listens");
         supervisor::ready(&format!("serving on {address}"));
     }
+    let log = state.access_log.clone();
     tokio::select! {
-        () = server::run(listener, router(state), settings, shutdown, &accepting) => {}
+        () = server::run(listener, state, settings, shutdown, &accepting) => {}
         () = answer_for_the_writer(store, &writing) => {}
+        () = log.sum_up_regularly() => {}
     }
+    log.sum_up();
     tracing::info!("the API has stopped");
     Ok(())
 }

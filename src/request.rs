@@ -19,6 +19,7 @@ use tracing::Instrument;
 use ulid::Ulid;
 
 use crate::AppState;
+use crate::access_log::Answered;
 use crate::client_address::client_address;
 use crate::unsent::Holder;
 use crate::{framing, headers};
@@ -77,7 +78,7 @@ pub fn identify(
         ticket: Ticket::new(Caller::Client(client.clone()), started + state.write_within),
         actor: Actor {
             request_id: request_id(&head.headers, peer, &state.http),
-            client,
+            client: client.clone(),
             user_agent: user_agent(&head.headers),
         },
         holder: Holder::default(),
@@ -106,15 +107,16 @@ pub fn identify(
         let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
         let (status, took) = (response.status(), started.elapsed());
         state.meters.answered(&method, route, status, took);
-        // Outside the span, with the id as its own field: where the worker's lines have it, too.
-        tracing::info!(
-            http.method = %method,
-            http.route = route,
-            http.status = status.as_u16(),
-            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            request.id = id,
-            "answered"
-        );
+        state.access_log.answered(&Answered {
+            method: &method,
+            route,
+            status,
+            took,
+            id: &id,
+            client: &client,
+            is_users: holder.get().is_some(),
+            reason: response.extensions().get().copied(),
+        });
         state.unsent.keep(response, &holder)
     })
 }

@@ -25,6 +25,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
+use crate::AppState;
+use crate::access_log::AccessLog;
 use crate::addresses::Addresses;
 use crate::heads::{Bounded, Head, LongHeads};
 use crate::linger::{Lingering, Unread};
@@ -42,6 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 struct Serving {
     http: http1::Builder,
     router: Router,
+    log: AccessLog,
     long_heads: LongHeads,
     /// How long a client may say nothing at first.
     patience: Duration,
@@ -49,7 +52,7 @@ struct Serving {
 }
 
 impl Serving {
-    fn new(router: Router, settings: &Settings, shutdown: &Shutdown) -> Self {
+    fn new(state: AppState, settings: &Settings, shutdown: &Shutdown) -> Self {
         let patience = settings.http.header_timeout;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -58,7 +61,8 @@ impl Serving {
             .max_buf_size(BUFFER_LIMIT);
         Self {
             http,
-            router,
+            log: state.access_log.clone(),
+            router: crate::router(state),
             long_heads: LongHeads::default(),
             patience,
             shutdown: shutdown.clone(),
@@ -82,7 +86,8 @@ impl Serving {
     async fn converse(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         let (unread, head) = (Unread::default(), Head::new(&self.long_heads));
         let stream = Lingering::new(Paced::new(stream), unread.clone());
-        let stream = Bounded::new(Answering::new(stream, unread.clone()), head.clone());
+        let stream = Answering::new(stream, unread.clone(), self.log.clone(), peer.ip());
+        let stream = Bounded::new(stream, head.clone());
         let service = service(self.router.clone(), peer, unread, head);
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {
@@ -94,15 +99,16 @@ impl Serving {
 /// Serves until `shutdown`, then finishes the requests in hand. `accepting`: that connections are accepted.
 pub async fn run(
     listener: TcpListener,
-    router: Router,
+    state: AppState,
     settings: &Settings,
     shutdown: &Shutdown,
     accepting: &Pulse,
 ) {
     let graceful = GracefulShutdown::new();
     let free = Arc::new(Semaphore::new(settings.http.max_connections));
-    let addresses = Addresses::new(&settings.http);
-    let serving = Arc::new(Serving::new(router, settings, shutdown));
+    let addresses = Addresses::new(&settings.http, &state.access_log);
+    let serving = Arc::new(Serving::new(state, settings, shutdown));
+    let mut accepts = true;
     loop {
         let accept = async {
             let permit = Arc::clone(&free).acquire_owned().await;
@@ -118,6 +124,7 @@ pub async fn run(
         };
         match accepted {
             Ok((stream, peer)) => {
+                accepts = true;
                 let Some(admitted) = addresses.admit(peer.ip()) else {
                     continue;
                 };
@@ -133,7 +140,9 @@ pub async fn run(
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if std::mem::take(&mut accepts) {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -23,6 +23,7 @@ use runtime::hashing::{HashPool, NotHashed};
 use runtime::settings::{Http, Payments, Settings};
 
 use crate::StartError;
+use crate::access_log::AccessLog;
 use crate::auth::bearers::Bearers;
 use crate::buffer::Budgets;
 use crate::dummies::CurrentDummies;
@@ -81,6 +82,8 @@ pub struct Parts {
     pub payments: Arc<Payments>,
     /// What is measured of requests.
     pub meters: Meters,
+    /// What is logged of them.
+    pub access_log: AccessLog,
 }
 
 /// The rules of the settings, in the domain's words.
@@ -134,6 +137,7 @@ impl AppState {
             unsent: Unsent::default(),
             payments: Arc::new(settings.payments.clone()),
             meters: Meters::new(settings),
+            access_log: AccessLog::default(),
         })))
     }
 }

@@ -6,16 +6,19 @@
 //! has its id in the head, and no body ends in an empty line. Should hyper's words change, its bare answer goes out.
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
+use domain::client::ClientKey;
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ulid::Ulid;
 
+use crate::access_log::AccessLog;
 use crate::error::ApiError;
 use crate::headers;
 use crate::linger::Unread;
@@ -31,12 +34,16 @@ pub struct Answering<S> {
     /// What is written in the place of hyper's answer, and how much of it has been.
     instead: Option<(Vec<u8>, usize)>,
     unread: Unread,
+    log: AccessLog,
+    peer: ClientKey,
 }
 
 impl<S> Answering<S> {
-    /// Over this stream. What comes after such a request is noted to be left unread.
-    pub fn new(stream: S, unread: Unread) -> Self {
+    /// Over this stream of that peer. What comes after such a request is noted to be left unread.
+    pub fn new(stream: S, unread: Unread, log: AccessLog, peer: IpAddr) -> Self {
         Self {
+            log,
+            peer: ClientKey::of(peer),
             stream,
             inside: false,
             line_read: false,
@@ -72,11 +79,13 @@ impl<S: AsyncWrite + Unpin> Answering<S> {
         write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if self.instead.is_none() && !self.inside {
-            self.instead = in_full(first, self.line_read).map(|answer| (answer, 0));
-            self.line_read = false;
-            if self.instead.is_some() {
+            if let Some((error, date)) = refused(first, self.line_read) {
                 self.unread.note();
+                let (response, id) = identified(error);
+                self.log.unreadable(response.status(), &id, &self.peer);
+                self.instead = written(response, date).map(|answer| (answer, 0));
             }
+            self.line_read = false;
         }
         let stream = &mut self.stream;
         let Some((answer, written)) = &mut self.instead else {
@@ -129,35 +138,37 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
     }
 }
 
-/// Our answer, if these bytes are one that hyper gives by itself. `line_read`: whether the request's first line was read
-/// to its end.
-fn in_full(bytes: &[u8], line_read: bool) -> Option<Vec<u8>> {
+/// What hyper refuses with these bytes, if they are an answer that it gives by itself, and when. `line_read`: whether the
+/// request's first line was read to its end.
+fn refused(bytes: &[u8], line_read: bool) -> Option<(ApiError, &str)> {
     let bare = std::str::from_utf8(bytes).ok()?.strip_prefix("HTTP/1.1 ")?;
     let (status, date) = bare.split_once("\r\nconnection: close\r\ncontent-length: 0\r\ndate: ")?;
     let date = date.strip_suffix("\r\n\r\n")?;
     let error = match status.get(..3)? {
         "400" => ApiError::NoHttp,
+        "414" => ApiError::TargetTooLong,
         "431" if !line_read => ApiError::TargetTooLong,
         "431" => ApiError::HeadersTooLarge,
         _ => return None,
     };
+    Some((error, date))
+}
+
+/// Our answer, with the headers of all and an id.
+fn identified(error: ApiError) -> (Response, String) {
     let id = Ulid::generate().to_string();
     let mut response = error.into_response();
     headers::add(response.headers_mut());
-    tracing::info!(
-        http.status = response.status().as_u16(),
-        request.id = id,
-        "answered what could not be read"
-    );
-    written(response, &id, date)
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    (response, id)
 }
 
 /// An answer as it stands on the wire.
-fn written(response: Response, id: &str, date: &str) -> Option<Vec<u8>> {
-    let (mut head, body) = response.into_parts();
+fn written(response: Response, date: &str) -> Option<Vec<u8>> {
+    let (head, body) = response.into_parts();
     let body = body.collect().now_or_never()?.ok()?.to_bytes();
-    head.headers
-        .insert(REQUEST_ID, HeaderValue::from_str(id).ok()?);
     let status = head.status;
     let length = body.len();
     let mut bytes = format!(
@@ -188,7 +199,10 @@ mod tests {
     async fn through(writes: &[&str]) -> String {
         let (ours, mut theirs) = duplex(7);
         let writing = async {
-            let mut stream = Answering::new(join(&b"\n\n\n"[..], ours), Unread::default());
+            let lines = join(&b"\n\n\n"[..], ours);
+            let peer = IpAddr::from([192, 0, 2, 1]);
+            let log = AccessLog::default();
+            let mut stream = Answering::new(lines, Unread::default(), log, peer);
             for bytes in writes {
                 stream.read_u8().await.unwrap();
                 stream.write_all(bytes.as_bytes()).await.unwrap();

@@ -3,6 +3,7 @@
 //! SMTP is never mocked: mails travel over a real socket to a catcher. One program holds all of
 //! them, because linking one for each file would take most of the time.
 
+mod access_log;
 mod audit;
 mod bodies;
 mod bodies_long;
