@@ -41,7 +41,7 @@ async fn two_apis_with_a_user() -> (Processes, Person) {
 async fn two_processes_share_every_budget() {
     let app = two_apis().await;
     let requests = (0..30).map(|n| {
-        let from = format!("198.51.100.{}", n % 3);
+        let from = format!("198.51.100.{n}");
         let client = app.apis[n % 2].client.from(&from);
         async move { client.request_reset("ada@example.com").await }
     });

@@ -117,57 +117,63 @@ pub fn mailbox_counters(email: &EmailAddress) -> [(&'static str, String); 2] {
 const KNOWN_A_MINUTE: &str = "mails-known-minute";
 const KNOWN_AN_HOUR: &str = "mails-known";
 
-/// What clients that have caused no mail to the mailbox in the hour may ask for beside that, but for a registration's
-/// code again.
-const NEWCOMERS: &str = "mails-newcomers";
-
 /// Mails to one mailbox that one client causes, in a minute and in an hour.
 const OF_CLIENT_A_MINUTE: &str = "mails-client-minute";
 const OF_CLIENT: &str = "mails-client";
 
-/// Mails to one mailbox that the holder of an attempt's challenge may ask for beside that.
+/// Mails that the holder of an attempt's challenge asks for again, of those kept for newcomers.
 const OF_ATTEMPT: &str = "mails-attempt";
 
 impl Limits {
-    /// A part of the mails that a mailbox gets in an hour, one at least.
-    fn part_of_an_hour(&self, of: u32) -> Rate {
-        let hour = self.code_mails_an_hour;
+    /// So many in an hour.
+    fn an_hour(&self, most: u32) -> Rate {
         Rate {
-            most: hour.most.div_ceil(of),
-            ..hour
-        }
-    }
-
-    fn once_an_hour(&self) -> Rate {
-        Rate {
-            most: 1,
+            most,
             ..self.code_mails_an_hour
         }
     }
 
-    /// Mails with codes to a mailbox that a client causes.
-    fn mails(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Spend> {
+    /// What one client may cause of the mails that a mailbox gets in an hour.
+    fn half(&self) -> u32 {
+        self.code_mails_an_hour.most.div_ceil(2)
+    }
+
+    /// Mails with codes to a mailbox that a client causes, whatever for: of the first four fifths of an hour's, or one of
+    /// all of them. So the last fifth is for clients that have caused none in the hour, whether the address has an account
+    /// or not: those who used up the rest keep nobody else from a code.
+    fn mails(&self, email: &EmailAddress, client: &ClientKey) -> [Vec<Spend>; 2] {
+        let all = self.code_mails_an_hour.most;
+        let anybodys = (all - all.div_ceil(5)).max(1);
+        [
+            self.mails_of(email, client, anybodys, self.half()),
+            self.mails_of(email, client, all, 1),
+        ]
+    }
+
+    /// Those while the mailbox has had less than `most` in the hour, and the client has caused less than `of_client`.
+    fn mails_of(
+        &self,
+        email: &EmailAddress,
+        client: &ClientKey,
+        most: u32,
+        of_client: u32,
+    ) -> Vec<Spend> {
         let mailbox = email.mailbox_key();
         let mut spends = vec![
             Spend::new(MAILS_A_MINUTE, &mailbox, self.code_mails_a_minute),
-            Spend::new(MAILS_AN_HOUR, &mailbox, self.code_mails_an_hour),
+            Spend::new(MAILS_AN_HOUR, &mailbox, self.an_hour(most)),
         ];
-        spends.extend(self.mails_of_client(email, client, self.part_of_an_hour(2)));
+        spends.extend(self.mails_of_client(email, client, of_client));
         spends
     }
 
     /// What each of these lists holds: as much as one client causes in all, so that what the others grant does not show
     /// to one client alone (OWASP ASVS 5.0 6.3.8).
-    fn mails_of_client(
-        &self,
-        email: &EmailAddress,
-        client: &ClientKey,
-        an_hour: Rate,
-    ) -> [Spend; 2] {
+    fn mails_of_client(&self, email: &EmailAddress, client: &ClientKey, most: u32) -> [Spend; 2] {
         let own = format!("{client}:{}", email.mailbox_key());
         [
             Spend::new(OF_CLIENT_A_MINUTE, &own, self.code_mails_a_minute),
-            Spend::new(OF_CLIENT, &own, an_hour),
+            Spend::new(OF_CLIENT, &own, self.an_hour(most)),
         ]
     }
 
@@ -177,21 +183,9 @@ impl Limits {
         let mailbox = email.mailbox_key();
         let mut spends = vec![
             Spend::new(KNOWN_A_MINUTE, &mailbox, self.code_mails_a_minute),
-            Spend::new(KNOWN_AN_HOUR, &mailbox, self.part_of_an_hour(2)),
+            Spend::new(KNOWN_AN_HOUR, &mailbox, self.an_hour(self.half())),
         ];
-        spends.extend(self.mails_of_client(email, client, self.part_of_an_hour(2)));
-        spends
-    }
-
-    /// The same for a client that has caused none in the hour, whether the address has an account or not: one mail, of a
-    /// fifth more than the mailbox's hour.
-    fn mails_of_newcomer(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Spend> {
-        let mailbox = email.mailbox_key();
-        let mut spends = vec![
-            Spend::new(MAILS_A_MINUTE, &mailbox, self.code_mails_a_minute),
-            Spend::new(NEWCOMERS, &mailbox, self.part_of_an_hour(5)),
-        ];
-        spends.extend(self.mails_of_client(email, client, self.once_an_hour()));
+        spends.extend(self.mails_of_client(email, client, self.half()));
         spends
     }
 
@@ -202,16 +196,14 @@ impl Limits {
         client: &ClientKey,
         known: bool,
     ) -> Vec<Vec<Spend>> {
-        let mut lists = vec![self.mails(email, client)];
-        if known {
-            lists.push(self.mails_of_known(email, client));
-        }
-        lists.push(self.mails_of_newcomer(email, client));
-        self.with_requests(lists, client)
+        let [anybodys, newcomers] = self.mails(email, client);
+        let known = known.then(|| self.mails_of_known(email, client));
+        let lists = [Some(anybodys), known, Some(newcomers)];
+        self.with_requests(lists.into_iter().flatten(), client)
     }
 
-    /// Somebody asks for a registration's code again. `attempt`: the live one whose challenge came with it, if one did;
-    /// it has a mail an hour of its own.
+    /// Somebody asks for a registration's code again. `attempt`: the live one whose challenge came with it, if one did.
+    /// It has one of the mails kept for newcomers, if this client has caused none but that of the registration.
     pub(crate) fn resend(
         &self,
         email: &EmailAddress,
@@ -219,13 +211,11 @@ impl Limits {
         attempt: Option<RegistrationId>,
     ) -> Vec<Vec<Spend>> {
         let of_attempt = attempt.map(|attempt| {
-            let mailbox = email.mailbox_key();
-            vec![
-                Spend::new(MAILS_A_MINUTE, mailbox, self.code_mails_a_minute),
-                Spend::new(OF_ATTEMPT, attempt, self.once_an_hour()),
-            ]
+            let mut spends = self.mails_of(email, client, self.code_mails_an_hour.most, 2);
+            spends.push(Spend::new(OF_ATTEMPT, attempt, self.an_hour(1)));
+            spends
         });
-        let lists = std::iter::once(self.mails(email, client)).chain(of_attempt);
+        let lists = self.mails(email, client).into_iter().chain(of_attempt);
         self.with_requests(lists, client)
     }
 
@@ -258,11 +248,7 @@ impl Limits {
         client: &ClientKey,
         user: UserId,
     ) -> Vec<Vec<Spend>> {
-        let to_mailbox = [
-            self.mails(email, client),
-            self.mails_of_newcomer(email, client),
-        ];
-        (to_mailbox.into_iter())
+        (self.mails(email, client).into_iter())
             .map(|spends| spends.into_iter().chain(self.of_user(user)).collect())
             .collect()
     }
@@ -270,13 +256,8 @@ impl Limits {
     /// Somebody registers.
     pub(crate) fn registration(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Vec<Spend>> {
         let registrations = || Spend::new("registrations", client, self.registrations);
-        let mut lists = vec![
-            self.mails(email, client),
-            self.mails_of_newcomer(email, client),
-        ];
-        for list in &mut lists {
-            list.push(registrations());
-        }
-        lists
+        (self.mails(email, client).into_iter())
+            .map(|spends| spends.into_iter().chain([registrations()]).collect())
+            .collect()
     }
 }

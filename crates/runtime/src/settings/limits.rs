@@ -30,8 +30,8 @@ pub struct Limits {
     pub live_attempts_per_address: u32,
     /// Mails with codes that one mailbox gets in a minute, whatever the spelling of its address.
     pub code_mails_per_minute: u32,
-    /// The same in an hour; one client may cause at most half of them. Clients that the account knows have
-    /// half as many more, clients that have caused none a fifth, and a user who is logged in as many of their own.
+    /// The same in an hour; one client may cause at most half of them, and the last fifth is for clients that have caused
+    /// none. Clients that the account knows have half as many more, and a user who is logged in as many of their own.
     pub code_mails_per_hour: u32,
     /// Codes that one client, or one user who is logged in, may ask for in a minute.
     pub code_requests_per_minute: u32,
