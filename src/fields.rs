@@ -3,7 +3,7 @@
 //! A [`Form`] collects what is wrong with every field before it answers, so that a client hears
 //! of all of it at once.
 
-use domain::email::{self, EmailAddress, EmailError};
+use domain::email::{self, EmailAddress, EmailError, EmailKey};
 use domain::otp::{self, DIGITS, LONG_LENGTH};
 use domain::password::{Attribute, LengthRule, Password, PasswordError};
 use domain::token::SecretHash;
@@ -22,6 +22,8 @@ const NOT_TEXT: &str = "Not a valid string.";
 pub const NUL_CHARACTER: &str = "Null characters are not allowed.";
 const BAD_EMAIL: &str = "Enter a valid email address.";
 const BAD_USERNAME: &str = "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
+
+const ANOTHERS_ADDRESS: &str = "A username that is a mail address must be your own address.";
 
 /// The names of fields that a message may stand under.
 const NO_FIELD: &str = "non_field_errors";
@@ -76,6 +78,21 @@ impl Form {
             UsernameError::TooLong => at_most(username::MAX_LENGTH),
         });
         self.noted(field, parsed)
+    }
+
+    /// A new user's name, beside the user's address: a name that is an address must be this one.
+    pub fn beside_address(
+        &mut self,
+        field: &'static str,
+        username: Username,
+        own: &EmailKey,
+    ) -> Option<Username> {
+        let own = if username.is_address_but(own) {
+            Err(ANOTHERS_ADDRESS.to_owned())
+        } else {
+            Ok(username)
+        };
+        self.noted(field, own)
     }
 
     /// A mail address. A value of another type is no address either.

@@ -141,7 +141,7 @@ async fn attempts_to_register_the_new_address_end() {
     assert_eq!(app.client.verify(&eve, &code_of_eve).await.status, 400);
     let with = app.client.verify_with(&eve, &code_of_eve, &challenge).await;
     assert_eq!(with.status, 400);
-    assert_eq!(app.client.login("eve", &eve.password).await.status, 400);
+    assert_eq!(app.client.login("eve", &eve.password).await.status, 403);
     app.client.registered(&Person::new("eve")).await;
     app.finish().await;
 }

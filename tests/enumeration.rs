@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, PASSWORD, Person, TestApp};
+use crate::support::{Answer, Client, PASSWORD, Person, TestApp};
 
 /// Names of one length, so that bodies that hold them are, too.
 const KNOWN: &str = "known1";
@@ -166,4 +166,100 @@ async fn a_relay_that_hangs_changes_no_answer() {
     app.faults().clear();
     app.faults().release();
     app.finish().await;
+}
+
+/// Who registers an address and logs in with the password of that registration hears that the address is not verified,
+/// whether it has an account or not: there, and by the username from anywhere; elsewhere by the address it is a wrong one.
+#[tokio::test]
+async fn the_password_of_ones_own_registration_tells_nothing_of_the_address() {
+    let app = TestApp::with().behind_a_proxy().start().await;
+    app.verified(&Person::new(KNOWN)).await;
+    let [here, elsewhere] = [1, 2].map(|n| app.client.from(&format!("198.51.100.{n}")));
+
+    let mut answers = Vec::new();
+    for name in [KNOWN, UNKNOWN] {
+        let twin = Person::new(&format!("{name}-twin"))
+            .at(&format!("{name}@example.com"))
+            .password("the password of the twin");
+        here.registered(&twin).await;
+        let mut seen = Vec::new();
+        for client in [&here, &elsewhere] {
+            for login in [&twin.email, &twin.name] {
+                seen.push(client.login(login, &twin.password).await.shown());
+                seen.push(client.login(login, "a wrong password").await.shown());
+            }
+        }
+        answers.push(seen);
+    }
+
+    assert_eq!(answers[0], answers[1]);
+    let statuses: Vec<_> = answers[0].iter().map(|answer| &answer[..3]).collect();
+    let (by_address, by_name) = (["403", "400"], ["403", "400"]);
+    let there = [by_address, by_name].concat();
+    assert_eq!(statuses[..4], there);
+    assert_eq!(statuses[4..], ["400", "400", "403", "400"]);
+    app.finish().await;
+}
+
+/// So does a rival when the owner verifies: its registration is answered as before until it lapses.
+#[tokio::test]
+async fn a_rival_does_not_hear_that_the_owner_has_verified() {
+    let app = TestApp::with().many_mails().behind_a_proxy().start().await;
+    let [home, rivals, third] = [1, 2, 3].map(|n| app.client.from(&format!("198.51.100.{n}")));
+    let (ada, bob) = (Person::new("ada"), Person::new("bob"));
+    let mut seen = Vec::new();
+    for owner in [&ada, &bob] {
+        let twin = Person::new(&format!("{}-twin", owner.name))
+            .at(&owner.email)
+            .password("the password of the twin");
+        let challenge = rivals.registered(&twin).await;
+        for n in 0..2 {
+            let twin = Person::new(&format!("{}{n}", owner.name)).at(&owner.email);
+            rivals.registered(&twin).await;
+        }
+        app.settled().await;
+        let code = if owner.name == "ada" {
+            let (challenge, code) = registered(&app, &home, owner).await;
+            let verified = home.verify_with(owner, &code, &challenge).await;
+            assert_eq!(verified.status, 200);
+            code
+        } else {
+            home.registered(owner).await;
+            app.newest_code(&owner.email).await
+        };
+
+        let fifth = Person::new(&format!("{}-fifth", owner.name)).at(&owner.email);
+        seen.push([
+            rivals.login(&twin.email, &twin.password).await.shown(),
+            rivals.login(&twin.name, &twin.password).await.shown(),
+            third.login(&twin.name, &twin.password).await.shown(),
+            rivals.verify_with(&twin, &code, &challenge).await.shown(),
+            rivals.verify(&twin, "guess!").await.shown(),
+            rivals.resend_with(&twin.email, &challenge).await.shown(),
+            third
+                .register(&fifth)
+                .await
+                .shown()
+                .replace(&owner.name, "•"),
+            app.client.register(&fifth).await.shown(),
+            third.register(&fifth).await.shown(),
+            rivals.register(&fifth).await.shown(),
+        ]);
+    }
+
+    assert_eq!(seen[0], seen[1]);
+    let statuses: Vec<_> = seen[0].iter().map(|answer| &answer[..3]).collect();
+    let expected = [
+        "403", "403", "403", "400", "400", "200", "201", "429", "429", "429",
+    ];
+    assert_eq!(statuses, expected);
+    // What was asked for at the verified address went to nobody, but for one notice.
+    assert_eq!(app.mails_to(&ada.email).await, 5);
+    app.finish().await;
+}
+
+/// Registers somebody from a client; returns the challenge and the code.
+async fn registered(app: &TestApp, client: &Client, person: &Person) -> (String, String) {
+    let challenge = client.registered(person).await;
+    (challenge, app.newest_code(&person.email).await)
 }

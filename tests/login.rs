@@ -62,15 +62,16 @@ async fn a_name_with_an_at_sign_logs_in() {
     app.finish().await;
 }
 
-/// Whoever takes another's address as a name gains nothing: the address comes first.
+/// Such names were given before, and stay. Who has one gains nothing: the address comes first.
 #[tokio::test]
 async fn a_name_that_is_anothers_address_does_not_stand_in_their_way() {
     let app = TestApp::start().await;
     let ada = Person::new("ada");
-    let eve = Person::new("ada@example.com")
-        .at("eve@example.com")
-        .password("the password of eve");
+    let eve = Person::new("eve").password("the password of eve");
     app.verified(&eve).await;
+    renamed(&app, "eve", "ada@example.com").await;
+    let alone = app.client.login("ada@example.com", &eve.password).await;
+    assert_eq!(alone.status, 200);
     app.verified(&ada).await;
 
     let by_address = app.client.login("ada@example.com", &ada.password).await;
@@ -79,6 +80,30 @@ async fn a_name_that_is_anothers_address_does_not_stand_in_their_way() {
     assert_eq!((by_address.status, by_name.status), (200, 400));
     assert_eq!(by_address.field("email"), "ada@example.com");
     app.finish().await;
+}
+
+/// Letters that fold to others in a name stay apart in a domain: `straße.example` is not `strasse.example`.
+#[tokio::test]
+async fn a_name_that_is_an_address_is_found_by_that_address_alone() {
+    let app = TestApp::start().await;
+    let eve = Person::new("eve@strasse.example").at("eve@strasse.example");
+    app.verified(&eve).await;
+
+    let own = app.client.login("EVE@strasse.example", &eve.password).await;
+    let other = app.client.login("eve@straße.example", &eve.password).await;
+
+    assert_eq!((own.status, other.status), (200, 400));
+    app.finish().await;
+}
+
+/// Gives a user a name as it could be had before.
+async fn renamed(app: &TestApp, from: &str, to: &str) {
+    let mut rows = app.rows().await;
+    rows.run(&format!(
+        "update users set username = '{to}', username_key = '{to}' where username = '{from}'"
+    ))
+    .await;
+    rows.close().await;
 }
 
 /// OWASP ASVS 5.0 7.2.4.

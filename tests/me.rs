@@ -89,6 +89,11 @@ async fn a_name_follows_the_rules_of_a_registration() {
     );
     let space = patch(&session, &json!({"username": "a b"})).await;
     assert_eq!(space.status, 400);
+    let address = patch(&session, &json!({"username": "bob@example.com"})).await;
+    let message = "A username that is a mail address must be your own address.";
+    address.assert_refused("username", message);
+    let own = patch(&session, &json!({"username": "ADA@example.com"})).await;
+    assert_eq!(own.status, 200);
     app.finish().await;
 }
 

@@ -7,6 +7,8 @@ use crate::support::{Answer, Person, TestApp};
 
 const FIELDS: [&str; 4] = ["username", "email", "password", "confirm_password"];
 
+const ANOTHERS: &str = "A username that is a mail address must be your own address.";
+
 /// Registers somebody with one field changed; `None` leaves it out.
 async fn with(app: &TestApp, field: &str, value: Option<Value>) -> Answer {
     let mut form = Person::new("ada").form();
@@ -142,7 +144,7 @@ async fn names_of_every_script_are_taken() {
         "a.b+c-d_e@f",
         "é名",
         "9lives",
-        "x@example.com",
+        "x@example",
         "हिन्दी",
         "বাংলা",
         "ภาษาไทย",
@@ -309,5 +311,36 @@ async fn a_form_is_taken_like_json() {
     assert_eq!(answer.status, 201);
     assert_eq!(app.client.login("ada", "correct horse").await.status, 403);
     assert_snapshot!(wrong.shown(), @r#"400 {"username":["This field may not be blank."],"email":["This field is required."],"password":["This field is required."],"confirm_password":["This field is required."]}"#);
+    app.finish().await;
+}
+
+/// Else who logs in with an address could mean an account that only has it for a name: what its owner is answered would
+/// tell whether the address has an account of its own (OWASP ASVS 5.0 6.3.8).
+#[tokio::test]
+async fn a_username_that_is_an_address_is_ones_own() {
+    let app = TestApp::start().await;
+    app.verified(&Person::new("bob")).await;
+
+    for name in [
+        "bob@example.com",
+        "BOB@Example.com",
+        "ｂob@example.com",
+        "eve@example.com",
+        "bob@bücher.example",
+    ] {
+        with(&app, "username", Some(json!(name)))
+            .await
+            .assert_refused("username", ANOTHERS);
+    }
+    for (name, email) in [
+        ("ada@example.com", "ada@example.com"),
+        ("ADA2@example.com", "ada2@EXAMPLE.com"),
+        ("ada3@xn--bcher-kva.example", "ada3@bücher.example"),
+        ("ada@home", "ada4@example.com"),
+        ("@ada", "ada5@example.com"),
+    ] {
+        let person = Person::new(name).at(email);
+        assert_eq!(app.client.register(&person).await.status, 201, "{name}");
+    }
     app.finish().await;
 }

@@ -100,7 +100,10 @@ async fn rename(
     let mut user = session.user;
     let mut form = Form::from(fields);
     if form.has("username") {
-        let Some(username) = form.username("username") else {
+        let username = form.username("username");
+        let own = &user.email_key;
+        let username = username.and_then(|name| form.beside_address("username", name, own));
+        let Some(username) = username else {
             return Err(form.into_error());
         };
         let shown = username.as_str().to_owned();

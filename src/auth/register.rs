@@ -62,6 +62,10 @@ async fn register(
     let mut form = Form::from(fields);
     let username = form.username("username");
     let email = form.new_email("email");
+    let username = match (username, &email) {
+        (Some(name), Some(email)) => form.beside_address("username", name, email.key()),
+        (username, _) => username,
+    };
     let account = attributes(username.as_ref(), email.as_ref());
     let rule = state.rules.password;
     let password = form.new_password("password", "confirm_password", rule, &account);

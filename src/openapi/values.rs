@@ -37,7 +37,7 @@ impl PartialSchema for Username {
         ObjectBuilder::new()
             .schema_type(text_or(Type::Number))
             .description(Some(
-                "Letters of any script with their signs, digits and `@ . + - _`. Compared without regard to case and form.",
+                "Letters of any script with their signs, digits and `@ . + - _`. Compared without regard to case and form. One that is a mail address must be the user's own.",
             ))
             .min_length(Some(1))
             .max_length(Some(username::MAX_LENGTH))

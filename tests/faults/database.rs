@@ -112,7 +112,9 @@ impl Database {
             registrations: rows(connection, "select id, email, decoy from registrations").await,
             challenges: rows(
                 connection,
-                "select id, registration_id, user_id, no_account, iif(decoy, created_at, min(expires_at,
+                "select id, registration_id, user_id, no_account, iif(decoy,
+                     coalesce((select ended_at from registrations where registrations.id = registration_id), created_at),
+                     min(expires_at,
                      coalesce(used_at, expires_at), coalesce(ended_at, expires_at),
                      coalesce(superseded_at, expires_at))) as died_at
                  from challenges",

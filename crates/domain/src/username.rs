@@ -6,6 +6,8 @@ use icu_properties::script::ScriptWithExtensions;
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::email::{EmailAddress, EmailKey};
+
 /// The longest username, in characters.
 pub const MAX_LENGTH: usize = 150;
 
@@ -62,6 +64,13 @@ impl Username {
     #[must_use]
     pub fn key(&self) -> &NameKey {
         &self.key
+    }
+
+    /// Whether it is a mail address, and another than this one. A new user has no such name: who logs in with that
+    /// address would be answered otherwise once it has an account (OWASP ASVS 5.0 6.3.8).
+    #[must_use]
+    pub fn is_address_but(&self, own: &EmailKey) -> bool {
+        EmailAddress::parse(&self.name).is_ok_and(|address| address.key() != own)
     }
 }
 

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use domain::accounts::{Attempt, NewAttempt};
 use domain::email::EmailKey;
+use domain::id::RegistrationId;
 use domain::store::{Attempts, StoreError};
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
@@ -53,7 +55,7 @@ impl<C: Connected> Attempts for Access<C> {
         let rows = sqlx::query!(
             "select id, username, username_key, email, mailbox, password_hash, decoy, client, expires_at,
                     same_password_as
-             from registrations where email_key = ?1 and ended_at is null and expires_at > ?2
+             from registrations where email_key = ?1 and (ended_at is null or decoy = 1) and expires_at > ?2
              order by created_at desc, id desc",
             email,
             now
@@ -95,27 +97,54 @@ impl<C: Connected> Attempts for Access<C> {
         Ok(())
     }
 
-    async fn end_attempts(&mut self, email: &EmailKey, now: Timestamp) -> Result<(), StoreError> {
-        let (email, now) = (email.as_str(), micros(now));
-        sqlx::query!(
-            "update challenges set ended_at = ?1
-             where used_at is null and ended_at is null and registration_id in
-                 (select id from registrations where email_key = ?2 and ended_at is null)",
-            now,
-            email
-        )
-        .execute(&mut *self.0)
-        .await
-        .map_err(store_error)?;
-        sqlx::query!(
-            "update registrations set ended_at = ?1, password_hash = ''
-             where email_key = ?2 and ended_at is null",
-            now,
-            email
-        )
-        .execute(&mut *self.0)
-        .await
-        .map_err(store_error)?;
-        Ok(())
+    async fn close_attempts(
+        &mut self,
+        email: &EmailKey,
+        winner: Option<RegistrationId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let emails = serde_json::json!([email.as_str()]).to_string();
+        close(&mut self.0, &emails, winner, now).await
     }
+}
+
+/// Closes the attempts of addresses, in JSON, that are users' now.
+pub(crate) async fn close(
+    connection: &mut SqliteConnection,
+    emails: &str,
+    winner: Option<RegistrationId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (winner, now) = (winner.map(|id| id.to_string()), micros(now));
+    sqlx::query!(
+        "update challenges set decoy = 1
+         where used_at is null and ended_at is null and registration_id in
+             (select id from registrations
+              where ended_at is null and email_key in (select value from json_each(?)))",
+        emails
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    sqlx::query!(
+        "update registrations set ended_at = ?1, password_hash = ''
+         where ended_at is null and email_key in (select value from json_each(?2))
+           and (client, username_key) = (select client, username_key from registrations where id = ?3)",
+        now,
+        emails,
+        winner
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    sqlx::query!(
+        "update registrations set ended_at = ?1, decoy = 1
+         where ended_at is null and email_key in (select value from json_each(?2))",
+        now,
+        emails
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
 }

@@ -286,7 +286,7 @@ impl<C: Connected> Challenges for Access<C> {
         let (id, now) = (challenge.to_string(), micros(now));
         let used = sqlx::query!(
             "update challenges set used_at = ?1
-             where id = ?2 and used_at is null and ended_at is null and expires_at > ?1",
+             where id = ?2 and used_at is null and ended_at is null and decoy = 0 and expires_at > ?1",
             now,
             id
         )
@@ -355,8 +355,10 @@ pub(crate) async fn tries_of_holder(
     let tries = if purpose == Purpose::VerifyEmail {
         sqlx::query_scalar!(
             "select newest.tries from challenges as given
-             join challenges as newest on newest.registration_id = given.registration_id
-             where given.handle_hash = ?1 and newest.email_key = ?2 and newest.purpose = ?3
+             join registrations on registrations.id = given.registration_id
+             join challenges as newest on newest.registration_id = registrations.id
+             where given.handle_hash = ?1 and (registrations.ended_at is null or registrations.decoy = 1)
+               and newest.email_key = ?2 and newest.purpose = ?3
                and newest.expires_at > ?4
              order by newest.generation desc limit 1",
             token,

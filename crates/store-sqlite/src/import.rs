@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros};
+use crate::attempts;
 use crate::error::{conflict_or, store_error};
 
 #[async_trait]
@@ -21,7 +22,7 @@ impl<C: Connected> Imports for Access<C> {
         users: &[ImportedUser],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let now = micros(now);
+        let at = micros(now);
         let rows = users.iter().map(user_json).collect::<Value>().to_string();
         let sessions = users.iter().filter_map(session_json);
         let sessions = sessions.collect::<Value>().to_string();
@@ -49,13 +50,16 @@ impl<C: Connected> Imports for Access<C> {
              select value ->> 'id', value ->> 'user', unhex(value ->> 'token'), value ->> 'created', ?1,
                     value ->> 'expires', '', value ->> 'user_agent'
              from json_each(?2)",
-            now,
+            at,
             sessions
         )
         .execute(&mut *self.0)
         .await
         .map_err(|error| conflict_or(error, &[("sessions.token_hash", "token")]))?;
-        end_attempts(&mut self.0, &rows, now).await
+        // Whoever registers with the address of a new user has lost it, as after a verification.
+        let emails = users.iter().map(|one| one.user.email_key.as_str());
+        let emails = emails.collect::<Value>().to_string();
+        attempts::close(&mut self.0, &emails, None, now).await
     }
 
     async fn note_imported(
@@ -133,35 +137,6 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// Whoever registers with the address of a new user has lost it, as after a verification.
-async fn end_attempts(
-    connection: &mut SqliteConnection,
-    users: &str,
-    now: i64,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "update challenges set ended_at = ?1
-         where used_at is null and ended_at is null and registration_id in
-             (select id from registrations where ended_at is null and email_key in
-                 (select value ->> 'email_key' from json_each(?2)))",
-        now,
-        users
-    )
-    .execute(&mut *connection)
-    .await
-    .map_err(store_error)?;
-    sqlx::query!(
-        "update registrations set ended_at = ?1, password_hash = ''
-         where ended_at is null and email_key in (select value ->> 'email_key' from json_each(?2))",
-        now,
-        users
-    )
-    .execute(connection)
-    .await
-    .map_err(store_error)?;
-    Ok(())
 }
 
 /// What an import has to get along with.

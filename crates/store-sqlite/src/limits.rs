@@ -70,11 +70,11 @@ impl<C: Connected> ReadLimits for Access<C> {
     ) -> Result<Vec<LiveAttempt>, StoreError> {
         let (email, now) = (email.as_str(), micros(now));
         let rows = sqlx::query!(
-            r#"select registrations.client as "client!", max(challenges.expires_at) as "ends!: i64"
+            r#"select iif(max(challenges.used_at) is null, registrations.client, '') as "client!",
+                      max(challenges.expires_at) as "ends!: i64"
                from registrations join challenges on challenges.registration_id = registrations.id
-               where registrations.email_key = ?1 and registrations.ended_at is null
-                 and registrations.expires_at > ?2 and challenges.expires_at > ?2
-                 and challenges.used_at is null and challenges.ended_at is null
+               where registrations.email_key = ?1 and registrations.expires_at > ?2
+                 and challenges.expires_at > ?2 and challenges.ended_at is null
                group by registrations.id"#,
             email,
             now

@@ -5,7 +5,7 @@ use domain::accounts::admin::UserFilter;
 use domain::accounts::dummy::HashKinds;
 use domain::accounts::import::Basis;
 use domain::accounts::sessions::{LISTED, Session};
-use domain::accounts::{LoginAccount, MAX_CHECKED, SessionUser, User};
+use domain::accounts::{LoginAccount, LoginUser, MAX_CHECKED, SessionUser, User};
 use domain::audit::Recorded;
 use domain::client::ClientKey;
 use domain::email::EmailKey;
@@ -98,39 +98,35 @@ impl<C: Connected> View for Access<C> {
         client: Option<&ClientKey>,
         now: Timestamp,
     ) -> Result<LoginAccount, StoreError> {
-        let email = email.map_or("", EmailKey::as_str);
-        let name = name.as_str();
+        let (typed, name) = (email.map_or("", EmailKey::as_str), name.as_str());
         // The rank puts the address before the name.
         let user = sqlx::query!(
-            "select id, email, password_hash, credential_version, is_active
+            "select id, username, email, email_key, password_hash, credential_version, is_active
              from users where email_key = ?1 or username_key = ?2
              order by email_key = ?1 desc limit 1",
-            email,
+            typed,
             name
         )
         .fetch_optional(&mut *self.0)
         .await
         .map_err(store_error)?;
         let client = client.map_or("", ClientKey::as_str);
-        let mut attempts = Vec::new();
-        for by in [AttemptBy::Email(email), AttemptBy::Name(name)] {
-            if attempts.is_empty() {
-                attempts = passwords_of(&mut self.0, by, client, now).await?;
-            }
-        }
-        Ok(match user {
-            Some(user) => LoginAccount::Verified {
+        let (newest, own) = match email {
+            Some(_) => (None, attempts_at(&mut self.0, typed, client, now).await?),
+            None => attempts_named(&mut self.0, name, client, now).await?,
+        };
+        Ok(LoginAccount {
+            user: user.map(|user| LoginUser {
                 id: UserId(user.id),
+                username: user.username,
                 email: user.email,
+                email_key: user.email_key.into(),
                 password: user.password_hash.into(),
                 credential_version: user.credential_version,
                 active: user.is_active == 1,
-                decoys: attempts.into_iter().skip(1).collect(),
-            },
-            None if attempts.is_empty() => LoginAccount::Unknown,
-            None => LoginAccount::Unverified {
-                passwords: attempts,
-            },
+            }),
+            newest,
+            own,
         })
     }
 
@@ -144,7 +140,7 @@ impl<C: Connected> View for Access<C> {
         let (email, client, now) = (email.as_str(), client.as_str(), micros(now));
         let rows = sqlx::query!(
             r#"select coalesce(same_password_as, id) as "id!: String", password_hash from registrations
-               where email_key = ? and ended_at is null and expires_at > ? and client = ?
+               where email_key = ? and (ended_at is null or decoy = 1) and expires_at > ? and client = ?
                order by created_at desc, id desc limit ?"#,
             email,
             now,
@@ -310,61 +306,57 @@ impl UserRow {
     }
 }
 
-/// What an attempt is looked up by; each has an index of its own, which an `or` would not use.
-enum AttemptBy<'a> {
-    Email(&'a str),
-    Name(&'a str),
-}
-
-/// The passwords of a client's live attempts, newer ones before older ones; of those of others, if it has none, the
-/// newest alone: how many there are is told to no stranger by how long their check takes.
-async fn passwords_of(
+/// The passwords of a client's live attempts at an address, newer ones before older ones.
+async fn attempts_at(
     connection: &mut SqliteConnection,
-    by: AttemptBy<'_>,
+    email: &str,
     client: &str,
     now: Timestamp,
 ) -> Result<Vec<PasswordHash>, StoreError> {
-    let (now, most) = (micros(now), i64::try_from(MAX_CHECKED).unwrap_or(i64::MAX));
-    let found = match by {
-        AttemptBy::Email(email) => {
-            sqlx::query_as!(
-                FoundAttempt,
-                r#"select password_hash, client = ?3 as "is_own!: bool" from registrations
-                   where email_key = ?1 and ended_at is null and expires_at > ?2
-                   order by client = ?3 desc, created_at desc, id desc limit ?4"#,
-                email,
-                now,
-                client,
-                most
-            )
-            .fetch_all(connection)
-            .await
-        }
-        AttemptBy::Name(name) => {
-            sqlx::query_as!(
-                FoundAttempt,
-                r#"select password_hash, client = ?3 as "is_own!: bool"
-                   from registrations indexed by registrations_by_name
-                   where username_key = ?1 and ended_at is null and expires_at > ?2
-                   order by client = ?3 desc, created_at desc, id desc limit ?4"#,
-                name,
-                now,
-                client,
-                most
-            )
-            .fetch_all(connection)
-            .await
-        }
-    };
-    let found = found.map_err(store_error)?.into_iter().enumerate();
-    let checked = found.take_while(|(n, attempt)| *n == 0 || attempt.is_own);
-    Ok(checked
-        .map(|(_, attempt)| attempt.password_hash.into())
-        .collect())
+    let (now, most) = (micros(now), most_checked());
+    let own = sqlx::query_scalar!(
+        "select password_hash from registrations
+         where email_key = ? and client = ? and (ended_at is null or decoy = 1) and expires_at > ?
+         order by created_at desc, id desc limit ?",
+        email,
+        client,
+        now,
+        most
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(own.into_iter().map(Into::into).collect())
 }
 
-/// An attempt that a login may mean.
-struct FoundAttempt {
-    password_hash: String,
-    is_own: bool,
+/// Those of its live attempts with a name; or, if it has none, the newest of other clients: how many these have is told
+/// to no stranger by how long their check takes.
+async fn attempts_named(
+    connection: &mut SqliteConnection,
+    name: &str,
+    client: &str,
+    now: Timestamp,
+) -> Result<(Option<PasswordHash>, Vec<PasswordHash>), StoreError> {
+    let (now, most) = (micros(now), most_checked());
+    let found = sqlx::query!(
+        r#"select password_hash, client = ?3 as "is_own!: bool" from registrations
+           where username_key = ?1 and (ended_at is null or decoy = 1) and expires_at > ?2
+           order by client = ?3 desc, created_at desc, id desc limit ?4"#,
+        name,
+        now,
+        client,
+        most
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    let (own, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|attempt| attempt.is_own);
+    let hash = |password: String| PasswordHash::from(password);
+    let newest = others.into_iter().next().filter(|_| own.is_empty());
+    let own = own.into_iter().map(|attempt| hash(attempt.password_hash));
+    Ok((newest.map(|one| hash(one.password_hash)), own.collect()))
+}
+
+fn most_checked() -> i64 {
+    i64::try_from(MAX_CHECKED).unwrap_or(i64::MAX)
 }

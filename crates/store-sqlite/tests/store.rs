@@ -59,8 +59,8 @@ on_sqlite! {
     logging_in:
         an_attempt_is_known_to_login_until_it_lapses,
         a_user_is_found_by_name_and_by_address,
-        a_login_finds_its_clients_attempts_or_else_the_newest,
-        a_login_checks_decoys_of_its_client_alone,
+        a_login_finds_its_clients_newest_attempts,
+        a_login_finds_decoys_of_its_client_alone,
         a_session_needs_the_credentials_that_were_checked;
     changing:
         a_password_is_set_while_the_credentials_are_those_that_were_checked,

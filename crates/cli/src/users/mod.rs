@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use domain::accounts::{LoginAccount, User};
+use domain::accounts::User;
 use domain::audit::Actor;
 use domain::clock::{Clock, SystemClock};
 use domain::email::EmailAddress;
@@ -209,10 +209,10 @@ async fn named(view: &mut dyn View, name: &str) -> anyhow::Result<Option<User>> 
     let account = view
         .login_account(None, &NameKey::of(name), None, SystemClock.now())
         .await?;
-    Ok(match account {
-        LoginAccount::Verified { id, .. } => view.user(id).await?,
-        _ => None,
-    })
+    match account.user {
+        Some(user) => Ok(view.user(user.id).await?),
+        None => Ok(None),
+    }
 }
 
 /// A user as every command names one: number, name, masked address.

@@ -88,7 +88,7 @@ impl Write for CreateUser {
         if tx.user_by_email(email).await?.is_some() {
             return Ok(Creation::EmailTaken);
         }
-        let user = make(tx, &user, &self.actor, "made the user").await?;
+        let user = make(tx, &user, None, &self.actor, "made the user").await?;
         Ok(Creation::Done(user))
     }
 }
@@ -157,21 +157,24 @@ impl Write for VerifyAttempt {
             password: newest.password.clone(),
             now: self.now,
         };
-        let user = make(tx, &user, &self.actor, "verified the address").await?;
+        let (winner, actor) = (Some(newest.id), &self.actor);
+        let user = make(tx, &user, winner, actor, "verified the address").await?;
         Ok(Verification::Done(user))
     }
 }
 
-/// Adds a user whose name and address are free, and ends what waited for that address.
+/// Adds a user whose name and address are free, and ends what waited for that address. `winner`: the attempt that it is
+/// made of, if it is made of one.
 async fn make(
     tx: &mut dyn Tx,
     user: &NewUser,
+    winner: Option<RegistrationId>,
     actor: &Actor,
     detail: &str,
 ) -> Result<UserId, StoreError> {
     let (email, now) = (&user.email_key, user.now);
     let id = tx.insert_user(user).await?;
-    tx.end_attempts(email, now).await?;
+    tx.close_attempts(email, winner, now).await?;
     tx.reset_open_tries(email, Purpose::VerifyEmail).await?;
     let entry = Entry::new(Event::Admin, actor, now);
     tx.record(&entry.user(id).email(email).detail(detail))

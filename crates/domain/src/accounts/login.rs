@@ -1,4 +1,5 @@
-//! Logging in: exactly one hash is computed, whoever is asked for, but for clients with several live attempts there.
+//! Logging in: exactly one hash is computed, whoever is asked for, and one more for each of the client's own live attempts
+//! there. So the password of one's own attempt is answered alike whether the address has an account or not.
 //!
 //! The caller reads the account ([`account`]), checks the password against
 //! [`Login::hashes_to_check`] on the hash pool, and then either answers or writes the
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::dummy::{Dummies, HashKinds};
-use super::{LoginAccount, NewSession};
+use super::{LoginAccount, LoginUser, NewSession};
 use crate::audit::{Actor, Entry, Event};
 use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
@@ -47,8 +48,9 @@ pub enum Checked {
     Refused,
 }
 
-/// Reads the account that `login` means: with an `@` the address first, then the name (names
-/// may hold an `@`); a user before attempts, those of the client that logs in, or else the newest of another.
+/// Reads the account that `login` means: with an `@` the address first, then the name (names may hold an `@`; one that is
+/// an address is found by that alone). Attempts are those of the client that logs in; by name, if it has none, the newest
+/// of another.
 pub async fn account<V: View + ?Sized>(
     view: &mut V,
     login: &str,
@@ -58,7 +60,8 @@ pub async fn account<V: View + ?Sized>(
     let email = EmailAddress::parse(login).ok();
     let name = NameKey::of(login);
     let email = email.as_ref().map(EmailAddress::key);
-    let account = view.login_account(email, &name, Some(client), now).await?;
+    let mut account = view.login_account(email, &name, Some(client), now).await?;
+    account.user = account.user.filter(|user| user.is_meant_by(email));
     let asked = email.map_or(name.as_str(), EmailKey::as_str).to_owned();
     Ok(Login { account, asked })
 }
@@ -155,54 +158,56 @@ impl Write for DeferLogin {
     }
 }
 
+impl LoginUser {
+    /// Whether what was typed means this user, if it is that address. Folded as a name, one address may become another,
+    /// whose owner could find out so whether it has an account.
+    fn is_meant_by(&self, typed: Option<&EmailKey>) -> bool {
+        let Some(typed) = typed else {
+            return true;
+        };
+        let by_name = || EmailAddress::parse(&self.username).is_ok_and(|own| own.key() == typed);
+        self.email_key == *typed || by_name()
+    }
+}
+
 impl Login {
     /// The user, if the login means one.
     #[must_use]
     pub fn user(&self) -> Option<UserId> {
-        match self.account {
-            LoginAccount::Verified { id, .. } => Some(id),
-            _ => None,
-        }
+        self.account.user.as_ref().map(|user| user.id)
     }
 
-    /// The hashes to check the password against, all of them: the account's, or a dummy, so that an unknown login takes
-    /// as long as a known one (OWASP ASVS 5.0 6.3.8). An account without a hash that could be checked has a dummy as well.
-    /// There is one hash but for a client with several live attempts at the address; these are as many for a user's
-    /// address as for another.
+    /// The hashes to check the password against, all of them: first the user's, or the newest attempt's, or a dummy, so
+    /// that an unknown login takes as long as a known one (OWASP ASVS 5.0 6.3.8); then those of the client's own attempts.
+    /// An account without a hash that could be checked has a dummy as well.
     #[must_use]
     pub fn hashes_to_check(&self, dummies: &Dummies, kinds: &HashKinds) -> Vec<PasswordHash> {
-        let dummy = || dummies.hash_for(&self.asked, kinds);
-        let checkable = |password: &PasswordHash| match password.kind() {
-            Some(_) => password.clone(),
-            None => dummy(),
-        };
-        match &self.account {
-            LoginAccount::Verified {
-                password, decoys, ..
-            } => (std::iter::once(password).chain(decoys))
-                .map(checkable)
-                .collect(),
-            LoginAccount::Unverified { passwords } => passwords.iter().map(checkable).collect(),
-            LoginAccount::Unknown => vec![dummy()],
-        }
+        let account = &self.account;
+        let user = account.user.as_ref().map(|user| &user.password);
+        let first = user.or(account.newest.as_ref());
+        std::iter::once(first)
+            .chain(account.own.iter().map(Some))
+            .map(|hash| match hash {
+                Some(hash) if hash.kind().is_some() => hash.clone(),
+                _ => dummies.hash_for(&self.asked, kinds),
+            })
+            .collect()
     }
 
     /// What the checks lead to: whether the password was right, for each of the hashes.
     #[must_use]
     pub fn checked(self, right: &[bool]) -> Checked {
-        match self.account {
-            LoginAccount::Verified {
-                id,
-                email,
-                credential_version,
-                active: true,
-                ..
-            } if right.first() == Some(&true) => Checked::Allowed {
-                user: id,
-                email,
-                credential_version,
+        let Some((first, own)) = right.split_first() else {
+            return Checked::Refused;
+        };
+        match self.account.user {
+            Some(user) if *first && user.active => Checked::Allowed {
+                user: user.id,
+                email: user.email,
+                credential_version: user.credential_version,
             },
-            LoginAccount::Unverified { .. } if right.contains(&true) => Checked::Unverified,
+            None if *first => Checked::Unverified,
+            _ if own.contains(&true) => Checked::Unverified,
             _ => Checked::Refused,
         }
     }

@@ -236,33 +236,36 @@ pub struct SessionUser {
     pub expires: Timestamp,
 }
 
-/// How many hashes a login checks at most. There is one but for a client with several live attempts at an address, so that
-/// one attempt more behind the same client does not hide its owner's.
+/// How many live attempts of a client a login is checked against at most.
 pub const MAX_CHECKED: usize = 3;
 
 /// The account that a login means.
 #[derive(Debug, Clone)]
-pub enum LoginAccount {
-    /// A user.
-    Verified {
-        /// Its number.
-        id: UserId,
-        /// Its address as typed.
-        email: String,
-        /// Its password's hash.
-        password: PasswordHash,
-        /// The version of its credentials.
-        credential_version: i64,
-        /// Whether it may log in at all.
-        active: bool,
-        /// Hashes of decoys, as many as are checked beside the first of an address without a user. None is right.
-        decoys: Vec<PasswordHash>,
-    },
-    /// Attempts that wait for their code.
-    Unverified {
-        /// Their passwords' hashes, [`MAX_CHECKED`] at most.
-        passwords: Vec<PasswordHash>,
-    },
-    /// Nobody.
-    Unknown,
+pub struct LoginAccount {
+    /// The user, if there is one.
+    pub user: Option<LoginUser>,
+    /// The hash of the newest attempt of other clients that has what was typed for its name, if this client has none.
+    pub newest: Option<PasswordHash>,
+    /// The hashes of this client's live attempts with that address or name, [`MAX_CHECKED`] at most. Decoys are among
+    /// them: there are as many for an address that has an account as for another.
+    pub own: Vec<PasswordHash>,
+}
+
+/// The user that a login means.
+#[derive(Debug, Clone)]
+pub struct LoginUser {
+    /// Its number.
+    pub id: UserId,
+    /// Its name.
+    pub username: String,
+    /// Its address as typed.
+    pub email: String,
+    /// Its address in the form that compares.
+    pub email_key: EmailKey,
+    /// Its password's hash.
+    pub password: PasswordHash,
+    /// The version of its credentials.
+    pub credential_version: i64,
+    /// Whether it may log in at all.
+    pub active: bool,
 }

@@ -148,7 +148,7 @@ impl Write for ConfirmEmailChange {
             return Ok(EmailChange::Wrong);
         }
         // Whoever registers with the address has lost it, as after a verification.
-        tx.end_attempts(email.key(), now).await?;
+        tx.close_attempts(email.key(), None, now).await?;
         tx.end_sessions(user.id, Some(self.session)).await?;
         tx.end_challenges(user.id, None, now).await?;
         tx.reset_open_tries(&user.email_key, purpose).await?;

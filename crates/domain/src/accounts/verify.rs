@@ -195,8 +195,8 @@ impl VerifyCode {
             Err(StoreError::Conflict(_)) => return Ok(Verified::Wrong),
             Err(error) => return Err(error),
         };
-        tx.end_attempts(self.email.key(), self.presented.now)
-            .await?;
+        let (email, now) = (self.email.key(), self.presented.now);
+        tx.close_attempts(email, Some(attempt.id), now).await?;
         tx.reset_open_tries(self.email.key(), Purpose::VerifyEmail)
             .await?;
         limits::guessed_right(tx, self.email.key(), Purpose::VerifyEmail).await?;

@@ -84,7 +84,8 @@ pub trait ReadLimits: Send {
         email: &EmailKey,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// The address's attempts that have a live challenge.
+    /// The address's attempts that have a live challenge. The one whose challenge was used is among them, as no client's,
+    /// until that would have expired: others are not told that it was.
     async fn live_attempts(
         &mut self,
         email: &EmailKey,
@@ -97,7 +98,7 @@ pub trait ReadLimits: Send {
 pub trait Attempts: Send {
     /// Adds an attempt.
     async fn insert_attempt(&mut self, attempt: &NewAttempt) -> Result<(), StoreError>;
-    /// The live attempts of an address, newest first. Decoys are among them.
+    /// The live attempts of an address, newest first. Decoys are among them, also those that have lost the address.
     async fn attempts(
         &mut self,
         email: &EmailKey,
@@ -106,8 +107,15 @@ pub trait Attempts: Send {
     /// Removes every attempt of the address, live or not, every challenge of theirs, and the decoys from when it had no
     /// account.
     async fn delete_attempts(&mut self, email: &EmailKey) -> Result<(), StoreError>;
-    /// Ends every attempt of the address and every challenge of theirs, frees the names and forgets the hashes.
-    async fn end_attempts(&mut self, email: &EmailKey, now: Timestamp) -> Result<(), StoreError>;
+    /// The address has become a user's. The attempt that won, if it was one, ends, and so do those that its client made
+    /// with the same name, and every challenge of theirs; their hashes are forgotten. The others live on as decoys until
+    /// they lapse, so that their clients are not told; their names are free.
+    async fn close_attempts(
+        &mut self,
+        email: &EmailKey,
+        winner: Option<RegistrationId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 }
 
 /// Challenges' rows, and the counters of wrong tries.
@@ -170,14 +178,14 @@ pub trait Challenges: Send {
         email: &EmailKey,
         purpose: Purpose,
     ) -> Result<(), StoreError>;
-    /// Marks the challenge as used, if it is live. Says whether this call did it.
+    /// Marks the challenge as used, if it is live and no decoy. Says whether this call did it.
     async fn use_challenge(
         &mut self,
         challenge: ChallengeId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Ends every challenge of a user, or those of one purpose: what was mailed to an address that is no longer theirs is
-    /// void, and so is what a code of the same purpose was used beside.
+    /// Ends every challenge of a user, or those of one purpose: what was mailed before a change of the password, the address
+    /// or the state is void, and so is what a code of the same purpose was used beside.
     async fn end_challenges(
         &mut self,
         user: UserId,

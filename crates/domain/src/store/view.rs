@@ -33,7 +33,7 @@ pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
     /// The user with that address.
     async fn user_by_email(&mut self, email: &EmailKey) -> Result<Option<User>, StoreError>;
     /// The account that a login means, by address or by name; see [`crate::accounts::login`]. `client`: whose attempts
-    /// are looked at; if it has none, the newest of the others is.
+    /// are looked at; by name, if it has none, the newest of the others is.
     async fn login_account(
         &mut self,
         email: Option<&EmailKey>,

@@ -55,7 +55,7 @@ impl Fence {
                             select 1 from challenges
                             where challenges.id = mails.challenge_id and challenges.used_at is null
                               and challenges.ended_at is null and challenges.superseded_at is null
-                              and challenges.expires_at > ?3))) as "marking!: String""#,
+                              and challenges.decoy = 0 and challenges.expires_at > ?3))) as "marking!: String""#,
             settling,
             marking,
             at

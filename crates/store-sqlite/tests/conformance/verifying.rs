@@ -138,7 +138,10 @@ pub async fn the_code_decides_which_of_two_attempts_wins(store: Store) {
     let own = verified(&store, ada.presents(&adas, Some(&handle), at(3))).await;
 
     assert_eq!((theirs, own), (false, true));
-    assert!(attempts(&store, &ada.email, at(3)).await.is_empty());
+    let left = attempts(&store, &ada.email, at(3)).await;
+    let decoys: Vec<_> = (left.iter().map(|(one, _)| (&*one.username, one.decoy))).collect();
+    assert_eq!(decoys, [("mallory", true)]);
+    assert!(left[0].1.iter().all(|challenge| challenge.decoy));
 }
 
 pub async fn a_code_of_a_key_that_is_missing_counts_nothing(store: Store) {

@@ -117,19 +117,19 @@ async fn a_code_that_was_replaced_meanwhile_is_not_marked() {
 }
 
 #[tokio::test]
-async fn a_code_whose_attempt_ended_meanwhile_is_not_marked() {
+async fn a_code_whose_attempt_lost_meanwhile_is_not_marked() {
     let (database, claimed) = a_code_in_hand().await;
     let end = unit(|tx| {
         Box::pin(async move {
             let ada = address("ada@example.com");
-            tx.end_attempts(ada.key(), at(1)).await
+            tx.close_attempts(ada.key(), None, at(1)).await
         })
     });
     database.store().write(end).await.unwrap();
 
     let answer = mark(&database.sqlite(), "w", claimed.claim, at(2)).await;
 
-    assert_eq!(answer, Marked::Dead(ChallengeLife::Ended));
+    assert_eq!(answer, Marked::Dead(ChallengeLife::Decoy));
 }
 
 /// Otherwise a mail that the relay took would be shown as withdrawn, without a try.
