@@ -146,3 +146,63 @@ async fn of_two_changes_at_once_one_succeeds() {
     refused.assert_refused("current_password", "Invalid password.");
     app.finish().await;
 }
+
+/// OWASP ASVS 5.0 6.6.2: who could ask for a code, or read it, before the change has none that is good after it.
+#[tokio::test]
+async fn a_change_and_a_reset_void_every_code_that_was_mailed_before() {
+    let app = TestApp::with()
+        .set("SMART_NOTES__ACCOUNTS__OTP_LOGIN", "true")
+        .start()
+        .await;
+    for (name, resets) in [("ada", false), ("bob", true)] {
+        let person = Person::new(name);
+        let session = app.member(&person).await;
+        let next = format!("next-{name}@example.com");
+        let challenge = app.client.reset_challenge(&person.email).await;
+        let to_reset = app.newest_code(&person.email).await;
+        app.client.request_code_login(&person.email).await;
+        let to_log_in = app.newest_code(&person.email).await;
+        session.request_deletion().await;
+        let to_delete = app.newest_code(&person.email).await;
+        session.request_email(&next, &person.password).await;
+        let to_move = app.newest_code(&next).await;
+
+        let session = if resets {
+            let reset = app.client.reset(&person.email, &to_reset, NEW).await;
+            assert_eq!(reset.status, 200);
+            app.client.logged_in(&person.clone().password(NEW)).await
+        } else {
+            let changed = session.change_password(&person.password, NEW).await;
+            assert_eq!(changed.status, 200);
+            session
+        };
+
+        let other = "yet another long staple";
+        for (code, refused) in [
+            (
+                "to reset",
+                app.client.reset(&person.email, &to_reset, other).await,
+            ),
+            (
+                "to reset, with its challenge",
+                app.client
+                    .reset_with(&person.email, &to_reset, other, &challenge)
+                    .await,
+            ),
+            (
+                "to log in",
+                app.client.login_by_code(&person.email, &to_log_in).await,
+            ),
+            ("to delete", session.delete_account(&to_delete).await),
+            ("to move", session.confirm_email(&to_move).await),
+        ] {
+            assert_eq!(refused.status, 400, "{name}: {code}: {}", refused.shown());
+        }
+        // The next ones are good.
+        app.client.request_reset(&person.email).await;
+        let code = app.newest_code(&person.email).await;
+        let reset = app.client.reset(&person.email, &code, other).await;
+        assert_eq!(reset.status, 200, "{name}");
+    }
+    app.finish().await;
+}

@@ -32,7 +32,7 @@ pub(super) fn router() -> Routes {
 
 /// Change the password
 ///
-/// Ends every other session, and a mail says so. `Fields` names what is refused.
+/// Ends every other session and every code that was mailed before, and a mail says so. `Fields` names what is refused.
 #[utoipa::path(
     post,
     path = "/api/auth/password-change/",
@@ -79,7 +79,7 @@ async fn change_password(
 
 /// Ask to change the address
 ///
-/// A code goes to the new address, a notice to the old one. The answer is the same for a free address and a taken one.
+/// A code goes to the new address. The answer is the same for a free address and a taken one.
 #[utoipa::path(
     post,
     path = "/api/auth/email-change-request/",
@@ -151,7 +151,7 @@ struct NewEmail {
 
 /// Change the address
 ///
-/// With the code that was mailed to the new address.
+/// With the code that was mailed to the new address. Ends every other session, and a mail to the old address says so.
 #[utoipa::path(
     post,
     path = "/api/auth/email-change-confirm/",

@@ -107,7 +107,7 @@ impl Outcome {
             ChallengeLife::Replaced => (MailState::NotNeeded, "a newer code was made"),
             ChallengeLife::Ended => (
                 MailState::NotNeeded,
-                "another registration of the address was verified",
+                "it was ended: the password, the address or the state of its account was changed, or another code was used",
             ),
             ChallengeLife::Expired | ChallengeLife::Live => {
                 (MailState::Expired, "its code has expired")

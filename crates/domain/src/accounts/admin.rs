@@ -182,7 +182,8 @@ async fn make(
     Ok(id)
 }
 
-/// Shuts a user out, which ends every session at once (OWASP ASVS 5.0 7.4.2), or lets it in again.
+/// Shuts a user out, which ends every session at once (OWASP ASVS 5.0 7.4.2), or lets it in again. No code that was mailed
+/// before is good after it.
 #[derive(Debug)]
 pub struct SetActive {
     /// Who.
@@ -204,6 +205,7 @@ impl Write for SetActive {
         if !tx.set_active(self.user, self.active).await? {
             return Ok(false);
         }
+        tx.end_challenges(self.user, None, self.now).await?;
         let detail = if self.active {
             "enabled the user".to_owned()
         } else {

@@ -87,7 +87,7 @@ impl Write for ResetPassword {
             return Ok(Reset::Wrong);
         }
         tx.end_sessions(user.id, None).await?;
-        tx.end_challenges(user.id, Some(purpose), now).await?;
+        tx.end_challenges(user.id, None, now).await?;
         tx.reset_open_tries(&user.email_key, purpose).await?;
         let actor = &self.presented.actor;
         self.let_in(tx, &user).await?;
@@ -144,6 +144,7 @@ impl Write for ChangePassword {
         }
         reauthentication::succeeded(tx, self.counted.as_ref()).await?;
         tx.end_sessions(user.id, Some(self.session)).await?;
+        tx.end_challenges(user.id, None, self.now).await?;
         tx.enqueue(&notice(user, self.mail, actor, self.now))
             .await?;
         let entry = Entry::new(Event::PasswordChanged, actor, self.now);

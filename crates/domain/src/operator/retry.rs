@@ -100,7 +100,7 @@ fn dead_code(standing: &Standing) -> Option<&'static str> {
         Some(ChallengeLife::Decoy) => Some("no code is due at this address"),
         Some(ChallengeLife::Used) => Some("its code has been used"),
         Some(ChallengeLife::Replaced) => Some("a newer code was made"),
-        Some(ChallengeLife::Ended) => Some("another registration of the address was verified"),
+        Some(ChallengeLife::Ended) => Some("its code was ended"),
         Some(ChallengeLife::Expired) => Some("its code has expired"),
         None => Some("its code is gone with the attempt it belonged to"),
     }
@@ -181,7 +181,7 @@ mod tests {
             (Some(ChallengeLife::Decoy), "no code is due"),
             (Some(ChallengeLife::Used), "has been used"),
             (Some(ChallengeLife::Replaced), "newer code"),
-            (Some(ChallengeLife::Ended), "another registration"),
+            (Some(ChallengeLife::Ended), "was ended"),
             (Some(ChallengeLife::Expired), "has expired"),
             (None, "is gone"),
         ] {
