@@ -392,3 +392,31 @@ async fn a_code_whose_shared_tries_are_spent_while_it_waits_is_mailed_with_the_l
     }
     app.finish().await;
 }
+
+/// Nor is it spent while the holder of an earlier challenge may use its digits.
+#[tokio::test]
+async fn a_code_that_an_earlier_holder_may_use_is_mailed() {
+    let app = TestApp::start().await;
+    let ada = Person::new("ada");
+    app.verified(&ada).await;
+    let earlier = app.client.reset_challenge(&ada.email).await;
+    app.advance(301).await;
+    app.faults()
+        .add(devmail::Fault::reply(devmail::Stage::Rcpt, 451, "4.3.0 later").times(1));
+    let newer = app.client.reset_challenge(&ada.email).await;
+    app.waiting(&ada.email).await;
+    for _ in 0..5 {
+        app.client.reset(&ada.email, "guess!", NEW).await;
+        app.client
+            .reset_with(&ada.email, "guess!", NEW, &newer)
+            .await;
+    }
+
+    app.clock.advance(std::time::Duration::from_secs(10));
+    let digits = app.newest_code(&ada.email).await;
+    let reset = app.client.reset_with(&ada.email, &digits, NEW, &earlier);
+
+    assert_eq!(reset.await.status, 200);
+    assert_eq!(app.mails_to(&ada.email).await, 4, "one is the notice");
+    app.finish().await;
+}

@@ -66,7 +66,8 @@ pub struct MailChallenge {
     pub username: String,
     /// Wrong tries without a challenge since the code was made, which all codes of the address and purpose share.
     pub open_tries: u32,
-    /// The fewest tries that a client which holds the challenge has made; `None` if none holds it.
+    /// The fewest tries that a client has made which holds this challenge, or another live one of the same user and purpose
+    /// and may use newer digits; `None` if none does.
     pub held_tries: Option<u32>,
     /// Whether it can still be used.
     pub life: ChallengeLife,
@@ -99,7 +100,7 @@ pub enum ChallengeLife {
     Used,
     /// A newer code was made for the same attempt.
     Replaced,
-    /// Its attempt is over: another one of the address was verified.
+    /// It was ended before it was used: its user's password, address or state was changed.
     Ended,
     /// Its time is over.
     Expired,

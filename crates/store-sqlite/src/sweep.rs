@@ -47,6 +47,7 @@ impl QueueWrite for Sweep {
             micros(now - keep.session_idle),
         )
         .await?;
+        removed += decoys(connection, micros(now)).await?;
         removed += mails(connection, micros(now - keep.mails)).await?;
         removed += suppressions(connection, micros(now)).await?;
         // Not removed, but given back: what an operator who resumed a kind of mail did not come to.
@@ -96,6 +97,51 @@ async fn accounts(
     .await
     .map_err(store_error)?;
     Ok(attempts.rows_affected() + challenges.rows_affected() + sessions.rows_affected())
+}
+
+/// Codes that were asked for at addresses without an account, with their mails and jobs: of people who have nothing to do
+/// with this service, nothing is kept once such a code would have expired.
+async fn decoys(connection: &mut SqliteConnection, now: i64) -> Result<u64, StoreError> {
+    let mails = sqlx::query_scalar!(
+        r#"select json_group_array(id) as "ids!: String" from (
+               select mails.id from challenges indexed by challenges_of_no_account_by_expiry
+               cross join mails on mails.challenge_id = challenges.id
+               where challenges.no_account is not null and challenges.expires_at <= ?
+                 and mails.finished_at is not null
+               limit ?) as due"#,
+        now,
+        BATCH
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    sqlx::query!(
+        "delete from Jobs where id in (select value from json_each(?))",
+        mails
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let mails = sqlx::query!(
+        "delete from mails where id in (select value from json_each(?))",
+        mails
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let challenges = sqlx::query!(
+        "delete from challenges where id in
+             (select id from challenges indexed by challenges_of_no_account_by_expiry
+              where no_account is not null and expires_at <= ?
+                and not exists (select 1 from mails where mails.challenge_id = challenges.id)
+              limit ?)",
+        now,
+        BATCH
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(mails.rows_affected() + challenges.rows_affected())
 }
 
 /// Mails with their tries, and their jobs.

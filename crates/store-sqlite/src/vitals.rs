@@ -88,7 +88,7 @@ impl Vitals for Sqlite {
             r#"select challenges.key_id as "key_id!", count(*) as mails, min(mails.created_at) as "oldest!: i64"
                from mails indexed by mails_by_state join challenges on challenges.id = mails.challenge_id
                where mails.state in ('queued', 'waiting') and challenges.used_at is null
-                 and challenges.ended_at is null and challenges.superseded_at is null
+                 and challenges.ended_at is null and challenges.superseded_at is null and challenges.decoy = 0
                  and challenges.expires_at > ?
                group by challenges.key_id order by challenges.key_id"#,
             now

@@ -31,8 +31,11 @@ pub(super) async fn load(
                   challenges.decoy as "decoy?",
                   open_tries.tries as "open_tries?",
                   iif(challenges.registration_id is not null, challenges.tries,
-                      (select min(holders.tries) from challenge_holders as holders
-                       where holders.challenge_id = challenges.id)) as "held_tries?: i64",
+                      (select min(holders.tries)
+                       from challenges as live join challenge_holders as holders on holders.challenge_id = live.id
+                       where live.user_id = challenges.user_id and live.purpose = challenges.purpose
+                         and live.used_at is null and live.ended_at is null and live.expires_at > ?2)
+                  ) as "held_tries?: i64",
                   challenges.purpose as "purpose?", challenges.generation as "generation?",
                   challenges.nonce as "nonce?", challenges.key_id as "key_id?",
                   challenges.long_code as "long_code?",

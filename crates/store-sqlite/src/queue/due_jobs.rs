@@ -42,7 +42,7 @@ pub(super) async fn due_jobs(
                  and (?5 is null or not exists (
                          select 1 from mails join challenges on challenges.id = mails.challenge_id
                          where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
-                           and challenges.superseded_at is null and challenges.expires_at > ?6
+                           and challenges.superseded_at is null and challenges.decoy = 0 and challenges.expires_at > ?6
                            and challenges.key_id not in (select value from json_each(?5))))
                order by run_at, id limit ?4 + 0) as due"#,
                 QUEUE,
@@ -63,7 +63,7 @@ pub(super) async fn due_jobs(
                  and (?5 is null or not exists (
                          select 1 from mails join challenges on challenges.id = mails.challenge_id
                          where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
-                           and challenges.superseded_at is null and challenges.expires_at > ?6
+                           and challenges.superseded_at is null and challenges.decoy = 0 and challenges.expires_at > ?6
                            and challenges.key_id not in (select value from json_each(?5))))
                order by run_at desc, id desc limit ?4 + 0) as due"#,
                 QUEUE,
@@ -85,7 +85,7 @@ pub(super) async fn due_jobs(
                  and (?5 is null or not exists (
                          select 1 from mails join challenges on challenges.id = mails.challenge_id
                          where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
-                           and challenges.superseded_at is null and challenges.expires_at > ?6
+                           and challenges.superseded_at is null and challenges.decoy = 0 and challenges.expires_at > ?6
                            and challenges.key_id not in (select value from json_each(?5))))
                    order by run_at desc, id desc limit ?4 + 64) as due
                order by failed, iif(failed, run_at, -run_at), id limit ?4 + 0) as due"#,
@@ -109,7 +109,7 @@ pub(super) async fn due_jobs(
                  and (?5 is null or not exists (
                          select 1 from mails join challenges on challenges.id = mails.challenge_id
                          where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
-                           and challenges.superseded_at is null and challenges.expires_at > ?6
+                           and challenges.superseded_at is null and challenges.decoy = 0 and challenges.expires_at > ?6
                            and challenges.key_id not in (select value from json_each(?5))))
                    order by run_at, id limit ?4 + 256) as due
                order by turn, id limit ?4 + 0) as due"#,

@@ -77,7 +77,7 @@ impl JobQueue for Sqlite {
                             select 1 from mails join challenges on challenges.id = mails.challenge_id
                             where mails.id = Jobs.id and challenges.used_at is null
                               and challenges.ended_at is null and challenges.superseded_at is null
-                              and challenges.expires_at > ?5
+                              and challenges.decoy = 0 and challenges.expires_at > ?5
                               and challenges.key_id not in (select value from json_each(?4))))
                   order by run_at limit 1) as "code: i64",
                  (select run_at from Jobs indexed by idx_jobs_pending

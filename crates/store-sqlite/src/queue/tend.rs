@@ -240,7 +240,7 @@ async fn lacking(
          cross join challenges on challenges.id = mails.challenge_id
          where mails.state in ('queued', 'waiting')
            and challenges.used_at is null and challenges.ended_at is null
-           and challenges.superseded_at is null and challenges.expires_at > ?1
+           and challenges.superseded_at is null and challenges.decoy = 0 and challenges.expires_at > ?1
            and challenges.key_id not in (select value from json_each(?2))
            and coalesce(mails.reason, '') <> 'waits for a worker that has the secret key '
                || challenges.key_id || ', which makes its code'",

@@ -1,8 +1,11 @@
 //! Mails that nobody claims are looked after: they end with their time, say what they wait for, and are
 //! not stranded by a clock that was set back.
 
+use std::sync::Arc;
+
 use domain::mail::MailState;
-use domain::queue::{Expired, JobQueue, Keys, Settlement, Tended};
+use domain::queue::{Expired, JobQueue, Keys, Settlement, Tended, Turn};
+use domain::vitals::Vitals;
 use jiff::Timestamp;
 use store_sqlite::Sqlite;
 
@@ -134,6 +137,28 @@ async fn a_mail_whose_key_is_missing_waits_for_it_in_so_many_words() {
         ))
     );
     assert_eq!(claim(&queue, "knows", 1, at(2)).await.len(), 1);
+}
+
+/// There is nothing to derive for a decoy: any worker takes it, and nothing waits for a key.
+#[tokio::test]
+async fn a_decoy_needs_no_key() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    Person::new("ada").asks_to_reset(&store, at(0)).await;
+
+    let needed = queue.keys_needed(at(0)).await.unwrap();
+    let tended = queue.tend(&others_keys(), at(0)).await.unwrap();
+    let due = queue.due(&others_keys(), at(0)).await.unwrap();
+    let turn = Turn {
+        claim: 1,
+        keys: others_keys(),
+        ..Turn::default()
+    };
+    let report = queue.turn("w", Arc::new(turn), at(0)).await.unwrap();
+
+    assert!(needed.is_empty() && tended.lacking.is_empty());
+    assert!(due.now);
+    assert_eq!(report.claimed.len(), 1);
 }
 
 #[tokio::test]

@@ -68,6 +68,46 @@ async fn a_lapsed_registration_goes_a_day_after_its_end_with_its_challenges() {
     assert_eq!(database.text(left).await, "bob");
 }
 
+/// Of people without an account nothing is kept: a code that was asked for in their name goes when it would have expired,
+/// with its mail, unless that is still on its way. Those of users stay.
+#[tokio::test]
+async fn codes_at_addresses_without_an_account_go_with_their_mails_when_they_expire() {
+    let database = Database::new().await;
+    let store = database.store();
+    let ada = Person::new("ada");
+    ada.becomes_a_user(&store, at(0)).await;
+    for (second, name) in [(0, "ada"), (0, "bob"), (1, "eve")] {
+        Person::new(name).asks_to_reset(&store, at(second)).await;
+    }
+    let left = async || {
+        database
+            .text(
+                "select group_concat(recipient || ' ' || kind) from
+                     (select recipient, kind from mails order by recipient, kind)",
+            )
+            .await
+    };
+    let of_ada = "ada@example.com reset_password,ada@example.com verify_email";
+
+    sweep_all(&database, at(600)).await;
+    assert_eq!(count(&database, "mails").await, 4, "none has ended yet");
+    database
+        .execute("update mails set state = 'not_needed', finished_at = 1800000000000000")
+        .await;
+    sweep_all(&database, at(600)).await;
+    assert_eq!(
+        left().await,
+        format!("{of_ada},eve@example.com reset_password")
+    );
+    sweep_all(&database, at(601)).await;
+
+    assert_eq!(left().await, of_ada);
+    assert_eq!(count(&database, "Jobs").await, 2);
+    let others = "select count(*) from challenges where no_account is not null";
+    assert_eq!(database.number(others).await, 0);
+    assert_eq!(count(&database, "challenges").await, 2);
+}
+
 /// The name is free once the attempt has lapsed, swept or not: the sweep is only about room.
 #[tokio::test]
 async fn a_lapsed_registration_holds_no_name_before_it_is_swept() {

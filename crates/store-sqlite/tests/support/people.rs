@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::accounts::code::{Asking, Presented, Requested};
+use domain::accounts::code::{Asking, Presented, RequestCode, Requested, Whose};
 use domain::accounts::register::{Register, RegisterPolicy, Registered};
 use domain::accounts::resend::ResendCode;
 use domain::accounts::verify::{Verified, VerifyCode};
@@ -141,6 +141,18 @@ impl Person {
             asking: Asking::new(actor, keys().current().clone(), CODES, None, now),
         };
         store.write(resend).await.unwrap()
+    }
+
+    /// Asks for a code to set a new password.
+    pub async fn asks_to_reset(&self, store: &Store, now: Timestamp) -> Requested {
+        let actor = self.actor("request-reset");
+        let request = RequestCode {
+            whose: Whose::Address(address(&self.email)),
+            purpose: Purpose::ResetPassword,
+            holder: None,
+            asking: Asking::new(actor, keys().current().clone(), CODES, None, now),
+        };
+        store.write(request).await.unwrap()
     }
 
     /// A code as this person presents it.
