@@ -1,0 +1,139 @@
+//! Who is lent a connection, and when it counts as given back.
+
+use domain::id::UserId;
+use futures_util::future::poll_immediate;
+
+use super::*;
+use crate::access::Connected;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn readers(most: u32) -> Readers {
+    let options = SqliteConnectOptions::new().filename(":memory:");
+    Readers::new(options, most, PATIENCE)
+}
+
+fn ticket(number: i64) -> Ticket {
+    Ticket::new(
+        Caller::User(UserId(number)),
+        Instant::now() + Duration::from_secs(30),
+    )
+}
+
+#[tokio::test]
+async fn no_caller_has_all_connections() {
+    let readers = readers(3);
+    let _held = [
+        readers.lend(ticket(1)).await.unwrap(),
+        readers.lend(ticket(1)).await.unwrap(),
+    ];
+
+    let third = poll_immediate(Box::pin(readers.lend(ticket(1)))).await;
+    let anothers = readers.lend(ticket(2)).await;
+
+    assert!(third.is_none(), "it waits");
+    assert!(anothers.is_ok());
+}
+
+#[tokio::test]
+async fn connections_are_lent_in_turns() {
+    let readers = readers(1);
+    let held = readers.lend(ticket(1)).await.unwrap();
+    let (served, mut order) = tokio::sync::mpsc::unbounded_channel();
+    for number in [1, 1, 1, 2, 3] {
+        let mut turn = Box::pin({
+            let readers = readers.clone();
+            async move { readers.lend(ticket(number)).await.unwrap() }
+        });
+        assert!(poll_immediate(&mut turn).await.is_none());
+        let served = served.clone();
+        tokio::spawn(async move {
+            let lent = turn.await;
+            served.send(number).unwrap();
+            drop(lent);
+        });
+    }
+
+    drop(held);
+
+    let mut all = Vec::new();
+    for _ in 0..5 {
+        all.push(order.recv().await.unwrap());
+    }
+    assert_eq!(all, [1, 2, 3, 1, 1]);
+}
+
+/// The statement has no end of its own.
+#[tokio::test]
+async fn a_statement_whose_caller_goes_away_is_interrupted_and_counts_until_then() {
+    let readers = readers(1);
+    let slot = Arc::new(());
+    let mut lent = readers
+        .lend(Ticket {
+            slot: Some(slot.clone()),
+            ..ticket(1)
+        })
+        .await
+        .unwrap();
+    let mut endless = Box::pin(async move {
+        let statement = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n";
+        sqlx::query(statement).fetch_one(&mut *lent).await
+    });
+    assert!(poll_immediate(&mut endless).await.is_none());
+
+    drop(endless);
+    let counted = Arc::strong_count(&slot);
+    let mut next = readers.lend(ticket(2)).await.unwrap();
+    let answered: i64 = sqlx::query_scalar("select 7")
+        .fetch_one(&mut *next)
+        .await
+        .unwrap();
+
+    assert_eq!((counted, answered), (2, 7));
+    drop(next);
+    readers.close().await;
+    assert_eq!(Arc::strong_count(&slot), 1, "it is given back");
+}
+
+#[tokio::test]
+async fn a_connection_whose_statements_have_ended_goes_back_at_once() {
+    let readers = readers(1);
+    let mut held = readers.lend(ticket(1)).await.unwrap();
+    let one: i64 = sqlx::query_scalar("select 1")
+        .fetch_one(&mut *held)
+        .await
+        .unwrap();
+
+    held.idle();
+    drop(held);
+
+    let next = poll_immediate(Box::pin(readers.lend(ticket(2)))).await;
+    assert_eq!(one, 1);
+    assert!(next.is_some_and(|next| next.is_ok()));
+}
+
+#[tokio::test]
+async fn whoever_goes_away_while_waiting_keeps_nobody_else_waiting() {
+    let readers = readers(1);
+    let held = readers.lend(ticket(1)).await.unwrap();
+    for _ in 0..10 {
+        let mut leaver = Box::pin(readers.lend(ticket(2)));
+        assert!(poll_immediate(&mut leaver).await.is_none());
+    }
+
+    drop(held);
+
+    assert!(readers.lend(ticket(3)).await.is_ok());
+    readers.close().await;
+}
+
+#[tokio::test]
+async fn a_deadline_ends_the_wait() {
+    let readers = readers(1);
+    let _held = readers.lend(ticket(1)).await.unwrap();
+
+    let late = Ticket::new(Caller::Process, Instant::now());
+    let answer = readers.lend(late).await.err();
+
+    assert!(matches!(answer, Some(StoreError::Busy)), "{answer:?}");
+}
