@@ -29,6 +29,11 @@ impl<T> FairQueue<T> {
         self.length
     }
 
+    /// How many callers have something waiting.
+    pub(crate) fn callers(&self) -> usize {
+        self.order.len()
+    }
+
     /// How much of a caller's waits.
     pub(crate) fn len_of(&self, caller: &Caller) -> usize {
         self.waiting.get(caller).map_or(0, VecDeque::len)

@@ -7,7 +7,8 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use domain::store::{Caller, Ticket};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -15,16 +16,12 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::runtime::Handle;
 
 use super::Shared;
+use super::watch::{STEPS, Watch};
 use crate::access::Connected;
-
-/// After so many steps of its virtual machine `SQLite` looks whether the statement's caller has gone away. A step may
-/// read or write a whole note, so these are few.
-const STEPS: i32 = 50;
 
 pub(super) struct Reader {
     pub(super) connection: SqliteConnection,
-    /// Whether its statement may be interrupted: the caller has gone away.
-    abandoned: Arc<AtomicBool>,
+    watch: Arc<Watch>,
 }
 
 /// A connection that is lent. It goes back when it is dropped and its statement has ended.
@@ -32,6 +29,7 @@ pub(crate) struct Lent {
     /// Missing while it is opened.
     pub(super) reader: Option<Reader>,
     pub(super) ticket: Ticket,
+    pub(super) since: Instant,
     /// Whether a statement may be.
     pub(super) under_way: bool,
     /// Where it goes back to; nowhere if nobody was there to take it.
@@ -41,16 +39,18 @@ pub(crate) struct Lent {
 impl Reader {
     pub(super) async fn open(options: &SqliteConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
-        let abandoned = Arc::new(AtomicBool::new(false));
-        let asked = Arc::clone(&abandoned);
+        let watch = Arc::new(Watch::new());
+        let asked = Arc::clone(&watch);
         connection
             .lock_handle()
             .await?
-            .set_progress_handler(STEPS, move || !asked.load(Ordering::Relaxed));
-        Ok(Self {
-            connection,
-            abandoned,
-        })
+            .set_progress_handler(STEPS, move || asked.goes_on());
+        Ok(Self { connection, watch })
+    }
+
+    /// How long its statements were at work since this was asked last.
+    pub(super) fn worked(&self) -> Duration {
+        self.watch.worked()
     }
 
     /// Waits until what may still run has ended; `None` if the connection is lost.
@@ -59,7 +59,7 @@ impl Reader {
             tracing::warn!(%error, "a connection to the database is lost");
             return None;
         }
-        self.abandoned.store(false, Ordering::Relaxed);
+        self.watch.abandoned.store(false, Ordering::Relaxed);
         Some(self)
     }
 }
@@ -75,7 +75,9 @@ impl Deref for Lent {
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
         self.under_way = true;
-        &mut self.reader.as_mut().expect("it is open").connection
+        let reader = self.reader.as_mut().expect("it is open");
+        reader.watch.begins();
+        &mut reader.connection
     }
 }
 
@@ -92,21 +94,21 @@ impl Drop for Lent {
         };
         let nothing = Ticket::new(Caller::Process, self.ticket.deadline);
         let Ticket { caller, slot, .. } = std::mem::replace(&mut self.ticket, nothing);
-        let reader = self.reader.take();
+        let (reader, since) = (self.reader.take(), self.since);
         if !self.under_way {
             drop(slot);
-            return of.give_back(reader, &caller);
+            return of.give_back(reader, &caller, since);
         }
         match (reader, Handle::try_current()) {
             (Some(reader), Ok(runtime)) => {
-                reader.abandoned.store(true, Ordering::Relaxed);
+                reader.watch.abandoned.store(true, Ordering::Relaxed);
                 runtime.spawn(async move {
                     let reader = reader.settled().await;
                     drop(slot);
-                    of.give_back(reader, &caller);
+                    of.give_back(reader, &caller, since);
                 });
             }
-            _ => of.give_back(None, &caller),
+            _ => of.give_back(None, &caller, since),
         }
     }
 }

@@ -1,7 +1,13 @@
-//! The connections that callers read over, lent in turns ([`connection`] has what a lent one is). No caller has all of
-//! them, so that whoever comes next need not wait for a long statement of another's.
+//! The connections that callers read over, lent in turns ([`connection`] has what a lent one is).
+//!
+//! A statement can't be put aside once it runs, so a short read is quick only if a connection is free. One caller leaves
+//! a quarter of the connections to others, at least one; and so do all greedy callers together, however many they are
+//! ([`greedy`], [`loans`]).
 
 mod connection;
+mod greedy;
+mod loans;
+mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +21,7 @@ use tokio::time::timeout_at;
 use crate::error::store_error;
 use crate::fair::FairQueue;
 use connection::{Lent, Reader};
+use loans::Loans;
 
 /// Lends connections for reading. Cheap to clone.
 #[derive(Clone)]
@@ -22,19 +29,15 @@ pub(crate) struct Readers(Arc<Shared>);
 
 struct Shared {
     options: SqliteConnectOptions,
-    /// How many connections there are at most.
-    most: usize,
     /// How long a read waits at most.
     timeout: Duration,
     state: Mutex<State>,
     returned: Notify,
 }
 
-#[derive(Default)]
 struct State {
     idle: Vec<Reader>,
-    /// Whose the others are, those that are being opened included.
-    lent: Vec<Caller>,
+    loans: Loans,
     waiting: FairQueue<Waiting>,
     closed: bool,
 }
@@ -49,9 +52,13 @@ impl Readers {
     pub(crate) fn new(options: SqliteConnectOptions, most: u32, timeout: Duration) -> Self {
         Self(Arc::new(Shared {
             options,
-            most: most as usize,
             timeout,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                idle: Vec::new(),
+                loans: Loans::new(most as usize),
+                waiting: FairQueue::default(),
+                closed: false,
+            }),
             returned: Notify::new(),
         }))
     }
@@ -79,7 +86,7 @@ impl Readers {
                 let mut state = self.0.state();
                 state.closed = true;
                 state.waiting = FairQueue::default();
-                (std::mem::take(&mut state.idle), state.lent.is_empty())
+                (std::mem::take(&mut state.idle), state.loans.are_over())
             };
             for reader in idle {
                 let _ = reader.connection.close().await;
@@ -106,25 +113,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many connections one caller has at most: all but one, if there are several.
-    fn share(&self) -> usize {
-        self.most.saturating_sub(1).max(1)
-    }
-
     fn ask(self: &Arc<Self>, ticket: Ticket) -> Result<Asked, StoreError> {
         let mut state = self.state();
         if state.closed {
             return Err(closed());
         }
-        if state.lent.len() < self.most && may_have_more(&state.lent, &ticket.caller, self.share())
-        {
-            state.lent.push(ticket.caller.clone());
-            return Ok(Asked::Lent(Lent {
-                reader: state.idle.pop(),
-                ticket,
-                under_way: false,
-                of: Some(Arc::clone(self)),
-            }));
+        let now = Instant::now();
+        if state.loans.may_have_one(&ticket.caller, now) {
+            return Ok(Asked::Lent(self.take(&mut state, ticket, now)));
         }
         let (lend, turn) = oneshot::channel();
         let caller = ticket.caller.clone();
@@ -132,46 +128,43 @@ impl Shared {
         Ok(Asked::Waits(turn))
     }
 
-    /// Lends a caller's connection to the next, or the place for one where it is lost.
-    fn give_back(self: &Arc<Self>, mut reader: Option<Reader>, caller: &Caller) {
+    /// A connection, or the place for one.
+    fn take(self: &Arc<Self>, state: &mut State, ticket: Ticket, now: Instant) -> Lent {
+        state.loans.begin(ticket.caller.clone(), now);
+        Lent {
+            reader: state.idle.pop(),
+            ticket,
+            since: now,
+            under_way: false,
+            of: Some(Arc::clone(self)),
+        }
+    }
+
+    /// Takes back what a caller was lent, and lends what there is to those who wait. A connection may be lost.
+    fn give_back(self: &Arc<Self>, reader: Option<Reader>, caller: &Caller, since: Instant) {
         let mut state = self.state();
         let state = &mut *state;
-        if let Some(place) = state.lent.iter().position(|one| one == caller) {
-            state.lent.swap_remove(place);
-        }
+        let now = Instant::now();
+        let worked = reader.as_ref().map_or(Duration::ZERO, Reader::worked);
+        state.idle.extend(reader);
+        state.loans.end(caller, since);
+        let waiting = state.waiting.callers();
+        state.loans.greedy.count(caller, worked, waiting, now);
         while let Some(Waiting { ticket, lend }) = {
-            let (lent, share) = (&state.lent, self.share());
-            let next = |caller: &Caller| may_have_more(lent, caller, share);
-            state.waiting.pop(next)
+            let may = |caller: &Caller| state.loans.may_have_one(caller, now);
+            state.waiting.pop(may)
         } {
-            let caller = ticket.caller.clone();
-            let sent = lend.send(Lent {
-                reader: reader.take(),
-                ticket,
-                under_way: false,
-                of: Some(Arc::clone(self)),
-            });
-            match sent {
-                Ok(()) => {
-                    state.lent.push(caller);
-                    return;
-                }
-                // It has gone away meanwhile.
-                Err(mut unsent) => {
-                    unsent.of = None;
-                    reader = unsent.reader.take();
-                }
+            if let Err(mut unsent) = lend.send(self.take(state, ticket, now)) {
+                // Its caller has gone away meanwhile.
+                unsent.of = None;
+                state.idle.extend(unsent.reader.take());
+                state.loans.undo();
             }
         }
-        state.idle.extend(reader);
         if state.closed {
             self.returned.notify_one();
         }
     }
-}
-
-fn may_have_more(lent: &[Caller], caller: &Caller, share: usize) -> bool {
-    *caller == Caller::Process || lent.iter().filter(|one| *one == caller).count() < share
 }
 
 #[cfg(test)]
