@@ -1,8 +1,8 @@
-//! What another user waits while one account, or one client without any, takes what it can get; and what memory the API
-//! needs for it.
+//! What another user waits while one account, several of them, or one client without any, takes what it can get; and
+//! what memory the API needs for it.
 //!
 //! The limits are in force, and everybody shares one network address. The other user asks for its profile, one request
-//! after the other.
+//! after the other. Between two of them, `health/live` tells what part of the time is the machine's: it asks no database.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::http::Client;
+use super::others::{self, State};
 use super::probe::{self, Probe};
 use super::rig::{Api, PASSWORD, Rig, log_in_as};
 
@@ -44,11 +45,15 @@ const UNREAD: usize = 256;
 /// How long an attacker waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A request that is sent again and again, over as many connections at once.
+/// Accounts whose trash is full of long notes.
+const FULL: usize = 8;
+
+/// Requests that are sent again and again, over as many connections at once, each over the same ones.
+#[derive(Clone)]
 struct Attack {
     name: &'static str,
     connections: usize,
-    request: Bytes,
+    requests: Vec<Bytes>,
     then: Then,
 }
 
@@ -78,8 +83,15 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let greedy = log_in_as(&client, "greedy").await?;
     let other = log_in_as(&client, "other").await?;
     let note = fill(&client, &greedy).await?;
+    let mut full = Vec::new();
+    for n in 0..FULL {
+        let name = format!("full{n}");
+        let user = rig.user(&name, &hash).await?;
+        others::fill_with_long(&rig, user, State::Trashed).await?;
+        full.push(log_in_as(&client, &name).await?);
+    }
     say!("another user's profile meanwhile, and the most memory of the API:");
-    for attack in attacks(&greedy, &note) {
+    for attack in [&attacks(&greedy, &note)[..], &by_several(&full)].concat() {
         if attack.name.contains(&args.only) {
             measure(&attack, &api, &other, Duration::from_secs(args.seconds)).await?;
         }
@@ -110,13 +122,13 @@ fn attacks(token: &str, note: &str) -> [Attack; 11] {
     let hang_up = |name, request: &Bytes, a_second| Attack {
         name,
         connections: 1,
-        request: request.clone(),
+        requests: vec![request.clone()],
         then: Then::HangUp(Duration::from_secs(1) / a_second),
     };
     let read = |name, connections, request| Attack {
         name,
         connections,
-        request,
+        requests: vec![request],
         then: Then::Read,
     };
     [
@@ -132,13 +144,13 @@ fn attacks(token: &str, note: &str) -> [Attack; 11] {
         Attack {
             name: "answers not read, batches",
             connections: UNREAD,
-            request: post("/api/notes/batch/", token, &batch),
+            requests: vec![post("/api/notes/batch/", token, &batch)],
             then: Then::Sip,
         },
         Attack {
             name: "answers not read, lists",
             connections: UNREAD,
-            request: list.clone(),
+            requests: vec![list.clone()],
             then: Then::Sip,
         },
         read("exports, 8 at once", 8, get("/api/auth/export/", token)),
@@ -155,9 +167,30 @@ fn attacks(token: &str, note: &str) -> [Attack; 11] {
         Attack {
             name: "bodies without a token, 2000",
             connections: CROWD,
-            request: unfinished(),
+            requests: vec![unfinished()],
             then: Then::Stay,
         },
+    ]
+}
+
+/// Attacks by accounts whose trash is full.
+fn by_several(tokens: &[String]) -> [Attack; 4] {
+    let read = |name, accounts, connections, path| {
+        let of = |token: &String| get(path, token);
+        Attack {
+            name,
+            connections,
+            requests: tokens.iter().take(accounts).map(of).collect(),
+            then: Then::Read,
+        }
+    };
+    let trash = "/api/notes/?trashed=true&page_size=100";
+    let search = "/api/notes/?trashed=true&search=milk+yellow+nowhere";
+    [
+        read("trashed lists, 2 accounts, 16", 2, 16, trash),
+        read("trashed lists, 8 accounts, 32", FULL, 32, trash),
+        read("searches in trash, 8 accounts", FULL, 32, search),
+        read("exports, 8 accounts, 16", FULL, 16, "/api/auth/export/"),
     ]
 }
 
@@ -186,12 +219,12 @@ fn unfinished() -> Bytes {
 
 async fn measure(attack: &Attack, api: &Api, other: &str, time: Duration) -> anyhow::Result<()> {
     let client = Client::new(api.address);
-    let mut probes = [Probe::me(other.to_owned())];
+    let mut probes = [Probe::me(other.to_owned()), Probe::live()];
     api.forget_most_memory()?;
     let end = Instant::now() + time;
     let mut attackers = JoinSet::new();
-    for _ in 0..attack.connections {
-        let (address, request, then) = (api.address, attack.request.clone(), attack.then);
+    for request in attack.requests.iter().cycle().take(attack.connections) {
+        let (address, request, then) = (api.address, request.clone(), attack.then);
         attackers.spawn(async move {
             let mut sent = 0_u64;
             while Instant::now() < end {
@@ -213,9 +246,12 @@ async fn measure(attack: &Attack, api: &Api, other: &str, time: Duration) -> any
     let watched = probe::until(end, &client, &mut probes).await;
     let sent: u64 = attackers.join_all().await.into_iter().sum();
     let memory = api.most_memory()?;
-    let [probe] = &mut probes;
+    let [profile, live] = &mut probes;
     match watched {
-        Ok(()) => say!("  {:<30} {}", attack.name, probe.line()),
+        Ok(()) => {
+            say!("  {:<30} {}", attack.name, profile.line());
+            say!("  {:<30} {}", "", live.line());
+        }
         Err(refused) => say!("  {:<30} {refused}", attack.name),
     }
     say!("  {:<30} {sent} attempts, {memory}", "");

@@ -168,7 +168,7 @@ impl Place {
         for n in 0..full {
             let user = rig.user(&format!("full{n}"), hash).await?;
             bar.set_message("long notes");
-            fill(&rig, user, LONG, LONG_WORDS).await?;
+            fill_with_long(&rig, user, State::Live).await?;
         }
         bar.finish_and_clear();
         fill(&rig, poor, OWN_FEW - OWN_FEW / 2, 10).await?;
@@ -216,11 +216,34 @@ async fn compare<const N: usize>(
 
 /// Adds notes of so many words.
 async fn fill(rig: &Rig, user: UserId, notes: u32, words: u32) -> anyhow::Result<()> {
+    fill_as(rig, user, notes, words, State::Live).await
+}
+
+/// Fills an account with long notes.
+pub(super) async fn fill_with_long(rig: &Rig, user: UserId, state: State) -> anyhow::Result<()> {
+    fill_as(rig, user, LONG, LONG_WORDS, state).await
+}
+
+/// Where notes are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Live,
+    Trashed,
+}
+
+async fn fill_as(
+    rig: &Rig,
+    user: UserId,
+    notes: u32,
+    words: u32,
+    state: State,
+) -> anyhow::Result<()> {
     let mut from = 0;
     while from < notes {
         let upto = notes.min(from + BATCH);
-        let batch = (from..upto).map(|n| new_note(user, n, words)).collect();
-        let added = rig.database.store.write(AddNotes(batch)).await?;
+        let notes = (from..upto).map(|n| new_note(user, n, words)).collect();
+        let add = AddNotes { user, notes, state };
+        let added = rig.database.store.write(add).await?;
         ensure!(added == upto - from, "not all notes were added");
         from = upto;
     }
@@ -247,7 +270,11 @@ fn new_note(user: UserId, n: u32, length: u32) -> NewNote {
     create::new_note(Owner::User(user), None, draft, limits, SystemClock.now())
 }
 
-struct AddNotes(Vec<NewNote>);
+struct AddNotes {
+    user: UserId,
+    notes: Vec<NewNote>,
+    state: State,
+}
 
 #[async_trait]
 impl Write for AddNotes {
@@ -256,8 +283,12 @@ impl Write for AddNotes {
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<u32, StoreError> {
         let mut added = 0;
-        for note in &self.0 {
+        for note in &self.notes {
             added += u32::from(tx.insert_note(note).await?.is_some());
+            if self.state == State::Trashed {
+                let NewNote { note, .. } = note;
+                tx.trash_note(self.user, note.id, note.created).await?;
+            }
         }
         Ok(added)
     }
