@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{NOTES, Person, TestApp, path_of};
+use crate::support::{NOTES, Person, TestApp, path_of, upsert, uuid};
 
 const ID: &str = "0190a0b0-c0d0-7e00-8f00-abcdefabcdef";
 
@@ -249,6 +249,46 @@ async fn a_put_over_a_note_in_the_trash_brings_it_back_as_it_says() {
         (&json!("Bread"), &json!(3))
     );
     assert_eq!(ada.titles(NOTES).await, ["Bread"]);
+    app.finish().await;
+}
+
+/// What a device made offline on Monday is of Monday, though it is sent on Friday.
+#[tokio::test]
+async fn a_note_keeps_when_its_client_made_it_and_never_changes_that() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let monday = "2020-02-03T09:00:00.000001+01:00";
+    let kept = "2020-02-03T08:00:00.000001Z";
+    let note = json!({"title": "Milk", "created_at": monday});
+    let put = format!("{NOTES}{}/", uuid(1));
+
+    let posted = ada.note(&note).await;
+    let made = ada.send("PUT", &put, &note).await.json();
+    let merged = ada.batch(&[upsert(&uuid(2), None, &note)]).await[0]["note"].clone();
+    let tomorrow = json!({"title": "Milk", "created_at": "2999-01-01T00:00:00Z"});
+    let ahead = ada.note(&tomorrow).await;
+    let changed = ada.send("PATCH", &put, &tomorrow).await.json();
+    let replaced = ada
+        .send("PUT", &put, &json!({"title": "Bread", "created_at": null}))
+        .await;
+    let refused = ada
+        .post(NOTES, &json!({"title": "Milk", "created_at": "Monday"}))
+        .await;
+    let without_offset = json!({"title": "Milk", "created_at": "2020-02-03T08:00:00"});
+    let ambiguous = ada.post(NOTES, &without_offset).await;
+
+    for note in [&posted, &made, &merged, &changed, &replaced.json()] {
+        assert_eq!(note["created_at"], kept, "{note}");
+    }
+    assert_ne!(posted["updated_at"], kept);
+    assert_eq!(ahead["created_at"], ahead["updated_at"]);
+    let no_time = "Must be a time with an offset, like 2026-11-30T08:00:00Z (RFC 3339).";
+    refused.assert_refused("created_at", no_time);
+    ambiguous.assert_refused("created_at", no_time);
+    let oldest = ada
+        .titles(&format!("{NOTES}?ordering=created_at&page_size=1"))
+        .await;
+    assert_eq!(oldest.len(), 1);
     app.finish().await;
 }
 

@@ -7,6 +7,7 @@ use domain::notes::batch::{Delete, Deletion, EDITS, Merged, Upsert};
 use domain::notes::chain::{self, Among, Edit, Legible, Link};
 use domain::notes::{Draft, Note, NoteId, Written};
 use domain::store::StoreError;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
@@ -207,11 +208,19 @@ async fn merge(
     edit: Edit,
     among: Among,
 ) -> EditResult {
-    let Edit { id, base, draft } = edit;
+    let Edit {
+        id,
+        base,
+        draft,
+        made,
+    } = edit;
     let (limits, now) = (state.rules.notes, state.clock.now());
     let result = if let Some(draft) = draft {
         let bytes = draft.content.len();
-        let fold = move || Upsert::new(user, id, draft, base, limits, now).among(among);
+        let fold = move || {
+            let upsert = Upsert::new(user, id, draft, base, limits, now);
+            upsert.made(made).among(among)
+        };
         let merged = async {
             let upsert = aside(bytes, fold).await?;
             let merged = state.store.write_by(&origin.ticket, upsert).await?;
@@ -339,13 +348,18 @@ fn legible(edit: &Result<Edit, Unread>) -> Legible<'_> {
 
 fn read(sent: &Sent) -> Result<Edit, Unread> {
     let (members, id, base) = of_what(sent).map_err(|fields| Unread { fields, of: None })?;
-    let draft = match members.get("op").and_then(Sent::as_str) {
-        Some("upsert") => written(members).map(Some),
-        Some("delete") => Ok(None),
+    let written = match members.get("op").and_then(Sent::as_str) {
+        Some("upsert") => written(members).map(|(draft, made)| (Some(draft), made)),
+        Some("delete") => Ok((None, None)),
         _ => Err(wrong("op", "Must be upsert or delete.")),
     };
-    match draft {
-        Ok(draft) => Ok(Edit { id, base, draft }),
+    match written {
+        Ok((draft, made)) => Ok(Edit {
+            id,
+            base,
+            draft,
+            made,
+        }),
         Err(fields) => Err(Unread {
             fields,
             of: Some((id, base)),
@@ -366,8 +380,8 @@ fn of_what(sent: &Sent) -> Result<(&Members, NoteId, Option<i64>), Map<String, V
     Ok((members, id, base(members)?))
 }
 
-/// What an edit writes.
-fn written(members: &Members) -> Result<Draft, Map<String, Value>> {
+/// What an edit writes, and when the client made the note, if it says so.
+fn written(members: &Members) -> Result<(Draft, Option<Timestamp>), Map<String, Value>> {
     let empty = Members::new();
     let note = match members.get("note") {
         Some(Sent::Object(note)) => note,
@@ -375,9 +389,9 @@ fn written(members: &Members) -> Result<Draft, Map<String, Value>> {
         None => &empty,
     };
     let mut form = NoteForm::of_json(note);
-    let draft = form.draft();
+    let written = (form.draft(), form.made());
     form.finish()?;
-    Ok(draft)
+    Ok(written)
 }
 
 /// The version that was edited, if the edit names one.

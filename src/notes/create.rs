@@ -10,6 +10,7 @@ use domain::notes::create::{Create, CreateAtOnce, new_note};
 use domain::notes::port::Owner;
 use domain::notes::{Draft, NoteId};
 use domain::token::SecretHash;
+use jiff::Timestamp;
 
 use super::body::{self, NoteBody};
 use super::form::{NoteFields, NoteForm};
@@ -49,13 +50,13 @@ pub(super) async fn create(
         Ok(_) => state.writes.note_by(&token)?,
         Err(_) => false,
     };
-    if let Ok((id, draft)) = &sent
+    if let Ok(Sending { id, made, draft }) = &sent
         && counted
     {
         let bytes = draft.content.len();
-        let (id, draft, owner) = (*id, draft.clone(), bearer(token, &state));
+        let (id, made, draft, owner) = (*id, *made, draft.clone(), bearer(token, &state));
         let (limits, now) = (state.rules.notes, state.clock.now());
-        let fold = move || new_note(owner, id, draft, limits, now);
+        let fold = move || new_note(owner, id, draft, limits, now).made(made);
         let new = aside(bytes, fold).await?;
         let added = state
             .store
@@ -75,26 +76,39 @@ async fn step_by_step(
     state: AppState,
     origin: Origin,
     token: SecretHash,
-    sent: Result<(Option<NoteId>, Draft), ApiError>,
+    sent: Result<Sending, ApiError>,
     counted: bool,
 ) -> Result<Response, ApiError> {
     let Authenticated(session) = Authenticated::by(token, Some(&origin), &state).await?;
-    let (id, draft) = sent?;
+    let Sending { id, made, draft } = sent?;
     if !counted {
         state.writes.is_of(token, session.user.id);
         state.writes.notes(session.user.id, 1)?;
     }
     let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
     let bytes = draft.content.len();
-    let create = aside(bytes, move || Create::new(user, id, draft, limits, now)).await?;
+    let fold = move || Create::new(user, id, draft, limits, now).made(made);
+    let create = aside(bytes, fold).await?;
     let written = state.store.write_by(&origin.ticket, create).await?;
     Ok(body::written(written.map_err(refused)?))
 }
 
-/// The note that is sent, with the identifier that the client has chosen, if it has.
-fn read(fields: &NoteFields) -> Result<(Option<NoteId>, Draft), ApiError> {
+/// The note that is sent.
+struct Sending {
+    /// Which it is to be, if the client has chosen.
+    id: Option<NoteId>,
+    /// When the client made it, if it says so.
+    made: Option<Timestamp>,
+    draft: Draft,
+}
+
+fn read(fields: &NoteFields) -> Result<Sending, ApiError> {
     let mut form = NoteForm::new(fields);
-    let note = (form.id(), form.draft());
+    let note = Sending {
+        id: form.id(),
+        made: form.made(),
+        draft: form.draft(),
+    };
     form.finish().map_err(ApiError::Fields)?;
     Ok(note)
 }

@@ -4,6 +4,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{Extensions, HeaderMap};
 use domain::notes::edit::Patch;
 use domain::notes::{CONTENT_LENGTH, Draft, NoteId, TAG_LENGTH, TAGS, TITLE_LENGTH};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
@@ -13,6 +14,9 @@ use crate::sent::{Members, Sent};
 
 /// What is said of an identifier that is none.
 pub const NO_UUID: &str = "Must be a valid UUID.";
+
+/// What is said of a time that is none.
+const NO_TIME: &str = "Must be a time with an offset, like 2026-11-30T08:00:00Z (RFC 3339).";
 
 /// What is said of a note without a word.
 pub const BLANK: &str = "A note needs a title or a content.";
@@ -77,6 +81,17 @@ impl<'a> NoteForm<'a> {
             _ => Err(NO_UUID.to_owned()),
         };
         self.noted("id", id)
+    }
+
+    /// When the client made the note, if it says so.
+    pub fn made(&mut self) -> Option<Timestamp> {
+        let made = match self.fields.get("created_at")? {
+            Sent::Null => return None,
+            Sent::Text(text) if text.is_empty() && !self.typed => return None,
+            Sent::Text(text) => text.parse().map_err(|_| NO_TIME.to_owned()),
+            _ => Err(NO_TIME.to_owned()),
+        };
+        self.noted("created_at", made)
     }
 
     /// A whole note: what is not named is as in an empty one.

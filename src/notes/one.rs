@@ -104,11 +104,11 @@ pub(super) async fn replace(
     id: Id,
     fields: NoteFields,
 ) -> Result<Response, ApiError> {
-    let (id, draft) = read(id, &fields, NoteForm::draft)?;
+    let (id, (draft, made)) = read(id, &fields, |form| (form.draft(), form.made()))?;
     state.writes.notes(session.user.id, 1)?;
     let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
     let (bytes, expected) = (draft.content.len(), condition(&headers));
-    let fold = move || Replace::new(user, id, draft, expected, limits, now);
+    let fold = move || Replace::new(user, id, draft, expected, limits, now).made(made);
     let replace = aside(bytes, fold).await?;
     write(&state, &origin, replace).await
 }

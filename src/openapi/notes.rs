@@ -41,13 +41,20 @@ note_fields! {
             example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"
         )]
         pub id: Option<String>,
+        /// When the client made it: offline, or in another app. Counts where the note is new; what lies ahead is now.
+        #[schema(value_type = Option<String>, format = DateTime, example = "2020-02-03T08:00:00Z")]
+        pub created_at: Option<String>,
     }
     /// The tags, in their order.
 }
 
 note_fields! {
     /// A whole note: a title or a content at least. What is not named is as in an empty note.
-    NoteRequest {}
+    NoteRequest {
+        /// When the client made it: offline, or in another app. Counts where the note is new; what lies ahead is now.
+        #[schema(value_type = Option<String>, format = DateTime, example = "2020-02-03T08:00:00Z")]
+        pub created_at: Option<String>,
+    }
     /// The tags, in their order.
 }
 

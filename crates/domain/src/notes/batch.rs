@@ -104,6 +104,15 @@ impl Upsert {
         }
     }
 
+    /// The same; one that is new was made when the client says.
+    #[must_use]
+    pub fn made(self, at: Option<Timestamp>) -> Self {
+        Self {
+            new: self.new.made(at),
+            ..self
+        }
+    }
+
     /// The same as one of several in a batch.
     #[must_use]
     pub fn among(self, among: Among) -> Self {

@@ -15,6 +15,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{Draft, Note, NoteId};
 
 /// An edit as it was sent.
@@ -26,6 +28,8 @@ pub struct Edit {
     pub base: Option<i64>,
     /// What was written; `None`: the note was deleted.
     pub draft: Option<Draft>,
+    /// When the client made the note, if it says so.
+    pub made: Option<Timestamp>,
 }
 
 /// As much of an edit as could be read.
@@ -176,6 +180,7 @@ mod tests {
                 title: title.to_owned(),
                 ..Draft::default()
             }),
+            made: None,
         }
     }
 

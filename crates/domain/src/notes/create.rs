@@ -31,6 +31,24 @@ impl Create {
             new: new_note(Owner::User(user), id, draft, limits, now),
         }
     }
+
+    /// The same, made when the client says.
+    #[must_use]
+    pub fn made(self, at: Option<Timestamp>) -> Self {
+        Self {
+            new: self.new.made(at),
+            ..self
+        }
+    }
+}
+
+impl NewNote {
+    /// The same, made when the client says: offline, or in another app. What lies ahead is now.
+    #[must_use]
+    pub fn made(mut self, at: Option<Timestamp>) -> Self {
+        self.note.created = at.unwrap_or(self.note.updated).min(self.note.updated);
+        self
+    }
 }
 
 #[async_trait]
@@ -115,6 +133,6 @@ pub(super) async fn no_room(
     if tx.user(user).await?.is_none() {
         return Ok(Refused::NotFound);
     }
-    let standing = tx.plan_standing(user, new.note.created).await?;
+    let standing = tx.plan_standing(user, new.note.updated).await?;
     Ok(Refused::without_room(standing, new.limits))
 }

@@ -40,6 +40,15 @@ impl Replace {
             condition,
         }
     }
+
+    /// The same; one that is new was made when the client says.
+    #[must_use]
+    pub fn made(self, at: Option<Timestamp>) -> Self {
+        Self {
+            new: self.new.made(at),
+            ..self
+        }
+    }
 }
 
 #[async_trait]
@@ -75,7 +84,7 @@ pub(super) async fn put(
     stored: Option<Note>,
 ) -> Result<Result<Written, Refused>, StoreError> {
     let (draft, words, limits) = (&new.note.draft, new.words.both(), new.limits);
-    let now = new.note.created;
+    let now = new.note.updated;
     let Some(stored) = stored else {
         return Ok(match tx.insert_note(new).await? {
             Some(version) => Ok(Written::Created(with_version(new, version))),

@@ -130,7 +130,7 @@ pub struct Note {
     pub id: NoteId,
     /// What it says.
     pub draft: Draft,
-    /// When it was made.
+    /// When it was made, as its client says where it was made offline.
     pub created: Timestamp,
     /// When it was changed last.
     pub updated: Timestamp,

@@ -50,10 +50,8 @@ pub(super) async fn insert(
         .sum::<usize>();
     let size = i64::try_from(size).unwrap_or(i64::MAX);
     let ([free, premium], [free_bytes, premium_bytes]) = limits(new.limits);
-    let (created, conflict_of) = (
-        micros(note.created),
-        note.conflict_of.map(|id| id.to_string()),
-    );
+    let (created, now) = (micros(note.created), micros(note.updated));
+    let conflict_of = note.conflict_of.map(|id| id.to_string());
     let (user, token, used_since) = match &new.owner {
         Owner::User(user) => (Some(user.0), None, None),
         Owner::Bearer { token, used_since } => {
@@ -63,7 +61,7 @@ pub(super) async fn insert(
     let added = sqlx::query!(
         "insert into notes (row_id, user_id, id, title, title_key, tags, is_pinned, is_archived, created_at,
                updated_at, version, change, conflict_of, words, content)
-           select iif(book.user_id < 2147483648, (book.user_id << 32) + book.made, null), book.user_id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8,
+           select iif(book.user_id < 2147483648, (book.user_id << 32) + book.made, null), book.user_id, ?2, ?3, ?4, ?5, ?6, ?7, ?19, ?8,
                coalesce((select version + 1 from note_tombstones as old
                          where old.user_id = book.user_id and old.id = ?2), 1),
                book.last_change + 1, ?9, ?10, ?11
@@ -83,7 +81,7 @@ pub(super) async fn insert(
         row.tags,
         note.draft.pinned,
         note.draft.archived,
-        created,
+        now,
         conflict_of,
         words,
         note.draft.content,
@@ -93,7 +91,8 @@ pub(super) async fn insert(
         used_since,
         size,
         free_bytes,
-        premium_bytes
+        premium_bytes,
+        created
     )
     .execute(&mut *connection)
     .await
