@@ -44,8 +44,8 @@ pub(super) async fn paused(connection: &mut SqliteConnection) -> Result<Paused, 
         .map_err(unreadable)
 }
 
-/// Holds due jobs of paused kinds, until the first `limit` of those that are due may all be claimed. False: there
-/// are more of them than one transaction holds.
+/// Holds due jobs of paused kinds, until the first and the last `limit` of those that are due may all be claimed.
+/// False: there are more of them than one transaction holds.
 pub(super) async fn hold(
     connection: &mut SqliteConnection,
     kinds: &str,
@@ -57,9 +57,14 @@ pub(super) async fn hold(
     for _ in 0..LOOKS {
         let held = sqlx::query_scalar!(
             "select due.id from
-                 (select id from Jobs indexed by idx_jobs_pending
-                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
-                  order by run_at, id limit ?4 + 0) as due
+                 (select id from (
+                      select id from Jobs indexed by idx_jobs_pending
+                      where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
+                      order by run_at, id limit ?4 + 0) as due
+                  union select id from (
+                      select id from Jobs indexed by idx_jobs_pending
+                      where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
+                      order by run_at desc, id desc limit ?4 + 0) as due) as due
              cross join mails on mails.id = due.id
              where mails.kind in (select value from json_each(?5))",
             QUEUE,

@@ -1,9 +1,11 @@
 //! Pauses: nothing is claimed, nobody is woken for it, and everything comes back.
 
+use std::sync::Arc;
+
 use domain::id::MailId;
 use domain::mail::{MailKind, MailState};
 use domain::operator::ReleaseHeld;
-use domain::queue::{Due, JobQueue, Keys};
+use domain::queue::{Due, JobQueue, Keys, Turn};
 use domain::store::Store;
 use store_sqlite::Sqlite;
 
@@ -100,6 +102,33 @@ async fn a_paused_kind_waits_while_the_others_go_and_comes_back_in_its_order() {
     assert_eq!(steps, 1);
     assert_eq!(claimed(&queue, 1, 6).await, [first]);
     assert_eq!(claimed(&queue, 10, 6).await, [second]);
+}
+
+/// More others wait than one look takes in.
+#[tokio::test]
+async fn a_paused_kind_waits_from_whichever_end_mails_are_claimed() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    for _ in 0..300 {
+        code(&store, RESET, 0).await;
+    }
+    let paused = code(&store, VERIFY, 1).await;
+    pause(&store, VERIFY, "", at(2)).await;
+
+    let mut kinds = Vec::new();
+    for trial in [false, true] {
+        let turn = Turn {
+            claim: 1,
+            newest: 1,
+            trial,
+            ..Turn::default()
+        };
+        let report = queue.turn("w", Arc::new(turn), at(3)).await.unwrap();
+        kinds.extend(report.claimed.into_iter().map(|mail| mail.kind));
+    }
+
+    assert_eq!(kinds, [RESET.unwrap(); 2]);
+    assert_eq!(story(&store, paused).await.mail.state, "queued");
 }
 
 #[tokio::test]
