@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use domain::clock::Clock;
+use domain::id::MailId;
 use domain::mail::{MAX_CUT_OFFS, MailState, Priority};
 use domain::otp::{CodeForm, CodeSeed, KeyRing};
 use domain::queue::{Claimed, MailChallenge, Marked, TryRecord};
@@ -21,7 +22,9 @@ use crate::jitter::jitter;
 use crate::mail::{Code, Content, Outgoing, build};
 use crate::outcome::Outcome;
 use crate::queue::Ending;
-use crate::smtp::{Mark, Reach, Relays, Stage, Try, Verdict, classify, fails_at_recipient};
+use crate::smtp::{
+    Envelope, Mark, Reach, Relays, Stage, Stay, Try, Verdict, classify, fails_at_recipient,
+};
 
 /// While this worker lacks the key that makes the code.
 const KEY_PAUSE: Duration = Duration::from_secs(30);
@@ -54,29 +57,13 @@ impl Delivery {
         mail: &Claimed,
         mark: impl Future<Output = Marked> + Send,
     ) -> Ending {
-        if let Some(outcome) = Outcome::not_needed(mail, self.max_tries, self.clock.now())
-            .or_else(|| Outcome::suppressed(mail))
-        {
-            return settled(mail, outcome);
-        }
-        if let Admission::Later(wait, why) = self.destinations.admit(&mail.to, mail.slow) {
-            let again_at = self.clock.now() + wait.mul_f64(1.1 + 0.1 * jitter());
-            let outcome = Outcome::waiting(format!("put off without an attempt: {why}"), again_at);
-            return settled(mail, outcome.slow(true));
-        }
-        let Some(stay) = self.relays.lane().stay(mail.slow, self.age(mail)) else {
-            return Ending::Held;
+        let stay = match self.admit(mail) {
+            Ok(stay) => stay,
+            Err(ending) => return *ending,
         };
-        let stay = stay.last(mail.cut_offs + 1 >= MAX_CUT_OFFS);
-        let content = match self.content(mail) {
-            Ok(content) => content,
+        let (envelope, message) = match self.prepare(mail) {
+            Ok(prepared) => prepared,
             Err(outcome) => return settled(mail, *outcome),
-        };
-        let (envelope, message) = match self.compose(mail, content) {
-            Ok(composed) => composed,
-            Err(reason) => {
-                return settled(mail, Outcome::finished(MailState::Undeliverable, reason));
-            }
         };
         let mut refusal = None;
         let ask = async {
@@ -97,7 +84,7 @@ impl Delivery {
         let Some(last) = reaches.last() else {
             return Ending::Held;
         };
-        self.learn(mail, &last.attempt);
+        let opened = self.learn(mail, &last.attempt);
         if let Some(Marked::Lost(_)) = refusal {
             return Ending::Lost;
         }
@@ -112,16 +99,47 @@ impl Delivery {
         let records = (reaches.iter())
             .map(|reach| record(reach, outcome.state))
             .collect();
-        settled(mail, Outcome { records, ..outcome })
+        let outcome = Outcome {
+            opened,
+            records,
+            ..outcome
+        };
+        settled(mail, outcome)
     }
 
-    /// Keeps in mind whether the relay hangs at the recipient.
-    fn learn(&self, mail: &Claimed, attempt: &Try) {
-        if fails_at_recipient(attempt) {
-            self.destinations.failed(mail.claim.mail, &mail.to);
-        } else if attempt.reply().is_some() && attempt.stage >= Stage::Rcpt {
-            self.destinations.answered(&mail.to);
+    /// Whether the mail is to be tried now, and for how long it may be.
+    fn admit(&self, mail: &Claimed) -> Result<Stay, Box<Ending>> {
+        if let Some(outcome) = Outcome::not_needed(mail, self.max_tries, self.clock.now())
+            .or_else(|| Outcome::suppressed(mail))
+        {
+            return Err(Box::new(settled(mail, outcome)));
         }
+        let (id, slow) = (mail.claim.mail, mail.lane.is_slow());
+        if let Admission::Later(wait, lane, why) = self.destinations.admit(id, &mail.to, slow) {
+            let again_at = self.clock.now() + wait.mul_f64(1.1 + 0.1 * jitter());
+            let outcome = Outcome::waiting(why, again_at).on(lane);
+            return Err(Box::new(settled(mail, outcome)));
+        }
+        let stay = self.relays.lane().stay(mail.lane, self.age(mail));
+        let stay = stay.ok_or_else(|| Box::new(Ending::Held))?;
+        Ok(stay.last(mail.cut_offs + 1 >= MAX_CUT_OFFS))
+    }
+
+    /// The mail's envelope and bytes.
+    fn prepare(&self, mail: &Claimed) -> Result<(Envelope, Vec<u8>), Box<Outcome>> {
+        let content = self.content(mail)?;
+        self.compose(mail, content)
+            .map_err(|reason| Box::new(Outcome::finished(MailState::Undeliverable, reason)))
+    }
+
+    /// Keeps in mind whether the relay hangs at the recipient. Returns the mails that waited for an answer.
+    fn learn(&self, mail: &Claimed, attempt: &Try) -> Vec<MailId> {
+        if fails_at_recipient(attempt) {
+            self.destinations.failed(&mail.to, attempt.duration);
+        } else if attempt.reply().is_some() && attempt.stage >= Stage::Rcpt {
+            return self.destinations.answered(&mail.to);
+        }
+        Vec::new()
     }
 
     fn age(&self, mail: &Claimed) -> Duration {
@@ -167,11 +185,7 @@ impl Delivery {
     }
 
     /// The message's bytes. Id and date are those of the request, so that a repeated try is the same message.
-    fn compose(
-        &self,
-        mail: &Claimed,
-        content: Content,
-    ) -> Result<(crate::smtp::Envelope, Vec<u8>), String> {
+    fn compose(&self, mail: &Claimed, content: Content) -> Result<(Envelope, Vec<u8>), String> {
         let to: Address = mail
             .to
             .parse()

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use domain::mail::{MAX_CUT_OFFS, MailState, may_start, next_try, undelivered};
+use domain::id::MailId;
+use domain::mail::{Lane, MAX_CUT_OFFS, MailState, may_start, next_try, undelivered};
 use domain::queue::{ChallengeLife, Claimed, TryRecord};
 use jiff::Timestamp;
 
@@ -39,8 +40,10 @@ pub struct Outcome {
     pub counted: bool,
     /// Whether the try ended without a readable answer after the final dot.
     pub cut_off: bool,
-    /// Whether the mail's next attempt is made on the slow lane.
-    pub slow: bool,
+    /// Where the mail waits for its next attempt.
+    pub lane: Lane,
+    /// Mails that waited for the destination, which has answered.
+    pub opened: Vec<MailId>,
     /// What was said between relays and us.
     pub records: Vec<TryRecord>,
     /// Until when nothing more is sent to the address: a relay says that there is no such one.
@@ -57,7 +60,8 @@ impl Outcome {
             again_at: None,
             counted: false,
             cut_off: false,
-            slow: false,
+            lane: Lane::Main,
+            opened: Vec::new(),
             records: Vec::new(),
             suppress_until: None,
         }
@@ -81,10 +85,16 @@ impl Outcome {
         }
     }
 
-    /// The same, and the next attempt is made on the slow lane.
+    /// The same, and the mail waits on that lane.
     #[must_use]
-    pub fn slow(self, slow: bool) -> Self {
-        Self { slow, ..self }
+    pub fn on(self, lane: Lane) -> Self {
+        Self { lane, ..self }
+    }
+
+    /// The same after an attempt; on the slow lane, if the relay is slow with the recipient.
+    fn slow(self, slow: bool) -> Self {
+        let lane = if slow { Lane::Slow } else { Lane::Main };
+        self.on(lane)
     }
 
     /// The same, as a try that was cut off after the final dot.
@@ -174,9 +184,12 @@ impl Outcome {
                 let refused = verdict == Verdict::RelayRefusesUs;
                 // Each relay has its part in it.
                 let reasons = reaches.iter().map(|one| one.attempt.to_string());
-                let reason = reasons.collect::<Vec<_>>().join("; ");
-                Self::waiting(reason, now + relay_pause(mail, last, refused, now))
-                    .slow(fails_at_recipient(&last.attempt))
+                let mut reason = reasons.collect::<Vec<_>>().join("; ");
+                let slow = fails_at_recipient(&last.attempt);
+                if slow {
+                    reason.push_str("; its next attempt is made on the slow lane");
+                }
+                Self::waiting(reason, now + relay_pause(mail, last, refused, now)).slow(slow)
             }
             Verdict::Stopped => Self::waiting(reason, now + TROUBLE_PAUSE),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::clock::SystemClock;
 use domain::id::MailId;
+use domain::mail::Lane;
 use domain::relay::RelayState;
 use jiff::Timestamp;
 use scripted::{Act, MESSAGE, Script, Scripted, close, envelope, good, hasty, on, say};
@@ -331,8 +332,8 @@ async fn a_mail_at_whose_recipient_a_relay_hangs_is_not_taken_to_the_next_one() 
         2,
         Arc::new(SystemClock),
     );
-    let stay = |slow| relays.lane().stay(slow, Duration::ZERO).unwrap();
-    let (_only_place, newcomer) = (stay(true), stay(false));
+    let stay = |lane| relays.lane().stay(lane, Duration::ZERO).unwrap();
+    let (_only_place, newcomer) = (stay(Lane::Slow), stay(Lane::Main));
 
     let mark = async { Mark::Go };
     let (mail, envelope) = (MailId::generate(), envelope());

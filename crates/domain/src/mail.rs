@@ -123,10 +123,46 @@ impl Priority {
         }
     }
 
-    /// The number of a slow mail, at whose recipient a relay has hung or broken off. Negative.
+    /// The number in the queue of a mail in that lane.
     #[must_use]
-    pub fn slow_rank(self) -> i64 {
-        i64::from(self.rank()) - 20
+    pub fn rank_in(self, lane: Lane) -> i64 {
+        i64::from(self.rank()) - lane.step()
+    }
+}
+
+/// Where a mail waits. Relays hang or break off at some recipients: mails to these are sent on the slow lane, a bounded
+/// part of a worker's slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// With all others.
+    Main,
+    /// On the slow lane, after an attempt that failed at its recipient.
+    Slow,
+    /// On the slow lane for its first attempt, since relays hang at other recipients of its domain.
+    SlowFirst,
+}
+
+impl Lane {
+    /// Every lane.
+    pub const ALL: [Self; 3] = [Self::Main, Self::Slow, Self::SlowFirst];
+
+    /// How far the ranks of one lane are from those of the next.
+    pub const STEP: i64 = 20;
+
+    /// Whether it is the slow lane.
+    #[must_use]
+    pub fn is_slow(self) -> bool {
+        self != Self::Main
+    }
+
+    /// How far a mail's rank in this lane is below that in the main one.
+    #[must_use]
+    pub fn step(self) -> i64 {
+        match self {
+            Self::Main => 0,
+            Self::Slow => Self::STEP,
+            Self::SlowFirst => 2 * Self::STEP,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::email::EmailKey;
 use crate::id::{ChallengeId, MailId, UserId};
-use crate::mail::{MailKind, MailState};
+use crate::mail::{Lane, MailKind, MailState};
 use crate::operator::Suppression;
 use crate::otp::{CodeForm, CodeSeed, KeyId};
 use crate::relay::{PostedStanding, RelayStanding};
@@ -38,8 +38,8 @@ pub struct Claimed {
     pub tries: u32,
     /// Tries that ended without a readable answer after the final dot.
     pub cut_offs: u32,
-    /// Whether a relay has hung or broken off at its recipient: it is sent on the slow lane.
-    pub slow: bool,
+    /// Where it waited.
+    pub lane: Lane,
     /// The challenge whose code it carries.
     pub challenge: Option<MailChallenge>,
     /// Why nothing is to be sent to its address, if so.
@@ -121,8 +121,8 @@ pub struct Settlement {
     pub counted: bool,
     /// Whether the try ended without a readable answer after the final dot.
     pub cut_off: bool,
-    /// Whether the mail's next attempt is claimed as a slow one ([`Turn::slow`]).
-    pub slow: bool,
+    /// Where the mail waits for its next attempt.
+    pub lane: Lane,
     /// What relays and we said to each other: one record for each relay that was reached for, in that order.
     pub records: Vec<TryRecord>,
     /// Until when nothing is sent to the address, because a relay has refused it for good. Kept with what the
@@ -196,12 +196,18 @@ pub struct Turn {
     pub marks: Vec<Claim>,
     /// Claims that were not begun and go back without a try.
     pub releases: Vec<Claim>,
+    /// Mails that waited for their destination, which has answered: they are due now, those without an attempt with all
+    /// others.
+    pub opened: Vec<MailId>,
     /// How many mails may be claimed, slow ones aside. The oldest come first.
     pub claim: u32,
     /// How many of these are the newest due ones instead, so that a backlog of mails that all hang delays no new mail.
     pub newest: u32,
-    /// How many slow mails may be claimed beside them.
+    /// How many mails of the slow lane may be claimed beside them.
     pub slow: u32,
+    /// How many of these are mails without an attempt rather than others, if both are due. The newest of them come
+    /// first, of the others those that were claimed least.
+    pub slow_first: u32,
     /// Whether the claimed mails are to show that a relay works again: the newest that have not failed come first.
     pub trial: bool,
     /// Which mails may be claimed.

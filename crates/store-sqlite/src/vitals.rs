@@ -1,7 +1,7 @@
 //! What processes say of themselves, and what waits in the queue.
 
 use async_trait::async_trait;
-use domain::mail::{MailState, Priority};
+use domain::mail::{Lane, MailState};
 use domain::store::StoreError;
 use domain::vitals::{Depth, KeyNeed, Present, Process, Vitals};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use crate::Sqlite;
 use crate::access::{micros, time};
 use crate::ahead;
 use crate::error::{store_error, unreadable};
-use crate::queue::{QUEUE, QueueWrite};
+use crate::queue::{QUEUE, QueueWrite, ranks};
 
 #[async_trait]
 impl Vitals for Sqlite {
@@ -126,23 +126,20 @@ impl Vitals for Sqlite {
 
 impl Sqlite {
     async fn due_since(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let [code, notice] = Priority::ORDER.map(|priority| i64::from(priority.rank()));
-        let row = sqlx::query!(
-            r#"select
-                 (select run_at from Jobs indexed by idx_jobs_pending
-                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2
-                  order by run_at limit 1) as "code: i64",
-                 (select run_at from Jobs indexed by idx_jobs_pending
-                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?3
-                  order by run_at limit 1) as "notice: i64""#,
+        let ranks = serde_json::to_string(&ranks(&Lane::ALL)).map_err(unreadable)?;
+        let first = sqlx::query_scalar!(
+            r#"select min(run_at) as "first: i64"
+               from (select (select run_at from Jobs indexed by idx_jobs_pending
+                             where job_type = ?1 and status = 'Pending' and lock_by is null
+                               and priority = rank.value
+                             order by run_at limit 1) as run_at
+                     from json_each(?2) as rank)"#,
             QUEUE,
-            code,
-            notice
+            ranks
         )
         .fetch_one(&self.readers)
         .await
         .map_err(store_error)?;
-        let first = [row.code, row.notice].into_iter().flatten().min();
         let first = first.and_then(|at| Timestamp::from_second(at).ok());
         Ok(first.filter(|at| *at <= now))
     }

@@ -25,7 +25,7 @@ fn mail(cut_offs: u32) -> Claimed {
         deadline: Some(at(600)),
         tries: cut_offs,
         cut_offs,
-        slow: false,
+        lane: Lane::Main,
         challenge: None,
         suppressed: None,
     }

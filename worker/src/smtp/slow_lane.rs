@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::mail::Lane;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -120,13 +121,15 @@ impl SlowLane {
         }
     }
 
-    /// What an attempt at a mail of that age may do. `None`: the mail is slow, and no place is free.
+    /// What an attempt at a mail of that lane and age may do. `None`: the mail is slow, and no place is free. One
+    /// without an attempt has as long as in the main lane, for the sake of the others without one.
     #[must_use]
-    pub fn stay(&self, slow: bool, age: Duration) -> Option<Stay> {
-        let longest = if slow {
-            (age / STAY_PART_OF_AGE).clamp(LEAST_STAY, LONGEST_STAY)
-        } else {
-            LEAST_STAY
+    pub fn stay(&self, lane: Lane, age: Duration) -> Option<Stay> {
+        let slow = lane.is_slow();
+        let longest = match lane {
+            Lane::Main => LEAST_STAY,
+            Lane::SlowFirst => self.lock().patience(),
+            Lane::Slow => (age / STAY_PART_OF_AGE).clamp(LEAST_STAY, LONGEST_STAY),
         };
         let place = if slow && self.0.places > 0 {
             Some(self.enter(longest, None)?)

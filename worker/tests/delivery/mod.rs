@@ -10,6 +10,7 @@ mod keys;
 mod many;
 mod outages;
 mod plain;
+mod quiet_domain;
 mod refusals;
 mod refused_turns;
 mod slow;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use domain::clock::ManualClock;
 use domain::id::MailId;
-use domain::mail::{MailKind, MailState};
+use domain::mail::{Lane, MailKind, MailState};
 use domain::queue::{Claim, Claimed};
 use domain::relay::RelayState;
 use jiff::Timestamp;
@@ -151,7 +151,7 @@ fn job(reach: &Reach) -> Job {
         deadline: Some(now + std::time::Duration::from_mins(10)),
         tries: 0,
         cut_offs: 0,
-        slow: false,
+        lane: Lane::Main,
         challenge: None,
         suppressed: None,
     };

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use domain::clock::{Clock, SystemClock};
 use domain::email::EmailAddress;
 use domain::id::MailId;
-use domain::mail::{MailKind, MailState, NewMail};
+use domain::mail::{Lane, MailKind, MailState, NewMail};
 use domain::queue::{Claimed, Keys, Settlement, TryRecord, Turn};
 use domain::store::{StoreError, Tx, Write};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -177,7 +177,7 @@ async fn settle(rig: &Rig, claimed: &[Claimed], state: MailState) -> anyhow::Res
         again_at: (!state.is_final()).then(|| now + LATER),
         counted: true,
         cut_off: false,
-        slow: false,
+        lane: Lane::Main,
         records: vec![record(state, now)],
         suppress_until: None,
         at: now,

@@ -70,7 +70,7 @@ fn tried(group: &[TryRecord], counted: usize, mail: &MailRecord, told: Told) -> 
             format!("{relay} refused the address for good {when}: `{said}`.")
         }
         "recipient_refused" => format!("{relay} refused the mail for good {when}: `{said}`."),
-        "relay_trouble" if matches!(one.stage.as_str(), "rcpt" | "data") => format!(
+        "relay_trouble" if failed_at_recipient(one) => format!(
             "{relay} failed at this recipient {often}, {when}, at the stage `{}`: `{said}`. That costs the mail no try.",
             one.stage
         ),
@@ -108,6 +108,15 @@ fn tried(group: &[TryRecord], counted: usize, mail: &MailRecord, told: Told) -> 
     }
 }
 
+/// Whether the relay hung or broke off at the recipient: the next attempt is made on the slow lane.
+fn failed_at_recipient(one: &TryRecord) -> bool {
+    match one.outcome.as_str() {
+        "put_off" => true,
+        "relay_trouble" => matches!(one.stage.as_str(), "rcpt" | "data"),
+        _ => false,
+    }
+}
+
 /// What the relay, or the trouble, said.
 fn said(one: &TryRecord) -> String {
     match one.code {
@@ -136,7 +145,7 @@ fn stands(mail: &MailRecord, tries: &[TryRecord], around: Around<'_>) -> Vec<Str
         .map_or_else(String::new, |at| format!(" at {}", told.time(at)));
     let last = tries.last().map(|one| one.outcome.as_str());
     let sentence = match mail.state.as_str() {
-        "queued" | "waiting" => return waits(mail, around),
+        "queued" | "waiting" => return waits(mail, tries, around),
         "sending" => "A worker has it in hand now.".to_owned(),
         "delivered" => {
             "Whether it reached the inbox can't be seen from here: bounces that come later are not shown."
@@ -171,20 +180,28 @@ fn stands(mail: &MailRecord, tries: &[TryRecord], around: Around<'_>) -> Vec<Str
 }
 
 /// Why a mail is not sent yet, and when it will be.
-fn waits(mail: &MailRecord, around: Around<'_>) -> Vec<String> {
+fn waits(mail: &MailRecord, tries: &[TryRecord], around: Around<'_>) -> Vec<String> {
     let told = around.told;
     let mut sentences = Vec::new();
     if let Some(held) = around.holds.why(mail) {
         sentences.push(format!("It waits, since {held}"));
     } else if !around.worker_alive {
         sentences.push("It waits, since no worker is alive: start smart-notes-worker.".to_owned());
-    } else if let Some(at) = mail.again_at.filter(|at| told.is_ahead(*at)) {
-        sentences.push(format!("The next try is due at {}.", told.time(at)));
-    } else if let Some(reason) = mail.reason.as_ref().filter(|one| one.starts_with("waits ")) {
-        sentences.push(format!("It {reason}."));
     } else {
-        sentences
-            .push("It may go at once, and waits for a worker that has a hand free.".to_owned());
+        let due = mail.again_at.filter(|at| told.is_ahead(*at));
+        let reason = mail.reason.as_deref().unwrap_or_default();
+        if reason.starts_with("waits ") {
+            sentences.push(format!("It {reason}."));
+        } else if due.is_none() && tries.last().is_some_and(failed_at_recipient) {
+            sentences.push(
+                "It waits for a place on the slow lane, which keeps mails like it apart from others."
+                    .to_owned(),
+            );
+        } else if due.is_none() {
+            sentences
+                .push("It may go at once, and waits for a worker that has a hand free.".to_owned());
+        }
+        sentences.extend(due.map(|at| format!("The next try is due at {}.", told.time(at))));
     }
     if let Some(deadline) = mail.deadline {
         sentences.push(if told.is_ahead(deadline) {

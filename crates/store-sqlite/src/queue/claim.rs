@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::mail::Priority;
+use domain::mail::{Lane, MailKind, Priority};
 use domain::otp::KeyId;
 use domain::queue::{Claimed, Keys, Turn};
 use domain::store::StoreError;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::claimed::load;
-use super::due_jobs::{From, due_jobs};
+use super::due_jobs::{self, From, due_jobs};
 use super::pause::{Paused, hold, paused};
 use super::{sign_of_life, whole_second};
 use crate::error::{store_error, unreadable};
@@ -38,52 +38,32 @@ pub(super) async fn claim(
         keys: key_list(&turn.keys)?,
         now,
     };
-    let from_the_end = if turn.trial {
-        From::Unfailed
-    } else {
-        From::Newest
-    };
     let mut ids = Vec::new();
     for priority in Priority::ORDER {
         let free = i64::from(turn.claim) - length(&ids);
-        let newest = if turn.trial {
-            free
+        ids.extend(if turn.trial {
+            claiming.take_for_trial(connection, priority, free).await?
         } else {
-            free.min(turn.newest.into())
-        };
-        let rank = i64::from(priority.rank());
-        ids.extend(
+            let newest = free.min(turn.newest.into());
             claiming
-                .take(connection, rank, From::Oldest, free - newest)
-                .await?,
-        );
-        ids.extend(
-            claiming
-                .take(connection, rank, from_the_end, newest)
-                .await?,
-        );
+                .take_both(connection, priority, free, newest)
+                .await?
+        });
     }
-    let mut slow = Vec::new();
-    for priority in Priority::ORDER {
-        let free = i64::from(turn.slow) - length(&slow);
-        let rank = priority.slow_rank();
-        slow.extend(
-            claiming
-                .take(connection, rank, From::LeastClaimed, free)
-                .await?,
-        );
-    }
-    ids.extend_from_slice(&slow);
+    let slow = claiming
+        .take_slow(connection, turn.slow.into(), turn.slow_first.into())
+        .await?;
+    ids.extend(slow.iter().map(|(id, _)| id.clone()));
     let mut claimed = claimed(connection, ids, now).await?;
-    if !slow.is_empty() {
-        for mail in &mut claimed {
-            mail.slow = slow.contains(&mail.claim.mail.to_string());
-        }
+    for mail in claimed.iter_mut().filter(|_| !slow.is_empty()) {
+        let id = mail.claim.mail.to_string();
+        let lane = slow.iter().find(|(slow, _)| *slow == id);
+        mail.lane = lane.map_or(Lane::Main, |(_, lane)| *lane);
     }
     Ok(claimed)
 }
 
-fn length(ids: &[String]) -> i64 {
+fn length<T>(ids: &[T]) -> i64 {
     i64::try_from(ids.len()).unwrap_or(i64::MAX)
 }
 
@@ -96,6 +76,70 @@ struct Claiming<'a> {
 }
 
 impl Claiming<'_> {
+    /// Takes the oldest jobs, and up to `newest` of the newest.
+    async fn take_both(
+        &self,
+        connection: &mut SqliteConnection,
+        priority: Priority,
+        limit: i64,
+        newest: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let rank = priority.rank_in(Lane::Main);
+        let oldest = limit - newest;
+        let mut taken = self.take(connection, rank, From::Oldest, oldest).await?;
+        taken.extend(self.take(connection, rank, From::Newest, newest).await?);
+        Ok(taken)
+    }
+
+    /// Takes jobs that are to show whether a relay works: of the newest mails that have not been tried, else the oldest.
+    async fn take_for_trial(
+        &self,
+        connection: &mut SqliteConnection,
+        priority: Priority,
+        limit: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        if limit <= 0 {
+            return Ok(Vec::new());
+        }
+        let (keys, mut untried) = (self.keys.as_deref(), Vec::new());
+        for kind in MailKind::ALL {
+            if kind.priority() == priority && !self.paused.is_paused(kind) {
+                untried.extend(due_jobs::untried(connection, kind, limit, keys, self.now).await?);
+            }
+        }
+        // Ids grow with time.
+        untried.sort_unstable_by(|one, other| other.cmp(one));
+        untried.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let list = serde_json::to_string(&untried).map_err(unreadable)?;
+        lock_jobs(connection, self.worker, &list, self.now).await?;
+        let (rank, rest) = (priority.rank_in(Lane::Main), limit - length(&untried));
+        untried.extend(self.take(connection, rank, From::Oldest, rest).await?);
+        Ok(untried)
+    }
+
+    /// Takes jobs of the slow lane: so many, and up to `first` of them without an attempt before the others.
+    async fn take_slow(
+        &self,
+        connection: &mut SqliteConnection,
+        limit: i64,
+        first: i64,
+    ) -> Result<Vec<(String, Lane)>, StoreError> {
+        let mut taken = Vec::new();
+        for (lane, from, most) in [
+            (Lane::SlowFirst, From::NewestRequest, first),
+            (Lane::Slow, From::LeastClaimed, limit),
+            (Lane::SlowFirst, From::NewestRequest, limit),
+        ] {
+            for priority in Priority::ORDER {
+                let free = most - length(&taken);
+                let rank = priority.rank_in(lane);
+                let ids = self.take(connection, rank, from, free).await?;
+                taken.extend(ids.into_iter().map(|id| (id, lane)));
+            }
+        }
+        Ok(taken)
+    }
+
     /// Takes some jobs of one class, unless more of them belong to paused kinds than one transaction holds.
     async fn take(
         &self,

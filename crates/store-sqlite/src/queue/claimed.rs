@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use domain::mail::Lane;
 use domain::operator::Suppression;
 use domain::otp::CodeSeed;
 use domain::queue::{ChallengeLife, Claim, Claimed, MailChallenge};
@@ -132,7 +133,7 @@ impl ClaimedRow {
             deadline: self.deadline_at.map(time),
             tries: u32::try_from(self.tries).unwrap_or(u32::MAX),
             cut_offs: u32::try_from(self.cut_offs).unwrap_or(u32::MAX),
-            slow: false,
+            lane: Lane::Main,
         })
     }
 

@@ -1,5 +1,6 @@
-//! Finding due jobs of one class: by the index of pending jobs, from either end, or those that suit a trial.
+//! Finding due jobs of one class: by the index of pending jobs, from either end; and those that suit a trial.
 
+use domain::mail::MailKind;
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -13,9 +14,8 @@ use crate::error::store_error;
 pub(super) enum From {
     Oldest,
     Newest,
-    /// The newest that have not failed, then the oldest of the others. Not the oldest that have not failed: a relay
-    /// may be out of order because it hangs at the recipients of a whole backlog.
-    Unfailed,
+    /// Those of the newest that were asked for last.
+    NewestRequest,
     /// The oldest, where each earlier claim of a mail counts as if it had come due half a minute later: those that
     /// have had their turn again and again don't keep a newer one waiting.
     LeastClaimed,
@@ -76,19 +76,19 @@ pub(super) async fn due_jobs(
             .fetch_one(connection)
             .await
         }
-        From::Unfailed => {
+        From::NewestRequest => {
             sqlx::query_scalar!(
                 r#"select json_group_array(id) as "ids!: String" from (
                select id from (
-                   select id, run_at, last_result is not null as failed from Jobs indexed by idx_jobs_pending
+                   select id from Jobs indexed by idx_jobs_pending
                    where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2 and run_at <= ?3
                  and (?5 is null or not exists (
                          select 1 from mails join challenges on challenges.id = mails.challenge_id
                          where mails.id = Jobs.id and challenges.used_at is null and challenges.ended_at is null
                            and challenges.superseded_at is null and challenges.decoy = 0 and challenges.expires_at > ?6
                            and challenges.key_id not in (select value from json_each(?5))))
-                   order by run_at desc, id desc limit ?4 + 64) as due
-               order by failed, iif(failed, run_at, -run_at), id limit ?4 + 0) as due"#,
+                   order by run_at desc, id desc limit ?4 + 256) as due
+               order by id desc limit ?4 + 0) as due"#,
                 QUEUE,
                 rank,
                 seconds,
@@ -125,4 +125,39 @@ pub(super) async fn due_jobs(
         }
     };
     found.map_err(store_error)
+}
+
+/// Finds the newest due jobs of mails of some kind that have never been tried. Not the oldest: a relay may be out of order
+/// because it hangs at the recipients of a whole backlog.
+pub(super) async fn untried(
+    connection: &mut SqliteConnection,
+    kind: MailKind,
+    limit: i64,
+    keys: Option<&str>,
+    now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    let (kind, rank) = (kind.as_str(), i64::from(kind.priority().rank()));
+    let (seconds, at) = (now.as_second(), micros(now));
+    sqlx::query_scalar!(
+        "select mails.id from mails indexed by mails_by_state_and_kind
+         cross join Jobs on Jobs.id = mails.id
+         where mails.state = 'queued' and mails.kind = ?1 and mails.created_at <= ?6
+           and +Jobs.status = 'Pending' and +Jobs.lock_by is null and +Jobs.priority = ?2 and +Jobs.run_at <= ?3
+           and (?5 is null or not exists (
+                   select 1 from challenges
+                   where challenges.id = mails.challenge_id and challenges.used_at is null
+                     and challenges.ended_at is null and challenges.superseded_at is null
+                     and challenges.decoy = 0 and challenges.expires_at > ?6
+                     and challenges.key_id not in (select value from json_each(?5))))
+         order by mails.created_at desc limit ?4",
+        kind,
+        rank,
+        seconds,
+        limit,
+        keys,
+        at
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use domain::mail::Priority;
+use domain::mail::{Lane, Priority};
 use domain::queue::{Beat, Due, JobQueue, Keep, Keys, Rescued, Tended, Turn, TurnReport, Watch};
 use domain::relay::{PostedStanding, RelayStanding};
 use domain::store::{Caller, StoreError, Ticket};
@@ -31,7 +31,7 @@ use sqlx::SqliteConnection;
 use crate::Sqlite;
 use crate::access::micros;
 use crate::checkpoint::empty_wal;
-use crate::error::store_error;
+use crate::error::{store_error, unreadable};
 use crate::sweep::Sweep;
 use crate::writer::Unit;
 
@@ -65,54 +65,46 @@ impl JobQueue for Sqlite {
     }
 
     async fn due(&self, keys: &Keys, now: Timestamp) -> Result<Due, StoreError> {
-        let [code, notice] = Priority::ORDER.map(|priority| i64::from(priority.rank()));
-        let [slow_code, slow_notice] = Priority::ORDER.map(Priority::slow_rank);
+        let ranks = ranks(&[Lane::Main, Lane::SlowFirst, Lane::Slow]);
+        let ranks = serde_json::to_string(&ranks).map_err(unreadable)?;
         let (keys, at) = (claim::key_list(keys)?, micros(now));
-        // The condition on keys is that of the claim. A slow mail was claimed before by a worker that had its key.
+        // When the first mail of each rank is due. The condition on keys is that of the claim.
         let row = sqlx::query!(
-            r#"select
-                 (select run_at from Jobs indexed by idx_jobs_pending
-                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?2
-                    and (?4 is null or not exists (
-                            select 1 from mails join challenges on challenges.id = mails.challenge_id
-                            where mails.id = Jobs.id and challenges.used_at is null
-                              and challenges.ended_at is null and challenges.superseded_at is null
-                              and challenges.decoy = 0 and challenges.expires_at > ?5
-                              and challenges.key_id not in (select value from json_each(?4))))
-                  order by run_at limit 1) as "code: i64",
-                 (select run_at from Jobs indexed by idx_jobs_pending
-                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?3
-                  order by run_at limit 1) as "notice: i64",
-                 (select run_at from Jobs indexed by idx_jobs_pending
-                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?6
-                  order by run_at limit 1) as "slow_code: i64",
-                 (select run_at from Jobs indexed by idx_jobs_pending
-                  where job_type = ?1 and status = 'Pending' and lock_by is null and priority = ?7
-                  order by run_at limit 1) as "slow_notice: i64",
-                 exists (select 1 from pauses where kind = '' and ended_at is null) as "paused!: bool""#,
+            r#"select json_group_array((
+                          select run_at from Jobs indexed by idx_jobs_pending
+                          where job_type = ?1 and status = 'Pending' and lock_by is null and priority = rank.value
+                            and (?3 is null or not exists (
+                                    select 1 from mails join challenges on challenges.id = mails.challenge_id
+                                    where mails.id = Jobs.id and challenges.used_at is null
+                                      and challenges.ended_at is null and challenges.superseded_at is null
+                                      and challenges.decoy = 0 and challenges.expires_at > ?4
+                                      and challenges.key_id not in (select value from json_each(?3))))
+                          order by run_at limit 1)) as "firsts!: String",
+                      exists (select 1 from pauses where kind = '' and ended_at is null) as "paused!: bool"
+               from json_each(?2) as rank"#,
             QUEUE,
-            code,
-            notice,
+            ranks,
             keys,
-            at,
-            slow_code,
-            slow_notice
+            at
         )
         .fetch_one(&self.readers)
         .await
         .map_err(store_error)?;
+        let firsts: Vec<Option<i64>> = serde_json::from_str(&row.firsts).map_err(unreadable)?;
+        let (main, slow) = firsts.split_at(Priority::ORDER.len());
         // The commit that ends the pause wakes whoever watches.
-        let first = |ranks: [Option<i64>; 2]| {
-            let first = ranks.into_iter().flatten().min();
-            first.filter(|at| !row.paused && *at < OUT_OF_REACH)
+        let first = |firsts: &[Option<i64>]| {
+            let first = firsts.iter().flatten().min();
+            first
+                .copied()
+                .filter(|at| !row.paused && *at < OUT_OF_REACH)
         };
         let time = |at| Timestamp::from_second(at).ok();
-        let next = first([row.code, row.notice]);
-        let now = now.as_second();
+        let (next, now) = (first(main), now.as_second());
         Ok(Due {
             now: next.is_some_and(|at| at <= now),
             next: next.filter(|at| *at > now).and_then(time),
-            slow: first([row.slow_code, row.slow_notice]).and_then(time),
+            slow: first(slow).and_then(time),
         })
     }
 
@@ -241,6 +233,7 @@ impl QueueWrite for TakeTurn {
         let (settling, late): (Vec<_>, Vec<_>) =
             (turn.settlements.iter()).partition(|settlement| fence.lets_settle(settlement));
         settle::settle(connection, worker, &settling).await?;
+        settle::open(connection, &turn.opened, *now).await?;
         let marks = settle::mark(connection, &turn.marks, &fence, *now).await?;
         let mut void = settle::release(connection, worker, &turn.releases).await?;
         void.extend(late.iter().map(|settlement| settlement.claim));
@@ -266,6 +259,12 @@ impl QueueWrite for SignOfLife {
     async fn apply(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         sign_of_life(connection, &self.worker, self.now).await
     }
+}
+
+/// The ranks of all mails in some lanes.
+pub(crate) fn ranks(lanes: &[Lane]) -> Vec<i64> {
+    let of = |lane: &Lane| Priority::ORDER.map(|priority| priority.rank_in(*lane));
+    lanes.iter().flat_map(of).collect()
 }
 
 /// A time for another try, in seconds since 1970-01-01 UTC. apalis's `run_at` knows only whole ones:

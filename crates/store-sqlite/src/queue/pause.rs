@@ -5,6 +5,7 @@
 //! is kept in the mail's row. Who resumes the kind gives it back; should the command be cut off, a worker's
 //! sweep does.
 
+use domain::mail::MailKind;
 use domain::store::StoreError;
 use sqlx::SqliteConnection;
 
@@ -26,6 +27,16 @@ pub(super) enum Paused {
     All,
     /// Kinds of mail, as a JSON list.
     Kinds(String),
+}
+
+impl Paused {
+    pub(super) fn is_paused(&self, kind: MailKind) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::All => true,
+            Self::Kinds(kinds) => kinds.contains(&format!("\"{}\"", kind.as_str())),
+        }
+    }
 }
 
 pub(super) async fn paused(connection: &mut SqliteConnection) -> Result<Paused, StoreError> {

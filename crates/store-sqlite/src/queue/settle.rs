@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use domain::mail::{MailState, Priority};
+use domain::id::MailId;
+use domain::mail::{Lane, MailState};
 use domain::queue::{ChallengeLife, Claim, Loss, Marked, Settlement, TryRecord};
 use domain::store::StoreError;
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use sqlx::SqliteConnection;
 
 use super::claimed::life;
 use super::fence::{Fence, claim_rows, losses};
-use super::whole_second;
+use super::{OUT_OF_REACH, ranks, whole_second};
 use crate::access::micros;
 use crate::error::{store_error, unreadable};
 
@@ -29,7 +30,7 @@ struct Row<'a> {
     finished_at: Option<i64>,
     counted: u8,
     cut_off: u8,
-    slow: u8,
+    lane: i64,
     status: &'static str,
     run_at: Option<i64>,
     done_at: Option<i64>,
@@ -65,7 +66,7 @@ impl<'a> Row<'a> {
             finished_at: is_final.then(|| micros(settlement.at)),
             counted: settlement.counted.into(),
             cut_off: settlement.cut_off.into(),
-            slow: settlement.slow.into(),
+            lane: settlement.lane.step(),
             status: job_status(settlement.state),
             run_at,
             done_at: is_final.then(|| settlement.at.as_second()),
@@ -147,21 +148,62 @@ pub(super) async fn settle(
     {
         suppress(connection, &rows).await?;
     }
-    let step = i64::from(Priority::Code.rank()) - Priority::Code.slow_rank();
+    // A rank's remainder by the step is that of the main lane; of a number above zero.
+    let (step, above) = (Lane::STEP, Lane::STEP + Lane::SlowFirst.step());
     sqlx::query!(
         "update Jobs set
              status = j.value ->> 'status', run_at = coalesce(j.value ->> 'run_at', Jobs.run_at),
              lock_by = null, lock_at = null, done_at = j.value ->> 'done_at',
              attempts = Jobs.attempts - 1 + (j.value ->> 'counted'),
              last_result = j.value ->> 'result',
-             priority = Jobs.priority + ?3 * ((Jobs.priority < 0) - (j.value ->> 'slow'))
+             priority = (Jobs.priority + ?4) % ?3 - (j.value ->> 'lane')
          from jsonb_each(?1) as j
          where Jobs.id = j.value ->> 'mail' and +Jobs.lock_by = ?2",
         rows,
         worker,
-        step
+        step,
+        above
     )
     .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+/// Has mails come due that waited for a destination which has answered, and puts those without an attempt among all
+/// others. Not those that a pause of their kind holds, nor any that is in flight.
+pub(super) async fn open(
+    connection: &mut SqliteConnection,
+    mails: &[MailId],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if mails.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = mails.iter().map(ToString::to_string).collect();
+    let ids = serde_json::to_string(&ids).map_err(unreadable)?;
+    let (seconds, first) = (now.as_second(), Lane::SlowFirst.step());
+    let first_ranks = serde_json::to_string(&ranks(&[Lane::SlowFirst])).map_err(unreadable)?;
+    sqlx::query!(
+        "update mails set again_at = null
+         where id in (select value from json_each(?)) and +state = 'waiting' and held_run_at is null",
+        ids
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    sqlx::query!(
+        "update Jobs set
+             run_at = iif(run_at < ?4, min(run_at, ?2), run_at),
+             priority = priority + iif(priority in (select value from json_each(?5)), ?3, 0)
+         where id in (select value from json_each(?1)) and +status = 'Pending' and +lock_by is null",
+        ids,
+        seconds,
+        first,
+        OUT_OF_REACH,
+        first_ranks
+    )
+    .execute(connection)
     .await
     .map_err(store_error)?;
     Ok(())

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use domain::id::MailId;
 use domain::mail::{
-    MAX_CUT_OFFS, MailState, NOTICE_LIFE, Priority, longest_pause, maybe_delivered,
+    Lane, MAX_CUT_OFFS, MailState, NOTICE_LIFE, Priority, longest_pause, maybe_delivered,
 };
 use domain::otp::KeyId;
 use domain::queue::{Expired, Keys, Tended};
@@ -225,11 +225,21 @@ async fn lacking(
     let Some(keys) = key_list(keys)? else {
         return Ok(Vec::new());
     };
-    let (rank, seconds, now) = (
-        i64::from(Priority::Code.rank()),
-        now.as_second(),
-        micros(now),
-    );
+    let mut lacking = Vec::new();
+    for lane in Lane::ALL {
+        let rank = Priority::Code.rank_in(lane);
+        lacking.extend(lacking_of(connection, rank, &keys, now).await?);
+    }
+    Ok(lacking)
+}
+
+async fn lacking_of(
+    connection: &mut SqliteConnection,
+    rank: i64,
+    keys: &str,
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let (seconds, now) = (now.as_second(), micros(now));
     let rows = sqlx::query!(
         "select mails.id, challenges.key_id
          from (select id from Jobs indexed by idx_jobs_pending

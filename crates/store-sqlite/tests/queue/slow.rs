@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::id::MailId;
-use domain::mail::MailState;
+use domain::mail::{Lane, MailState};
 use domain::queue::{Claimed, JobQueue, Keys, Settlement, Turn};
 use jiff::Timestamp;
 use store_sqlite::Sqlite;
 
-use crate::support::mails::{claim_one, notice, settle, settlement};
+use crate::support::mails::{claim, claim_one, notice, settle, settlement, story};
 use crate::support::people::Person;
 use crate::support::{Database, at};
 
@@ -23,11 +23,11 @@ async fn takes(queue: &Sqlite, turn: Turn, now: Timestamp) -> Vec<Claimed> {
 }
 
 /// Settles a claimed mail so that it is due again at that second.
-async fn waits(queue: &Sqlite, mail: &Claimed, again: i64, slow: bool) {
+async fn waits(queue: &Sqlite, mail: &Claimed, again: i64, lane: Lane) {
     let waits = Settlement {
         counted: false,
         again_at: Some(at(again)),
-        slow,
+        lane,
         ..settlement(mail.claim, MailState::Waiting, at(again))
     };
     settle(queue, "w", waits).await;
@@ -39,7 +39,7 @@ async fn a_slow_mail_is_claimed_only_as_one_until_it_is_slow_no_more() {
     let (store, queue) = (database.store(), database.sqlite());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w", at(0)).await;
-    waits(&queue, &first, 1, true).await;
+    waits(&queue, &first, 1, Lane::Slow).await;
     let usual = || Turn {
         claim: 10,
         ..Turn::default()
@@ -52,19 +52,19 @@ async fn a_slow_mail_is_claimed_only_as_one_until_it_is_slow_no_more() {
     let as_usual = takes(&queue, usual(), at(1)).await;
     let due = queue.due(&Keys::Any, at(1)).await.unwrap();
     let as_slow = takes(&queue, slow(), at(1)).await;
-    waits(&queue, &as_slow[0], 2, true).await;
+    waits(&queue, &as_slow[0], 2, Lane::Slow).await;
     let still_slow = takes(&queue, slow(), at(2)).await;
-    waits(&queue, &still_slow[0], 3, false).await;
+    waits(&queue, &still_slow[0], 3, Lane::Main).await;
     let no_more = takes(&queue, slow(), at(3)).await;
     let as_usual_again = takes(&queue, usual(), at(3)).await;
 
-    assert!(!first.slow && as_usual.is_empty());
+    assert!(!first.lane.is_slow() && as_usual.is_empty());
     assert_eq!((due.now, due.slow), (false, Some(at(1))));
-    assert_eq!((ids(&as_slow), as_slow[0].slow), (vec![id], true));
+    assert_eq!((ids(&as_slow), as_slow[0].lane.is_slow()), (vec![id], true));
     assert_eq!(ids(&still_slow), [id]);
     assert!(no_more.is_empty());
     assert_eq!(
-        (ids(&as_usual_again), as_usual_again[0].slow),
+        (ids(&as_usual_again), as_usual_again[0].lane.is_slow()),
         (vec![id], false)
     );
 }
@@ -74,9 +74,9 @@ async fn slow_codes_go_before_slow_notices_and_both_beside_what_else_is_claimed(
     let database = Database::new().await;
     let (store, queue) = (database.store(), database.sqlite());
     notice(&store, "ada@example.com", at(0)).await;
-    waits(&queue, &claim_one(&queue, "w", at(0)).await, 1, true).await;
+    waits(&queue, &claim_one(&queue, "w", at(0)).await, 1, Lane::Slow).await;
     Person::new("bob").registers(&store, at(1)).await;
-    waits(&queue, &claim_one(&queue, "w", at(1)).await, 2, true).await;
+    waits(&queue, &claim_one(&queue, "w", at(1)).await, 2, Lane::Slow).await;
     let usual = notice(&store, "cyd@example.com", at(2)).await;
 
     let turn = Turn {
@@ -87,7 +87,7 @@ async fn slow_codes_go_before_slow_notices_and_both_beside_what_else_is_claimed(
     let claimed = takes(&queue, turn, at(2)).await;
 
     let [other, slow] = [false, true].map(|slow| {
-        let of = claimed.iter().filter(|mail| mail.slow == slow);
+        let of = claimed.iter().filter(|mail| mail.lane.is_slow() == slow);
         of.cloned().collect::<Vec<_>>()
     });
     assert_eq!(ids(&other), [usual]);
@@ -104,13 +104,13 @@ async fn a_slow_mail_that_has_had_its_turn_often_does_not_keep_a_newer_one_waiti
         ..Turn::default()
     };
     let old = notice(&store, "ada@example.com", at(0)).await;
-    waits(&queue, &claim_one(&queue, "w", at(0)).await, 1, true).await;
+    waits(&queue, &claim_one(&queue, "w", at(0)).await, 1, Lane::Slow).await;
     for second in 1..4 {
         let again = takes(&queue, slow(), at(second)).await;
-        waits(&queue, &again[0], second + 1, true).await;
+        waits(&queue, &again[0], second + 1, Lane::Slow).await;
     }
     let new = notice(&store, "bob@example.com", at(5)).await;
-    waits(&queue, &claim_one(&queue, "w", at(5)).await, 6, true).await;
+    waits(&queue, &claim_one(&queue, "w", at(5)).await, 6, Lane::Slow).await;
 
     let claimed = [
         takes(&queue, slow(), at(10)).await,
@@ -118,6 +118,137 @@ async fn a_slow_mail_that_has_had_its_turn_often_does_not_keep_a_newer_one_waiti
     ];
 
     assert_eq!(claimed.map(|claimed| ids(&claimed)), [[new], [old]]);
+}
+
+/// Who has not been tried is not kept waiting by those that have, and these not for ever by new ones.
+#[tokio::test]
+async fn mails_of_the_slow_lane_without_an_attempt_share_it_with_others_and_the_newest_goes_first()
+{
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let mut mails = Vec::new();
+    for (n, lane) in [Lane::Slow, Lane::SlowFirst]
+        .into_iter()
+        .cycle()
+        .take(8)
+        .enumerate()
+    {
+        let second = i64::try_from(n).unwrap();
+        let notice = notice(&store, "ada@example.com", at(second)).await;
+        waits(&queue, &claim_one(&queue, "w", at(second)).await, 9, lane).await;
+        mails.push(notice);
+    }
+    let slow = |slow, slow_first| Turn {
+        slow,
+        slow_first,
+        ..Turn::default()
+    };
+
+    let both = takes(&queue, slow(3, 1), at(9)).await;
+    let rest = takes(&queue, slow(4, 0), at(9)).await;
+    let last = takes(&queue, slow(4, 4), at(9)).await;
+
+    let set = |claimed: &[Claimed]| BTreeSet::from_iter(ids(claimed));
+    assert!(both.iter().all(|mail| mail.lane.is_slow()));
+    assert_eq!(set(&both), BTreeSet::from([mails[7], mails[0], mails[2]]));
+    let tried_first = BTreeSet::from([mails[4], mails[6], mails[5], mails[3]]);
+    assert_eq!(set(&rest), tried_first, "and others where places are left");
+    assert_eq!(ids(&last), [mails[1]]);
+}
+
+#[tokio::test]
+async fn mails_that_waited_for_a_destination_which_has_answered_are_due_at_once() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let mut mails = Vec::new();
+    for lane in [Lane::Slow, Lane::SlowFirst, Lane::SlowFirst] {
+        let notice = notice(&store, "ada@example.com", at(0)).await;
+        waits(&queue, &claim_one(&queue, "w", at(0)).await, 60, lane).await;
+        mails.push(notice);
+    }
+    let opened = Turn {
+        opened: mails[..2].to_vec(),
+        ..Turn::default()
+    };
+
+    takes(&queue, opened, at(1)).await;
+    let stories = [story(&store, mails[0]).await, story(&store, mails[2]).await];
+    let usual = claim(&queue, "w", 9, at(1)).await;
+    let slow = Turn {
+        slow: 9,
+        ..Turn::default()
+    };
+    let slow = takes(&queue, slow, at(1)).await;
+
+    assert_eq!(ids(&usual), [mails[1]], "it has had no attempt");
+    assert_eq!(ids(&slow), [mails[0]]);
+    let again = stories.map(|story| story.mail.again_at);
+    assert_eq!(again, [None, Some(at(60))]);
+}
+
+#[tokio::test]
+async fn a_mail_that_a_pause_of_its_kind_holds_stays_held_when_its_destination_answers() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let held = notice(&store, "ada@example.com", at(0)).await;
+    let first = claim_one(&queue, "w", at(0)).await;
+    waits(&queue, &first, 1, Lane::SlowFirst).await;
+    database
+        .execute(
+            "insert into pauses (kind, reason, since_at, paused_by)
+             values ('already_registered', '', 0, 'ada')",
+        )
+        .await;
+    let slow = || Turn {
+        slow: 9,
+        ..Turn::default()
+    };
+    let while_paused = takes(&queue, slow(), at(1)).await;
+
+    let opened = Turn {
+        opened: vec![held],
+        claim: 9,
+        ..slow()
+    };
+    let opened = takes(&queue, opened, at(2)).await;
+    let out_of_reach = database
+        .number("select count(*) from Jobs where run_at > 200000000000")
+        .await;
+
+    assert!(while_paused.is_empty() && opened.is_empty());
+    assert_eq!(out_of_reach, 1);
+}
+
+#[tokio::test]
+async fn a_mail_changes_between_all_lanes_and_keeps_its_urgency() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    notice(&store, "ada@example.com", at(0)).await;
+    Person::new("bob").registers(&store, at(0)).await;
+    let of = |lane| match lane {
+        Lane::Main => Turn {
+            claim: 1,
+            ..Turn::default()
+        },
+        Lane::Slow | Lane::SlowFirst => Turn {
+            slow: 1,
+            ..Turn::default()
+        },
+    };
+
+    let (mut lane, mut second) = (Lane::Main, 0);
+    for next in [Lane::ALL, Lane::ALL].concat() {
+        let mut order = Vec::new();
+        for _ in 0..2 {
+            let mail = takes(&queue, of(lane), at(second)).await.remove(0);
+            waits(&queue, &mail, second + 1, next).await;
+            order.push(mail.to);
+        }
+        second += 1;
+        lane = next;
+
+        assert_eq!(order, ["bob@example.com", "ada@example.com"], "{next:?}");
+    }
 }
 
 #[tokio::test]
@@ -143,6 +274,43 @@ async fn a_part_of_a_claim_may_be_the_newest_mails_and_none_is_claimed_twice() {
     assert_eq!(set(&rest), BTreeSet::from([mails[2], mails[3]]));
 }
 
+/// However many have failed since it came, and those of one second in their order.
+#[tokio::test]
+async fn a_trial_is_the_newest_mail_that_has_not_been_tried() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    let mut fresh = Vec::new();
+    for _ in 0..2 {
+        fresh.push(notice(&store, "bob@example.com", at(0)).await);
+    }
+    for _ in 0..100 {
+        notice(&store, "ada@example.com", at(1)).await;
+    }
+    let newest = Turn {
+        claim: 100,
+        newest: 100,
+        ..Turn::default()
+    };
+    for mail in takes(&queue, newest, at(1)).await {
+        waits(&queue, &mail, 2, Lane::Main).await;
+    }
+    let trial = || Turn {
+        claim: 1,
+        trial: true,
+        ..Turn::default()
+    };
+
+    let mut trials = Vec::new();
+    for _ in 0..2 {
+        trials.extend(ids(&takes(&queue, trial(), at(9)).await));
+    }
+    let failed = takes(&queue, trial(), at(9)).await;
+
+    fresh.reverse();
+    assert_eq!(trials, fresh);
+    assert_eq!(failed[0].claim.number, 2);
+}
+
 #[tokio::test]
 async fn a_trial_is_a_mail_that_has_not_failed_or_else_the_oldest() {
     let database = Database::new().await;
@@ -154,11 +322,11 @@ async fn a_trial_is_a_mail_that_has_not_failed_or_else_the_oldest() {
             &queue,
             &claim_one(&queue, "w", at(second)).await,
             second,
-            false,
+            Lane::Main,
         )
         .await;
         let again = claim_one(&queue, "w", at(second)).await;
-        waits(&queue, &again, second + 3, false).await;
+        waits(&queue, &again, second + 3, Lane::Main).await;
     }
     let fresh = notice(&store, "bob@example.com", at(9)).await;
     let trial = || Turn {

@@ -1,7 +1,7 @@
 //! Mails in the queue without anybody who registers.
 
 use domain::id::{MailId, UserId};
-use domain::mail::{MailKind, MailState, NewMail};
+use domain::mail::{Lane, MailKind, MailState, NewMail};
 use domain::queue::{
     Claim, Claimed, JobQueue, Loss, MailFilter, MailRecord, MailStory, Settlement, Turn,
 };
@@ -81,7 +81,7 @@ pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Settlement {
         again_at: None,
         counted: true,
         cut_off: false,
-        slow: false,
+        lane: Lane::Main,
         records: Vec::new(),
         suppress_until: None,
         at,

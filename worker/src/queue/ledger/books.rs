@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::mail::{MailKind, MailState};
+use domain::mail::{Lane, MailKind, MailState};
 use domain::queue::{Claim, Loss, Marked, Settlement, Turn};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Ledger;
 use super::handle::{Ending, Message};
@@ -31,6 +32,9 @@ pub(super) struct InHand {
     pub(super) cut_offs: u32,
     /// Whether it was claimed while the queue was held.
     pub(super) trial: bool,
+    /// Where it was claimed from, and when.
+    lane: Lane,
+    since: Instant,
     /// Whether its claim was found to be void, and that has been told.
     lost: bool,
     /// Who waits for a mark that could not be put on record. Not told, so that its handler goes on as with a database
@@ -138,6 +142,8 @@ impl Ledger {
                 now,
             ),
         };
+        self.has_used(hand.lane, hand.since.elapsed());
+        turn.opened.extend(outcome.opened);
         let ended = Ended::of(hand, Some(outcome.state), now);
         turn.settlements.push(Settlement {
             claim,
@@ -146,7 +152,7 @@ impl Ledger {
             again_at: outcome.again_at,
             counted: outcome.counted,
             cut_off: outcome.cut_off,
-            slow: outcome.slow,
+            lane: outcome.lane,
             records: outcome.records,
             suppress_until: outcome.suppress_until,
             at: now,
@@ -191,7 +197,9 @@ impl Ledger {
                 created: mail.created,
                 marked: false,
                 cut_offs: mail.cut_offs,
-                trial: self.gate.is_held() && !mail.slow,
+                trial: self.gate.is_held() && !mail.lane.is_slow(),
+                lane: mail.lane,
+                since: Instant::now(),
                 lost: false,
                 unanswered: None,
             };

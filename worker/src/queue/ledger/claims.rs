@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::mail::Lane;
 use domain::queue::{Claimed, Due, Turn};
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -17,6 +18,9 @@ const REST: Duration = Duration::from_secs(2);
 const NEWEST: u32 = 7;
 const OF: u32 = 8;
 
+/// The most milliseconds by which one kind of slow mails is ahead of the other: what was long ago does not count.
+const MOST_AHEAD: i64 = 30_000;
+
 /// What is known of due mails, and whose turn it is.
 #[derive(Default)]
 pub(super) struct Claims {
@@ -30,6 +34,8 @@ pub(super) struct Claims {
     slow_turn: bool,
     /// Parts of a mail that are still to be claimed among the newest.
     newest_owed: u32,
+    /// How many milliseconds more mails without an attempt have had the slow lane than others.
+    first_ahead: i64,
 }
 
 /// Whether mails of some kind may be claimed by a worker with that many free hands and trials in hand.
@@ -51,6 +57,11 @@ impl Ledger {
         turn.trial = self.gate.is_held();
         turn.claim = u32::try_from(claim).unwrap_or(u32::MAX);
         turn.slow = u32::try_from(slow).unwrap_or(u32::MAX);
+        turn.slow_first = if self.claims.first_ahead > 0 {
+            turn.slow / 2
+        } else {
+            turn.slow
+        };
         if self.claimant.lane.is_used() && turn.claim > 0 {
             let parts = turn.claim * NEWEST + self.claims.newest_owed;
             (turn.newest, self.claims.newest_owed) = (parts / OF, parts % OF);
@@ -89,9 +100,21 @@ impl Ledger {
         }
     }
 
+    /// A mail had a place of the slow lane for so long. Mails that were tried and those that were not share the lane's
+    /// time: of those that a relay takes at once any number goes before one at which it hangs.
+    pub(super) fn has_used(&mut self, lane: Lane, time: Duration) {
+        let used = i64::try_from(time.as_millis()).unwrap_or(MOST_AHEAD);
+        let ahead = &mut self.claims.first_ahead;
+        match lane {
+            Lane::Main => {}
+            Lane::SlowFirst => *ahead = (*ahead + used).min(MOST_AHEAD),
+            Lane::Slow => *ahead = ahead.saturating_sub(used).max(-MOST_AHEAD),
+        }
+    }
+
     /// Takes in what came of a claim of so many mails and so many slow ones. True: nothing more of one kind is due.
     pub(super) fn learn(&mut self, usual: usize, slow: usize, claimed: &[Claimed]) -> bool {
-        let slow_claimed = claimed.iter().filter(|mail| mail.slow).count();
+        let slow_claimed = claimed.iter().filter(|mail| mail.lane.is_slow()).count();
         if slow > 0 && slow_claimed == 0 {
             self.claims.slow_rests = Some(Instant::now() + REST);
         }

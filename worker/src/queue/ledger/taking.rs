@@ -60,7 +60,8 @@ impl Ledger {
         }
     }
 
-    /// Takes each thing of a turn by itself, and leaves out what the database refuses.
+    /// Takes each thing of a turn by itself, and leaves out what the database refuses. Mails that need not wait for their
+    /// destination any more come due without that.
     async fn take_apart(
         &self,
         turn: &Turn,
@@ -99,6 +100,7 @@ impl Ledger {
                 claim: turn.claim,
                 newest: turn.newest,
                 slow: turn.slow,
+                slow_first: turn.slow_first,
                 trial: turn.trial,
                 keys: turn.keys.clone(),
                 ..Turn::default()

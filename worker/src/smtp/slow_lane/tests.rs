@@ -17,7 +17,7 @@ struct Attempt {
 
 impl Attempt {
     fn at(lane: &SlowLane, stage: Stage) -> Self {
-        Self::of(lane.stay(false, Duration::ZERO).unwrap(), stage)
+        Self::of(lane.stay(Lane::Main, Duration::ZERO).unwrap(), stage)
     }
 
     fn of(stay: Stay, stage: Stage) -> Self {
@@ -98,7 +98,7 @@ async fn a_relay_that_knows_no_recipient_yet_is_given_more_time() {
     let mut seen = Vec::new();
     for pause in [7, 22, 2] {
         sleep(SECOND * pause).await;
-        let _second = lane.stay(true, Duration::ZERO);
+        let _second = lane.stay(Lane::Slow, Duration::ZERO);
         lane.make_room();
         sleep(SECOND / 10).await;
         seen.push(cut(&attempts));
@@ -110,7 +110,7 @@ async fn a_relay_that_knows_no_recipient_yet_is_given_more_time() {
 #[tokio::test(start_paused = true)]
 async fn attempts_at_the_end_of_data_need_no_place_and_half_of_the_slots_may_hang_there() {
     let lane = lane(Duration::ZERO);
-    let slow = Attempt::of(lane.stay(true, SECOND).unwrap(), Stage::Dot);
+    let slow = Attempt::of(lane.stay(Lane::Slow, SECOND).unwrap(), Stage::Dot);
     let others = [(); 3].map(|()| Attempt::at(&lane, Stage::Dot));
 
     sleep(SECOND * 300).await;
@@ -127,7 +127,7 @@ async fn attempts_at_the_end_of_data_need_no_place_and_half_of_the_slots_may_han
 #[tokio::test(start_paused = true)]
 async fn where_more_hang_at_the_end_of_data_the_first_is_cut_after_a_minute_but_no_last_attempt() {
     let lane = lane(Duration::ZERO);
-    let last = lane.stay(false, Duration::ZERO).unwrap().last(true);
+    let last = lane.stay(Lane::Main, Duration::ZERO).unwrap().last(true);
     let mut attempts = vec![Attempt::of(last, Stage::Dot)];
     for _ in 0..5 {
         sleep(SECOND).await;
@@ -159,16 +159,16 @@ async fn a_relay_that_took_long_over_an_accepted_message_has_ten_times_as_long_f
 #[tokio::test(start_paused = true)]
 async fn a_slow_mail_has_its_place_from_the_beginning_and_more_time_the_older_it_is() {
     let lane = lane(Duration::ZERO);
-    let young = Attempt::of(lane.stay(true, SECOND).unwrap(), Stage::Rcpt);
-    let old = Attempt::of(lane.stay(true, SECOND * 400).unwrap(), Stage::Rcpt);
+    let young = Attempt::of(lane.stay(Lane::Slow, SECOND).unwrap(), Stage::Rcpt);
+    let old = Attempt::of(lane.stay(Lane::Slow, SECOND * 400).unwrap(), Stage::Rcpt);
 
-    let none_left = lane.stay(true, SECOND).is_none();
+    let none_left = lane.stay(Lane::Slow, SECOND).is_none();
     advance(SECOND * 6).await;
     lane.make_room();
     lane.make_room();
     sleep(SECOND).await;
     let after_6_s = [young.is_cut(), old.is_cut()];
-    let _newer = lane.stay(true, SECOND).unwrap();
+    let _newer = lane.stay(Lane::Slow, SECOND).unwrap();
     advance(SECOND * 14).await;
     lane.make_room();
     sleep(SECOND).await;
@@ -200,7 +200,8 @@ async fn where_every_mail_takes_seconds_nobody_overstays_by_that() {
 #[tokio::test(start_paused = true)]
 async fn a_full_lane_cuts_no_attempt_before_a_second() {
     let lane = lane(Duration::ZERO);
-    let _full = [(); 2].map(|()| Attempt::of(lane.stay(true, SECOND * 600).unwrap(), Stage::Rcpt));
+    let _full =
+        [(); 2].map(|()| Attempt::of(lane.stay(Lane::Slow, SECOND * 600).unwrap(), Stage::Rcpt));
     let newcomer = Attempt::at(&lane, Stage::Rcpt);
 
     sleep(SECOND * 9 / 10).await;
@@ -228,7 +229,7 @@ async fn where_another_relay_could_take_the_mail_one_that_does_not_greet_is_left
 {
     let lane = lane(Duration::ZERO);
     let stay = || {
-        let stay = lane.stay(false, Duration::ZERO).unwrap();
+        let stay = lane.stay(Lane::Main, Duration::ZERO).unwrap();
         stay.set_elsewhere(true);
         stay
     };
@@ -245,7 +246,7 @@ async fn where_another_relay_could_take_the_mail_one_that_does_not_greet_is_left
 async fn the_only_slot_is_left_after_a_second_and_by_a_slow_mail_when_its_time_is_over() {
     let lane = SlowLane::of(1);
     let first = Attempt::at(&lane, Stage::Rcpt);
-    let slow = Attempt::of(lane.stay(true, SECOND * 60).unwrap(), Stage::Rcpt);
+    let slow = Attempt::of(lane.stay(Lane::Slow, SECOND * 60).unwrap(), Stage::Rcpt);
 
     sleep(SECOND * 2).await;
     let after_2_s = [first.is_cut(), slow.is_cut()];

@@ -139,6 +139,23 @@ fn a_mail_that_waits_says_for_what() {
     assert!(last(&waiting, around()).contains("has a hand free"));
     waiting.mail.again_at = Some(at(75));
     assert_eq!(last(&waiting, around()), "The next try is due at 12:04:19.");
+    waiting.mail.reason = Some("waits on the slow lane for a pause to end".to_owned());
+    assert_eq!(
+        of(&waiting, around())[1..3],
+        [
+            "It waits on the slow lane for a pause to end.",
+            "The next try is due at 12:04:19."
+        ]
+    );
+    waiting.mail.again_at = None;
+    waiting.mail.reason = Some("mx:25 was slow at rcpt".to_owned());
+    waiting.tries = vec![attempt(0, "put_off", None, "no answer yet")];
+    let lane = of(&waiting, around())[2].clone();
+    assert!(
+        lane.contains("waits for a place on the slow lane"),
+        "{lane}"
+    );
+    waiting.tries.clear();
     let alone = Around {
         worker_alive: false,
         ..around()
