@@ -5,6 +5,7 @@
 //! never told.
 
 use std::any::Any;
+use std::path::Path;
 use std::time::Duration;
 
 use axum::Json;
@@ -84,6 +85,8 @@ pub enum ApiError {
     BodiesHeld,
     /// 503 of a probe: the disk of the database is full.
     DiskFull,
+    /// 503 of a probe: the database of that name is not where it was opened any more.
+    DatabaseMoved(String),
     /// 503 of a probe: the database can't be written for another reason.
     NotWritable(StoreError),
     /// 500: a bug.
@@ -136,6 +139,7 @@ impl ApiError {
             | Self::Overloaded(_)
             | Self::BodiesHeld
             | Self::DiskFull
+            | Self::DatabaseMoved(_)
             | Self::NotWritable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
@@ -215,6 +219,13 @@ impl ApiError {
                 "error": "The disk of the database is full. Notes can be read, and nothing can be written.",
                 "code": "disk_full",
             }),
+            Self::DatabaseMoved(name) => json!({
+                "error": format!(
+                    "The database {} was moved away or replaced. Nothing is written until it is back, or the service has started again.",
+                    Path::new(name).file_name().unwrap_or_default().display()
+                ),
+                "code": "database_moved",
+            }),
             Self::NotWritable(_) => json!({
                 "error": "The database can't be written. Notes can be read.",
                 "code": "not_writable",
@@ -230,7 +241,9 @@ impl ApiError {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Throttled(throttle) => Some(throttle.seconds),
-            Self::Store(StoreError::Full) | Self::DiskFull => Some(RETRY_AFTER_FULL),
+            Self::Store(StoreError::Full) | Self::DiskFull | Self::DatabaseMoved(_) => {
+                Some(RETRY_AFTER_FULL)
+            }
             Self::Store(_) | Self::Overloaded(_) | Self::BodiesHeld | Self::NotWritable(_) => {
                 Some(RETRY_AFTER_BUSY)
             }
@@ -255,6 +268,9 @@ impl ApiError {
             Self::Store(error) => tracing::error!(error = chain(error), "the database failed"),
             Self::Overloaded(why) => tracing::warn!("answered 503: {why}"),
             Self::DiskFull => tracing::error!("not ready: the disk of the database is full"),
+            Self::DatabaseMoved(name) => {
+                tracing::error!("not ready: the database {name} was moved away or replaced");
+            }
             Self::NotWritable(error) => {
                 tracing::error!(
                     error = chain(error),

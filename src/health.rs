@@ -53,7 +53,8 @@ async fn live() -> Json<Alive> {
 
 /// Is it ready?
 ///
-/// Whether the process can work: its database is there, has the right schema, and can be written. Waits for no other
+/// Whether the process can work: its database is there, is the one that was opened, has the right schema, and can be
+/// written. Waits for no other
 /// request, however many there are. The mail relay plays no part.
 #[utoipa::path(
     get,
@@ -64,12 +65,16 @@ async fn live() -> Json<Alive> {
         (status = 200, description = "It is.", body = Ready),
         (
             status = 503,
-            description = "It is not: `disk_full` and `not_writable` if the database can be read but not written, else `busy`.",
+            description = "It is not: `disk_full` and `not_writable` if the database can be read but not written, \
+                           `database_moved` if its file is not the one that was opened, else `busy`.",
         ),
     ),
 )]
 async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
-    state.store.check().await?;
+    state.store.check().await.map_err(|error| match error {
+        StoreError::Moved(name) => ApiError::DatabaseMoved(name),
+        error => error.into(),
+    })?;
     state.store.writable().await.map_err(|error| match error {
         StoreError::Full => ApiError::DiskFull,
         error => ApiError::NotWritable(error),

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::support::{Processes, TestApp};
+use crate::support::{Person, Processes, TestApp};
 
 #[tokio::test]
 async fn a_running_process_lives_and_is_ready() {
@@ -44,6 +44,41 @@ async fn a_process_whose_schema_went_away_lives_but_is_not_ready() {
     rows.run("alter table gone rename to _sqlx_migrations")
         .await;
     rows.close().await;
+    app.finish().await;
+}
+
+/// What is written to it would be lost.
+#[tokio::test]
+async fn a_process_whose_database_was_moved_away_or_replaced_is_not_ready_and_writes_nothing() {
+    let mut app = Processes::start().await;
+    let file = app.place().database();
+    let elsewhere = file.with_extension("moved");
+    let mut unready = Vec::new();
+    let mut refused = Vec::new();
+
+    std::fs::rename(&file, &elsewhere).unwrap();
+    for replaced in [false, true] {
+        if replaced {
+            std::fs::write(&file, "another").unwrap();
+        }
+        unready.push(app.client().get("/health/ready").await);
+        let ada = Person::new(&format!("ada{replaced}"));
+        refused.push(app.client().register(&ada).await.status);
+    }
+    let told = app.worker.logged("nothing is written").await;
+    std::fs::rename(&elsewhere, &file).unwrap();
+    let ready = app.client().get("/health/ready").await;
+    let taken = app.client().register(&Person::new("ada")).await;
+
+    let [away, replaced] = unready.as_slice() else {
+        panic!("two answers");
+    };
+    assert_eq!(away.shown(), replaced.shown());
+    assert_eq!(away.header("retry-after"), "30");
+    assert_snapshot!(away.shown(), @r#"503 {"error":"The database notes.db was moved away or replaced. Nothing is written until it is back, or the service has started again.","code":"database_moved"}"#);
+    assert_eq!(refused, [503, 503]);
+    assert!(told.contains(file.to_str().unwrap()), "{told}");
+    assert_eq!((ready.status, taken.status), (200, 201));
     app.finish().await;
 }
 

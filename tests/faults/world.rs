@@ -8,18 +8,16 @@ pub use start::Builder;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use devmail::{Catcher, Inbox};
-use tokio::process::Command;
 use tokio::sync::{SemaphorePermit, watch};
 
 use crate::ledger::Ledger;
 use crate::load::Load;
 use crate::story::Plan;
-use crate::support::{API, Api, Client, Place, Process, worker};
+use crate::support::{Api, Client, Place, Process, worker};
 use crate::vitals::Vitals;
 
 /// How long a test waits for what must happen. Much: other things run on the machine. Nothing is measured by it.
@@ -75,8 +73,6 @@ pub struct World {
     pub place: Place,
     api: Option<Api>,
     workers: Vec<Process>,
-    /// What programs are started with, as `sh -c` needs it; empty for nothing.
-    wrapper: &'static str,
     seed: u64,
     starts: u32,
     loads: u64,
@@ -113,7 +109,7 @@ impl World {
     pub async fn start_api(&mut self) {
         self.starts += 1;
         let name = format!("api-{}", self.starts);
-        let api = Api::start_command(self.command(Path::new(API)), &self.place, &name).await;
+        let api = Api::start(&self.place, &name).await;
         let address = api.client.address();
         // From now on everybody knows it there.
         self.place
@@ -138,17 +134,7 @@ impl World {
     fn begin_worker(&mut self) -> Process {
         self.starts += 1;
         let name = format!("worker-{}", self.starts);
-        Process::start_command(self.command(worker()), &name, &self.place)
-    }
-
-    fn command(&self, program: &Path) -> Command {
-        if self.wrapper.is_empty() {
-            return Command::new(program);
-        }
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("{}; exec \"$0\"", self.wrapper)]);
-        command.arg(program);
-        command
+        Process::start(worker(), &name, &self.place)
     }
 
     /// Kills the API, as a crash does.

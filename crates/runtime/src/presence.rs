@@ -9,12 +9,14 @@ use std::time::Duration;
 use domain::clock::Clock;
 use domain::otp::KeyRing;
 use domain::random;
+use domain::store::StoreError;
 use domain::vitals::{Process, ProcessKind, Vitals};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::database::Database;
 use crate::settings::Settings;
+use crate::supervisor;
 
 /// How often a process says that it is there.
 pub const EVERY: Duration = Duration::from_secs(15);
@@ -77,14 +79,28 @@ fn name(kind: ProcessKind) -> String {
 }
 
 async fn keep_saying(vitals: Arc<dyn Vitals>, process: Process, clock: Arc<dyn Clock>) {
+    let mut is_moved = false;
     loop {
         let now = clock.now();
-        match vitals.announce(&process, now, now - FORGOTTEN).await {
-            Ok(()) => sleep(EVERY).await,
-            Err(error) => {
-                tracing::debug!(%error, "the process could not announce itself");
-                sleep(RETRY).await;
+        let announced = vitals.announce(&process, now, now - FORGOTTEN).await;
+        let was_moved = std::mem::replace(
+            &mut is_moved,
+            matches!(announced, Err(StoreError::Moved(_))),
+        );
+        match announced {
+            Ok(()) => {
+                if was_moved {
+                    supervisor::status("the database is back");
+                }
+                sleep(EVERY).await;
+                continue;
             }
+            Err(error) if is_moved && !was_moved => {
+                tracing::error!(%error, "nothing is written");
+                supervisor::status(&error.to_string());
+            }
+            Err(error) => tracing::debug!(%error, "the process could not announce itself"),
         }
+        sleep(RETRY).await;
     }
 }

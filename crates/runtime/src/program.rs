@@ -2,18 +2,27 @@
 
 use std::future::Future;
 
+use rustix::process::Signal;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a program to its end, on a thread a core. What still blocks a thread then does not hold the process: the
 /// system's resolver may ask silent name servers for half a minute, and nothing can make it stop. `tokio::main` waits
 /// for that.
+///
+/// A write beyond the size that files may have (`RLIMIT_FSIZE`) fails, as on a full disk; the signal that comes with it
+/// would end the program.
 ///
 /// # Panics
 ///
 /// If the system gives no threads.
 pub fn run<T>(program: impl Future<Output = T>) -> T {
     let threads = Runtime::new().expect("a program needs threads");
-    let end = threads.block_on(program);
+    let end = threads.block_on(async {
+        // That somebody listens is enough, and lasts.
+        let _signal = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
+        program.await
+    });
     threads.shutdown_background();
     end
 }

@@ -3,6 +3,8 @@
 use domain::store::StoreError;
 use sqlx::Error;
 
+use crate::place::Moved;
+
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
 const CORRUPT: i32 = 11;
@@ -31,6 +33,11 @@ pub(crate) fn is_corrupt(error: &Error) -> bool {
 
 /// The port's word for an error.
 pub(crate) fn store_error(error: Error) -> StoreError {
+    if let Error::Io(error) = &error
+        && let Some(moved) = error.get_ref().and_then(|error| error.downcast_ref())
+    {
+        return StoreError::from(moved);
+    }
     // The primary result code is the extended one's lowest byte.
     match code(&error).map(|code| code & 0xff) {
         Some(BUSY | LOCKED) => StoreError::Busy,
@@ -38,6 +45,18 @@ pub(crate) fn store_error(error: Error) -> StoreError {
         Some(TOO_BIG | CONSTRAINT | MISMATCH) => StoreError::Rejected(Box::new(error)),
         _ if matches!(error, Error::PoolTimedOut) => StoreError::Busy,
         _ => StoreError::Backend(Box::new(error)),
+    }
+}
+
+impl From<&Moved> for StoreError {
+    fn from(Moved(path): &Moved) -> Self {
+        Self::Moved(path.display().to_string())
+    }
+}
+
+impl From<Moved> for StoreError {
+    fn from(moved: Moved) -> Self {
+        Self::from(&moved)
     }
 }
 

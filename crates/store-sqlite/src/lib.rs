@@ -32,6 +32,7 @@ pub mod migrate;
 mod notes;
 mod operator;
 mod payments;
+mod place;
 mod plans;
 pub mod queue;
 mod readers;
@@ -55,6 +56,7 @@ pub use connect::OpenError;
 
 use access::Access;
 use meters::Meters;
+use place::Place;
 use readers::Readers;
 use writer::{DomainWrite, Writer};
 
@@ -77,6 +79,7 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Sqlite {
     options: Arc<Options>,
+    place: Place,
     writer: Writer,
     /// Of callers.
     lent: Readers,
@@ -93,10 +96,21 @@ impl Sqlite {
         let writer = connect::writer(&options).await?;
         let readers = connect::readers(&options).await?;
         migrate::check(&readers).await?;
+        let place = Place::of(&options.path).map_err(|error| OpenError::Unusable {
+            path: options.path.clone(),
+            source: error.into(),
+        })?;
         let meters = Meters::new();
         let on_fatal = Arc::clone(&options.on_fatal);
         Ok(Self {
-            writer: Writer::start(writer, options.pause, meters.clone(), on_fatal),
+            writer: Writer::start(
+                writer,
+                place.clone(),
+                options.pause,
+                meters.clone(),
+                on_fatal,
+            ),
+            place,
             lent: Readers::new(
                 connect::reading(&options),
                 options.readers,
@@ -138,12 +152,13 @@ impl Backend for Sqlite {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
+        self.place.check()?;
         migrate::check(&self.readers)
             .await
             .map_err(|error| StoreError::Backend(Box::new(error)))
     }
 
     async fn writable(&self) -> Result<(), StoreError> {
-        self.writer.writable().await
+        self.writer.writable(&self.place).await
     }
 }

@@ -1,6 +1,5 @@
 //! The units of work that wait for the writer, and what else its task shares with those who ask it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::store::{Caller, StoreError};
@@ -18,14 +17,22 @@ const WAITING_OF_ONE: usize = WAITING / 4;
 pub(crate) struct Line {
     state: Mutex<State>,
     asked: Notify,
-    /// Whether the last that is known of the disk is that it could not be written.
-    in_doubt: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
     waiting: FairQueue<Waiting>,
+    doubt: Option<Doubt>,
     closed: bool,
+}
+
+/// Why the disk may not be writable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// It was full.
+    Full,
+    /// It failed.
+    Failed,
 }
 
 /// A line that is closed when this is dropped.
@@ -36,7 +43,6 @@ impl Open {
         Self(Arc::new(Line {
             state: Mutex::default(),
             asked: Notify::new(),
-            in_doubt: AtomicBool::new(false),
         }))
     }
 
@@ -101,19 +107,26 @@ impl Line {
         self.asked.notify_one();
     }
 
-    /// Whether the last write that failed, failed because of the disk.
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        self.in_doubt.load(Ordering::Relaxed)
+    /// What the last write that failed because of the disk says of it, until it is trusted again.
+    pub(crate) fn doubt(&self) -> Option<Doubt> {
+        self.state().doubt
     }
 
-    /// Something was written, or could not be: what that says of the disk.
-    pub(crate) fn learn(&self, written: Result<(), &StoreError>) {
-        match written {
-            Ok(()) => self.in_doubt.store(false, Ordering::Relaxed),
-            Err(StoreError::Full | StoreError::Backend(_)) => {
-                self.in_doubt.store(true, Ordering::Relaxed);
-            }
-            Err(StoreError::Busy | StoreError::Conflict(_) | StoreError::Rejected(_)) => {}
-        }
+    /// The disk was tried, and can be written.
+    pub(crate) fn trust(&self) {
+        self.state().doubt = None;
+    }
+
+    /// Something could not be written: what that says of the disk. What can be written says nothing of what is longer.
+    pub(crate) fn learn(&self, error: &StoreError) {
+        let doubt = match error {
+            StoreError::Full => Doubt::Full,
+            StoreError::Backend(_) => Doubt::Failed,
+            StoreError::Busy
+            | StoreError::Conflict(_)
+            | StoreError::Moved(_)
+            | StoreError::Rejected(_) => return,
+        };
+        self.state().doubt = Some(doubt);
     }
 }

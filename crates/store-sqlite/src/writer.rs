@@ -7,6 +7,7 @@
 //! begun, and one that was begun is finished even if its caller has gone away.
 
 use std::any::Any;
+use std::io;
 use std::iter;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::access::Access;
 use crate::error::{is_fatal, store_error};
-use crate::line::{Line, Open};
+use crate::line::{Doubt, Line, Open};
 use crate::meters::Meters;
+use crate::place::Place;
 
 /// The most units of work in one transaction.
 pub const GROUP: usize = 64;
@@ -96,6 +98,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(
         connection: SqliteConnection,
+        place: Place,
         pause: Duration,
         meters: Meters,
         on_fatal: Arc<dyn Fn(String) + Send + Sync>,
@@ -104,6 +107,7 @@ impl Writer {
         let (closed_sender, closed) = watch::channel(false);
         let owner = Owner {
             connection,
+            place,
             pause,
             meters: meters.clone(),
             on_fatal,
@@ -134,15 +138,23 @@ impl Writer {
         }
     }
 
-    /// Whether the database can be written; tried only after a write has failed.
-    pub(crate) async fn writable(&self) -> Result<(), StoreError> {
-        if !self.line.line().is_in_doubt() {
+    /// Whether the database can be written; tried only after a write has failed because of the disk. A disk that was full
+    /// has to have some room: on one that nearly is, short writes still succeed.
+    pub(crate) async fn writable(&self, place: &Place) -> Result<(), StoreError> {
+        let line = self.line.line();
+        let Some(doubt) = line.doubt() else {
             return Ok(());
-        }
+        };
         let ticket = Ticket::new(Caller::Process, Instant::now() + PROBE_WITHIN);
         match self.run(Box::new(Probe), ticket).await {
+            Ok(_) if doubt == Doubt::Full && !place.has_room() => Err(StoreError::Full),
+            Ok(_) => {
+                line.trust();
+                Ok(())
+            }
             // Who waits behind others may be able to write.
-            Ok(_) | Err(StoreError::Busy) => Ok(()),
+            Err(StoreError::Busy) if doubt == Doubt::Failed => Ok(()),
+            Err(StoreError::Busy) => Err(StoreError::Full),
             Err(error) => Err(error),
         }
     }
@@ -181,6 +193,7 @@ pub(crate) fn gone() -> StoreError {
 
 struct Owner {
     connection: SqliteConnection,
+    place: Place,
     pause: Duration,
     meters: Meters,
     on_fatal: Arc<dyn Fn(String) + Send + Sync>,
@@ -287,7 +300,7 @@ impl Owner {
                 },
                 Err(error) => {
                     self.roll_back().await;
-                    self.line.learn(Err(&error));
+                    self.line.learn(&error);
                     Err(error)
                 }
             };
@@ -313,12 +326,13 @@ impl Owner {
         let fatal =
             is_fatal(&error).then(|| format!("the disk did not keep the database: {error}"));
         let shared = Arc::new(store_error(error));
-        self.line.learn(Err(&shared));
+        self.line.learn(&shared);
         self.meters.refused(&shared, group.len());
         for waiting in group {
             let answer = match shared.as_ref() {
                 StoreError::Busy => StoreError::Busy,
                 StoreError::Full => StoreError::Full,
+                StoreError::Moved(name) => StoreError::Moved(name.clone()),
                 _ => StoreError::Backend(Box::new(Shared(Arc::clone(&shared)))),
             };
             let _ = waiting.answer.send(Err(answer));
@@ -329,6 +343,7 @@ impl Owner {
     /// Statements, not sqlx's `Transaction`: after an error that made `SQLite` roll back by itself (a
     /// full disk), sqlx would still count a transaction as open and never begin another.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        self.place.check().map_err(io::Error::other)?;
         sqlx::raw_sql("begin immediate")
             .execute(&mut self.connection)
             .await
@@ -337,9 +352,8 @@ impl Owner {
 
     async fn commit_or_roll_back(&mut self) -> Result<(), sqlx::Error> {
         let committed = sqlx::raw_sql("commit").execute(&mut self.connection).await;
-        match committed {
-            Ok(_) => self.line.learn(Ok(())),
-            Err(_) => self.roll_back().await,
+        if committed.is_err() {
+            self.roll_back().await;
         }
         committed.map(drop)
     }

@@ -24,7 +24,6 @@ pub(super) const ARCHIVE: &str = "mails";
 pub struct Builder {
     place: Place,
     relays: Option<String>,
-    wrapper: &'static str,
     clock_moved: bool,
     relay_only: bool,
 }
@@ -45,7 +44,6 @@ impl World {
         Builder {
             place,
             relays: None,
-            wrapper: "",
             clock_moved: false,
             relay_only: false,
         }
@@ -62,12 +60,6 @@ impl Builder {
     /// Gives the worker these relays in place of the catcher.
     pub fn relays(mut self, relays: &str) -> Self {
         self.relays = Some(relays.to_owned());
-        self
-    }
-
-    /// Starts the programs with that said to the shell before.
-    pub fn wrapped(mut self, wrapper: &'static str) -> Self {
-        self.wrapper = wrapper;
         self
     }
 
@@ -122,7 +114,6 @@ impl Builder {
             place: self.place,
             api: None,
             workers: Vec::new(),
-            wrapper: self.wrapper,
             seed,
             starts: 0,
             loads: 0,

@@ -40,6 +40,11 @@ pub enum StoreError {
     /// The disk, or the database's quota, is full.
     #[error("the database has no room left")]
     Full,
+    /// The database is not where it was opened any more, of which this is the name: what is written to it is lost.
+    #[error(
+        "the database {0} was moved away or replaced while it was open: put it back, or restart this process"
+    )]
+    Moved(String),
     /// What is to be written breaks a rule of the database, which would refuse it again. Nobody's fault but ours.
     #[error("the database does not accept what is to be written")]
     Rejected(#[source] Box<dyn std::error::Error + Send + Sync>),
