@@ -10,11 +10,12 @@
 //!   happened in (a request, with its `request.id`).
 //!
 //! Both go to standard error. `fields.rs` and `json.rs` escape control characters, `filter.rs` decides
-//! which libraries may speak.
+//! which libraries may speak, and `panics.rs` what is said of a panic.
 
 mod fields;
 mod filter;
 mod json;
+mod panics;
 
 use std::io::IsTerminal as _;
 
@@ -39,9 +40,10 @@ pub enum TelemetryError {
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sends this process's log lines to standard error, from now to its end.
+/// Sends this process's log lines to standard error, from now to its end; a panic is one of them.
 pub fn init(log: &Log) -> Result<(), TelemetryError> {
     dispatch(log, std::io::stderr, colours())?.try_init()?;
+    panics::log();
     Ok(())
 }
 
