@@ -8,6 +8,8 @@ use domain::mail::{MailKind, Priority};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
+use crate::smtp::Secrets;
+
 /// A mail's kind and what it is filled with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -23,6 +25,18 @@ impl Content {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Code(kind, _) | Self::Notice(kind) => kind.as_str(),
+        }
+    }
+
+    /// Its codes: whoever reads one can use it.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        match self {
+            Self::Code(_, code) => {
+                let codes = std::iter::once(&code.code).chain(&code.long_code);
+                Secrets::of_codes(codes.map(String::as_str))
+            }
+            Self::Notice(_) => Secrets::default(),
         }
     }
 

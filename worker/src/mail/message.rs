@@ -97,6 +97,7 @@ pub fn build(mail: &Outgoing) -> Result<(Envelope, Vec<u8>), BuildError> {
     let envelope = Envelope {
         from: mail.from.email.clone(),
         to: mail.to.clone(),
+        secrets: mail.content.secrets(),
     };
     Ok((envelope, message))
 }

@@ -92,15 +92,22 @@ pub enum End {
 }
 
 impl End {
-    /// The same, fit to be kept and shown: what strangers have a part in (a certificate's names, say) is bounded
-    /// and masked as replies are.
-    pub(super) fn cleaned(self) -> Self {
+    /// The same, fit to be kept and shown: what strangers have a part in, a reply or a certificate's names, is bounded
+    /// and masked. `strike` takes out what only the attempt knows to be secret; it comes first, since half a code in
+    /// the last of the 500 characters would not be found.
+    pub(super) fn cleaned(self, strike: impl Fn(&str) -> String) -> Self {
+        let clean = |why: String| clean(&strike(&why));
+        let reply = |reply: Reply| Reply {
+            text: clean(reply.text),
+            ..reply
+        };
         match self {
-            Self::Accepted(_) | Self::Refused(_) => self,
-            Self::Stopped(why) => Self::Stopped(clean(&why)),
-            Self::Unfit(why) => Self::Unfit(clean(&why)),
-            Self::Failed(why) => Self::Failed(clean(&why)),
-            Self::Cut(why) => Self::Cut(clean(&why)),
+            Self::Accepted(answer) => Self::Accepted(reply(answer)),
+            Self::Refused(answer) => Self::Refused(reply(answer)),
+            Self::Stopped(why) => Self::Stopped(clean(why)),
+            Self::Unfit(why) => Self::Unfit(clean(why)),
+            Self::Failed(why) => Self::Failed(clean(why)),
+            Self::Cut(why) => Self::Cut(clean(why)),
         }
     }
 }
@@ -161,7 +168,9 @@ mod tests {
             End::Failed(why.clone()),
             End::Stopped(why.clone()),
         ] {
-            let (End::Unfit(kept) | End::Failed(kept) | End::Stopped(kept)) = end.cleaned() else {
+            let (End::Unfit(kept) | End::Failed(kept) | End::Stopped(kept)) =
+                end.cleaned(str::to_owned)
+            else {
                 panic!("it is another end");
             };
             assert_eq!(kept.chars().count(), 500);

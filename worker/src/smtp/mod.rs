@@ -24,6 +24,7 @@ mod relay;
 mod relays;
 mod reply;
 mod room;
+mod secrets;
 mod slow_lane;
 mod tls;
 mod trail;
@@ -40,6 +41,7 @@ pub use relay::{Connections, Inspected, Relay, RelayError, Slot};
 pub use relays::{LONGEST_HAND_OVER, Permits, Reach, Relays};
 pub use reply::Reply;
 pub use runtime::settings::{Credentials, RelaySecurity, RelayUrl};
+pub use secrets::Secrets;
 pub use slow_lane::{SlowLane, Stay};
 
 /// Who sends and who receives, as MAIL and RCPT say it: always one of each, so that a refusal
@@ -50,6 +52,8 @@ pub struct Envelope {
     pub from: Address,
     /// The one recipient. In ASCII: SMTPUTF8 is not asked for.
     pub to: Address,
+    /// What the mail says that no record of a relay's reply may hold.
+    pub secrets: Secrets,
 }
 
 impl fmt::Debug for Envelope {
@@ -58,6 +62,7 @@ impl fmt::Debug for Envelope {
         f.debug_struct("Envelope")
             .field("from", &self.from)
             .field("to", &reply::clean(self.to.as_ref()))
+            .field("secrets", &self.secrets)
             .finish()
     }
 }

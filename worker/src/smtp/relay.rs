@@ -23,6 +23,7 @@ use super::{
     dial::Addresses,
     pool::{GOODBYE, Pool},
     room::Room,
+    secrets::Login,
     slow_lane::Stay,
     tls,
     trail::{Trail, no_answer},
@@ -62,6 +63,7 @@ pub struct Relay(Arc<Inner>);
 struct Inner {
     name: String,
     target: Target,
+    login: Option<Login>,
     pool: Arc<Pool>,
     room: Arc<Room>,
     free: Arc<Semaphore>,
@@ -103,6 +105,8 @@ impl Relay {
         };
         let server_name =
             ServerName::try_from(host.clone()).map_err(|_| RelayError::Host(host.clone()))?;
+        let login = (url.credentials.as_ref())
+            .map(|login| Login::new(&login.user, login.password.expose_secret()));
         let credentials = url.credentials.map(|credentials| {
             authentication::Credentials::new(
                 credentials.user,
@@ -125,6 +129,7 @@ impl Relay {
         Ok(Self(Arc::new(Inner {
             name,
             target,
+            login,
             pool,
             room,
             free: Arc::new(Semaphore::new(options.max_connections.max(1))),
@@ -207,7 +212,7 @@ impl Relay {
         if let (End::Accepted(_), Some(stay)) = (&end, stay) {
             stay.accepted(trail.timing());
         }
-        let attempt = self.0.tell(&trail, end, begun);
+        let attempt = self.0.tell(&trail, end, begun, Some(envelope));
         meters::tried(&attempt);
         attempt
     }
@@ -244,7 +249,7 @@ impl Relay {
                 connection.quit(GOODBYE).await;
                 Ok(found)
             }
-            Err(end) => Err(Box::new(self.0.tell(&trail, end, begun))),
+            Err(end) => Err(Box::new(self.0.tell(&trail, end, begun, None))),
         }
     }
 
@@ -315,12 +320,23 @@ impl Inner {
         }
     }
 
-    fn tell(&self, trail: &Trail, end: End, begun: Instant) -> Try {
+    /// What the attempt came to, as it may be kept and shown. Until here texts are as the relay sent them.
+    fn tell(&self, trail: &Trail, end: End, begun: Instant, mail: Option<&Envelope>) -> Try {
+        let strike = |text: &str| {
+            let text = match &self.login {
+                Some(login) => login.strike(text),
+                None => text.to_owned(),
+            };
+            match mail {
+                Some(mail) => mail.secrets.strike(Some(&mail.to), &text),
+                None => text,
+            }
+        };
         let attempt = Try {
             relay: self.name.clone(),
             reused: trail.reused,
             stage: trail.stage(),
-            end: end.cleaned(),
+            end: end.cleaned(strike),
             dot_written: trail.dot_written(),
             duration: begun.elapsed(),
         };

@@ -26,10 +26,17 @@ impl Reply {
     /// A reply of this code and text, as the relay sent it.
     #[must_use]
     pub fn new(code: u16, text: &str) -> Self {
+        let reply = Self::as_sent(code, text.to_owned());
+        let text = clean(&reply.text);
+        Self { text, ..reply }
+    }
+
+    /// The same with its text as it came, until the attempt that it ends is told.
+    pub(super) fn as_sent(code: u16, text: String) -> Self {
         Self {
             code,
-            enhanced: enhanced(code, text),
-            text: clean(text),
+            enhanced: enhanced(code, &text),
+            text,
         }
     }
 }
@@ -61,8 +68,7 @@ fn enhanced(code: u16, text: &str) -> Option<String> {
 pub(super) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(KEPT));
     let mut rest = text;
-    while let Some(at) = rest.find('@') {
-        let (before, after) = rest.split_at(at);
+    while let Some((before, after)) = split_at_sign(rest) {
         let start = before
             .rfind(|c: char| c.is_whitespace() || "<>()[]{},;:\"'`".contains(c))
             .map_or(0, |i| {
@@ -75,13 +81,48 @@ pub(super) fn clean(text: &str) -> String {
             out.push('…');
         }
         out.push('@');
-        rest = &after[1..];
+        rest = after;
     }
     escape(rest, &mut out);
     match out.char_indices().nth(KEPT) {
         Some((end, _)) => out[..end].to_owned(),
         None => out,
     }
+}
+
+/// How an `@` is written in quoted-printable, percent encoding and HTML.
+const ENCODED_SIGNS: [&str; 4] = ["=40", "%40", "&#64;", "&#x40;"];
+
+/// What stands before and after the first `@`, or a sign for it that a domain follows.
+fn split_at_sign(text: &str) -> Option<(&str, &str)> {
+    let sign = |at: usize| {
+        if text[at..].starts_with('@') {
+            return Some((&text[..at], &text[at + 1..]));
+        }
+        let begins = |sign: &&&str| {
+            let beginning = text.get(at..at + sign.len());
+            beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(sign))
+        };
+        let sign = ENCODED_SIGNS.iter().find(begins)?;
+        let after = &text[at + sign.len()..];
+        is_domain(after).then_some((&text[..at], after))
+    };
+    let signs = text.match_indices(['@', '=', '%', '&']);
+    signs.map(|(at, _)| at).find_map(sign)
+}
+
+/// Whether a text begins with two labels of a domain at least.
+fn is_domain(text: &str) -> bool {
+    let text = text
+        .to_ascii_lowercase()
+        .replace("=2e", ".")
+        .replace("%2e", ".");
+    let domain = text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.')));
+    let mut labels = domain.take(1).flat_map(|domain| domain.split('.'));
+    let first_two = [labels.next(), labels.next()];
+    first_two
+        .iter()
+        .all(|label| label.is_some_and(|label| !label.is_empty()))
 }
 
 fn escape(text: &str, out: &mut String) {
@@ -108,6 +149,19 @@ mod tests {
         assert_eq!(
             reply.text,
             "5.1.1 <j…@example.com>: unknown\\r\\n\\u{1b}[31m; r…@example.test,@x"
+        );
+    }
+
+    #[test]
+    fn addresses_are_masked_also_where_their_at_is_encoded() {
+        let text =
+            "to=john.doe=40example.com, x%40Example%2Ecom, <a.b&#64;c.test> size=400 100%40 40=40";
+
+        let reply = Reply::new(550, text);
+
+        assert_eq!(
+            reply.text,
+            "t…@example.com, x…@Example%2Ecom, <a…@c.test> size=400 100%40 40=40"
         );
     }
 

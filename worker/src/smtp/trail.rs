@@ -17,7 +17,7 @@ use lettre::transport::smtp::{Error, response::Response};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::{End, Reply, Stage, reply::clean};
+use super::{End, Reply, Stage};
 
 /// The progress of one try.
 pub(super) struct Trail {
@@ -130,7 +130,7 @@ pub(super) fn no_answer(limit: Duration) -> End {
 /// A positive reply (lettre counts 2yz and 3yz) as ours.
 pub(super) fn reply_of(response: &Response) -> Reply {
     let text = response.message().collect::<Vec<_>>().join(" ");
-    Reply::new(response.code().into(), &text)
+    Reply::as_sent(response.code().into(), text)
 }
 
 /// lettre's errors carry a negative reply's code in `status()` and all its lines, joined, in
@@ -139,23 +139,20 @@ fn end_of(error: &Error) -> End {
     let source = error.source();
     let text = source.map(ToString::to_string).unwrap_or_default();
     if let Some(code) = error.status() {
-        return End::Refused(Reply::new(code.into(), &text));
+        return End::Refused(Reply::as_sent(code.into(), text));
     }
     if error.is_response() {
         return End::Failed(match text.as_str() {
             "incomplete response" => String::from("the connection was closed instead of a reply"),
             // nom's "error Alt at: what it could not read".
             _ => match text.split_once(" at: ") {
-                Some((_, garbage)) => format!("unreadable reply: {}", clean(garbage.trim_end())),
-                None => format!("unreadable reply: {}", clean(&text)),
+                Some((_, garbage)) => format!("unreadable reply: {}", garbage.trim_end()),
+                None => format!("unreadable reply: {text}"),
             },
         });
     }
     match source.and_then(|source| source.downcast_ref::<io::Error>()) {
-        Some(error) => End::Failed(format!(
-            "the connection broke: {}",
-            clean(&error.to_string())
-        )),
-        None => End::Failed(clean(&error.to_string())),
+        Some(error) => End::Failed(format!("the connection broke: {error}")),
+        None => End::Failed(error.to_string()),
     }
 }

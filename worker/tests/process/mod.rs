@@ -3,5 +3,6 @@
 mod frozen;
 mod killed;
 mod many;
+mod quoting;
 mod refusing;
 mod stopped;

@@ -18,7 +18,7 @@ use std::{
 };
 
 use smart_notes_worker::smtp::{
-    Envelope, Mark, Relay, RelayOptions, RelaySecurity, RelayUrl, Timeouts, Try,
+    Envelope, Mark, Relay, RelayOptions, RelaySecurity, RelayUrl, Secrets, Timeouts, Try,
 };
 use tokio::{
     net::TcpListener,
@@ -235,6 +235,7 @@ pub fn hasty() -> RelayOptions {
 
 pub fn envelope() -> Envelope {
     Envelope {
+        secrets: Secrets::default(),
         from: "no-reply@example.com".parse().unwrap(),
         to: "someone@example.test".parse().unwrap(),
     }

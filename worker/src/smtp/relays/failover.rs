@@ -111,7 +111,7 @@ mod tests {
     use tokio::net::TcpSocket;
     use tokio::time::sleep;
 
-    use super::super::super::{Relay, RelayOptions, Slot};
+    use super::super::super::{Relay, RelayOptions, Secrets, Slot};
     use super::*;
 
     /// A relay at which nobody listens, what keeps it that way, and the only connection to it.
@@ -131,6 +131,7 @@ mod tests {
     async fn hand_over(relays: &Relays) -> Vec<Reach> {
         let address = || "ada@example.com".parse().unwrap();
         let envelope = Envelope {
+            secrets: Secrets::default(),
             from: address(),
             to: address(),
         };
