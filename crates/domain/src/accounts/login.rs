@@ -295,3 +295,78 @@ impl Write for OpenSession {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::password::HashKind;
+
+    /// A hash that is known by its cost.
+    fn hash(passes: u32) -> PasswordHash {
+        let kind = HashKind::from(format!("$argon2id$v=19$m=19456,t={passes},p=1$TkZD"));
+        PasswordHash::of_nobody(&kind).unwrap()
+    }
+
+    fn user() -> LoginUser {
+        LoginUser {
+            id: UserId(1),
+            username: "ada".to_owned(),
+            email: "ada@example.com".to_owned(),
+            email_key: "ada@example.com".to_owned().into(),
+            password: hash(3),
+            credential_version: 1,
+            active: true,
+        }
+    }
+
+    fn login(user: Option<LoginUser>, newest: Option<PasswordHash>, own: &[u32]) -> Login {
+        let own = own.iter().map(|passes| hash(*passes)).collect();
+        Login {
+            account: LoginAccount { user, newest, own },
+            asked: "ada@example.com".to_owned(),
+        }
+    }
+
+    /// OWASP ASVS 5.0 6.3.8: as many for an address without an account as for one with.
+    #[test]
+    fn how_many_hashes_are_checked_depends_on_the_clients_own_attempts_alone() {
+        let dummies = Dummies::new(
+            &b"an example key of 32 bytes, or so".to_vec().into(),
+            hash(2),
+        );
+        let costs = |login: &Login| -> Vec<_> {
+            let hashes = login.hashes_to_check(&dummies, &HashKinds::default());
+            let cost = |hash: &PasswordHash| hash.as_str()[25..26].to_owned();
+            hashes.iter().map(cost).collect()
+        };
+
+        assert_eq!(costs(&login(Some(user()), None, &[])), ["3"]);
+        assert_eq!(costs(&login(None, None, &[])), ["2"], "a dummy");
+        assert_eq!(costs(&login(None, Some(hash(4)), &[])), ["4"]);
+        assert_eq!(costs(&login(Some(user()), None, &[5, 6])), ["3", "5", "6"]);
+        assert_eq!(costs(&login(None, None, &[5, 6])), ["2", "5", "6"]);
+        let imported = LoginUser {
+            password: PasswordHash::from("!".to_owned()),
+            ..user()
+        };
+        assert_eq!(costs(&login(Some(imported), None, &[])), ["2"]);
+    }
+
+    #[test]
+    fn the_password_of_ones_own_attempt_is_unverified_with_an_account_and_without() {
+        let disabled = LoginUser {
+            active: false,
+            ..user()
+        };
+
+        for user in [None, Some(user()), Some(disabled)] {
+            let login = || login(user.clone(), None, &[5, 6]);
+            assert_eq!(login().checked(&[false, false, true]), Checked::Unverified);
+            assert_eq!(login().checked(&[false, false, false]), Checked::Refused);
+        }
+        let elsewhere = login(None, Some(hash(4)), &[]);
+        assert_eq!(elsewhere.checked(&[true]), Checked::Unverified);
+        let allowed = login(Some(user()), None, &[5]).checked(&[true, true]);
+        assert!(matches!(allowed, Checked::Allowed { .. }));
+    }
+}
