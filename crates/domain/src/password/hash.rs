@@ -1,16 +1,12 @@
-//! Hashes that are kept instead of passwords: argon2id, made and checked.
-//!
-//! Hashing costs about 14 ms of a core by design; callers run [`Hasher`] on a bounded
-//! pool of threads (`runtime::hashing`), never on an async thread.
+//! Hashes that are kept instead of passwords: their form, their kinds, and what they cost. [`super::hasher`] makes and
+//! checks them.
 
 use std::fmt;
 
-use argon2::password_hash::{Ident, Output, ParamsString, PasswordHash as Phc, Salt, SaltString};
-use argon2::{Algorithm, Argon2, Block, MIN_SALT_LEN, Params, Version};
-use subtle::ConstantTimeEq;
+use argon2::password_hash::{Output, PasswordHash as Phc, Salt, SaltString};
+use argon2::{Algorithm, MIN_SALT_LEN, Params};
 
-use super::Password;
-use super::django::{self, Pbkdf2};
+use super::django;
 use crate::random;
 
 /// A password's hash as it is stored: a PHC string such as `$argon2id$v=19$m=19456,t=2,p=1$…`, or
@@ -60,7 +56,7 @@ impl PasswordHash {
     }
 
     /// Whether it is of the password's NFC form, not of the text as typed.
-    fn is_of_nfc(&self) -> bool {
+    pub(super) fn is_of_nfc(&self) -> bool {
         Argon2id::parse(&self.0).is_some_and(|parsed| {
             parsed.salt.len() == NFC.len() + SALT_LENGTH && parsed.salt.starts_with(NFC)
         })
@@ -129,26 +125,15 @@ impl HashCost {
     };
 }
 
-/// The cost can't be used with argon2id.
-#[derive(Debug, thiserror::Error)]
-#[error("these argon2 parameters do not go together: {0}")]
-pub struct InvalidCost(String);
-
-/// Makes and checks hashes. Keeps its block of memory, which saves 5 % a hash.
-pub struct Hasher {
-    params: Params,
-    memory: Vec<Block>,
-}
-
 const SALT_LENGTH: usize = 16;
-const HASH_LENGTH: usize = 32;
+pub(super) const HASH_LENGTH: usize = 32;
 
 /// How the salt of a hash begins that is of the password's NFC form. Three bytes are four characters of base64.
 const NFC: &[u8] = b"NFC";
 const NFC_BASE64: &str = "TkZD";
 
 /// A new salt with 128 random bits.
-fn new_salt(of_nfc: bool) -> SaltString {
+pub(super) fn new_salt(of_nfc: bool) -> SaltString {
     let random = random::bytes::<SALT_LENGTH>();
     let salt = if of_nfc {
         SaltString::encode_b64(&[NFC, &random].concat())
@@ -159,15 +144,15 @@ fn new_salt(of_nfc: bool) -> SaltString {
 }
 
 /// A stored hash of ours, taken apart.
-struct Argon2id {
-    params: Params,
-    salt: Vec<u8>,
-    output: Output,
+pub(super) struct Argon2id {
+    pub(super) params: Params,
+    pub(super) salt: Vec<u8>,
+    pub(super) output: Output,
 }
 
 impl Argon2id {
     /// Takes a hash apart, or says `None` if it is of another form or too costly.
-    fn parse(stored: &str) -> Option<Self> {
+    pub(super) fn parse(stored: &str) -> Option<Self> {
         let phc = Phc::new(stored).ok()?;
         let params = Params::try_from(&phc).ok()?;
         if phc.algorithm != Algorithm::Argon2id.ident() || !is_affordable(&params) {
@@ -183,92 +168,6 @@ impl Argon2id {
     }
 }
 
-impl Hasher {
-    /// A hasher of that cost. Old hashes of another cost are still checked with theirs.
-    pub fn new(cost: HashCost) -> Result<Self, InvalidCost> {
-        let params = Params::new(
-            cost.memory_kib,
-            cost.iterations,
-            cost.parallelism,
-            Some(HASH_LENGTH),
-        )
-        .map_err(|error| InvalidCost(error.to_string()))?;
-        Ok(Self {
-            memory: vec![Block::default(); params.block_count()],
-            params,
-        })
-    }
-
-    /// Hashes the NFC form of a password with a new salt of 128 random bits.
-    ///
-    /// # Panics
-    ///
-    /// Never for parameters that [`Hasher::new`] took.
-    pub fn hash(&mut self, password: &Password) -> PasswordHash {
-        let salt = new_salt(true);
-        let mut raw = [0; Salt::MAX_LENGTH];
-        let salt_bytes = salt
-            .as_salt()
-            .decode_b64(&mut raw)
-            .expect("a salt just encoded decodes");
-        let params = self.params.clone();
-        let output = self.run(&params, &password.normal(), salt_bytes);
-        PasswordHash(encode(&params, salt.as_salt(), &output))
-    }
-
-    /// Whether the password is the one that was hashed. A hash of unknown form never matches.
-    ///
-    /// One hash is computed. Only where the stored one is of a text as typed, and the password is written otherwise in
-    /// another normal form, there are two or three: that many for every such hash, whosever it is.
-    #[must_use]
-    pub fn verify(&mut self, password: &Password, hash: &PasswordHash) -> bool {
-        if hash.is_of_nfc() {
-            return self.matches(&password.normal(), hash);
-        }
-        let spellings = password.spellings();
-        spellings
-            .iter()
-            .any(|spelling| self.matches(spelling, hash))
-    }
-
-    fn matches(&mut self, password: &Password, hash: &PasswordHash) -> bool {
-        if let Some(imported) = Pbkdf2::parse(hash.as_str()) {
-            return imported.verify(password);
-        }
-        let Some(stored) = Argon2id::parse(hash.as_str()) else {
-            return false;
-        };
-        let output = self.run(&stored.params, password, &stored.salt);
-        output.as_bytes().ct_eq(stored.output.as_bytes()).into()
-    }
-
-    fn run(&mut self, params: &Params, password: &Password, salt: &[u8]) -> Output {
-        self.memory.resize(
-            params.block_count().max(self.memory.len()),
-            Block::default(),
-        );
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-        let length = params.output_len().unwrap_or(HASH_LENGTH);
-        Output::init_with(length, |out| {
-            argon2
-                .hash_password_into_with_memory(password.bytes(), salt, out, &mut self.memory)
-                .map_err(Into::into)
-        })
-        .expect("parameters were checked when they were read")
-    }
-}
-
-fn encode(params: &Params, salt: Salt<'_>, output: &Output) -> String {
-    let phc = Phc {
-        algorithm: Ident::new_unwrap("argon2id"),
-        version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(params).expect("argon2 parameters have a text form"),
-        salt: Some(salt),
-        hash: Some(*output),
-    };
-    phc.to_string()
-}
-
 /// Hashes may come from elsewhere: one that would cost a gigabyte or minutes is no hash of ours.
 fn is_affordable(params: &Params) -> bool {
     params.m_cost() <= 1024 * 1024 && params.t_cost() <= 100 && params.p_cost() <= 64
@@ -276,75 +175,11 @@ fn is_affordable(params: &Params) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Hasher, Password};
     use super::*;
 
     fn hasher() -> Hasher {
         Hasher::new(HashCost::FLOOR).unwrap()
-    }
-
-    impl Hasher {
-        /// A hash as they were made before they were of the NFC form.
-        fn hash_as_typed(&mut self, password: &Password) -> PasswordHash {
-            let salt = new_salt(false);
-            let mut raw = [0; Salt::MAX_LENGTH];
-            let params = self.params.clone();
-            let output = self.run(
-                &params,
-                password,
-                salt.as_salt().decode_b64(&mut raw).unwrap(),
-            );
-            PasswordHash(encode(&params, salt.as_salt(), &output))
-        }
-    }
-
-    #[test]
-    fn a_hash_is_argon2id_at_the_recommended_cost() {
-        let hash = hasher().hash(&Password::new("correct horse"));
-
-        assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-    }
-
-    /// NIST SP 800-63B-4, section 3.1.1.2; RFC 8265, section 4.2.
-    #[test]
-    fn a_password_matches_in_every_canonical_form_and_no_other() {
-        let mut hasher = hasher();
-        let (composed, decomposed) = ("\u{fc}ber f\u{fc}nf", "u\u{308}ber fu\u{308}nf");
-
-        for typed in [composed, decomposed] {
-            let hash = hasher.hash(&Password::new(typed));
-
-            assert!(hasher.verify(&Password::new(composed), &hash));
-            assert!(hasher.verify(&Password::new(decomposed), &hash));
-            assert!(!hasher.verify(&Password::new("uber funf"), &hash));
-        }
-        let wide = hasher.hash(&Password::new("\u{ff41}bcdefgh"));
-        assert!(!hasher.verify(&Password::new("abcdefgh"), &wide));
-    }
-
-    /// The hash of the text as typed: `über fünf`, once in NFC and once in NFD.
-    #[test]
-    fn an_old_hash_matches_in_every_canonical_form_and_is_outdated() {
-        let mut hasher = hasher();
-        let (composed, decomposed) = ("\u{fc}ber f\u{fc}nf", "u\u{308}ber fu\u{308}nf");
-
-        for typed in [composed, decomposed] {
-            let old = hasher.hash_as_typed(&Password::new(typed));
-
-            assert!(hasher.verify(&Password::new(composed), &old));
-            assert!(hasher.verify(&Password::new(decomposed), &old));
-            assert!(!hasher.verify(&Password::new("uber funf"), &old));
-            assert!(old.is_outdated(HashCost::FLOOR));
-        }
-    }
-
-    #[test]
-    fn how_many_spellings_are_tried_depends_on_the_text_alone() {
-        let count = |text: &str| Password::new(text).spellings().len();
-
-        assert_eq!(count("correct horse"), 1);
-        assert_eq!(count("\u{fc}ber"), 2);
-        assert_eq!(count("u\u{308}ber"), 2);
-        assert_eq!(count("u\u{308}b\u{e9}r"), 3);
     }
 
     #[test]
@@ -375,50 +210,6 @@ mod tests {
         ] {
             let kind = HashKind::from(unknown.to_owned());
             assert_eq!(PasswordHash::of_nobody(&kind), None, "{unknown}");
-        }
-    }
-
-    #[test]
-    fn only_the_very_same_password_matches() {
-        let mut hasher = hasher();
-        let long = "x".repeat(72);
-        let hash = hasher.hash(&Password::new(&format!("{long}a")));
-
-        assert!(hasher.verify(&Password::new(&format!("{long}a")), &hash));
-        assert!(!hasher.verify(&Password::new(&format!("{long}b")), &hash));
-        assert!(!hasher.verify(&Password::new(&format!("{long}a ")), &hash));
-    }
-
-    #[test]
-    fn a_hash_of_another_cost_is_checked_with_its_own() {
-        let cost = HashCost {
-            memory_kib: 32_768,
-            iterations: 3,
-            parallelism: 2,
-        };
-        let hash = Hasher::new(cost)
-            .unwrap()
-            .hash(&Password::new("correct horse"));
-
-        assert!(hasher().verify(&Password::new("correct horse"), &hash));
-    }
-
-    #[test]
-    fn what_is_no_hash_matches_nothing() {
-        for stored in [
-            "",
-            "!",
-            "plain",
-            "$argon2id$",
-            "$argon2i$v=19$m=8,t=1,p=1$c29tZXNhbHQ$YWJjZGVmZ2hpamtsbW5vcA",
-        ] {
-            assert!(
-                !hasher().verify(
-                    &Password::new("plain"),
-                    &PasswordHash::from(stored.to_owned())
-                ),
-                "{stored}"
-            );
         }
     }
 

@@ -1,16 +1,18 @@
 //! Passwords: what is accepted, and the hashes that are kept instead of them.
 //!
-//! [`rules`] says what may become a password, [`hash`] makes and checks hashes, and [`django`]
-//! reads those of the service that this one replaces.
+//! [`rules`] says what may become a password, [`hash`] what is kept of one, [`hasher`] makes and checks that, and [`django`]
+//! reads the hashes of the service that this one replaces.
 
 pub mod django;
 pub mod hash;
+pub mod hasher;
 pub mod rules;
 
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
 
-pub use hash::{HashCost, HashKind, Hasher, InvalidCost, PasswordHash};
+pub use hash::{HashCost, HashKind, PasswordHash};
+pub use hasher::{Hasher, InvalidCost};
 pub use rules::{Attribute, LengthRule, PasswordError};
 
 /// A password as typed: never trimmed, never cut, never shown.
