@@ -67,6 +67,7 @@ mod resend;
 mod rivals;
 mod secrets;
 mod sessions;
+mod spent_codes;
 mod subscription;
 mod supervisor;
 mod support;

@@ -20,6 +20,7 @@ pub mod django;
 mod error;
 mod fair;
 pub mod floor;
+mod holders;
 mod import;
 pub mod inspect;
 mod limits;

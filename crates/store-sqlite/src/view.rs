@@ -22,7 +22,7 @@ use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
-use crate::{challenges, import, mail_rows, plans, users};
+use crate::{holders, import, mail_rows, plans, users};
 
 #[async_trait]
 impl<C: Connected> View for Access<C> {
@@ -167,7 +167,7 @@ impl<C: Connected> View for Access<C> {
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<Option<u32>, StoreError> {
-        challenges::tries_of_holder(&mut self.0, token, email, purpose, now).await
+        holders::tries_of_holder(&mut self.0, token, email, purpose, now).await
     }
 
     async fn hash_kinds(&mut self) -> Result<HashKinds, StoreError> {
