@@ -5,6 +5,7 @@
 
 mod access_log;
 mod audit;
+mod backup;
 mod bodies;
 mod bodies_long;
 mod cors;
