@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, PASSWORD, Person, TestApp};
+use crate::support::{Answer, Client, PASSWORD, Person, Rows, TestApp};
 
 /// Names of one length, so that bodies that hold them are, too.
 const KNOWN: &str = "known1";
@@ -262,4 +262,38 @@ async fn a_rival_does_not_hear_that_the_owner_has_verified() {
 async fn registered(app: &TestApp, client: &Client, person: &Person) -> (String, String) {
     let challenge = client.registered(person).await;
     (challenge, app.newest_code(&person.email).await)
+}
+
+/// What is written takes most of the time of an answer; `tests/timing/run.py` measures all of it.
+#[tokio::test]
+async fn a_wrong_code_writes_as_many_rows_where_no_code_lives() {
+    let app = system().await;
+    let pending = Person::new("pending");
+    app.client.from("192.0.2.1").registered(&pending).await;
+    let mut rows = app.rows().await;
+    let mut written = Vec::new();
+
+    for email in [pending.email.as_str(), "nobody@example.com"] {
+        let before = counts(&mut rows).await;
+        let body = json!({"email": email, "otp": "000000"});
+        let client = app.client.from("192.0.2.2");
+        let answer = client.post("/api/auth/verify-otp/", &body).await;
+        assert_eq!(answer.field("code"), "invalid_otp");
+        let after = counts(&mut rows).await;
+        written.push(std::array::from_fn::<_, 4, _>(|n| after[n] - before[n]));
+    }
+
+    assert_eq!(written[0], written[1]);
+    rows.close().await;
+    app.finish().await;
+}
+
+/// How many rows the tables have that wrong codes are counted and recorded in.
+async fn counts(rows: &mut Rows) -> [i64; 4] {
+    let tables = ["open_tries", "guess_runs", "limit_hits", "audit"];
+    let mut counts = [0; 4];
+    for (table, count) in tables.into_iter().zip(&mut counts) {
+        *count = rows.number(&format!("select count(*) from {table}")).await;
+    }
+    counts
 }

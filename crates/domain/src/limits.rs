@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 pub use self::budgets::mailbox_counters;
 pub(crate) use self::budgets::{Spend, reached, refused, spend};
 pub(crate) use self::guesses::{
-    code_form, guessed_at, guessed_right, guessed_wrong, guesses_refused, held_form, held_guess,
-    may_guess,
+    code_form, guessed_at, guessed_nothing, guessed_right, guessed_wrong, guesses_refused,
+    held_form, held_guess, may_guess,
 };
 pub use self::logins::{Admission, CountedTry};
 pub(crate) use self::logins::{PasswordTries, forget_pauses};

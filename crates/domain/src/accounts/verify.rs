@@ -137,9 +137,17 @@ impl VerifyCode {
             let challenges = self.challenges(tx, attempt).await?;
             open.extend(challenges.into_iter().map(|challenge| (attempt, challenge)));
         }
+        if attempts.is_empty() {
+            let owner = Owner::NoAccount(self.email.key().clone());
+            let (purpose, now) = (Purpose::VerifyEmail, self.presented.now);
+            tx.challenges_of(&owner, purpose, now).await?;
+            self.presented.is_of_nothing(purpose);
+        }
         let newest = |(_, challenge): &&(&Attempt, Challenge)| !challenge.superseded;
         if !open.iter().any(|one| newest(&one)) {
-            return self.nobodys(tx).await;
+            tx.count_nothing(self.email.key(), Purpose::VerifyEmail, self.presented.now)
+                .await?;
+            return self.guessed_nothing(tx).await;
         }
         if let Some(right) = open.iter().find(|(_, one)| self.presented.is_long_of(one)) {
             return Ok(Some(right.clone()));
@@ -147,7 +155,7 @@ impl VerifyCode {
         let (email, purpose, now) = (self.email.key(), Purpose::VerifyEmail, self.presented.now);
         let most = self.presented.policy.max_tries;
         if !tx.count_open_try(email, purpose, most, now).await? {
-            return self.nobodys(tx).await;
+            return self.guessed_nothing(tx).await;
         }
         let form = limits::code_form(tx, email, purpose, now).await?;
         let mut short = open.iter().filter(newest);
@@ -175,6 +183,14 @@ impl VerifyCode {
     async fn nobodys<T>(&self, tx: &mut dyn Tx) -> Result<Option<T>, StoreError> {
         tx.count_nothing(self.email.key(), Purpose::VerifyEmail, self.presented.now)
             .await?;
+        Ok(None)
+    }
+
+    /// The same without a handle, where a comparison takes more.
+    async fn guessed_nothing<T>(&self, tx: &mut dyn Tx) -> Result<Option<T>, StoreError> {
+        let (actor, now) = (&self.presented.actor, self.presented.now);
+        let (email, purpose) = (self.email.key(), Purpose::VerifyEmail);
+        limits::guessed_nothing(tx, actor, email, purpose, now).await?;
         Ok(None)
     }
 

@@ -107,6 +107,19 @@ pub(crate) async fn guessed_at(
     wrong(tx, &guesses(email, purpose), now).await
 }
 
+/// A code was guessed where there is none. Counts for nothing, and takes as long as if there were one (OWASP ASVS 5.0
+/// 6.3.8): of an address without an account no row is kept.
+pub(crate) async fn guessed_nothing(
+    tx: &mut dyn Tx,
+    actor: &Actor,
+    email: &EmailKey,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    code_form(tx, email, purpose, now).await?;
+    wrong(tx, &key_of("no-guesses", &actor.client), now).await
+}
+
 async fn wrong(tx: &mut dyn Tx, key: &str, now: Timestamp) -> Result<(), StoreError> {
     tx.lengthen_run(key, now).await?;
     tx.hit(key, now).await

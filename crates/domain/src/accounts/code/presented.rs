@@ -133,14 +133,33 @@ impl Presented {
     }
 
     fn is(&self, challenge: &Challenge, form: CodeForm) -> bool {
+        // A decoy is compared as every challenge is, so that the time tells nothing (OWASP ASVS 5.0 6.3.8).
+        self.matches(&challenge.seed, form) && !challenge.decoy
+    }
+
+    fn matches(&self, seed: &CodeSeed, form: CodeForm) -> bool {
         let seed = CodeSeed {
             form,
-            ..challenge.seed.clone()
+            ..seed.clone()
         };
         let code = self.keys.code(&seed);
-        // A decoy is compared as every challenge is, so that the time tells nothing (OWASP ASVS 5.0 6.3.8).
-        let same = code.is_some_and(|code| code.matches(&self.code));
-        same && !challenge.decoy
+        code.is_some_and(|code| code.matches(&self.code))
+    }
+
+    /// Compares it as often as with a challenge, where there is none. Whether it is the code of nothing, which tells
+    /// nothing.
+    pub(in crate::accounts) fn is_of_nothing(&self, purpose: Purpose) -> bool {
+        let seed = CodeSeed {
+            key: self.keys.current().clone(),
+            purpose,
+            subject: String::new(),
+            generation: 1,
+            nonce: [0; 16],
+            form: CodeForm::Short,
+        };
+        // Its key is looked for first.
+        let forms = [CodeForm::Short, CodeForm::Long, CodeForm::Short];
+        forms.map(|form| self.matches(&seed, form)).contains(&true)
     }
 
     /// A challenge whose key this process lacks is no challenge here: nothing is counted against it.
