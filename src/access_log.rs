@@ -1,7 +1,7 @@
 //! The log's one line of each request.
 //!
 //! A client that has thousands of requests refused writes no line for each, or it could fill the disk: of each client
-//! and reason the first [`LINES`] refusals of a minute are logged one by one, the others with their number at its end.
+//! and reason the first `LINES` refusals of a minute are logged one by one, the others with their number at its end.
 //! Probes that find all well are logged at `debug`. The metrics count all of them.
 
 use std::collections::HashMap;

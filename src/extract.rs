@@ -49,7 +49,7 @@ pub fn length(extensions: &Extensions) -> usize {
     }
 }
 
-/// A body that was read: fields by name. In forms every value is text, but for that of [`LIST`]; the last of several
+/// A body that was read: fields by name. In forms every value is text, but for that of `LIST`; the last of several
 /// values of one name counts, in JSON as well.
 #[derive(Debug)]
 pub struct Fields(pub Members);
