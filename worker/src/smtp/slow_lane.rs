@@ -214,7 +214,8 @@ impl State {
         }
     }
 
-    /// Cuts the oldest attempt whose time is over; never one at the end of data. False: there is none.
+    /// Cuts the oldest attempt whose time is over; never one at the end of data. False: there is none. Its time begins
+    /// with the stage: the relay took what went before, a late greeting say, without knowing the recipient.
     fn cut_oldest(&mut self) -> bool {
         let now = Instant::now();
         let is_over = |entry: &Entry| {
@@ -222,7 +223,8 @@ impl State {
             let until = match step.and_then(|step| Some((step.stage, step.since?))) {
                 Some((Stage::Dot, _)) => return false,
                 Some((stage, since)) if stage < Stage::Rcpt => since + LEAST_BEFORE_RECIPIENT,
-                _ => entry.entered + entry.stay,
+                Some((_, since)) => entry.entered.max(since) + entry.stay,
+                None => entry.entered + entry.stay,
             };
             until <= now
         };

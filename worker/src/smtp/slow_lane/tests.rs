@@ -107,6 +107,33 @@ async fn a_relay_that_knows_no_recipient_yet_is_given_more_time() {
     assert_eq!(seen, [[false, true], [false, true], [true, true]]);
 }
 
+/// Its time before that is the relay's with every mail.
+#[tokio::test(start_paused = true)]
+async fn what_a_relay_takes_before_it_knows_the_recipient_is_not_the_recipients_time() {
+    let lane = lane(Duration::ZERO);
+    let mut greeted_late = Attempt::of(
+        lane.stay(Lane::Slow, Duration::ZERO).unwrap(),
+        Stage::Greeting,
+    );
+    let _other = Attempt::of(
+        lane.stay(Lane::Slow, Duration::ZERO).unwrap(),
+        Stage::Greeting,
+    );
+    sleep(SECOND * 12).await;
+
+    greeted_late.trail.reach(Stage::Rcpt);
+    sleep(SECOND).await;
+    lane.make_room();
+    sleep(SECOND / 10).await;
+    let at_once = greeted_late.is_cut();
+    sleep(LEAST_STAY).await;
+    lane.make_room();
+    sleep(SECOND / 10).await;
+
+    assert!(!at_once);
+    assert!(greeted_late.is_cut());
+}
+
 #[tokio::test(start_paused = true)]
 async fn attempts_at_the_end_of_data_need_no_place_and_half_of_the_slots_may_hang_there() {
     let lane = lane(Duration::ZERO);
