@@ -74,8 +74,18 @@ const RELAY_DENIED: [&str; 13] = [
 ];
 
 /// How servers say that we send more than they take from us: Amazon SES, Exchange, and Postfix, which speaks of
-/// recipients only after RCPT.
-const TOO_FAST: [&str; 2] = ["throttl", "too many recipients from"];
+/// recipients only after RCPT; then providers with a quota for each account.
+const TOO_FAST: [&str; 6] = [
+    "throttl",
+    "too many recipients from",
+    "sending quota",
+    "sending limit",
+    "sending rate",
+    "message quota",
+];
+
+/// Congestion of the relay itself (RFC 3463 §3.5), as a code for now.
+const CONGESTED: &str = "4.4.5";
 
 /// What Postfix has against us, which it says after RCPT unless told otherwise. For good only:
 /// greylisting uses the same words with a 450.
@@ -121,7 +131,10 @@ fn by_reply(stage: Stage, reply: &Reply) -> Verdict {
     } else {
         reply.text.to_ascii_lowercase()
     };
-    if TOO_FAST.iter().any(|words| text.contains(words)) {
+    let congested = reply.enhanced.as_deref() == Some(CONGESTED);
+    // What is for good is a refusal below, where its code or its words say so.
+    let for_good = code >= 500 && stage >= Stage::Rcpt && refuses_us(reply, &text);
+    if congested || (!for_good && TOO_FAST.iter().any(|words| text.contains(words))) {
         return Verdict::RelayTrouble;
     }
     match stage {
@@ -153,19 +166,23 @@ fn about_the_sender(reply: &Reply) -> bool {
     }
 }
 
-/// A negative reply to RCPT, DATA or the message itself.
-fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
+/// Whether a negative reply to RCPT, DATA or the message is about us.
+fn refuses_us(reply: &Reply, text: &str) -> bool {
     let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
-    let refuses_us = matches!(reply.code, 530 | 535)
+    matches!(reply.code, 530 | 535)
         || about_the_sender(reply)
         || reply
             .enhanced
             .as_deref()
             .is_some_and(|code| OUR_MAIL_REFUSED.contains(&code))
         || says(&RELAY_DENIED)
-        || (reply.code >= 500 && says(&POSTFIX_REFUSES_US));
+        || (reply.code >= 500 && says(&POSTFIX_REFUSES_US))
+}
+
+/// A negative reply to RCPT, DATA or the message itself.
+fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
     match reply.code {
-        _ if refuses_us => Verdict::RelayRefusesUs,
+        _ if refuses_us(reply, text) => Verdict::RelayRefusesUs,
         // Exchange: so many connections at once, or so many mails a minute, are too many for this account. Then: not
         // implemented, bad sequence, which is about the conversation, not about the recipient. A 504 is about
         // a parameter, and the only one is the address (Postfix: "need fully-qualified address").

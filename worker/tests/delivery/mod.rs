@@ -1,5 +1,6 @@
 //! What becomes of a mail, one room for each kind of trouble.
 
+mod about_us;
 mod clock;
 mod cut_off;
 mod dead_codes;

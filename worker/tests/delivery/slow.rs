@@ -217,7 +217,7 @@ async fn a_relay_that_takes_seconds_over_every_mail_gets_them_all_delivered_once
 #[tokio::test]
 async fn a_relay_at_which_only_failing_mails_were_tried_is_tried_with_one_that_has_not_failed() {
     let rig = Rig::in_real_time(FEW_SLOTS).await;
-    queued(&rig, || Fault::hang(Stage::Rcpt), Domains::Each).await;
+    queued(&rig, || Fault::cut(Stage::Rcpt), Domains::Each).await;
     let worker = rig.start().await;
     until("nothing gets through", async || {
         relay_state(&rig).await != RelayState::Closed

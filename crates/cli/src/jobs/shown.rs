@@ -98,9 +98,7 @@ pub fn relay_told(standing: &RelayStanding) -> String {
                 .as_deref()
                 .unwrap_or("no reason is on record");
             let next = match (standing.state, standing.next_probe_at) {
-                (RelayState::HalfOpen, _) => {
-                    "; a probe went well, and one mail tries it".to_owned()
-                }
+                (RelayState::HalfOpen, _) => "; the next mail shows whether it works".to_owned(),
                 (_, Some(at)) => format!("; it is probed next at {}", moment(at)),
                 (_, None) => String::new(),
             };

@@ -1,12 +1,14 @@
 //! What a try says of the relay, beside what it says of the mail.
 
-use crate::smtp::{End, Stage, Try, Verdict, classify};
+use crate::smtp::{End, Reply, Stage, Try, Verdict, classify};
 
 /// What a try, or a probe, says of the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// It works.
+    /// It works: it took a mail.
     Healthy,
+    /// It answered about a recipient and took no mail.
+    Answers,
     /// It is in trouble: it did not get as far as the recipient.
     Sick,
     /// It does not want us, whomever we mail to.
@@ -15,19 +17,39 @@ pub enum Health {
     Doubtful,
     /// It refused this mail because of us, it says.
     DoubtfulRefusal,
+    /// It took this mail not now because of us, it says: too many for it.
+    Throttling,
+    /// We gave the attempt up before its time, since other mails needed the connection.
+    Slow,
     /// Nothing was learnt.
     Unknown,
 }
 
 impl Health {
-    /// What an attempt says of the relay. One that we cut ourselves shows nothing while the relay takes others: it may
-    /// be slow with each.
+    /// What an attempt says of the relay.
     #[must_use]
     pub fn after(attempt: &Try) -> Self {
+        let says_why = |reply: &Reply| reply.code != 421;
         match Self::of(attempt.stage, classify(attempt)) {
-            Self::Sick if matches!(attempt.end, End::Cut(_)) => Self::Doubtful,
+            _ if matches!(attempt.end, End::Cut(_)) => Self::Slow,
+            Self::Doubtful if attempt.reply().is_some_and(says_why) => Self::Throttling,
             health => health,
         }
+    }
+
+    /// Whether the relay took a mail, or answered about its recipient.
+    pub(super) fn gets_through(self) -> bool {
+        matches!(self, Self::Healthy | Self::Answers)
+    }
+
+    /// Whether the relay says that it is about us and not about the mail.
+    pub(super) fn is_about_us(self) -> bool {
+        matches!(self, Self::DoubtfulRefusal | Self::Throttling)
+    }
+
+    /// Whether it failed at a mail, so that a stranger may have chosen the recipient for that.
+    pub(super) fn is_at_a_mail(self) -> bool {
+        self.is_about_us() || self == Self::Doubtful
     }
 
     /// What a try that ended at that stage, with that verdict, says of the relay.
@@ -35,11 +57,10 @@ impl Health {
     pub fn of(stage: Stage, verdict: Verdict) -> Self {
         let about_the_mail = stage >= Stage::Rcpt;
         match verdict {
-            Verdict::Delivered | Verdict::RecipientRefused | Verdict::RecipientLater => {
-                Self::Healthy
-            }
+            Verdict::Delivered => Self::Healthy,
+            Verdict::RecipientRefused | Verdict::RecipientLater => Self::Answers,
             Verdict::Stopped => Self::Unknown,
-            Verdict::PutOff => Self::Doubtful,
+            Verdict::PutOff => Self::Slow,
             Verdict::RelayTrouble | Verdict::Ambiguous if about_the_mail => Self::Doubtful,
             Verdict::RelayTrouble | Verdict::Ambiguous => Self::Sick,
             Verdict::RelayRefusesUs if about_the_mail => Self::DoubtfulRefusal,

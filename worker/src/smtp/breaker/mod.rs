@@ -6,7 +6,7 @@
 //!
 //! | State | Mails | Left when |
 //! |---|---|---|
-//! | closed | all | three tries fail by trouble within 30 s or in a row, or one because the relay refuses us: open |
+//! | closed | all | three tries fail by trouble within 30 s or in a row, or one because the relay refuses us: open; it says of several mails that it is about us: half open |
 //! | open | none; probed on its [`Pace`] | a probe goes well: half open |
 //! | half open | one, the trial | it is delivered, or its recipient refused: closed; it fails: open |
 //!
@@ -15,17 +15,20 @@
 //! come to hang as well and be cut off then, so the pauses double for as long as the outage lasts.
 //!
 //! A relay that fails *at a mail* (from RCPT on) may fail at an address that a stranger has chosen for
-//! that. Such a try alone shows nothing: only three mails in a row at which it fails count, and
-//! no mail counts twice. Where it does not say that this is about us, nothing must have got through for a minute
-//! either. A mail at whose recipient it hung or broke off is no trial: it goes beside it, on the slow lane, so that a
-//! mail which has not failed finds the trial free.
+//! that. Such an attempt alone shows nothing, and no recipient counts twice. What counts are failures at three recipients
+//! in a row while nothing has got through for a minute. Where the relay says that this is about us, recipients of three
+//! domains in a row are enough; then the queue is not held for a probe, but one mail that has not failed goes at once
+//! and shows whether it is so. A mail that gets through later, though it set out before, ends such an outage. A
+//! mail at whose recipient the relay hung or broke off is no trial: it goes beside it, on the slow lane, so that a
+//! mail which has not failed finds the trial free. An attempt that we cut ourselves shows nothing.
 //!
 //! Pure: the time and the chance are arguments. [`Relays`](super::Relays) holds the breakers.
 
 mod health;
 mod outage;
+mod strikes;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use domain::id::MailId;
 use domain::relay::RelayState;
@@ -33,16 +36,8 @@ use domain::relay::RelayState;
 pub use health::Health;
 use outage::Outage;
 pub use outage::Pace;
-
-/// So many tries in trouble open the breaker.
-const STRIKES: usize = 3;
-
-/// If they are within this time, counted on the steady clock, or if no mail got through in between: with few mails
-/// and a relay that is slow to fail there are never three within the time.
-const WINDOW: Duration = Duration::from_secs(30);
-
-/// For so long after a mail got through a relay that fails at mails only is not out of order.
-const WORKS_FOR: Duration = Duration::from_mins(1);
+pub use strikes::Report;
+use strikes::Strikes;
 
 /// How a mail may go to the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +59,9 @@ pub enum Change {
     Reopened(Pace),
     /// It is out of order as before, but for another reason.
     Turned(Pace),
+    /// It says of several mails that it does not take them because of us. One that has not failed shows whether it
+    /// takes others.
+    Suspected,
     /// A probe went well.
     HalfOpened,
     /// Mails go to it again.
@@ -74,9 +72,7 @@ pub enum Change {
 #[derive(Debug, Default)]
 pub struct Breaker {
     state: State,
-    strikes: Vec<Strike>,
-    /// When a mail got through last.
-    healthy: Option<Instant>,
+    strikes: Strikes,
     /// Trials of which nothing has been heard yet.
     under_way: usize,
 }
@@ -101,15 +97,6 @@ enum Trial {
     UnderWay,
     /// It has been for so long that the relay is probed again.
     Hangs,
-}
-
-/// A try that failed by trouble while the breaker was closed.
-#[derive(Debug)]
-struct Strike {
-    at: Instant,
-    /// The mail, if the relay failed at that.
-    mail: Option<MailId>,
-    health: Health,
 }
 
 impl Breaker {
@@ -165,10 +152,11 @@ impl Breaker {
     }
 
     /// The same, and the mail goes. A trial must be [reported](Self::tried) or [given up](Self::give_up_trial).
-    /// A `slow` mail, at whose recipient a relay has hung or broken off, is no trial: it goes beside it.
-    pub fn admit(&mut self, slow: bool, now: Instant) -> Option<Pass> {
+    /// A `slow` mail, at whose recipient a relay has hung or broken off, is no trial: it goes beside it. So does one
+    /// that brought the relay under suspicion.
+    pub fn admit(&mut self, mail: MailId, slow: bool, now: Instant) -> Option<Pass> {
         let pass = self.would_admit();
-        if slow && pass == Some(Pass::Trial) {
+        if pass == Some(Pass::Trial) && (slow || self.failed_at(mail)) {
             return Some(Pass::Aside);
         }
         if let (Some(Pass::Trial), State::HalfOpen { outage, trial }) = (pass, &mut self.state) {
@@ -190,93 +178,79 @@ impl Breaker {
     /// Takes in what the try of a mail says.
     pub fn tried(
         &mut self,
-        mail: MailId,
+        report: Report<'_>,
         pass: Pass,
-        health: Health,
-        reason: &str,
         now: Instant,
         jitter: f64,
     ) -> Option<Change> {
+        let (health, gets_through) = (report.health, report.health.gets_through());
         if pass == Pass::Trial {
             self.under_way = self.under_way.saturating_sub(1);
         }
-        if health == Health::Healthy {
-            self.healthy = Some(now);
-        }
+        self.strikes.answered(health, now);
         match (pass, &mut self.state) {
             (Pass::Free, State::Closed) => {
-                self.count(mail, health, now);
-                let opens = health == Health::Refusing || self.has_enough_strikes(now);
-                opens.then(|| self.open(Outage::new(health, reason, now, jitter)))
+                self.strikes.count(report, now);
+                let opens = self.strikes.blame(health, now);
+                opens.then(|| self.open(Outage::new(health, report.why, now, jitter)))
             }
-            // It set out before the breaker opened. What holds now is for probes and trials to find out.
-            (Pass::Free, _) | (Pass::Trial | Pass::Aside, State::Closed) => None,
+            (_, State::Closed) => None,
             // However late, and whatever became of other trials.
-            (Pass::Trial | Pass::Aside, _) if health == Health::Healthy => {
-                self.state = State::Closed;
-                Some(Change::Closed)
+            (Pass::Trial | Pass::Aside, _) if gets_through => Some(self.close()),
+            // It set out before the breaker opened: that shows something only of what became of single mails.
+            (Pass::Free, State::Open(outage) | State::HalfOpen { outage, .. })
+                if health == Health::Healthy && outage.health.is_at_a_mail() =>
+            {
+                Some(self.close())
             }
-            (Pass::Aside, _) | (Pass::Trial, State::Open(_)) => None,
-            (Pass::Trial, State::HalfOpen { trial, .. }) if health == Health::Unknown => {
-                *trial = Trial::Wanted;
-                None
-            }
-            (Pass::Trial, State::HalfOpen { outage, .. }) => {
-                outage.goes_on(health, reason, now, jitter);
-                let pace = outage.pace;
-                self.state = match std::mem::take(&mut self.state) {
-                    State::HalfOpen { outage, .. } => State::Open(outage),
-                    other => other,
-                };
-                Some(Change::Reopened(pace))
-            }
+            // Otherwise what holds now is for probes and trials to find out.
+            (Pass::Free | Pass::Aside, _) | (Pass::Trial, State::Open(_)) => None,
+            (Pass::Trial, State::HalfOpen { .. }) => self.trial_ended(report, now, jitter),
         }
+    }
+
+    /// Takes in a trial that did not get through.
+    fn trial_ended(&mut self, report: Report<'_>, now: Instant, jitter: f64) -> Option<Change> {
+        let State::HalfOpen { mut outage, .. } = std::mem::take(&mut self.state) else {
+            return None;
+        };
+        if matches!(report.health, Health::Unknown | Health::Slow) {
+            let trial = Trial::Wanted;
+            self.state = State::HalfOpen { outage, trial };
+            return None;
+        }
+        self.strikes.clear();
+        let is_news = outage.suspected;
+        outage.goes_on(report.health, report.why, now, jitter);
+        let pace = outage.pace;
+        self.state = State::Open(outage);
+        Some(if is_news {
+            Change::Opened(pace)
+        } else {
+            Change::Reopened(pace)
+        })
     }
 
     /// Whether the relay has failed at this mail, and no other has got through since.
     #[must_use]
     pub fn failed_at(&self, mail: MailId) -> bool {
-        self.strikes.iter().any(|strike| strike.mail == Some(mail))
+        self.strikes.has(mail)
     }
 
-    /// Counts a try of a closed breaker. When a mail gets through, what was about another is forgotten, and what
-    /// is old.
-    fn count(&mut self, mail: MailId, health: Health, now: Instant) {
-        let recent = |strike: &Strike| now.saturating_duration_since(strike.at) < WINDOW;
-        let (at, strikes) = (now, &mut self.strikes);
-        match health {
-            Health::Healthy => strikes.retain(|strike| strike.mail.is_none() && recent(strike)),
-            Health::Sick => strikes.push(Strike {
-                at,
-                mail: None,
-                health,
-            }),
-            Health::Doubtful | Health::DoubtfulRefusal => {
-                let mail = Some(mail);
-                if strikes.iter().all(|strike| strike.mail != mail) {
-                    strikes.push(Strike { at, mail, health });
-                }
-            }
-            Health::Refusing | Health::Unknown => {}
-        }
-    }
-
-    /// Whether there were so many failures of one kind that the relay is to blame. Many mails to recipients at which it
-    /// fails may come at once: they prove nothing while others get through.
-    fn has_enough_strikes(&self, now: Instant) -> bool {
-        let count = |health| {
-            let of = self.strikes.iter().filter(|strike| strike.health == health);
-            of.count()
-        };
-        let works = |at| now.saturating_duration_since(at) < WORKS_FOR;
-        count(Health::Sick) >= STRIKES
-            || count(Health::DoubtfulRefusal) >= STRIKES
-            || (count(Health::Doubtful) >= STRIKES && !self.healthy.is_some_and(works))
+    fn close(&mut self) -> Change {
+        self.strikes.clear();
+        self.state = State::Closed;
+        Change::Closed
     }
 
     fn open(&mut self, outage: Outage) -> Change {
-        self.strikes.clear();
         let pace = outage.pace;
+        if outage.suspected {
+            let trial = Trial::Wanted;
+            self.state = State::HalfOpen { outage, trial };
+            return Change::Suspected;
+        }
+        self.strikes.clear();
         self.state = State::Open(outage);
         Change::Opened(pace)
     }

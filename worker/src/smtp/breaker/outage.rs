@@ -48,6 +48,10 @@ pub(super) struct Outage {
     pub(super) pace: Pace,
     pub(super) reason: String,
     pub(super) next_probe: Instant,
+    /// What began it, or what its last trial showed.
+    pub(super) health: Health,
+    /// Whether it is not known yet: a mail that has not failed is to show it.
+    pub(super) suspected: bool,
     probes: u32,
     /// How often another mail was let through because a trial hung.
     hung: u32,
@@ -60,6 +64,8 @@ impl Outage {
         Self {
             pace,
             reason: reason.to_owned(),
+            health,
+            suspected: health.is_about_us(),
             probes: 1,
             hung: 0,
             next_probe: now + pace.pause(0, jitter),
@@ -69,12 +75,14 @@ impl Outage {
     /// Goes on after a trial with a newer reason. The pauses grow on as long as the pace is the same; the
     /// probe before the trial has had its step.
     pub(super) fn goes_on(&mut self, health: Health, reason: &str, now: Instant, jitter: f64) {
+        self.health = health;
         if self.pace == Pace::after(health) {
             reason.clone_into(&mut self.reason);
             self.next_probe = now + self.pace.pause(self.probes.saturating_sub(1), jitter);
         } else {
             *self = Self::new(health, reason, now, jitter);
         }
+        self.suspected = false;
     }
 
     /// A trial sets out: sets the time of the probe that is made if it hangs.

@@ -128,6 +128,10 @@ fn what_fails_for_everybody_is_the_relays() {
             ),
             (Mail, 550, "you are throttled"),
             (Rcpt, 450, "4.7.1 Error: too many recipients from 192.0.2.1"),
+            (Rcpt, 451, "4.4.5 Mail system congestion"),
+            (Dot, 451, "4.7.1 Your hourly sending quota is exceeded"),
+            (Dot, 452, "Daily sending limit exceeded, try tomorrow"),
+            (Data, 454, "4.7.0 Maximum sending rate exceeded"),
         ],
     );
 }

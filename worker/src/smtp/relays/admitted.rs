@@ -6,7 +6,7 @@ use std::time::Instant;
 use domain::id::MailId;
 use domain::relay::RelayState;
 
-use super::super::breaker::{Health, Pass};
+use super::super::breaker::{Health, Pass, Report};
 use super::super::{Envelope, Mark, Slot, Stay, Try};
 use super::Relays;
 use crate::jitter::jitter;
@@ -51,12 +51,18 @@ impl Admitted {
     }
 
     /// Says what came of it. True: no more mails go to that relay for now.
-    pub(super) fn report(mut self, mail: MailId, attempt: &Try) -> bool {
+    pub(super) fn report(mut self, mail: MailId, to: &str, attempt: &Try) -> bool {
         self.reported = true;
         let health = Health::after(attempt);
         let (pass, why) = (self.pass, attempt.to_string());
         self.relays.change(self.index, |breaker| {
-            let change = breaker.tried(mail, pass, health, &why, Instant::now(), jitter());
+            let report = Report {
+                mail,
+                to,
+                health,
+                why: &why,
+            };
+            let change = breaker.tried(report, pass, Instant::now(), jitter());
             if health == Health::DoubtfulRefusal && change.is_none() {
                 tracing::error!(mail.id = %mail, "the relay refuses a mail because of us: {why}");
             }

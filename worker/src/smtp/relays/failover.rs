@@ -83,7 +83,7 @@ impl Relays {
             }
             let started = now();
             let attempt = admitted.send(stay, envelope, message, mark.as_mut()).await;
-            let relay_is_open = admitted.report(mail, &attempt);
+            let relay_is_open = admitted.report(mail, envelope.to.as_ref(), &attempt);
             let goes_on = matches!(
                 classify(&attempt),
                 Verdict::RelayTrouble | Verdict::RelayRefusesUs

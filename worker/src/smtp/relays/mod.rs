@@ -142,7 +142,7 @@ impl Relays {
                 free = relay.slot(until) => {
                     let free = free?;
                     let pass = self.change(index, |breaker| {
-                        (breaker.admit(slow, Instant::now()), None, None)
+                        (breaker.admit(mail, slow, Instant::now()), None, None)
                     });
                     if let Some(pass) = pass {
                         return Some(Admitted::new(self.clone(), index, free, pass));
@@ -204,7 +204,10 @@ impl Relays {
         let (found, change, why) = act(&mut watched.breaker);
         let changed = face(&watched.breaker) != before;
         if let Some(change) = change {
-            if matches!(change, Change::Opened(_) | Change::Closed) {
+            if matches!(
+                change,
+                Change::Opened(_) | Change::Suspected | Change::Closed
+            ) {
                 watched.since = self.0.clock.now();
             }
             say(self.0.relays[index].name(), change, why.as_deref());
@@ -258,6 +261,10 @@ fn say(relay: &str, change: Change, why: Option<&str>) {
         Change::Reopened(_) => tracing::debug!(
             smtp.relay = relay,
             "the relay answered a probe and failed at the mail after it: {why}"
+        ),
+        Change::Suspected => tracing::warn!(
+            smtp.relay = relay,
+            "the relay takes several mails not because of us, it says; the next mail shows whether it takes others: {why}"
         ),
         Change::HalfOpened => {
             tracing::debug!(smtp.relay = relay, "the relay answers; one mail goes there");
