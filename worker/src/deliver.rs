@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use domain::clock::Clock;
 use domain::id::MailId;
-use domain::mail::{MAX_CUT_OFFS, MailState, Priority};
+use domain::mail::{Lane, MAX_CUT_OFFS, MailState, Priority};
 use domain::otp::{CodeForm, CodeSeed, KeyRing};
 use domain::queue::{Claimed, MailChallenge, Marked, TryRecord};
 use domain::username;
@@ -17,7 +17,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use tokio::time::timeout;
 
-use crate::destinations::{Admission, Destinations};
+use crate::destinations::{Admission, Destinations, InFlight};
 use crate::jitter::jitter;
 use crate::mail::{Code, Content, Outgoing, build};
 use crate::outcome::Outcome;
@@ -57,8 +57,8 @@ impl Delivery {
         mail: &Claimed,
         mark: impl Future<Output = Marked> + Send,
     ) -> Ending {
-        let stay = match self.admit(mail) {
-            Ok(stay) => stay,
+        let (stay, _in_flight) = match self.admit(mail) {
+            Ok(admitted) => admitted,
             Err(ending) => return *ending,
         };
         let (envelope, message) = match self.prepare(mail) {
@@ -108,7 +108,7 @@ impl Delivery {
     }
 
     /// Whether the mail is to be tried now, and for how long it may be.
-    fn admit(&self, mail: &Claimed) -> Result<Stay, Box<Ending>> {
+    fn admit(&self, mail: &Claimed) -> Result<(Stay, InFlight<'_>), Box<Ending>> {
         if let Some(outcome) = Outcome::not_needed(mail, self.max_tries, self.clock.now())
             .or_else(|| Outcome::suppressed(mail))
         {
@@ -116,13 +116,20 @@ impl Delivery {
         }
         let (id, slow) = (mail.claim.mail, mail.lane.is_slow());
         if let Admission::Later(wait, lane, why) = self.destinations.admit(id, &mail.to, slow) {
-            let again_at = self.clock.now() + wait.mul_f64(1.1 + 0.1 * jitter());
-            let outcome = Outcome::waiting(why, again_at).on(lane);
-            return Err(Box::new(settled(mail, outcome)));
+            return Err(self.later(mail, wait, lane, why));
         }
+        let in_flight = (self.destinations.begin(&mail.to))
+            .map_err(|(wait, why)| self.later(mail, wait, mail.lane, why.to_owned()))?;
         let stay = self.relays.lane().stay(mail.lane, self.age(mail));
         let stay = stay.ok_or_else(|| Box::new(Ending::Held))?;
-        Ok(stay.last(mail.cut_offs + 1 >= MAX_CUT_OFFS))
+        Ok((stay.last(mail.cut_offs + 1 >= MAX_CUT_OFFS), in_flight))
+    }
+
+    /// The mail waits; no try is counted.
+    fn later(&self, mail: &Claimed, wait: Duration, lane: Lane, why: String) -> Box<Ending> {
+        let again_at = self.clock.now() + wait.mul_f64(1.1 + 0.1 * jitter());
+        let outcome = Outcome::waiting(why, again_at).on(lane);
+        Box::new(settled(mail, outcome))
     }
 
     /// The mail's envelope and bytes.

@@ -9,6 +9,9 @@
 //! in a pause that grows. Any answer about a recipient, even a refusal, ends all that for the recipient and, for a minute
 //! at least, for the domain: the recipients at which relays hang may be a few of a large provider's.
 //!
+//! A recipient gets two mails at once at most. Else one whose server hangs after the message could hold all connections,
+//! since an account can have many mails sent to its own address within seconds.
+//!
 //! Kept in memory: a worker that starts anew learns it within seconds. [`Delivery`](crate::deliver::Delivery) asks
 //! before each attempt.
 
@@ -36,6 +39,10 @@ const ANSWERS_FOR: Duration = Duration::from_mins(1);
 /// After this long without another failure it is forgotten.
 const FORGOTTEN: Duration = Duration::from_mins(10);
 
+/// The most mails that are sent to one recipient at once, and when others may go.
+const AT_ONCE: usize = 2;
+const AT_ONCE_PAUSE: Duration = Duration::from_secs(2);
+
 /// The most recipients, and the most domains, that are kept, and the most mails that wait for one domain.
 const MOST: usize = 10_000;
 
@@ -57,6 +64,26 @@ struct Known {
     /// When relays failed last at each recipient.
     recipients: HashMap<String, Instant>,
     domains: HashMap<String, Trouble>,
+    /// How many mails are being sent to each recipient.
+    in_flight: HashMap<String, usize>,
+}
+
+/// A mail that is being sent to a recipient, until this is dropped.
+pub struct InFlight<'a> {
+    of: &'a Destinations,
+    to: String,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        let mut known = self.of.lock();
+        if let Some(mails) = known.in_flight.get_mut(&self.to) {
+            *mails -= 1;
+            if *mails == 0 {
+                known.in_flight.remove(&self.to);
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -145,6 +172,22 @@ impl Destinations {
         Admission::Go
     }
 
+    /// Takes one of the places for mails to that recipient.
+    ///
+    /// # Errors
+    ///
+    /// How long the mail waits, and why, after "it", where none is free.
+    pub fn begin(&self, to: &str) -> Result<InFlight<'_>, (Duration, &'static str)> {
+        let (mut known, to) = (self.lock(), to.to_lowercase());
+        let mails = known.in_flight.entry(to.clone()).or_default();
+        if *mails >= AT_ONCE {
+            let why = "waits for the other mails that are being sent to its recipient";
+            return Err((AT_ONCE_PAUSE, why));
+        }
+        *mails += 1;
+        Ok(InFlight { of: self, to })
+    }
+
     /// A relay hung or broke off at the recipient, after so long.
     pub fn failed(&self, to: &str, after: Duration) {
         let (now, mut known, to) = (Instant::now(), self.lock(), to.to_lowercase());
@@ -195,7 +238,10 @@ impl Known {
             self.domains.retain(|_, trouble| !trouble.is_over(now));
         }
         if self.recipients.len() >= MOST || self.domains.len() >= MOST {
-            *self = Self::default();
+            *self = Self {
+                in_flight: std::mem::take(&mut self.in_flight),
+                ..Self::default()
+            };
         }
     }
 }
@@ -250,6 +296,23 @@ mod tests {
             destinations.failed(to, after);
         }
         destinations
+    }
+
+    #[tokio::test]
+    async fn a_recipient_gets_two_mails_at_once_and_another_has_its_own() {
+        let destinations = Destinations::default();
+
+        let first = destinations.begin("ada@a.test");
+        let second = destinations.begin("Ada@A.test");
+        let third = destinations.begin("ada@a.test").err();
+        let other = destinations.begin("eve@a.test");
+        drop(first);
+        let after_one = destinations.begin("ada@a.test");
+
+        assert!(second.is_ok() && other.is_ok() && after_one.is_ok());
+        assert_eq!(third.map(|(wait, _)| wait), Some(AT_ONCE_PAUSE));
+        drop((second, other, after_one));
+        assert!(destinations.lock().in_flight.is_empty(), "nothing is kept");
     }
 
     #[tokio::test(start_paused = true)]

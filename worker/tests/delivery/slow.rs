@@ -84,6 +84,25 @@ async fn recipients_at_which_the_relay_hangs_hold_up_no_other_mail_however_many_
     }
 }
 
+/// At the end of the message nothing is cut, since the relay may have accepted it: more than its two mails at once
+/// would take all slots.
+#[tokio::test]
+async fn a_recipient_at_which_the_relay_hangs_after_the_message_holds_up_no_other_mail() {
+    let rig = Rig::in_real_time(FEW_SLOTS).await;
+    let worker = rig.start().await;
+    rig.catcher
+        .faults()
+        .add(Fault::hang(Stage::Dot).to_domain("hangs.test"));
+    for n in 0..MANY {
+        rig.register_as(&format!("ada{n}"), "ada@hangs.test").await;
+    }
+    let stages = rig.catcher.stages();
+    stages.wait(Stage::Dot, 2, PATIENCE).await.unwrap();
+
+    others_get_through(&rig).await;
+    worker.stop().await;
+}
+
 #[tokio::test]
 async fn recipients_at_which_the_relay_breaks_off_hold_up_no_other_mail_and_open_no_breaker() {
     for fault in [
