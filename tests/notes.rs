@@ -274,6 +274,8 @@ async fn a_note_keeps_when_its_client_made_it_and_never_changes_that() {
     let refused = ada
         .post(NOTES, &json!({"title": "Milk", "created_at": "Monday"}))
         .await;
+    let before_all = json!({"title": "Milk", "created_at": "0001-01-01T00:00:00+14:00"});
+    let before_all = ada.post(NOTES, &before_all).await;
     let without_offset = json!({"title": "Milk", "created_at": "2020-02-03T08:00:00"});
     let ambiguous = ada.post(NOTES, &without_offset).await;
 
@@ -285,6 +287,7 @@ async fn a_note_keeps_when_its_client_made_it_and_never_changes_that() {
     let no_time = "Must be a time with an offset, like 2026-11-30T08:00:00Z (RFC 3339).";
     refused.assert_refused("created_at", no_time);
     ambiguous.assert_refused("created_at", no_time);
+    before_all.assert_refused("created_at", no_time);
     let oldest = ada
         .titles(&format!("{NOTES}?ordering=created_at&page_size=1"))
         .await;

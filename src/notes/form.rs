@@ -5,6 +5,7 @@ use axum::http::{Extensions, HeaderMap};
 use domain::notes::edit::Patch;
 use domain::notes::{CONTENT_LENGTH, Draft, NoteId, TAG_LENGTH, TAGS, TITLE_LENGTH};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
@@ -88,7 +89,7 @@ impl<'a> NoteForm<'a> {
         let made = match self.fields.get("created_at")? {
             Sent::Null => return None,
             Sent::Text(text) if text.is_empty() && !self.typed => return None,
-            Sent::Text(text) => text.parse().map_err(|_| NO_TIME.to_owned()),
+            Sent::Text(text) => time(text).ok_or_else(|| NO_TIME.to_owned()),
             _ => Err(NO_TIME.to_owned()),
         };
         self.noted("created_at", made)
@@ -171,6 +172,13 @@ impl<'a> NoteForm<'a> {
         self.errors
             .insert(field.to_owned(), Value::from(vec![message]));
     }
+}
+
+/// A time whose year in UTC is one that clients read: from 1 to 9999 (RFC 3339, section 5.6).
+fn time(text: &str) -> Option<Timestamp> {
+    let time: Timestamp = text.parse().ok()?;
+    let year = time.to_zoned(TimeZone::UTC).year();
+    (1..=9999).contains(&year).then_some(time)
 }
 
 /// A text, byte for byte.
