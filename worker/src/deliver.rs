@@ -116,20 +116,21 @@ impl Delivery {
         }
         let (id, slow) = (mail.claim.mail, mail.lane.is_slow());
         if let Admission::Later(wait, lane, why) = self.destinations.admit(id, &mail.to, slow) {
-            return Err(self.later(mail, wait, lane, why));
+            return Err(Box::new(self.later(mail, wait, lane, why)));
         }
         let in_flight = (self.destinations.begin(&mail.to))
-            .map_err(|(wait, why)| self.later(mail, wait, mail.lane, why.to_owned()))?;
+            .map_err(|(wait, why)| self.later(mail, wait, mail.lane, why.to_owned()))
+            .map_err(Box::new)?;
         let stay = self.relays.lane().stay(mail.lane, self.age(mail));
         let stay = stay.ok_or_else(|| Box::new(Ending::Held))?;
         Ok((stay.last(mail.cut_offs + 1 >= MAX_CUT_OFFS), in_flight))
     }
 
     /// The mail waits; no try is counted.
-    fn later(&self, mail: &Claimed, wait: Duration, lane: Lane, why: String) -> Box<Ending> {
+    fn later(&self, mail: &Claimed, wait: Duration, lane: Lane, why: String) -> Ending {
         let again_at = self.clock.now() + wait.mul_f64(1.1 + 0.1 * jitter());
         let outcome = Outcome::waiting(why, again_at).on(lane);
-        Box::new(settled(mail, outcome))
+        settled(mail, outcome)
     }
 
     /// The mail's envelope and bytes.
