@@ -76,10 +76,13 @@ const OF_ONE_SYSTEM: [&str; 9] = [
 struct Graph(BTreeMap<String, BTreeSet<String>>);
 
 /// What cargo says of this workspace when it is built for a platform.
-fn metadata_for(platform: &str, option: &str) -> cargo_metadata::Result<Metadata> {
+fn metadata_for(platform: &str) -> cargo_metadata::Result<Metadata> {
     MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .other_options([option.to_owned(), format!("--filter-platform={platform}")])
+        .other_options([
+            "--offline".to_owned(),
+            format!("--filter-platform={platform}"),
+        ])
         .exec()
 }
 
@@ -87,7 +90,7 @@ impl Graph {
     /// The graph of this workspace.
     fn of_this_workspace() -> Self {
         // Crates for other platforms were never downloaded here.
-        let metadata = metadata_for(&this_platform(), "--offline").unwrap();
+        let metadata = metadata_for(&this_platform()).unwrap();
         let name = |id: &PackageId| metadata[id].name.to_string();
         let mut graph = Self::default();
         for node in &metadata.resolve.as_ref().unwrap().nodes {
@@ -182,7 +185,7 @@ fn nothing_is_built_on_macos_that_exists_on_another_system_alone() {
 
 /// Every crate that is built for a platform; `None` where crates for it were never downloaded.
 fn names_for(platform: &str) -> Option<BTreeSet<String>> {
-    let metadata = metadata_for(platform, "--offline").ok()?;
+    let metadata = metadata_for(platform).ok()?;
     let nodes = &metadata.resolve.as_ref()?.nodes;
     let names = nodes.iter().map(|node| metadata[&node.id].name.to_string());
     Some(names.collect())

@@ -5,6 +5,7 @@
 //! `smart-notes openapi` prints it.
 
 pub mod answers;
+mod codes;
 pub mod notes;
 pub mod requests;
 pub mod values;

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub fn run<T>(program: impl Future<Output = T>) -> T {
     let threads = Runtime::new().expect("a program needs threads");
     let end = threads.block_on(async {
-        // That somebody listens is enough, and lasts.
+        // One listener is enough, and it lasts.
         let _signal = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
         program.await
     });

@@ -56,7 +56,7 @@ impl<C: Connected> Imports for Access<C> {
         .execute(&mut *self.0)
         .await
         .map_err(|error| conflict_or(error, &[("sessions.token_hash", "token")]))?;
-        // Whoever registers with the address of a new user has lost it, as after a verification.
+        // Pending registrations of a new user's address have lost it, as after a verification.
         let emails = users.iter().map(|one| one.user.email_key.as_str());
         let emails = emails.collect::<Value>().to_string();
         attempts::close(&mut self.0, &emails, None, now).await

@@ -1,4 +1,4 @@
-//! Logging in: exactly one hash is computed, whoever is asked for, and one more for each of the client's own live attempts
+//! Logging in: exactly one hash is computed for any login, and one more for each of the client's own live attempts
 //! there. So the password of one's own attempt is answered alike whether the address has an account or not.
 //!
 //! The caller reads the account ([`account`]), checks the password against

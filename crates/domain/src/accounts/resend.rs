@@ -39,7 +39,7 @@ impl ResendCode {
 }
 
 impl ResendCode {
-    /// Who holds a live attempt's challenge has a mail that nobody else uses up.
+    /// The holder of a live attempt's challenge has a mail that no other client uses up.
     async fn passage(
         &self,
         tx: &mut dyn Tx,

@@ -140,7 +140,7 @@ impl Limits {
 
     /// Mails with codes to a mailbox that a client causes, whatever for: of the first four fifths of an hour's, or one of
     /// all of them. So the last fifth is for clients that have caused none in the hour, whether the address has an account
-    /// or not: those who used up the rest keep nobody else from a code.
+    /// or not: clients that used up the rest keep no other client from a code.
     fn mails(&self, email: &EmailAddress, client: &ClientKey) -> [Vec<Spend>; 2] {
         let all = self.code_mails_an_hour.most;
         let anybodys = (all - all.div_ceil(5)).max(1);
@@ -202,7 +202,7 @@ impl Limits {
         self.with_requests(lists.into_iter().flatten(), client)
     }
 
-    /// Somebody asks for a registration's code again. `attempt`: the live one whose challenge came with it, if one did.
+    /// A client asks for a registration's code again. `attempt`: the live one whose challenge came with it, if one did.
     /// It has one of the mails kept for newcomers, if this client has caused none but that of the registration.
     pub(crate) fn resend(
         &self,

@@ -242,7 +242,7 @@ impl Loading {
         ours
     }
 
-    /// Notes a variable that looks like ours and is not read: an orchestrator's, or one that somebody has misspelt.
+    /// Notes a variable that looks like ours and is not read: one of an orchestrator, or a misspelt one.
     fn note_unread(&mut self, name: &str, source: &Source) {
         let ours = name.starts_with(super::defaults::VARIABLE_PREFIX);
         if let Some(meant) = self.layers.defaults.meant(name).filter(|_| !ours) {

@@ -32,7 +32,7 @@ pub(crate) struct Lent {
     pub(super) since: Instant,
     /// Whether a statement may be.
     pub(super) under_way: bool,
-    /// Where it goes back to; nowhere if nobody was there to take it.
+    /// Where it goes back to; nowhere if no receiver was there.
     pub(super) of: Option<Arc<Shared>>,
 }
 

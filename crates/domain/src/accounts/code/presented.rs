@@ -189,7 +189,7 @@ impl Presented {
         Ok(Guess::Wrong)
     }
 
-    /// The same for whoever has that address; one without a user costs what every other does.
+    /// The same for the user with that address; an address without a user costs as much.
     pub(in crate::accounts) async fn by_address(
         &self,
         tx: &mut dyn Tx,
