@@ -1,8 +1,10 @@
 //! `POST /api/notes/batch/`: edits that were made offline, each on its own; what two sides changed is kept twice.
 
 mod chains;
+mod devices;
 mod edits;
 mod large;
+mod misplaced;
 
 use serde_json::{Value, json};
 

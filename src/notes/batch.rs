@@ -3,27 +3,26 @@
 use axum::extract::State;
 use axum::{Extension, Json};
 use domain::id::UserId;
-use domain::notes::batch::{Delete, Deletion, EDITS, Merged, Upsert};
-use domain::notes::chain::{self, Among, Edit, Legible, Link};
-use domain::notes::{Draft, Note, NoteId, Written};
+use domain::notes::batch::{Delete, Deletion, Merged, Upsert};
+use domain::notes::chain::{self, Among, Below, Edit, Link};
+use domain::notes::device::Device;
+use domain::notes::{Note, NoteId, Written};
 use domain::store::StoreError;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::body::NoteBody;
-use super::form::{NO_UUID, NoteForm};
+use super::edits::{Unread, device_of, edits_of, legible, read};
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
 use crate::extract::Fields;
-use crate::fields::Form;
 use crate::long::aside;
 use crate::openapi::notes::{BatchRequest, EditCode, EditStatus};
 use crate::request::Origin;
-use crate::sent::{Members, Sent};
+use crate::sent::Sent;
 
 /// Bytes of an answer after which no further edit is tried.
 const ANSWER: usize = 4 * 1024 * 1024;
@@ -69,10 +68,14 @@ struct EditResult {
 }
 
 impl EditResult {
-    fn fate(&self) -> Fate {
+    /// What became of an edit of that version.
+    fn fate(&self, base: Option<i64>) -> Fate {
+        let version = self.note.as_ref().map(|note| note.version);
         match self.status {
             "conflict" | "error" => Fate::Refused,
-            _ => Fate::Written,
+            "created" | "updated" => Fate::Written(version),
+            // Only if it is what was edited: else it was written before, and written over.
+            _ => Fate::Written(version.filter(|version| base == Some(*version))),
         }
     }
 }
@@ -85,7 +88,9 @@ impl EditResult {
 /// the code `answer_too_large`: send them again in another batch. Those that only make sense beside an edit that was tried
 /// are tried, but `note` is left out. Edits of one note may stand on one another, each naming the version that the one
 /// before it will make; if that one was not written, they are in conflict as well. The same batch sent again changes
-/// nothing; where others have changed a note since, what an edit says is kept as a copy, too.
+/// nothing; where others have changed a note since, what an edit says is kept as a copy, too. A batch may name its
+/// `device`: then an edit is no conflict if that device itself wrote every version since the one it is an edit of, as
+/// when an answer got lost and the device has gone on editing. An edit that it has sent before is no such one.
 #[utoipa::path(
     post,
     path = "/api/notes/batch/",
@@ -94,7 +99,7 @@ impl EditResult {
     request_body = BatchRequest,
     responses(
         (status = 200, description = "What came of each edit.", body = BatchResults),
-        (status = 400, description = "There are no edits, or more than 100: `Fields`. Nothing was changed."),
+        (status = 400, description = "There are no edits, or more than 100, or `device` is no name: `Fields`. Nothing was changed."),
     ),
 )]
 pub(super) async fn batch(
@@ -103,7 +108,7 @@ pub(super) async fn batch(
     Extension(origin): Extension<Origin>,
     Fields(fields): Fields,
 ) -> Result<Json<BatchResults>, ApiError> {
-    let sent = edits_of(&fields)?;
+    let (sent, device) = (edits_of(&fields)?, device_of(&fields)?);
     let edits: Vec<_> = sent.iter().map(read).collect();
     let writes =
         |edit: &&Result<Edit, Unread>| edit.as_ref().is_ok_and(|edit| edit.draft.is_some());
@@ -117,9 +122,7 @@ pub(super) async fn batch(
     for (n, (edit, link)) in edits.into_iter().zip(links).enumerate() {
         let is_tried = answer.has_room() || answer.must_have(&link);
         let among = Among {
-            on_nothing: link
-                .below
-                .is_some_and(|below| answer.fates[below] != Fate::Written),
+            below: answer.below(&link),
             undoes: link.undone.is_some(),
             end: link.end,
         };
@@ -128,11 +131,7 @@ pub(super) async fn batch(
                 unwritten += u32::from(writes(&&edit));
                 (untried(&sent[n]), Fate::Untried)
             }
-            Ok(edit) => {
-                let result = merge(&state, &origin, session.user.id, edit, among).await;
-                let fate = result.fate();
-                (result, fate)
-            }
+            Ok(edit) => merge(&state, &origin, session.user.id, edit, among, device).await,
             Err(unread) => (unread_result(&sent[n], unread.fields), Fate::Refused),
         };
         answer.add(result, fate);
@@ -146,8 +145,8 @@ pub(super) async fn batch(
 /// What became of an edit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It was written, or said nothing new.
-    Written,
+    /// It was written, or said nothing new; the version that it left for what stands on it, if that is known.
+    Written(Option<i64>),
     /// It was not written.
     Refused,
     /// It is to be sent again.
@@ -171,8 +170,18 @@ impl Answer {
     /// on was refused, so that its base is another version's number by chance; or the deletion that it undoes was
     /// applied, so that it would pass for an older edit.
     fn must_have(&self, link: &Link) -> bool {
-        let was = |place: Option<usize>, fate| place.is_some_and(|place| self.fates[place] == fate);
-        was(link.below, Fate::Refused) || was(link.undone, Fate::Written)
+        let fate = |place: Option<usize>| place.map(|place| self.fates[place]);
+        fate(link.below) == Some(Fate::Refused)
+            || matches!(fate(link.undone), Some(Fate::Written(_)))
+    }
+
+    /// What became of the edit that another one stands on.
+    fn below(&self, link: &Link) -> Below {
+        match link.below.map(|below| self.fates[below]) {
+            None | Some(Fate::Written(None)) => Below::Nothing,
+            Some(Fate::Written(Some(version))) => Below::Left(version),
+            Some(Fate::Refused | Fate::Untried) => Below::Unwritten,
+        }
     }
 
     /// Without room, the note as it is is left out. A copy has no more text than was sent.
@@ -187,19 +196,6 @@ impl Answer {
     }
 }
 
-/// The edits that were sent, unread.
-fn edits_of(fields: &Members) -> Result<&[Sent], ApiError> {
-    match fields.get("edits") {
-        None => Err(Form::wrong("edits", "This field is required.")),
-        Some(Sent::List(edits)) if edits.len() <= EDITS => Ok(edits),
-        Some(Sent::List(_)) => {
-            let message = format!("Ensure this field has no more than {EDITS} elements.");
-            Err(Form::wrong("edits", &message))
-        }
-        Some(_) => Err(Form::wrong("edits", "Expected a list of items.")),
-    }
-}
-
 /// Applies an edit. What fails here fails for it alone; what came before it is done.
 async fn merge(
     state: &AppState,
@@ -207,45 +203,71 @@ async fn merge(
     user: UserId,
     edit: Edit,
     among: Among,
-) -> EditResult {
-    let Edit {
-        id,
-        base,
-        draft,
-        made,
-    } = edit;
-    let (limits, now) = (state.rules.notes, state.clock.now());
-    let result = if let Some(draft) = draft {
-        let bytes = draft.content.len();
-        let fold = move || {
-            let upsert = Upsert::new(user, id, draft, base, limits, now);
-            upsert.made(made).among(among)
-        };
-        let merged = async {
-            let upsert = aside(bytes, fold).await?;
-            let merged = state.store.write_by(&origin.ticket, upsert).await?;
-            merged.map_err(super::refused)
-        };
-        merged.await.map_or_else(|refused| error(&refused), done)
-    } else {
-        let delete = Delete {
-            user,
-            id,
-            base,
-            among,
-            now,
-        };
-        let deleted = state.store.write_by(&origin.ticket, delete).await;
-        let shown = match deleted {
-            Ok(deleted) => deletion(state, origin, user, id, deleted).await,
-            Err(busy) => Err(busy),
-        };
-        shown.unwrap_or_else(|failed| error(&failed.into()))
+    device: Option<Device>,
+) -> (EditResult, Fate) {
+    let (id, base) = (edit.id, among.base(edit.base));
+    let (result, fate) = match edit.draft {
+        Some(_) => {
+            let result = upsert(state, origin, user, edit, among, device).await;
+            let fate = result.fate(base);
+            (result, fate)
+        }
+        None => delete(state, origin, user, edit, among, device).await,
     };
-    EditResult {
-        id: Some(id.to_string()),
-        ..result
-    }
+    let id = Some(id.to_string());
+    (EditResult { id, ..result }, fate)
+}
+
+async fn upsert(
+    state: &AppState,
+    origin: &Origin,
+    user: UserId,
+    edit: Edit,
+    among: Among,
+    device: Option<Device>,
+) -> EditResult {
+    let (limits, now) = (state.rules.notes, state.clock.now());
+    let draft = edit.draft.unwrap_or_default();
+    let bytes = draft.content.len();
+    let fold = move || {
+        let upsert = Upsert::new(user, edit.id, draft, edit.base, limits, now);
+        upsert.made(edit.made).among(among).from_device(device)
+    };
+    let merged = async {
+        let upsert = aside(bytes, fold).await?;
+        let merged = state.store.write_by(&origin.ticket, upsert).await?;
+        merged.map_err(super::refused)
+    };
+    merged.await.map_or_else(|refused| error(&refused), done)
+}
+
+async fn delete(
+    state: &AppState,
+    origin: &Origin,
+    user: UserId,
+    edit: Edit,
+    among: Among,
+    device: Option<Device>,
+) -> (EditResult, Fate) {
+    let delete = Delete {
+        user,
+        id: edit.id,
+        base: edit.base,
+        among,
+        device,
+        now: state.clock.now(),
+    };
+    let deleted = match state.store.write_by(&origin.ticket, delete).await {
+        Ok(deleted) => deleted,
+        Err(busy) => return (error(&busy.into()), Fate::Refused),
+    };
+    let result = deletion(state, origin, user, edit.id, deleted).await;
+    let result = result.unwrap_or_else(|failed| error(&failed.into()));
+    let fate = match deleted {
+        Deletion::Done(version) => Fate::Written(Some(version)),
+        Deletion::Absent | Deletion::Conflict => result.fate(None),
+    };
+    (result, fate)
 }
 
 fn done(merged: Merged) -> EditResult {
@@ -272,7 +294,7 @@ async fn deletion(
     deleted: Deletion,
 ) -> Result<EditResult, StoreError> {
     let (status, note) = match deleted {
-        Deletion::Done => ("deleted", None),
+        Deletion::Done(_) => ("deleted", None),
         Deletion::Absent => ("unchanged", None),
         Deletion::Conflict => {
             let mut view = state.store.view_by(&origin.ticket).await?;
@@ -331,100 +353,4 @@ fn name(sent: &Sent) -> Option<String> {
         id.parse::<NoteId>()
             .map_or(id.to_owned(), |id| id.to_string()),
     )
-}
-
-/// What is wrong with an edit, and of what it is one, as far as that can be read.
-struct Unread {
-    fields: Map<String, Value>,
-    of: Option<(NoteId, Option<i64>)>,
-}
-
-fn legible(edit: &Result<Edit, Unread>) -> Legible<'_> {
-    match edit {
-        Ok(edit) => Legible::Whole(edit),
-        Err(Unread { of, .. }) => of.map_or(Legible::Nothing, |(id, base)| Legible::Base(id, base)),
-    }
-}
-
-fn read(sent: &Sent) -> Result<Edit, Unread> {
-    let (members, id, base) = of_what(sent).map_err(|fields| Unread { fields, of: None })?;
-    let written = match members.get("op").and_then(Sent::as_str) {
-        Some("upsert") => written(members).map(|(draft, made)| (Some(draft), made)),
-        Some("delete") => Ok((None, None)),
-        _ => Err(wrong("op", "Must be upsert or delete.")),
-    };
-    match written {
-        Ok((draft, made)) => Ok(Edit {
-            id,
-            base,
-            draft,
-            made,
-        }),
-        Err(fields) => Err(Unread {
-            fields,
-            of: Some((id, base)),
-        }),
-    }
-}
-
-/// Of which note and of which version an edit is one.
-fn of_what(sent: &Sent) -> Result<(&Members, NoteId, Option<i64>), Map<String, Value>> {
-    let Sent::Object(members) = sent else {
-        return Err(wrong("non_field_errors", "Expected an object."));
-    };
-    let id = match members.get("id") {
-        None => return Err(wrong("id", "This field is required.")),
-        Some(id) => id.as_str().and_then(|id| id.parse().ok()),
-    };
-    let id = id.ok_or_else(|| wrong("id", NO_UUID))?;
-    Ok((members, id, base(members)?))
-}
-
-/// What an edit writes, and when the client made the note, if it says so.
-fn written(members: &Members) -> Result<(Draft, Option<Timestamp>), Map<String, Value>> {
-    let empty = Members::new();
-    let note = match members.get("note") {
-        Some(Sent::Object(note)) => note,
-        Some(_) => return Err(wrong("note", "Expected an object.")),
-        None => &empty,
-    };
-    let mut form = NoteForm::of_json(note);
-    let written = (form.draft(), form.made());
-    form.finish()?;
-    Ok(written)
-}
-
-/// The version that was edited, if the edit names one.
-fn base(members: &Members) -> Result<Option<i64>, Map<String, Value>> {
-    match members.get("base_version") {
-        None | Some(Sent::Null) => Ok(None),
-        Some(Sent::Number(number)) if number.as_i64().is_some_and(|version| version >= 0) => {
-            Ok(number.as_i64())
-        }
-        Some(_) => Err(wrong("base_version", "A valid integer is required.")),
-    }
-}
-
-fn wrong(field: &str, message: &str) -> Map<String, Value> {
-    Map::from_iter([(field.to_owned(), Value::from(vec![message]))])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_base_is_a_number_that_is_not_negative() {
-        let members = |json: &str| match Sent::parse(json.as_bytes()).unwrap() {
-            Sent::Object(members) => members,
-            _ => unreachable!(),
-        };
-
-        assert_eq!(base(&members(r#"{"base_version":3}"#)), Ok(Some(3)));
-        assert_eq!(base(&members(r#"{"base_version":null}"#)), Ok(None));
-        for wrong in [r#""3""#, "-1", "1.5", "true", "[]", "9223372036854775808"] {
-            let json = format!(r#"{{"base_version":{wrong}}}"#);
-            assert!(base(&members(&json)).is_err(), "{wrong}");
-        }
-    }
 }

@@ -41,7 +41,7 @@ pub struct NoteBody {
     updated_at: Timestamp,
     /// From 1, higher with every change.
     #[schema(minimum = 1)]
-    version: i64,
+    pub(super) version: i64,
     /// The note whose newer version this is an older edit of.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(

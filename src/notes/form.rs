@@ -57,6 +57,16 @@ pub struct NoteForm<'a> {
 }
 
 impl<'a> NoteForm<'a> {
+    /// The names of the fields of a note.
+    pub const FIELDS: [&'static str; 6] = [
+        "title",
+        "content",
+        "tags",
+        "is_pinned",
+        "is_archived",
+        "created_at",
+    ];
+
     /// Reads these.
     pub fn new(fields: &'a NoteFields) -> Self {
         Self {

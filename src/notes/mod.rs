@@ -3,7 +3,7 @@
 //! | Room | What lives there |
 //! |---|---|
 //! | `create`, `one`, `list`, `found` | a new note, one note, many, and what a search finds |
-//! | `changes`, `batch` | what devices need that keep the notes themselves |
+//! | `changes`, `batch`, `edits` | what devices need that keep the notes themselves |
 //! | `body`, `form` | a note as it is answered, and as it is sent |
 //! | `conditions`, `cursor`, `query` | headers, cursors and the query as values |
 
@@ -13,6 +13,7 @@ mod changes;
 mod conditions;
 mod create;
 mod cursor;
+mod edits;
 mod form;
 mod found;
 mod links;

@@ -72,6 +72,14 @@ pub struct Tag(pub String);
 /// Edits that were made offline.
 #[derive(ToSchema)]
 pub struct BatchRequest {
+    /// The device that sends them, by a name that it has made up for its outbox, such as a UUID: a name no other outbox
+    /// has. It is in no conflict with what it wrote itself.
+    #[schema(
+        min_length = 8,
+        max_length = 64,
+        example = "6f0d2c3e-8a51-4f7e-9c0b-1d2e3f405162"
+    )]
+    pub device: Option<String>,
     /// The edits, in their order.
     #[schema(max_items = 100)]
     pub edits: Vec<EditRequest>,
@@ -91,7 +99,7 @@ pub struct EditRequest {
     /// The version that was edited; none if the client made the note.
     #[schema(minimum = 0)]
     pub base_version: Option<i64>,
-    /// What an `upsert` writes.
+    /// What an `upsert` writes: the whole note. One that names only the title empties the content.
     #[schema(nullable = false)]
     pub note: Option<NoteRequest>,
 }

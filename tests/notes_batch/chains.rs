@@ -74,6 +74,73 @@ async fn edits_on_top_of_one_another_sent_again_change_nothing() {
     app.finish().await;
 }
 
+/// It makes no version, so that the number that the next edit names is never given.
+#[tokio::test]
+async fn an_edit_on_top_of_one_that_says_nothing_new_is_written() {
+    let app = TestApp::start().await;
+    let ada = app.premium("ada").await;
+    let batches = [
+        (chained(&[Some("older"), Some("a")]), "a", 3),
+        (chained(&[Some("a"), Some("a"), Some("b")]), "b", 4),
+        (
+            chained(&[Some("older"), Some("a"), Some("a"), Some("b")]),
+            "b",
+            4,
+        ),
+    ];
+    for (n, (edits, title, version)) in (1..).zip(batches) {
+        let edits: Vec<_> = edits
+            .into_iter()
+            .map(|mut edit| {
+                edit["id"] = uuid(n).into();
+                edit
+            })
+            .collect();
+        let path = path_of(&ada.note(&json!({"id": uuid(n), "title": "old"})).await);
+        ada.send("PATCH", &path, &json!({"title": "older"})).await;
+
+        let results = ada.batch(&edits).await;
+        let note = ada.get(&path).await.json();
+        let again = ada.batch(&edits).await;
+
+        assert!(!statuses(&results).contains(&"conflict"), "{results:?}");
+        assert_eq!(
+            (&note["title"], &note["version"]),
+            (&json!(title), &json!(version))
+        );
+        let nothing = statuses(&again).iter().all(|status| *status == "unchanged");
+        assert!(nothing, "{again:?}");
+        assert_eq!(ada.get(&path).await.json(), note);
+    }
+    let deleted = chained(&[Some("older"), None]).into_iter().map(|mut edit| {
+        edit["id"] = uuid(9).into();
+        edit
+    });
+    let path = path_of(&ada.note(&json!({"id": uuid(9), "title": "old"})).await);
+    ada.send("PATCH", &path, &json!({"title": "older"})).await;
+    let results = ada.batch(&deleted.collect::<Vec<_>>()).await;
+    assert_eq!(statuses(&results), ["unchanged", "deleted"]);
+    app.finish().await;
+}
+
+/// Others had the note say again what the first edit says: the second one replaces that no more than any other text.
+#[tokio::test]
+async fn an_edit_on_top_of_one_that_others_wrote_after_it_as_well_replaces_nothing() {
+    let app = TestApp::start().await;
+    let ada = app.premium("ada").await;
+    let path = path_of(&ada.note(&json!({"id": uuid(1), "title": "old"})).await);
+    ada.send("PATCH", &path, &json!({"title": "older"})).await;
+    let edits = chained(&[Some("a"), Some("b")]);
+    ada.batch(&edits).await;
+    ada.send("PATCH", &path, &json!({"title": "a"})).await;
+
+    let results = ada.batch(&edits).await;
+
+    assert_eq!(statuses(&results), ["unchanged", "conflict"]);
+    assert_eq!(ada.get(&path).await.json()["title"], "a");
+    app.finish().await;
+}
+
 /// Who deletes a note and then wants it back says the same as before, but not for the second time.
 #[tokio::test]
 async fn a_note_that_is_deleted_and_written_again_in_one_batch_lives() {

@@ -50,9 +50,19 @@ impl Client {
     /// Sends edits that were made offline, and returns what came of each.
     #[track_caller]
     pub fn batch(&self, edits: &[Value]) -> impl Future<Output = Vec<Value>> + use<> {
-        let (client, edits) = (self.clone(), json!({"edits": edits}));
+        self.batch_from(None, edits)
+    }
+
+    /// The same from a device that says which it is.
+    #[track_caller]
+    pub fn batch_from(
+        &self,
+        device: Option<&str>,
+        edits: &[Value],
+    ) -> impl Future<Output = Vec<Value>> + use<> {
+        let (client, batch) = (self.clone(), json!({"device": device, "edits": edits}));
         async move {
-            let answer = client.post(BATCH, &edits).await;
+            let answer = client.post(BATCH, &batch).await;
             assert_eq!(answer.status, 200, "{}", answer.shown());
             let results = answer.json()["results"].take();
             serde_json::from_value(results).unwrap()

@@ -3,15 +3,18 @@
 //! What was changed on both sides is kept on both: the note as others have it, and the edit as a copy of its own. The
 //! copy's identifier is made of the edit, so that the same edit sent again makes no second one, nor one that was deleted
 //! meanwhile.
+//!
+//! A device that says which it is, is in no conflict with what it wrote itself: [`super::device`].
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::chain::{Among, made_of};
+use super::chain::{Among, Below, made_of};
 use super::create::{new_note, no_room, with_version};
+use super::device::{Device, DeviceRun, EditDigest};
 use super::edit::put;
-use super::port::{NewNote, Owner};
+use super::port::{NewNote, Owner, Revision, StoredNote};
 use super::words::of_title;
 use super::{Draft, Note, NoteId, Refused, TITLE_LENGTH, Written};
 use crate::id::UserId;
@@ -31,6 +34,7 @@ pub struct Upsert {
     new: NewNote,
     base: Option<i64>,
     among: Among,
+    device: Option<Device>,
 }
 
 /// What came of an edit.
@@ -50,8 +54,8 @@ pub enum Merged {
 /// What came of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletion {
-    /// The note is in the trash now.
-    Done,
+    /// The note is in the trash now, as this version.
+    Done(i64),
     /// There was no such live note to delete, or it was written again since.
     Absent,
     /// Somebody else had changed the note meanwhile; it is untouched. What it says is for the caller to read: the
@@ -64,23 +68,17 @@ impl Write for Upsert {
     type Out = Result<Merged, Refused>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
-        let stored = tx.note(self.user, self.new.note.id).await?;
+        let stored = tx.stored_note(self.user, self.new.note.id).await?;
         match stored {
             Some(newer) if self.was_written_before(&newer) => {
-                Ok(Ok(Merged::Written(Written::Unchanged(newer))))
+                Ok(Ok(Merged::Written(Written::Unchanged(newer.note))))
             }
-            Some(theirs) if theirs.is_live() && self.conflicts_with(&theirs) => {
-                let copied = self.copy(tx).await?;
+            Some(theirs) if theirs.note.is_live() && self.conflicts_with(&theirs) => {
+                let (copied, theirs) = (self.copy(tx).await?, theirs.note);
                 Ok(copied.map(|copy| Merged::Conflict { theirs, copy }))
             }
             // What was deleted meanwhile lives on: an edit says more than a deletion.
-            stored => Ok(put(tx, self.user, &self.new, stored)
-                .await?
-                .map(Merged::Written)
-                .map_err(|refused| match refused {
-                    Refused::NotFound => Refused::Taken,
-                    refused => refused,
-                })),
+            stored => self.write(tx, stored).await,
         }
     }
 }
@@ -101,7 +99,14 @@ impl Upsert {
             new: new_note(Owner::User(user), Some(id), draft, limits, now),
             base,
             among: Among::default(),
+            device: None,
         }
+    }
+
+    /// The same from a device that says which it is.
+    #[must_use]
+    pub fn from_device(self, device: Option<Device>) -> Self {
+        Self { device, ..self }
     }
 
     /// The same; one that is new was made when the client says.
@@ -123,18 +128,45 @@ impl Upsert {
         &self.new.note.draft
     }
 
-    fn conflicts_with(&self, theirs: &Note) -> bool {
-        let is_of_theirs = self.base == Some(theirs.version) && !self.among.on_nothing;
-        !is_of_theirs && *self.draft() != theirs.draft
+    /// Writes the note, and keeps with it which device did.
+    async fn write(
+        &self,
+        tx: &mut dyn Tx,
+        stored: Option<StoredNote>,
+    ) -> Result<Result<Merged, Refused>, StoreError> {
+        let revision = stored.as_ref().map(|stored| stored.revision.clone());
+        let written = put(tx, self.user, &self.new, stored).await?;
+        if let (Some(device), Ok(Written::Created(note) | Written::Changed(note))) =
+            (self.device, &written)
+        {
+            let base = self.among.base(self.base).unwrap_or(0);
+            let edit = EditDigest::of(&self.hash());
+            let run = DeviceRun::after(revision.as_ref(), device, base, edit, note.version);
+            tx.keep_device_run(self.user, note.id, &run).await?;
+        }
+        Ok(written
+            .map(Merged::Written)
+            .map_err(|refused| match refused {
+                Refused::NotFound => Refused::Taken,
+                refused => refused,
+            }))
+    }
+
+    fn conflicts_with(&self, theirs: &StoredNote) -> bool {
+        let base = self.among.base(self.base);
+        let edit = || EditDigest::of(&self.hash());
+        *self.draft() != theirs.note.draft
+            && (base.is_none() || is_of_another(base, &self.among, &theirs.revision))
+            && !is_over_own(self.device, base, &self.among, &theirs.revision, edit)
     }
 
     /// Whether the edit comes a second time: what it says was written after its base and then deleted, or written over
     /// by edits of the same batch.
-    fn was_written_before(&self, stored: &Note) -> bool {
+    fn was_written_before(&self, stored: &StoredNote) -> bool {
+        let StoredNote { note, revision } = stored;
         let made = made_of(self.base);
-        let was_deleted =
-            !stored.is_live() && stored.version > made && stored.draft == *self.draft();
-        was_deleted && !self.among.undoes || self.among.was_written_over(stored, made)
+        let was_deleted = !note.is_live() && note.version > made && note.draft == *self.draft();
+        was_deleted && !self.among.undoes || self.among.was_written_over(note, revision)
     }
 
     /// Keeps the edit beside the note, unless it was there already and was deleted.
@@ -159,6 +191,11 @@ impl Upsert {
 
     /// An identifier (UUID version 8, RFC 9562) for the copy of exactly this edit.
     fn copy_id(&self) -> NoteId {
+        NoteId(uuid::Uuid::new_v8(self.hash()))
+    }
+
+    /// What is the same of no two edits.
+    fn hash(&self) -> [u8; 16] {
         let Draft {
             title,
             content,
@@ -177,8 +214,28 @@ impl Upsert {
         hash.update([u8::from(*pinned), u8::from(*archived)]);
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.finalize()[..16]);
-        NoteId(uuid::Uuid::new_v8(bytes))
+        bytes
     }
+}
+
+/// Whether an edit is one of another version than is there, or stands on one that was not written. One without a base
+/// is of whatever there is.
+fn is_of_another(base: Option<i64>, among: &Among, stored: &Revision) -> bool {
+    among.below == Below::Unwritten || base.is_some_and(|base| base != stored.version)
+}
+
+/// Whether an edit replaces only what its device wrote itself.
+fn is_over_own(
+    device: Option<Device>,
+    base: Option<i64>,
+    among: &Among,
+    stored: &Revision,
+    edit: impl FnOnce() -> EditDigest,
+) -> bool {
+    let (Some(device), Some(run)) = (device, &stored.run) else {
+        return false;
+    };
+    among.below != Below::Unwritten && run.covers(device, base.unwrap_or(0), edit(), stored)
 }
 
 /// A title that says that it is a copy's, cut so that it fits.
@@ -199,8 +256,22 @@ pub struct Delete {
     pub base: Option<i64>,
     /// What the others of its batch tell of it.
     pub among: Among,
+    /// Which device deleted it, if that is said.
+    pub device: Option<Device>,
     /// When.
     pub now: Timestamp,
+}
+
+impl Delete {
+    /// No upsert has the same: a hash of its own kind.
+    fn digest(&self) -> EditDigest {
+        let mut hash = Sha256::new();
+        hash.update("delete");
+        hash.update(self.base.unwrap_or(0).to_be_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        EditDigest::of(&bytes)
+    }
 }
 
 #[async_trait]
@@ -211,22 +282,30 @@ impl Write for Delete {
         let Self {
             user, id, among, ..
         } = self;
-        let Some(version) = tx.live_version(*user, *id).await? else {
+        let Some(stored) = tx.live_revision(*user, *id).await? else {
             return Ok(Deletion::Absent);
         };
-        let made = self.base.map_or(0, |base| made_of(Some(base)));
-        if among.may_have_made(version, made) {
-            let stored = tx.note(*user, *id).await?;
-            if stored.is_some_and(|theirs| among.was_written_over(&theirs, made)) {
+        if among.may_have_made(&stored) {
+            let note = tx.note(*user, *id).await?;
+            if note.is_some_and(|theirs| among.was_written_over(&theirs, &stored)) {
                 return Ok(Deletion::Absent);
             }
         }
-        let is_of_another = self.base.is_some_and(|base| base != version);
-        if is_of_another || among.on_nothing {
+        let base = among.base(self.base);
+        let digest = || self.digest();
+        if is_of_another(base, among, &stored)
+            && !is_over_own(self.device, base, among, &stored, digest)
+        {
             return Ok(Deletion::Conflict);
         }
         tx.trash_note(*user, *id, self.now).await?;
-        Ok(Deletion::Done)
+        let version = stored.next();
+        if let Some(device) = self.device {
+            let base = base.unwrap_or(stored.version);
+            let run = DeviceRun::after(Some(&stored), device, base, digest(), version);
+            tx.keep_device_run(*user, *id, &run).await?;
+        }
+        Ok(Deletion::Done(version))
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! A device that was offline may have edited a note several times, and sends an edit for each. It was not told the
 //! version that an edit makes, but knows that it is one more than the version that was edited. So an edit stands on the
-//! one before it, among those of its note in the same batch, if its base is that number. Two things follow, which no
-//! edit could know alone:
+//! one before it, among those of its note in the same batch, if its base is that number. Three things follow, which
+//! no edit could know alone:
 //!
 //! - Where the one below was not written, since others had changed the note, the number is theirs by chance. What stands
 //!   on it is an edit of a version that never was.
+//! - Where the one below made another version than that, or none since it said nothing new, what stands on it is an edit
+//!   of the version that is there then.
 //! - Whoever made the last one had all those below before their eyes. Where the note says what the last one says, they
 //!   were written before, and the batch comes a second time.
 //!
@@ -17,6 +19,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::port::Revision;
 use super::{Draft, Note, NoteId};
 
 /// An edit as it was sent.
@@ -80,11 +83,23 @@ pub struct Link {
     pub end: Option<End>,
 }
 
+/// What became of the edit that another one stands on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Below {
+    /// There is none, or nothing follows from it: the base is what the edit names.
+    #[default]
+    Nothing,
+    /// It was not written.
+    Unwritten,
+    /// It was written, or said nothing new of what it was an edit of, and left this version.
+    Left(i64),
+}
+
 /// What the others of its batch tell of an edit.
 #[derive(Debug, Clone, Default)]
 pub struct Among {
-    /// Whether the edit that it stands on was not written.
-    pub on_nothing: bool,
+    /// What became of the edit that it stands on.
+    pub below: Below,
     /// Whether a deletion stands before it: then it may say the same as before without being a repetition.
     pub undoes: bool,
     /// What the edits that stand on it make of the note.
@@ -92,16 +107,25 @@ pub struct Among {
 }
 
 impl Among {
-    /// Whether the edits that stand on this one can have made a version of the note; `made`: the version that it made.
-    /// What [`Among::was_written_over`] says of that version is no without reading the note, if they can't.
-    pub(super) fn may_have_made(&self, version: i64, made: i64) -> bool {
-        let end = self.end.as_ref();
-        end.is_some_and(|end| end.spans(version, made))
+    /// Of which version the edit is one, if of any.
+    #[must_use]
+    pub fn base(&self, named: Option<i64>) -> Option<i64> {
+        match self.below {
+            Below::Left(version) => named.map(|_| version),
+            Below::Nothing | Below::Unwritten => named,
+        }
     }
 
-    /// Whether the note is what was made of it by edits that stand on this one; `made`: the version that it made.
-    pub(super) fn was_written_over(&self, note: &Note, made: i64) -> bool {
-        self.end.as_ref().is_some_and(|end| end.is(note, made))
+    /// Whether the edits that stand on this one can have made the version that the note has. If they can't,
+    /// [`Among::was_written_over`] says no, which need not read the note.
+    pub(super) fn may_have_made(&self, stored: &Revision) -> bool {
+        let end = self.end.as_ref();
+        end.is_some_and(|end| end.spans(stored))
+    }
+
+    /// Whether the note is what was made of it by edits that stand on this one.
+    pub(super) fn was_written_over(&self, note: &Note, stored: &Revision) -> bool {
+        self.end.as_ref().is_some_and(|end| end.is(note, stored))
     }
 }
 
@@ -109,19 +133,22 @@ impl Among {
 #[derive(Debug, Clone)]
 pub struct End {
     draft: Arc<Draft>,
-    version: i64,
     deleted: bool,
+    /// The version that the first of them is an edit of; 0 if of none.
+    root: i64,
+    /// How many edits there are from there to the last.
+    edits: i64,
 }
 
 impl End {
-    fn is(&self, note: &Note, made: i64) -> bool {
-        let since = self.spans(note.version, made);
-        since && note.is_live() != self.deleted && note.draft == *self.draft
+    fn is(&self, note: &Note, stored: &Revision) -> bool {
+        self.spans(stored) && note.is_live() != self.deleted && note.draft == *self.draft
     }
 
-    /// An edit that says nothing new makes no version, so there may be fewer.
-    fn spans(&self, version: i64, made: i64) -> bool {
-        made < version && version <= self.version
+    /// An edit that says nothing new makes no version, so there may be fewer than edits.
+    fn spans(&self, stored: &Revision) -> bool {
+        let most = self.root.max(stored.floor - 1).saturating_add(self.edits);
+        self.root < stored.version && stored.version <= most
     }
 }
 
@@ -131,6 +158,7 @@ pub fn of<'a>(edits: impl IntoIterator<Item = Legible<'a>>) -> Vec<Link> {
     let edits: Vec<_> = edits.into_iter().collect();
     let mut links = vec![Link::default(); edits.len()];
     let mut made = vec![None; edits.len()];
+    let mut roots = vec![(0, 1); edits.len()];
     let mut newest = HashMap::new();
     for (place, edit) in edits.iter().enumerate() {
         let Some((id, base)) = edit.base() else {
@@ -141,6 +169,10 @@ pub fn of<'a>(edits: impl IntoIterator<Item = Legible<'a>>) -> Vec<Link> {
         let deletes_whatever_is_there = edit.is_deletion() && base.is_none();
         let stands = there.is_some() && (deletes_whatever_is_there || base == there);
         links[place].below = below.filter(|_| stands);
+        roots[place] = match links[place].below {
+            Some(below) => (roots[below].0, roots[below].1 + 1),
+            None => (base.unwrap_or(0), 1),
+        };
         links[place].undone = below.filter(|below| edits[*below].is_deletion());
         made[place] = if deletes_whatever_is_there {
             there.map(|there| there.saturating_add(1))
@@ -149,7 +181,7 @@ pub fn of<'a>(edits: impl IntoIterator<Item = Legible<'a>>) -> Vec<Link> {
         };
     }
     for place in (0..edits.len()).rev() {
-        let (Some(below), Some(version)) = (links[place].below, made[place]) else {
+        let Some(below) = links[place].below else {
             continue;
         };
         let Some(edit) = edits[place].whole() else {
@@ -159,8 +191,9 @@ pub fn of<'a>(edits: impl IntoIterator<Item = Legible<'a>>) -> Vec<Link> {
         let own = || {
             Some(End {
                 draft: Arc::new(edit.draft.clone().or_else(written_below)?),
-                version,
                 deleted: edit.draft.is_none(),
+                root: roots[place].0,
+                edits: roots[place].1,
             })
         };
         links[below].end = links[place].end.clone().or_else(own);
@@ -191,7 +224,7 @@ mod tests {
             .map(|edit| edit.as_ref().map_or(Legible::Nothing, Legible::Whole)));
         let end = |end: End| {
             let mark = if end.deleted { " deleted" } else { "" };
-            format!("{} {}{mark}", end.version, end.draft.title)
+            format!("{} {}{mark}", end.root + end.edits, end.draft.title)
         };
         links
             .into_iter()

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::condition::Condition;
 use super::create::{new_note, no_room, with_version};
-use super::port::{NewNote, Owner};
+use super::port::{NewNote, Owner, Revision, StoredNote};
 use super::words::{self, ChangedWords, TitleWords};
 use super::{Draft, Note, NoteId, Refused, StorageFull, Written};
 use crate::id::UserId;
@@ -56,8 +56,9 @@ impl Write for Replace {
     type Out = Result<Written, Refused>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
-        let stored = tx.note(self.user, self.new.note.id).await?;
-        let live = stored.as_ref().filter(|note| note.is_live());
+        let stored = tx.stored_note(self.user, self.new.note.id).await?;
+        let live = stored.as_ref().map(|stored| &stored.note);
+        let live = live.filter(|note| note.is_live());
         if !self.condition.holds(live.map(|note| note.version)) {
             return Ok(mismatch(live.cloned(), |draft| {
                 draft == &self.new.note.draft
@@ -81,7 +82,7 @@ pub(super) async fn put(
     tx: &mut dyn Tx,
     user: UserId,
     new: &NewNote,
-    stored: Option<Note>,
+    stored: Option<StoredNote>,
 ) -> Result<Result<Written, Refused>, StoreError> {
     let (draft, words, limits) = (&new.note.draft, new.words.both(), new.limits);
     let now = new.note.updated;
@@ -95,10 +96,11 @@ pub(super) async fn put(
             }),
         });
     };
-    if stored.is_live() {
+    if stored.note.is_live() {
         return overwrite(tx, user, stored, draft.clone(), words, limits, now).await;
     }
-    let note = stored.changed(draft.clone(), now);
+    let StoredNote { note, revision } = stored;
+    let note = changed(&note, draft.clone(), &revision, now);
     if tx.rewrite_note(user, &note, words, limits, now).await? {
         return Ok(Ok(Written::Changed(note)));
     }
@@ -106,20 +108,29 @@ pub(super) async fn put(
     Ok(Err(Refused::without_room(standing, limits)))
 }
 
+/// The note after another change, which makes its next version.
+fn changed(note: &Note, draft: Draft, revision: &Revision, now: Timestamp) -> Note {
+    Note {
+        version: revision.next(),
+        ..note.changed(draft, now)
+    }
+}
+
 /// Writes over a live note, unless it says the same already; `words` of what may be another than before.
 async fn overwrite(
     tx: &mut dyn Tx,
     user: UserId,
-    stored: Note,
+    stored: StoredNote,
     draft: Draft,
     words: ChangedWords<'_>,
     limits: NoteLimits,
     now: Timestamp,
 ) -> Result<Result<Written, Refused>, StoreError> {
-    if stored.draft == draft {
-        return Ok(Ok(Written::Unchanged(stored)));
+    let StoredNote { note, revision } = stored;
+    if note.draft == draft {
+        return Ok(Ok(Written::Unchanged(note)));
     }
-    let note = stored.changed(draft, now);
+    let note = changed(&note, draft, &revision, now);
     if tx.rewrite_note(user, &note, words, limits, now).await? {
         return Ok(Ok(Written::Changed(note)));
     }
@@ -210,17 +221,17 @@ impl Write for Change {
     type Out = Result<Written, Refused>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
-        let stored = tx.note(self.user, self.id).await?.filter(Note::is_live);
-        if !self
-            .condition
-            .holds(stored.as_ref().map(|note| note.version))
-        {
-            return Ok(mismatch(stored, |draft| self.patch.onto(draft) == *draft));
+        let stored = tx.stored_note(self.user, self.id).await?;
+        let stored = stored.filter(|stored| stored.note.is_live());
+        let version = stored.as_ref().map(|stored| stored.note.version);
+        if !self.condition.holds(version) {
+            let live = stored.map(|stored| stored.note);
+            return Ok(mismatch(live, |draft| self.patch.onto(draft) == *draft));
         }
         let Some(stored) = stored else {
             return Ok(Err(Refused::NotFound));
         };
-        let draft = self.patch.onto(&stored.draft);
+        let draft = self.patch.onto(&stored.note.draft);
         if draft.is_blank() {
             return Ok(Err(Refused::Blank));
         }

@@ -5,7 +5,7 @@
 //! | [`words`] | a note's text as search sees it, and the piece of it that is shown |
 //! | [`condition`] | what a client expects of a note before it changes it |
 //! | [`create`], [`edit`], [`remove`] | the use cases: add, replace and change, trash, restore, delete |
-//! | [`batch`], [`chain`] | edits that were made offline, and those made one on top of the other |
+//! | [`batch`], [`chain`], [`device`] | edits that were made offline, those made one on top of the other, and by which device |
 //! | [`list`], [`changes`] | what can be asked |
 //! | [`port`] | what a database implements |
 //!
@@ -17,6 +17,7 @@ pub mod chain;
 pub mod changes;
 pub mod condition;
 pub mod create;
+pub mod device;
 pub mod edit;
 pub mod list;
 pub mod port;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::changes::ChangePage;
+use super::device::DeviceRun;
 use super::list::{NotePage, NoteQuery};
 use super::words::{ChangedWords, NoteWords};
 use super::{Note, NoteId};
@@ -41,13 +42,51 @@ pub struct NewNote {
     pub limits: NoteLimits,
 }
 
+/// Where a note stands among its versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Its version.
+    pub version: i64,
+    /// The lowest version that its next change may make: above all that were given before a restore from a backup.
+    pub floor: i64,
+    /// The newest versions, if one device wrote them and said which it is. It may have ended before this version.
+    pub run: Option<DeviceRun>,
+}
+
+impl Revision {
+    /// The version that its next change makes.
+    #[must_use]
+    pub fn next(&self) -> i64 {
+        self.version.saturating_add(1).max(self.floor)
+    }
+}
+
+/// A note as it is stored, to be written over.
+#[derive(Debug, Clone)]
+pub struct StoredNote {
+    /// The note.
+    pub note: Note,
+    /// Where it stands among its versions.
+    pub revision: Revision,
+}
+
 /// Reading notes.
 #[async_trait]
 pub trait ReadNotes: Send {
     /// A note of the user, live or in the trash.
     async fn note(&mut self, user: UserId, id: NoteId) -> Result<Option<Note>, StoreError>;
-    /// The version of a live note of the user. Reads no text, however long the note is.
-    async fn live_version(&mut self, user: UserId, id: NoteId) -> Result<Option<i64>, StoreError>;
+    /// A note of the user, live or in the trash, and where it stands among its versions.
+    async fn stored_note(
+        &mut self,
+        user: UserId,
+        id: NoteId,
+    ) -> Result<Option<StoredNote>, StoreError>;
+    /// Where a live note of the user stands among its versions. Hands out no text, however long the note is.
+    async fn live_revision(
+        &mut self,
+        user: UserId,
+        id: NoteId,
+    ) -> Result<Option<Revision>, StoreError>;
     /// A page of the user's notes.
     async fn notes(&mut self, query: &NoteQuery) -> Result<NotePage, StoreError>;
     /// What became of the user's notes since a change, in the order of their commits; `limit` of them at most,
@@ -81,7 +120,14 @@ pub trait WriteNotes: Send {
         limits: NoteLimits,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Puts a live note of the user into the trash.
+    /// Keeps with a note which device wrote its newest versions. Is no change.
+    async fn keep_device_run(
+        &mut self,
+        user: UserId,
+        id: NoteId,
+        run: &DeviceRun,
+    ) -> Result<(), StoreError>;
+    /// Puts a live note of the user into the trash, which makes the version [`Revision::next`].
     async fn trash_note(
         &mut self,
         user: UserId,

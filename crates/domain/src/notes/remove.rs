@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::condition::Condition;
+use super::port::StoredNote;
 use super::words::ChangedWords;
 use super::{Note, NoteId, Refused, Written};
 use crate::id::UserId;
@@ -78,23 +79,22 @@ impl Write for Restore {
         let Self {
             user, limits, now, ..
         } = *self;
-        let stored = tx.note(user, self.id).await?;
-        if !self
-            .condition
-            .holds(stored.as_ref().map(|note| note.version))
-        {
-            return Ok(Err(Refused::Mismatch(stored.map(Box::new))));
+        let stored = tx.stored_note(user, self.id).await?;
+        let version = stored.as_ref().map(|stored| stored.note.version);
+        if !self.condition.holds(version) {
+            let note = stored.map(|stored| Box::new(stored.note));
+            return Ok(Err(Refused::Mismatch(note)));
         }
-        let Some(stored) = stored else {
+        let Some(StoredNote { note, revision }) = stored else {
             return Ok(Err(Refused::NotFound));
         };
-        if stored.is_live() {
-            return Ok(Ok(Written::Unchanged(stored)));
+        if note.is_live() {
+            return Ok(Ok(Written::Unchanged(note)));
         }
         let note = Note {
-            version: stored.version + 1,
+            version: revision.next(),
             trashed: None,
-            ..stored
+            ..note
         };
         let as_they_are = ChangedWords::default();
         if tx

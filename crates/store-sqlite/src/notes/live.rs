@@ -58,12 +58,15 @@ pub(super) async fn insert(
             (None, Some(token.as_bytes()), Some(micros(*used_since)))
         }
     };
+    // Under an identifier that a device has chosen there may have been another text before a restore from a backup.
+    let id_may_be_known = !new.id_is_fresh && note.conflict_of.is_none();
     let added = sqlx::query!(
         "insert into notes (row_id, user_id, id, title, title_key, tags, is_pinned, is_archived, created_at,
                updated_at, version, change, conflict_of, words, content)
            select iif(book.user_id < 2147483648, (book.user_id << 32) + book.made, null), book.user_id, ?2, ?3, ?4, ?5, ?6, ?7, ?19, ?8,
-               coalesce((select version + 1 from note_tombstones as old
-                         where old.user_id = book.user_id and old.id = ?2), 1),
+               max(coalesce((select version + 1 from note_tombstones as old
+                             where old.user_id = book.user_id and old.id = ?2), 1),
+                   iif(?20, book.jumped_to + 1, 1)),
                book.last_change + 1, ?9, ?10, ?11
            from note_books as book
            where book.user_id = coalesce(?1, (
@@ -92,7 +95,8 @@ pub(super) async fn insert(
         size,
         free_bytes,
         premium_bytes,
-        created
+        created,
+        id_may_be_known
     )
     .execute(&mut *connection)
     .await

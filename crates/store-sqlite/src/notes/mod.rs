@@ -7,13 +7,15 @@
 mod changes;
 mod list;
 mod live;
+mod revisions;
 pub(crate) mod sweep;
 
 use async_trait::async_trait;
 use domain::id::UserId;
 use domain::notes::changes::ChangePage;
+use domain::notes::device::DeviceRun;
 use domain::notes::list::{NotePage, NoteQuery};
-use domain::notes::port::{NewNote, ReadNotes, WriteNotes};
+use domain::notes::port::{NewNote, ReadNotes, Revision, StoredNote, WriteNotes};
 use domain::notes::words::ChangedWords;
 use domain::notes::{Draft, Note, NoteId};
 use domain::plans::NoteLimits;
@@ -80,47 +82,24 @@ impl NoteRow {
 #[async_trait]
 impl<C: Connected> ReadNotes for Access<C> {
     async fn note(&mut self, user: UserId, id: NoteId) -> Result<Option<Note>, StoreError> {
-        let id = id.to_string();
-        // Column by column: the writer reads notes, too, and JSON of a long text takes a hundred times as long.
-        let row = sqlx::query!(
-            r#"select title, content, tags, is_pinned as "pinned: u8", is_archived as "archived: u8", created_at,
-                      updated_at, version, trashed_at, conflict_of
-               from notes where user_id = ? and id = ?"#,
-            user.0,
-            id
-        )
-        .fetch_optional(&mut *self.0)
-        .await
-        .map_err(store_error)?;
-        row.map(|row| {
-            let note = NoteRow(
-                id,
-                row.title,
-                row.content,
-                serde_json::from_str(&row.tags).map_err(unreadable)?,
-                row.pinned,
-                row.archived,
-                row.created_at,
-                row.updated_at,
-                row.version,
-                row.trashed_at,
-                row.conflict_of,
-            );
-            note.read()
-        })
-        .transpose()
+        let stored = revisions::stored(&mut self.0, user, id).await?;
+        Ok(stored.map(|stored| stored.note))
     }
 
-    async fn live_version(&mut self, user: UserId, id: NoteId) -> Result<Option<i64>, StoreError> {
-        let id = id.to_string();
-        sqlx::query_scalar!(
-            "select version from notes where user_id = ? and id = ? and trashed_at is null",
-            user.0,
-            id
-        )
-        .fetch_optional(&mut *self.0)
-        .await
-        .map_err(store_error)
+    async fn stored_note(
+        &mut self,
+        user: UserId,
+        id: NoteId,
+    ) -> Result<Option<StoredNote>, StoreError> {
+        revisions::stored(&mut self.0, user, id).await
+    }
+
+    async fn live_revision(
+        &mut self,
+        user: UserId,
+        id: NoteId,
+    ) -> Result<Option<Revision>, StoreError> {
+        revisions::live(&mut self.0, user, id).await
     }
 
     async fn notes(&mut self, query: &NoteQuery) -> Result<NotePage, StoreError> {
@@ -178,6 +157,15 @@ impl<C: Connected> WriteNotes for Access<C> {
         live::rewrite(&mut self.0, user, note, words, limits, now).await
     }
 
+    async fn keep_device_run(
+        &mut self,
+        user: UserId,
+        id: NoteId,
+        run: &DeviceRun,
+    ) -> Result<(), StoreError> {
+        revisions::keep_run(&mut self.0, user, id, run).await
+    }
+
     async fn trash_note(
         &mut self,
         user: UserId,
@@ -186,7 +174,9 @@ impl<C: Connected> WriteNotes for Access<C> {
     ) -> Result<(), StoreError> {
         let (id, now) = (id.to_string(), micros(now));
         sqlx::query!(
-            "update notes set trashed_at = ?3, version = version + 1,
+            "update notes set trashed_at = ?3,
+                 version = max(version + 1,
+                     (select jumped_to + 1 from note_books where note_books.user_id = ?1)),
                  change = (select last_change + 1 from note_books where note_books.user_id = ?1)
              where user_id = ?1 and id = ?2",
             user.0,
@@ -230,7 +220,7 @@ async fn bury(
     .map_err(store_error)?;
     sqlx::query!(
         "insert or replace into note_tombstones (user_id, id, version, change, deleted_at)
-         select notes.user_id, notes.id, notes.version + 1, note_books.last_change, ?3
+         select notes.user_id, notes.id, max(notes.version + 1, note_books.jumped_to + 1), note_books.last_change, ?3
          from notes join note_books on note_books.user_id = notes.user_id
          where notes.user_id = ?1 and notes.id = ?2",
         user,
