@@ -57,6 +57,14 @@ impl Delivery {
         mail: &Claimed,
         mark: impl Future<Output = Marked> + Send,
     ) -> Ending {
+        let mut ending = self.end(mail, mark).await;
+        if let Ending::Settled(outcome) = &mut ending {
+            outcome.woken.extend(self.destinations.woken(&mail.to));
+        }
+        ending
+    }
+
+    async fn end(&self, mail: &Claimed, mark: impl Future<Output = Marked> + Send) -> Ending {
         let (stay, _in_flight) = match self.admit(mail) {
             Ok(admitted) => admitted,
             Err(ending) => return *ending,
@@ -84,7 +92,7 @@ impl Delivery {
         let Some(last) = reaches.last() else {
             return Ending::Held;
         };
-        let opened = self.learn(mail, &last.attempt);
+        let woken = self.learn(mail, &last.attempt);
         if let Some(Marked::Lost(_)) = refusal {
             return Ending::Lost;
         }
@@ -100,7 +108,7 @@ impl Delivery {
             .map(|reach| record(reach, outcome.state))
             .collect();
         let outcome = Outcome {
-            opened,
+            woken,
             records,
             ..outcome
         };
@@ -118,7 +126,7 @@ impl Delivery {
         if let Admission::Later(wait, lane, why) = self.destinations.admit(id, &mail.to, slow) {
             return Err(Box::new(self.later(mail, wait, lane, why)));
         }
-        let in_flight = (self.destinations.begin(&mail.to))
+        let in_flight = (self.destinations.begin(id, &mail.to))
             .map_err(|(wait, why)| self.later(mail, wait, mail.lane, why.to_owned()))
             .map_err(Box::new)?;
         let stay = self.relays.lane().stay(mail.lane, self.age(mail));

@@ -42,8 +42,8 @@ pub struct Outcome {
     pub cut_off: bool,
     /// Where the mail waits for its next attempt.
     pub lane: Lane,
-    /// Mails that waited for the destination, which has answered.
-    pub opened: Vec<MailId>,
+    /// Mails that waited for the destination, which has answered, or for a place there.
+    pub woken: Vec<MailId>,
     /// What was said between relays and us.
     pub records: Vec<TryRecord>,
     /// Until when nothing more is sent to the address: a relay says that there is no such one.
@@ -61,7 +61,7 @@ impl Outcome {
             counted: false,
             cut_off: false,
             lane: Lane::Main,
-            opened: Vec::new(),
+            woken: Vec::new(),
             records: Vec::new(),
             suppress_until: None,
         }

@@ -196,9 +196,9 @@ pub struct Turn {
     pub marks: Vec<Claim>,
     /// Claims that were not begun and go back without a try.
     pub releases: Vec<Claim>,
-    /// Mails that waited for their destination, which has answered: they are due now, those without an attempt with all
-    /// others.
-    pub opened: Vec<MailId>,
+    /// Mails that waited for their destination, which has answered, or for a place there: they are due now, those
+    /// without an attempt with all others.
+    pub woken: Vec<MailId>,
     /// How many mails may be claimed, slow ones aside. The oldest come first.
     pub claim: u32,
     /// How many of these are the newest due ones instead, so that a backlog of mails that all hang delays no new mail.

@@ -233,7 +233,7 @@ impl QueueWrite for TakeTurn {
         let (settling, late): (Vec<_>, Vec<_>) =
             (turn.settlements.iter()).partition(|settlement| fence.lets_settle(settlement));
         settle::settle(connection, worker, &settling).await?;
-        settle::open(connection, &turn.opened, *now).await?;
+        settle::wake(connection, &turn.woken, *now).await?;
         let marks = settle::mark(connection, &turn.marks, &fence, *now).await?;
         let mut void = settle::release(connection, worker, &turn.releases).await?;
         void.extend(late.iter().map(|settlement| settlement.claim));

@@ -170,9 +170,8 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Has mails come due that waited for a destination which has answered, and puts those without an attempt among all
-/// others. Not those that a pause of their kind holds, nor any that is in flight.
-pub(super) async fn open(
+/// Has mails come due that waited for their destination, and puts those without an attempt among all others. Not those that a pause of their kind holds, nor any that is in flight.
+pub(super) async fn wake(
     connection: &mut SqliteConnection,
     mails: &[MailId],
     now: Timestamp,

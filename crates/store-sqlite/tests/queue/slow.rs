@@ -167,7 +167,7 @@ async fn mails_that_waited_for_a_destination_which_has_answered_are_due_at_once(
         mails.push(notice);
     }
     let opened = Turn {
-        opened: mails[..2].to_vec(),
+        woken: mails[..2].to_vec(),
         ..Turn::default()
     };
 

@@ -104,6 +104,9 @@ impl Ledger {
                 }
             }
         }
+        // One whose handler is about to say that it waits is woken after that.
+        (self.woken, turn.woken) = (self.woken.drain(..))
+            .partition(|mail| self.in_hand.keys().any(|claim| claim.mail == *mail));
         self.plan_claims(&mut turn);
         (turn, waiting)
     }
@@ -143,7 +146,7 @@ impl Ledger {
             ),
         };
         self.has_used(hand.lane, hand.since.elapsed());
-        turn.opened.extend(outcome.opened);
+        self.woken.extend(outcome.woken);
         let ended = Ended::of(hand, Some(outcome.state), now);
         turn.settlements.push(Settlement {
             claim,

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::clock::Clock;
+use domain::id::MailId;
 use domain::queue::{Claim, Claimed, JobQueue, Keys, Turn, Watch};
 use domain::store::StoreError;
 use jiff::Timestamp;
@@ -70,6 +71,8 @@ pub struct Ledger {
     inbox: mpsc::UnboundedReceiver<Message>,
     claimed: mpsc::UnboundedSender<Claimed>,
     in_hand: HashMap<Claim, InHand>,
+    /// Mails to be woken.
+    woken: Vec<MailId>,
     pulse: Pulse,
     claims: Claims,
     /// A hand came free without anything to settle.
@@ -101,6 +104,7 @@ impl Ledger {
             inbox,
             claimed,
             in_hand: HashMap::new(),
+            woken: Vec::new(),
             pulse: Pulse::of("the ledger"),
             claims: Claims::default(),
             freed: false,
@@ -238,5 +242,8 @@ impl Ledger {
 }
 
 fn is_empty(turn: &Turn) -> bool {
-    turn.settlements.is_empty() && turn.marks.is_empty() && turn.releases.is_empty()
+    turn.settlements.is_empty()
+        && turn.marks.is_empty()
+        && turn.releases.is_empty()
+        && turn.woken.is_empty()
 }
