@@ -28,6 +28,7 @@ pub use arrival::Budgets;
 
 use crate::AppState;
 use crate::error::ApiError;
+use crate::exchange::Exchange;
 use crate::extract;
 use crate::request::Origin;
 
@@ -104,6 +105,11 @@ fn proceed(
         origin.ticket.deadline = Instant::now() + state.write_within;
     }
     let complete = body.is_ok();
+    if let Some(exchange) = head.extensions.get::<Exchange>()
+        && complete
+    {
+        exchange.has_body();
+    }
     head.extensions.insert(extract::Body::new(body));
     let request = Request::from_parts(head, Body::empty());
     next.run(request).map(move |mut response| {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use axum::http::{Request, header};
+use axum::http::{HeaderValue, Request, header};
 use futures_util::TryFutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -28,7 +28,7 @@ use tower::ServiceExt;
 use crate::AppState;
 use crate::access_log::AccessLog;
 use crate::addresses::Addresses;
-use crate::heads::{Bounded, Head, LongHeads};
+use crate::exchange::{Exchange, Exchanges, Exchanging};
 use crate::linger::{Lingering, Unread};
 use crate::pace::Paced;
 use crate::unreadable::Answering;
@@ -45,7 +45,7 @@ struct Serving {
     http: http1::Builder,
     router: Router,
     log: AccessLog,
-    long_heads: LongHeads,
+    exchanges: Exchanges,
     /// How long a client may say nothing at first.
     patience: Duration,
     shutdown: Shutdown,
@@ -57,13 +57,12 @@ impl Serving {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(patience)
-            .half_close(true)
             .max_buf_size(BUFFER_LIMIT);
         Self {
             http,
             log: state.access_log.clone(),
             router: crate::router(state),
-            long_heads: LongHeads::default(),
+            exchanges: Exchanges::default(),
             patience,
             shutdown: shutdown.clone(),
         }
@@ -84,11 +83,11 @@ impl Serving {
 
     /// Answers a connection's requests, one after the other.
     async fn converse(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
-        let (unread, head) = (Unread::default(), Head::new(&self.long_heads));
+        let (unread, exchange) = (Unread::default(), self.exchanges.with(peer.ip()));
         let stream = Lingering::new(Paced::new(stream), unread.clone());
         let stream = Answering::new(stream, unread.clone(), self.log.clone(), peer.ip());
-        let stream = Bounded::new(stream, head.clone());
-        let service = service(self.router.clone(), peer, unread, head);
+        let stream = Exchanging::new(stream, exchange.clone());
+        let service = service(self.router.clone(), peer, unread, exchange);
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended early");
@@ -160,7 +159,7 @@ fn service(
     router: Router,
     peer: SocketAddr,
     unread: Unread,
-    head: Head,
+    exchange: Exchange,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = axum::response::Response,
@@ -168,12 +167,16 @@ fn service(
     Future: Send,
 > {
     service_fn(move |mut request: Request<Incoming>| {
-        head.complete();
+        exchange.has_head();
         request.extensions_mut().insert(ConnectInfo(peer));
-        let (unread, head) = (unread.clone(), head.clone());
+        request.extensions_mut().insert(exchange.clone());
+        let (unread, exchange) = (unread.clone(), exchange.clone());
         let answered = router.clone().oneshot(request);
-        answered.map_ok(move |response| {
-            head.next();
+        answered.map_ok(move |mut response| {
+            if exchange.answers() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
             if response.headers().contains_key(header::CONNECTION) {
                 unread.note();
             }

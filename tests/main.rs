@@ -17,6 +17,7 @@ mod export;
 mod flood;
 mod forwarded;
 mod garbage;
+mod hang_ups;
 mod health;
 mod http;
 mod http_framing;
