@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{FromRequest, Request};
 use axum::http::{Extensions, HeaderMap, header};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 
@@ -76,9 +77,10 @@ impl Fields {
         let sent = content_type(headers);
         match media(&sent).as_str() {
             JSON | MERGE_PATCH => json(body).await,
-            "application/x-www-form-urlencoded" => urlencoded(&body),
-            // In a box: it is rare, and its room would be every request's.
-            "multipart/form-data" => Box::pin(multipart(&sent, body)).await,
+            "application/x-www-form-urlencoded" => {
+                aside(body.len(), move || urlencoded(&body)).await?
+            }
+            "multipart/form-data" => aside(body.len(), move || multipart(&sent, body)).await?,
             _ => Err(ApiError::UnsupportedMediaType(sent)),
         }
     }
@@ -227,15 +229,24 @@ fn text(bytes: Vec<u8>) -> Result<String, ApiError> {
     })
 }
 
+fn unreadable(why: &str) -> ApiError {
+    ApiError::Malformed {
+        detail: format!("Multipart form parse error - {why}"),
+        code: "parse_error",
+    }
+}
+
 /// The parts that are text; files have no use on any of these routes and are passed over.
 ///
 /// A body that breaks off is refused. Taken for an empty one, as the service did that this one replaces, it would
 /// change nothing where all fields are optional, and be answered as if it had.
-async fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> {
-    let unreadable = |why: &str| ApiError::Malformed {
-        detail: format!("Multipart form parse error - {why}"),
-        code: "parse_error",
-    };
+fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> {
+    // All of it is there, so that nothing is waited for.
+    let read = parts_of(content_type, body).now_or_never();
+    read.unwrap_or_else(|| Err(unreadable("it never ends")))
+}
+
+async fn parts_of(content_type: &str, body: Bytes) -> Result<Fields, ApiError> {
     let boundary = multer::parse_boundary(content_type)
         .map_err(|_| unreadable("Invalid boundary in multipart: None"))?;
     let broken = |error: multer::Error| unreadable(&error.to_string());
@@ -256,4 +267,62 @@ async fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> 
         add(&mut fields, name, text(value.to_vec())?);
     }
     Ok(Fields(fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    /// Whether another task of the same thread had its turn while a body was read. The one thread beside it has something
+    /// to do until then.
+    fn others_go_on_while_reading(media: &'static str, body: String) -> bool {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        let (turn, had) = std::sync::mpsc::channel();
+        let went_on = Arc::new(AtomicBool::new(false));
+        let other = Arc::clone(&went_on);
+        let mut extensions = Extensions::new();
+        extensions.insert(Body::new(Ok(body.into())));
+        let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(media))];
+
+        runtime.block_on(async move {
+            tokio::task::spawn_blocking(move || had.recv());
+            let other = tokio::spawn(async move {
+                other.store(true, Ordering::Relaxed);
+                turn.send(()).unwrap();
+            });
+            let read = Fields::of(&extensions, &HeaderMap::from_iter(headers)).await;
+            let went_on = went_on.load(Ordering::Relaxed);
+            other.await.unwrap();
+            assert_eq!(read.unwrap().0.len(), 1);
+            went_on
+        })
+    }
+
+    #[test]
+    fn the_other_tasks_of_a_thread_do_not_wait_for_a_long_body_in_whatever_form() {
+        const PARTS: &str = "multipart/form-data; boundary=x";
+        const FORM: &str = "application/x-www-form-urlencoded";
+        let part = |value| {
+            format!("--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{value}\r\n--x--")
+        };
+        let long = "y".repeat(200_000);
+
+        for (media, body, short) in [
+            (
+                JSON,
+                format!("{{\"a\":\"{long}\"}}"),
+                "{\"a\":1}".to_owned(),
+            ),
+            (FORM, format!("a={long}"), "a=1".to_owned()),
+            (PARTS, part(long.as_str()), part("1")),
+        ] {
+            assert!(others_go_on_while_reading(media, body), "{media}");
+            assert!(!others_go_on_while_reading(media, short), "{media}");
+        }
+    }
 }

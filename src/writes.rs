@@ -10,14 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::id::UserId;
-use domain::token::SecretHash;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 use runtime::settings::Limits;
 
 use crate::error::{ApiError, Throttle};
 
-/// How often users and tokens that have been quiet are forgotten.
+/// How often users that have been quiet are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// How often each user may write; cheap to clone, and lifted where the limits are.
@@ -27,9 +26,6 @@ pub struct Writes(Option<Arc<Users>>);
 struct Users {
     notes: Limit,
     account: Limit,
-    /// Whose a token is that notes were written with, and when that was asked last. Never whether it is good: a token is
-    /// always the same user's.
-    tokens: Mutex<HashMap<SecretHash, (UserId, Instant)>>,
     /// Notes that were counted and not written, until the next sweep.
     untried: Mutex<HashMap<UserId, u32>>,
     swept: Mutex<Instant>,
@@ -65,7 +61,6 @@ impl Writes {
             Arc::new(Users {
                 notes,
                 account,
-                tokens: Mutex::default(),
                 untried: Mutex::default(),
                 swept: Mutex::new(Instant::now()),
             })
@@ -114,40 +109,9 @@ impl Writes {
         users.sweep();
         users.account.count(user, NonZeroU32::MIN)
     }
-
-    /// Counts a note that whoever has this token is about to write, if it is known who that is. Says whether it was
-    /// counted, or needs not be.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError::Throttled`] when the user has written too many.
-    pub fn note_by(&self, token: &SecretHash) -> Result<bool, ApiError> {
-        let Some(users) = &self.0 else {
-            return Ok(true);
-        };
-        let known = users.tokens().get_mut(token).map(|(user, asked)| {
-            *asked = Instant::now();
-            *user
-        });
-        match known {
-            Some(user) => self.notes(user, 1).map(|()| true),
-            None => Ok(false),
-        }
-    }
-
-    /// Remembers whose a good token is, for [`Self::note_by`].
-    pub fn is_of(&self, token: SecretHash, user: UserId) {
-        if let Some(users) = &self.0 {
-            users.tokens().insert(token, (user, Instant::now()));
-        }
-    }
 }
 
 impl Users {
-    fn tokens(&self) -> MutexGuard<'_, HashMap<SecretHash, (UserId, Instant)>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn untried(&self) -> MutexGuard<'_, HashMap<UserId, u32>> {
         self.untried.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -160,10 +124,8 @@ impl Users {
         if swept.elapsed() < SWEEP_EVERY {
             return;
         }
-        let before = *swept;
         *swept = Instant::now();
         self.untried().clear();
-        self.tokens().retain(|_, (_, asked)| *asked >= before);
         for limit in [&self.notes, &self.account] {
             limit.limiter.retain_recent();
             limit.limiter.shrink_to_fit();
@@ -232,25 +194,19 @@ mod tests {
     }
 
     #[test]
-    fn users_and_tokens_that_have_been_quiet_are_forgotten() {
+    fn users_that_have_been_quiet_are_forgotten() {
         let users = Users {
             notes: limit(1, 3_600_000_000),
             account: limit(1, 3_600_000_000),
-            tokens: Mutex::default(),
             untried: Mutex::default(),
             swept: Mutex::new(Instant::now()),
         };
-        let token = SecretHash::of("a token");
-        let mut asked = Instant::now();
         *users.swept.lock().unwrap() -= SWEEP_EVERY;
-        asked -= SWEEP_EVERY + SWEEP_EVERY;
-        users.tokens().insert(token, (UserId(1), asked));
         users.notes.count(UserId(1), NonZeroU32::MIN).unwrap();
         std::thread::sleep(Duration::from_millis(2));
 
         users.sweep();
 
-        assert!(users.tokens().is_empty());
         assert_eq!(users.notes.limiter.len(), 0);
     }
 }

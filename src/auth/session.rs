@@ -164,7 +164,12 @@ const SHORT: usize = 8 * 1024;
 ///
 /// It has been looked up already where it is new to this process, where the client has just been cut for bad ones, and
 /// where the body is long: who is nobody is to cost little, and a long body costs more than the look.
-pub struct Presented(pub SecretHash);
+pub struct Presented {
+    /// What of it is stored.
+    pub token: SecretHash,
+    /// Whose it was when it was looked up last.
+    pub user: UserId,
+}
 
 impl FromRequestParts<AppState> for Presented {
     type Rejection = ApiError;
@@ -185,7 +190,7 @@ impl FromRequestParts<AppState> for Presented {
             let slot = state.in_flight.pass(user)?;
             is_in_flight(origin, user, slot);
         }
-        Ok(Self(token))
+        Ok(Self { token, user })
     }
 }
 

@@ -41,18 +41,13 @@ use crate::request::Origin;
 )]
 pub(super) async fn create(
     State(state): State<AppState>,
-    Presented(token): Presented,
+    Presented { token, user }: Presented,
     Extension(origin): Extension<Origin>,
     fields: Result<NoteFields, ApiError>,
 ) -> Result<Response, ApiError> {
     let sent = fields.and_then(|fields| read(&fields));
-    let counted = match &sent {
-        Ok(_) => state.writes.note_by(&token)?,
-        Err(_) => false,
-    };
-    if let Ok(Sending { id, made, draft }) = &sent
-        && counted
-    {
+    if let Ok(Sending { id, made, draft }) = &sent {
+        state.writes.notes(user, 1)?;
         let bytes = draft.content.len();
         let (id, made, draft, owner) = (*id, *made, draft.clone(), bearer(token, &state));
         let (limits, now) = (state.rules.notes, state.clock.now());
@@ -67,24 +62,18 @@ pub(super) async fn create(
         }
     }
     // In a box: it is rare, and its room would be every request's.
-    Box::pin(step_by_step(state, origin, token, sent, counted)).await
+    Box::pin(step_by_step(state, origin, token, sent)).await
 }
 
-/// When something is wrong, or nothing new, or it is not known yet whose the token is. If the token is wrong, that comes
-/// before all else.
+/// When something is wrong, or nothing new. If the token is wrong, that comes before all else.
 async fn step_by_step(
     state: AppState,
     origin: Origin,
     token: SecretHash,
     sent: Result<Sending, ApiError>,
-    counted: bool,
 ) -> Result<Response, ApiError> {
     let Authenticated(session) = Authenticated::by(token, Some(&origin), &state).await?;
     let Sending { id, made, draft } = sent?;
-    if !counted {
-        state.writes.is_of(token, session.user.id);
-        state.writes.notes(session.user.id, 1)?;
-    }
     let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
     let bytes = draft.content.len();
     let fold = move || Create::new(user, id, draft, limits, now).made(made);
