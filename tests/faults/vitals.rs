@@ -20,9 +20,9 @@ pub struct Vitals {
 
 /// What a process may hold more than before, without anything having been lost: connections that the
 /// pools open when they need them first, and caches that fill, of which SQLite has 2 MiB for each connection: four that
-/// callers read over, four of the process itself, and the writer's. Beside them the allocator keeps some.
+/// callers read over, four of the process itself, and the writer's, of which no scenario fills all.
 const MORE_DESCRIPTORS: usize = 16;
-const MORE_MEMORY: u64 = 32 * 1024;
+const MORE_MEMORY: u64 = 16 * 1024;
 
 /// Slower than this is not "as before", whatever it was before. On a machine that is busy with other things
 /// a ratio to a few milliseconds would say nothing.

@@ -241,7 +241,7 @@ fn invariant_8_counts_only_tries_that_got_to_a_recipient() {
 #[test]
 fn invariant_9_wants_all_as_before() {
     breaks(9, |world| world.vitals[0].2.descriptors = 100);
-    breaks(9, |world| world.vitals[0].2.memory = 100_000);
+    breaks(9, |world| world.vitals[0].2.memory = 60_000);
     breaks(9, |world| {
         world.vitals[0].2.latency = Duration::from_secs(2);
     });

@@ -2,9 +2,11 @@
 //! warm them up.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use devmail::{Catcher, Config};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
 
 use super::{Door, World};
 use crate::ledger::Ledger;
@@ -16,6 +18,9 @@ const SEED: &str = "SMART_NOTES_FAULTS_SEED";
 
 /// So many worlds at once; more would starve each other, and time-outs would strike that are none of the faults.
 static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// Within this time a process gives back memory that is free, with time for a look after that.
+const GIVEN_BACK: Duration = Duration::from_secs(15);
 
 /// Where the relay's ledger is, in the world's folder.
 pub(super) const ARCHIVE: &str = "mails";
@@ -136,6 +141,20 @@ impl World {
         let load = self.people(2, 3);
         self.through(load).await;
         self.look_at_vitals().await;
+    }
+
+    /// Remembers how the programs do now that their caches are full, once what was free was given back.
+    pub async fn is_warm(&mut self) {
+        let mut least = u64::MAX;
+        let begun = Instant::now();
+        while begun.elapsed() < GIVEN_BACK {
+            self.look_at_vitals().await;
+            if let Some([api, _]) = &mut self.before {
+                least = least.min(api.memory);
+                api.memory = least;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
     }
 
     /// Remembers how the programs do now, for when all is to be as before.
