@@ -53,9 +53,9 @@ async fn queued(rig: &Rig, fault: impl Fn() -> Fault, domains: Domains) -> Vec<M
 }
 
 /// Other mails, one after the other. None of them can wait for the hanging ones to end: those don't.
-async fn others_get_through(rig: &Rig) {
+async fn others_get_through(rig: &Rig, name: &str) {
     for n in 0..5 {
-        let id = rig.register(&format!("bob{n}@example.com")).await;
+        let id = rig.register(&format!("{name}{n}@example.com")).await;
         let story = rig.reaches(id, "delivered").await;
         assert_eq!(outcomes(&story), ["delivered"]);
     }
@@ -76,7 +76,7 @@ async fn recipients_at_which_the_relay_hangs_hold_up_no_other_mail_however_many_
         let stages = rig.catcher.stages();
         stages.wait(Stage::Rcpt, 4, PATIENCE).await.unwrap();
 
-        others_get_through(&rig).await;
+        others_get_through(&rig, "bob").await;
         let state = relay_state(&rig).await;
         worker.stop().await;
 
@@ -117,7 +117,7 @@ async fn recipients_at_which_the_relay_breaks_off_hold_up_no_other_mail_and_open
             .await;
         }
 
-        others_get_through(&rig).await;
+        others_get_through(&rig, "bob").await;
         let state = relay_state(&rig).await;
         worker.stop().await;
 
@@ -129,7 +129,7 @@ async fn recipients_at_which_the_relay_breaks_off_hold_up_no_other_mail_and_open
 async fn other_stages_that_hang_for_some_recipients_hold_up_no_other_mail() {
     let (rig, _, worker) = hanging(|| Fault::hang(Stage::Data), Domains::Each).await;
 
-    others_get_through(&rig).await;
+    others_get_through(&rig, "bob").await;
     worker.stop().await;
 }
 
@@ -213,6 +213,39 @@ async fn mails_to_a_domain_that_hangs_wait_for_the_slow_lane_and_say_so() {
     assert!(untried.iter().all(|mail| mail.tries == 0), "{untried:?}");
 }
 
+async fn slow_mails_end_and_others_flow(connections: &str) {
+    let rig = Rig::in_real_time(&[("SMART_NOTES__SMTP__MAX_CONNECTIONS", connections)]).await;
+    let faults = rig.catcher.faults();
+    faults.add(Fault::hang(Stage::Rcpt).to_domain("hangs.test"));
+    let mut slow = Vec::new();
+    for n in 0..3 {
+        let takes_long = Fault::delay(Stage::Rcpt, Duration::from_secs(3));
+        faults.add(takes_long.to_domain(&format!("slow{n}.test")));
+        rig.register(&format!("eve{n}@hangs.test")).await;
+        slow.push(rig.register(&format!("ada{n}@slow{n}.test")).await);
+    }
+    let worker = rig.start().await;
+
+    others_get_through(&rig, "bob").await;
+    for id in slow {
+        rig.reaches(id, "delivered").await;
+    }
+    others_get_through(&rig, "cyd").await;
+    faults.clear();
+    faults.release();
+    worker.stop().await;
+}
+
+/// However few the connections: with one there is no lane, and the two kinds take turns.
+#[tokio::test]
+async fn with_one_to_three_connections_slow_mails_end_and_others_flow_meanwhile() {
+    tokio::join!(
+        slow_mails_end_and_others_flow("1"),
+        slow_mails_end_and_others_flow("2"),
+        slow_mails_end_and_others_flow("3"),
+    );
+}
+
 #[tokio::test]
 async fn a_relay_that_takes_seconds_over_every_mail_gets_them_all_delivered_once() {
     let rig = Rig::in_real_time(FEW_SLOTS).await;
@@ -243,6 +276,6 @@ async fn a_relay_at_which_only_failing_mails_were_tried_is_tried_with_one_that_h
     })
     .await;
 
-    others_get_through(&rig).await;
+    others_get_through(&rig, "bob").await;
     worker.stop().await;
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::mail::MailState;
+use domain::mail::{Lane, MailState};
 use domain::queue::{Expired, JobQueue, Keys, Settlement, Tended, Turn};
 use domain::vitals::Vitals;
 use jiff::Timestamp;
@@ -115,6 +115,33 @@ async fn a_notice_that_nobody_could_send_has_expired_after_a_day() {
     assert!(within.expired.is_empty());
     assert_eq!(after.expired[0].mail, id);
     assert_eq!(after.expired[0].kind, "already_registered");
+}
+
+/// A worker that had it put the mail there, and is away.
+#[tokio::test]
+async fn a_mail_of_the_slow_lane_whose_key_is_missing_says_so_and_wakes_no_worker_without_it() {
+    for lane in [Lane::Slow, Lane::SlowFirst] {
+        let database = a_code_in_the_queue().await;
+        let queue = database.sqlite();
+        let claimed = claim_one(&queue, "w", at(0)).await;
+        let slow = Settlement {
+            lane,
+            counted: false,
+            again_at: Some(at(5)),
+            ..settlement(claimed.claim, MailState::Waiting, at(1))
+        };
+        settle(&queue, "w", slow).await;
+
+        let due = queue.due(&others_keys(), at(5)).await.unwrap();
+        let own_due = queue
+            .due(&Keys::Only(keys().ids().into()), at(5))
+            .await
+            .unwrap();
+        let tended = queue.tend(&others_keys(), at(5)).await.unwrap();
+
+        assert_eq!((due.slow, own_due.slow), (None, Some(at(5))), "{lane:?}");
+        assert_eq!(tended.lacking.len(), 1, "{lane:?}");
+    }
 }
 
 #[tokio::test]

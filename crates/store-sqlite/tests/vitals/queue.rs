@@ -1,9 +1,10 @@
 //! What waits in the queue, and for which keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::mail::MailState;
-use domain::queue::Settlement;
+use domain::mail::{Lane, MailState};
+use domain::queue::{JobQueue, Settlement, Turn};
 use domain::vitals::{Depth, KeyNeed, Vitals};
 
 use crate::support::mails::{claim, claim_one, notice, settle, settlement};
@@ -52,6 +53,39 @@ async fn the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due() {
     assert_eq!(mixed, depth(1, 1, 1, Some(13)));
     assert_eq!(due_again, depth(1, 1, 1, Some(13)));
     assert_eq!(in_hand, depth(0, 3, 0, None));
+}
+
+#[tokio::test]
+async fn the_oldest_due_mail_may_be_one_of_the_slow_lane() {
+    let database = Database::new().await;
+    let (store, sqlite) = (database.store(), database.sqlite());
+    for (second, lane) in [(1, Lane::Slow), (2, Lane::SlowFirst)] {
+        notice(&store, "ada@example.com", at(second)).await;
+        let slow = Settlement {
+            lane,
+            again_at: Some(at(10 * second)),
+            ..settlement(
+                claim_one_of(&sqlite, second + 1).await,
+                MailState::Waiting,
+                at(second),
+            )
+        };
+        settle(&sqlite, "w", slow).await;
+    }
+    notice(&store, "bob@example.com", at(30)).await;
+
+    let mut since = Vec::new();
+    for _ in 0..3 {
+        since.push(sqlite.depth(at(40)).await.unwrap().due_since);
+        let turn = Turn {
+            slow: 1,
+            slow_first: u32::from(since.len() == 2),
+            ..Turn::default()
+        };
+        sqlite.turn("w", Arc::new(turn), at(40)).await.unwrap();
+    }
+
+    assert_eq!(since, [Some(at(10)), Some(at(20)), Some(at(30))]);
 }
 
 /// Claims the oldest mail at a time when it is the only one due.
