@@ -99,7 +99,7 @@ async fn a_recipient_at_which_the_relay_hangs_after_the_message_holds_up_no_othe
     let stages = rig.catcher.stages();
     stages.wait(Stage::Dot, 2, PATIENCE).await.unwrap();
 
-    others_get_through(&rig).await;
+    others_get_through(&rig, "zoe").await;
     worker.stop().await;
 }
 

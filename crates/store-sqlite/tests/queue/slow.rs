@@ -206,7 +206,7 @@ async fn a_mail_that_a_pause_of_its_kind_holds_stays_held_when_its_destination_a
     let while_paused = takes(&queue, slow(), at(1)).await;
 
     let opened = Turn {
-        opened: vec![held],
+        woken: vec![held],
         claim: 9,
         ..slow()
     };

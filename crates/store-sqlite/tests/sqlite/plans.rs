@@ -45,8 +45,24 @@ fn statements(file: &str) -> Vec<String> {
             }
         }
     }
+    found.extend(ordered(&source));
     assert!(!found.is_empty(), "no statements in {}", path.display());
     found
+}
+
+/// The statements of `due_jobs!`, which puts each order that it is given between its two literals.
+fn ordered(source: &str) -> Vec<String> {
+    let Some((_, of_macro)) = source.split_once("macro_rules! due_jobs") else {
+        return Vec::new();
+    };
+    let (before, rest) = of_macro.split_once("+ $order").unwrap();
+    let (_, before) = before.split_once("r#\"").unwrap();
+    let (before, _) = before.rsplit_once("\"#").unwrap();
+    let after = first_literal(rest).unwrap();
+    let calls = source.split("due_jobs!(").skip(1);
+    calls
+        .map(|call| format!("{before}{}{after}", first_literal(call).unwrap()))
+        .collect()
 }
 
 /// The first string literal of a macro's arguments.
@@ -241,9 +257,8 @@ async fn what_is_due_is_found_by_the_index_of_pending_jobs() {
                 .contains("INDEX idx_jobs_pending (job_type=? AND priority=?")
         });
         assert!(found, "{statement}\n{plan:#?}");
-        // Slow mails are chosen among the few at one end: a limit bounds how many.
         let sorts = plan.iter().any(|step| step.what.contains("TEMP B-TREE"));
-        assert_eq!(sorts, statement.contains("limit ?4 + 256"), "{plan:#?}");
+        assert!(!sorts, "{statement}\n{plan:#?}");
     }
 }
 
