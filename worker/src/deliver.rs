@@ -183,7 +183,7 @@ impl Delivery {
             let code = self.keys.code(&seed)?;
             Some(code.expose().to_owned())
         };
-        let (Some(code), Some(long)) = (of_form(CodeForm::Short), of_form(CodeForm::Long)) else {
+        let Some(code) = of_form(CodeForm::Short) else {
             let reason = format!(
                 "this worker lacks the secret key {} that makes its code",
                 challenge.seed.key
@@ -194,7 +194,9 @@ impl Delivery {
         };
         Ok(Code {
             code,
-            long_code: (challenge.needs_long_code(self.max_tries)).then_some(long),
+            long_code: (challenge.needs_long_code(self.max_tries))
+                .then(|| of_form(CodeForm::Long))
+                .flatten(),
             username_masked: username::mask(&challenge.username),
             minutes_valid: minutes(mail),
         })

@@ -191,11 +191,11 @@ impl Relay {
         let begun = Instant::now();
         let mut trail = Trail::new();
         let limit = self.0.target.timeouts.whole_try;
-        let steps = trail.steps();
+        let step = trail.step();
         let sent = self.0.attempt(envelope, message, mark, &mut trail);
         let is_over = async {
             match stay {
-                Some(stay) => stay.is_over(steps).await,
+                Some(stay) => stay.is_over(step).await,
                 None => std::future::pending().await,
             }
         };

@@ -21,11 +21,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::mail::Lane;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Stage;
-use super::trail::{Step, Timing};
+use super::trail::{CurrentStep, Step, Timing};
 pub use stay::Stay;
 
 /// How long a stage may take before the attempt needs a place in the lane.
@@ -78,7 +78,7 @@ struct Entry {
     entered: Instant,
     /// The time it has for sure.
     stay: Duration,
-    step: Option<watch::Receiver<Step>>,
+    step: Option<CurrentStep>,
     cut: Arc<Notify>,
 }
 
@@ -151,7 +151,7 @@ impl SlowLane {
         lasts.is_some_and(|lasts| lasts >= self.lock().patience())
     }
 
-    fn enter(&self, stay: Duration, step: Option<watch::Receiver<Step>>) -> Option<Place> {
+    fn enter(&self, stay: Duration, step: Option<CurrentStep>) -> Option<Place> {
         let mut state = self.lock();
         if state.attempts.len() >= self.0.places && !state.cut_oldest() {
             return None;
@@ -202,7 +202,7 @@ impl SlowLane {
 }
 
 impl State {
-    fn entry(&mut self, stay: Duration, step: Option<watch::Receiver<Step>>) -> Entry {
+    fn entry(&mut self, stay: Duration, step: Option<CurrentStep>) -> Entry {
         let id = self.next;
         self.next += 1;
         Entry {
@@ -219,7 +219,7 @@ impl State {
     fn cut_oldest(&mut self) -> bool {
         let now = Instant::now();
         let is_over = |entry: &Entry| {
-            let step = entry.step.as_ref().map(|step| *step.borrow());
+            let step = entry.step.as_ref().map(CurrentStep::get);
             let until = match step.and_then(|step| Some((step.stage, step.since?))) {
                 Some((Stage::Dot, _)) => return false,
                 Some((stage, since)) if stage < Stage::Rcpt => since + LEAST_BEFORE_RECIPIENT,
@@ -258,7 +258,7 @@ struct Place {
 }
 
 impl Place {
-    fn watches(&self, step: &watch::Receiver<Step>) {
+    fn watches(&self, step: &CurrentStep) {
         let mut state = self.lane.lock();
         if let Some(entry) = state.attempts.iter_mut().find(|entry| entry.id == self.id) {
             entry.step = Some(step.clone());

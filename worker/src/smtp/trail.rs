@@ -7,21 +7,20 @@ use std::{
     error::Error as _,
     io,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use lettre::transport::smtp::{Error, response::Response};
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::{End, Reply, Stage};
 
 /// The progress of one try.
 pub(super) struct Trail {
-    step: watch::Sender<Step>,
+    step: CurrentStep,
     timing: Timing,
     pub(super) reused: bool,
     dot_written: Arc<AtomicBool>,
@@ -33,6 +32,26 @@ pub(super) struct Step {
     pub(super) stage: Stage,
     /// Since when the relay owes an answer; not while the try waits for a connection.
     pub(super) since: Option<Instant>,
+}
+
+/// The step of a try, to be looked at while the try goes on. Nobody is woken by a change of it: each stage of each mail
+/// would cost that, and only a step that lasts matters.
+#[derive(Clone, Debug)]
+pub(super) struct CurrentStep(Arc<Mutex<Step>>);
+
+impl CurrentStep {
+    /// A try that is in that step.
+    pub(super) fn new(step: Step) -> Self {
+        Self(Arc::new(Mutex::new(step)))
+    }
+
+    pub(super) fn get(&self) -> Step {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Step> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Step {
@@ -58,7 +77,7 @@ impl Trail {
             since: Some(Instant::now()),
         };
         Self {
-            step: watch::Sender::new(first),
+            step: CurrentStep::new(first),
             timing: Timing::default(),
             reused: false,
             dot_written: Arc::default(),
@@ -67,30 +86,30 @@ impl Trail {
 
     /// The stage that was reached.
     pub(super) fn stage(&self) -> Stage {
-        self.step.borrow().stage
+        self.step.get().stage
     }
 
     /// The next stage begins.
     pub(super) fn reach(&mut self, stage: Stage) {
         self.timing = self.timing();
         let since = Some(Instant::now());
-        self.step.send_replace(Step { stage, since });
+        *self.step.lock() = Step { stage, since };
     }
 
     /// The try waits for a connection, or for the database: the relay owes nothing.
     pub(super) fn waits(&mut self) {
         self.timing = self.timing();
-        self.step.send_modify(|step| step.since = None);
+        self.step.lock().since = None;
     }
 
-    /// How the stage changes.
-    pub(super) fn steps(&self) -> watch::Receiver<Step> {
-        self.step.subscribe()
+    /// The step that it is in, now and later.
+    pub(super) fn step(&self) -> CurrentStep {
+        self.step.clone()
     }
 
     /// What the stages took, the present one included.
     pub(super) fn timing(&self) -> Timing {
-        let (mut timing, step) = (self.timing, *self.step.borrow());
+        let (mut timing, step) = (self.timing, self.step.get());
         let lasts = step.lasts().unwrap_or_default();
         match step.stage {
             Stage::Dot => timing.end_of_data = lasts,

@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::super::trail::{Step, Timing};
+use super::super::trail::{CurrentStep, Step, Timing};
 use super::super::{End, Stage};
 use super::{LEAST_BEFORE_RECIPIENT, Place, SlowLane};
 
@@ -67,13 +66,13 @@ impl Stay {
     }
 
     /// Returns when the attempt must end, and how. One that goes to another relay has failed at this one.
-    pub(in crate::smtp) async fn is_over(&self, mut steps: watch::Receiver<Step>) -> End {
+    pub(in crate::smtp) async fn is_over(&self, current: CurrentStep) -> End {
         let (mut entered, mut at_end) = (None, false);
         if let Some(place) = &self.place {
-            place.watches(&steps);
+            place.watches(&current);
         }
         loop {
-            let step = *steps.borrow_and_update();
+            let step = current.get();
             let is_too_long = self.lane.is_too_long(step);
             if step.stage == Stage::Dot {
                 if is_too_long && !at_end {
@@ -82,7 +81,7 @@ impl Stay {
                 }
                 self.lane.cut_at_end();
             } else if is_too_long && entered.is_none() && self.place.is_none() {
-                entered = self.lane.enter(self.longest, Some(steps.clone()));
+                entered = self.lane.enter(self.longest, Some(current.clone()));
                 if entered.is_none() && self.may_be_cut(step) {
                     return End::Cut(CUT.to_owned());
                 }
@@ -99,11 +98,7 @@ impl Stay {
             };
             tokio::select! {
                 () = cut => return End::Cut(CUT.to_owned()),
-                changed = steps.changed() => match changed {
-                    Ok(()) => {}
-                    Err(_) => std::future::pending().await,
-                },
-                () = sleep(LOOK), if step.since.is_some() => {}
+                () = sleep(LOOK) => {}
             }
         }
     }

@@ -23,8 +23,8 @@ impl Attempt {
     fn of(stay: Stay, stage: Stage) -> Self {
         let mut trail = Trail::new();
         trail.reach(stage);
-        let steps = trail.steps();
-        let over = tokio::spawn(async move { stay.is_over(steps).await });
+        let step = trail.step();
+        let over = tokio::spawn(async move { stay.is_over(step).await });
         Self { trail, over }
     }
 
