@@ -46,6 +46,7 @@ pub mod meters;
 pub mod notes;
 pub mod openapi;
 mod pace;
+mod padding;
 pub mod request;
 pub mod route;
 pub mod sent;

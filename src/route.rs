@@ -19,6 +19,7 @@ use crate::auth::session::Authenticated;
 use crate::error::ApiError;
 use crate::flood::{self, Flood};
 use crate::openapi;
+use crate::padding;
 use crate::request::Origin;
 
 /// Routes together with their description.
@@ -52,6 +53,13 @@ pub fn public(routes: Routes, route: Route) -> Routes {
         handler.layer(middleware::from_fn(flood::pass))
     };
     add(routes, route, limited)
+}
+
+/// The same for a route whose answers know of accounts: their time does not tell what they know.
+#[must_use]
+pub fn padded(routes: Routes, (schemas, paths, handler): Route) -> Routes {
+    let handler = handler.layer(middleware::from_fn(padding::pad));
+    public(routes, (schemas, paths, handler))
 }
 
 /// Adds a route for probes: no limit holds there, since a throttled probe restarts a healthy process.

@@ -19,7 +19,7 @@ use crate::fields::Form;
 use crate::openapi::answers::LoggedIn;
 use crate::openapi::requests::LoginRequest;
 use crate::request::Origin;
-use crate::route::{Routes, public};
+use crate::route::{Routes, padded};
 
 /// Said of everything that is not right: unknown, wrong, or not allowed.
 const REFUSED: ApiError = ApiError::Refused {
@@ -28,7 +28,7 @@ const REFUSED: ApiError = ApiError::Refused {
 };
 
 pub(super) fn router() -> Routes {
-    public(Routes::new(), routes!(log_in))
+    padded(Routes::new(), routes!(log_in))
 }
 
 /// Log in

@@ -15,11 +15,11 @@ use crate::fields::Form;
 use crate::openapi::answers::LoggedIn;
 use crate::openapi::requests::{AddressRequest, CodeLoginRequest};
 use crate::request::Origin;
-use crate::route::{Routes, public};
+use crate::route::{Routes, padded};
 
 pub(super) fn router() -> Routes {
-    let routes = public(Routes::new(), routes!(request));
-    public(routes, routes!(confirm))
+    let routes = padded(Routes::new(), routes!(request));
+    padded(routes, routes!(confirm))
 }
 
 /// Ask for a code to log in with

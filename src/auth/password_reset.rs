@@ -16,11 +16,11 @@ use crate::fields::Form;
 use crate::openapi::answers::Message;
 use crate::openapi::requests::{AddressRequest, ResetRequest};
 use crate::request::Origin;
-use crate::route::{Routes, public};
+use crate::route::{Routes, padded};
 
 pub(super) fn router() -> Routes {
-    let routes = public(Routes::new(), routes!(request));
-    public(routes, routes!(confirm))
+    let routes = padded(Routes::new(), routes!(request));
+    padded(routes, routes!(confirm))
 }
 
 /// Ask for a code to reset the password with

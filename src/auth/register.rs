@@ -19,10 +19,10 @@ use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::requests::RegisterRequest;
 use crate::request::Origin;
-use crate::route::{Routes, public};
+use crate::route::{Routes, padded};
 
 pub(super) fn router() -> Routes {
-    public(Routes::new(), routes!(register))
+    padded(Routes::new(), routes!(register))
 }
 
 /// An attempt to register.

@@ -13,10 +13,10 @@ use crate::fields::Form;
 use crate::openapi::answers::Message;
 use crate::openapi::requests::ResendRequest;
 use crate::request::Origin;
-use crate::route::{Routes, public};
+use crate::route::{Routes, padded};
 
 pub(super) fn router() -> Routes {
-    public(Routes::new(), routes!(resend))
+    padded(Routes::new(), routes!(resend))
 }
 
 /// Mail the code again

@@ -13,10 +13,10 @@ use crate::fields::Form;
 use crate::openapi::answers::Message;
 use crate::openapi::requests::VerifyRequest;
 use crate::request::Origin;
-use crate::route::{Routes, public};
+use crate::route::{Routes, padded};
 
 pub(super) fn router() -> Routes {
-    public(Routes::new(), routes!(verify))
+    padded(Routes::new(), routes!(verify))
 }
 
 /// Verify an address
