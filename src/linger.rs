@@ -16,6 +16,10 @@ use tokio::time::{Sleep, sleep};
 /// For how long a client may go on sending after its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// So much is read and dropped at once, and so often before others have their turn.
+const DROPPED: usize = 16 * 1024;
+const READS: usize = 4;
+
 /// Whether bytes of the client may be left that nobody reads. Shared by who finds out and by the connection's end.
 #[derive(Clone, Default)]
 pub struct Unread(Arc<AtomicBool>);
@@ -97,15 +101,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
             }
         }
         let until = until.get_or_insert_with(|| Box::pin(sleep(*patience)));
-        let mut dropped = [0; 4096];
-        while until.as_mut().poll(cx).is_pending() {
+        let mut dropped = [0; DROPPED];
+        for _ in 0..READS {
+            if until.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
             let mut buf = ReadBuf::new(&mut dropped);
             let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buf));
             if read.is_err() || buf.filled().is_empty() {
-                break;
+                return Poll::Ready(Ok(()));
             }
         }
-        Poll::Ready(Ok(()))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
