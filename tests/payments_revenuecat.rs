@@ -112,10 +112,12 @@ async fn what_is_not_known_is_kept_and_does_nothing() {
     ] {
         let mut event = event(&app, id, "INITIAL_PURCHASE", 0, 9);
         event["app_user_id"] = user;
+        event["original_transaction_id"] = json!(id);
         app.revenuecat(event).await;
     }
     let mut endless = event(&app, "6", "INITIAL_PURCHASE", 0, 9);
     endless["expiration_at_ms"] = json!(null);
+    endless["original_transaction_id"] = json!("6");
     app.revenuecat(endless).await;
 
     let garbage = app

@@ -159,9 +159,19 @@ pub struct RevenueCatFacts {
     /// Where the purchase was made: `PRODUCTION`, or `SANDBOX`, where nobody pays.
     #[schema(examples("PRODUCTION"))]
     pub environment: Option<String>,
-    /// Whom it is about: the user's number.
+    /// Whom it is about: the user's number, or an anonymous name.
     #[schema(examples("1"))]
     pub app_user_id: Option<String>,
+    /// The first name of the same customer.
+    pub original_app_user_id: Option<String>,
+    /// All names of the same customer.
+    pub aliases: Option<Vec<String>>,
+    /// Of a `TRANSFER`: the customer that loses what it owns.
+    pub transferred_from: Option<Vec<String>>,
+    /// Of a `TRANSFER`: the customer that receives it.
+    pub transferred_to: Option<Vec<String>>,
+    /// What the product gives.
+    pub entitlement_ids: Option<Vec<String>>,
     /// When it was made, in milliseconds since 1970.
     #[schema(
         minimum = 0,
@@ -176,6 +186,6 @@ pub struct RevenueCatFacts {
         examples(1_802_592_000_000_i64)
     )]
     pub expiration_at_ms: Option<i64>,
-    /// Which subscription it is about.
+    /// Which transaction it is about.
     pub original_transaction_id: Option<String>,
 }

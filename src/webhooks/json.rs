@@ -1,6 +1,5 @@
 //! What both services' events have in common: JSON with an id, times and the user's number.
 
-use domain::id::UserId;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -25,10 +24,11 @@ pub(super) fn millis(value: &Value) -> Option<Timestamp> {
 }
 
 /// The number of a user, which a service repeats as it was told: as a text, or a number.
-pub(super) fn user(value: &Value) -> Option<UserId> {
-    let number = match value {
-        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-        number => number.as_i64(),
-    };
-    number.map(UserId)
+pub(super) fn number(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse::<i64>().ok().map(|number| number.to_string())
+        }
+        number => number.as_i64().map(|number| number.to_string()),
+    }
 }

@@ -26,10 +26,15 @@ pub fn router(switches: Switches) -> Routes {
 
 /// Takes in what a service has proven to have sent. A failure makes it send the same again.
 async fn take(state: &AppState, origin: &Origin, event: Event) -> Result<Json<Message>, ApiError> {
-    let (source, id, kind) = (event.source.as_str(), event.id.clone(), event.kind.clone());
+    let (source, id, kind) = (
+        event.source.as_str(),
+        event.fact.id.clone(),
+        event.kind.clone(),
+    );
     let take = TakeEvent {
         event,
         accept_tests: state.payments.accept_test_events,
+        products: state.payments.products(),
         now: state.clock.now(),
     };
     let taken = state.store.write_by(&origin.ticket, take).await?;

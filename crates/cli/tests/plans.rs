@@ -3,7 +3,7 @@
 mod support;
 
 use domain::id::UserId;
-use domain::payments::{Event, Says, TakeEvent};
+use domain::payments::{Event, Fact, Products, Says, TakeEvent, Until};
 use domain::plans::Source;
 use runtime::database::{Database, Role};
 use runtime::shutdown::Shutdown;
@@ -151,21 +151,25 @@ async fn what_a_payment_service_has_granted_stays_and_is_named() {
 async fn grant_by_stripe(place: &Place, user: UserId) {
     let database = Database::open(&place.settings(), Role::Tool, &Shutdown::new()).await;
     let database = database.unwrap();
-    let event = |id: &str, user, says| TakeEvent {
+    let event = |id: &str, names: &[String], says| TakeEvent {
         event: Event {
-            id: id.to_owned(),
-            user,
-            subscription: Some("sub_1".to_owned()),
-            says,
+            fact: Fact {
+                id: id.to_owned(),
+                names: names.to_vec(),
+                transaction: Some("sub_1".to_owned()),
+                says,
+                ..Fact::default()
+            },
             ..Event::unreadable(Source::Stripe, b"")
         },
         accept_tests: false,
+        products: Products::default(),
         now: "2026-01-01T00:00:00Z".parse().unwrap(),
     };
     let until = "2099-01-01T00:00:00Z".parse().unwrap();
     for event in [
-        event("evt_1", Some(user), Says::Owner),
-        event("evt_2", None, Says::Paid(until)),
+        event("evt_1", &[user.to_string()], Says::Owner),
+        event("evt_2", &[], Says::Paid(Until::Time(until))),
     ] {
         database.store.write(event).await.unwrap();
     }

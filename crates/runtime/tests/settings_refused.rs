@@ -200,6 +200,26 @@ fn each_bad_value_is_refused_by_its_key() {
         ("HTTP__CORS_ORIGINS", "https://A.test", "http.cors_origins"),
         ("HTTP__CORS_HEADERS", "x-app, *", "http.cors_headers"),
         ("HTTP__CORS_HEADERS", "x app", "http.cors_headers"),
+        (
+            "PAYMENTS__STRIPE_PRODUCTS",
+            "prod_1 prod_2",
+            "payments.stripe_products",
+        ),
+        (
+            "PAYMENTS__STRIPE_PAYMENT_LINKS",
+            "https://buy.stripe.com/7sI5lm",
+            "payments.stripe_payment_links",
+        ),
+        (
+            "PAYMENTS__STRIPE_PAYMENT_LINKS",
+            "plan=",
+            "payments.stripe_payment_links",
+        ),
+        (
+            "PAYMENTS__REVENUECAT_ENTITLEMENTS",
+            "pro/team",
+            "payments.revenuecat_entitlements",
+        ),
         ("HTTP__PUBLIC_URL", "notes.example.com", "http.public_url"),
         ("HTTP__PUBLIC_URL", "ftp://a.test", "http.public_url"),
         ("HTTP__PUBLIC_URL", "https://a.test/?a=b", "http.public_url"),

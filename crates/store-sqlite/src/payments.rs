@@ -2,117 +2,124 @@
 
 use async_trait::async_trait;
 use domain::id::UserId;
-use domain::payments::{Event, Fact, Payments, Says};
+use domain::payments::{
+    Event, Fact, Item, Kept, Link, PaymentPlace, PaymentRecord, Payments, Says,
+};
 use domain::plans::Source;
 use domain::store::StoreError;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros, time};
-use crate::error::store_error;
+use crate::error::{store_error, unreadable};
 
 #[async_trait]
 impl<C: Connected> Payments for Access<C> {
     async fn keep_event(
         &mut self,
         event: &Event,
+        user: Option<UserId>,
         did: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let source = event.source.as_str();
-        let (made, now) = (event.made.map(micros), micros(now));
-        let (says, until) = (event.says.as_str(), event.says.until().map(micros));
-        let user = event.user.map(|user| user.0);
+        let (source, fact) = (event.source.as_str(), &event.fact);
+        let (made, now) = (fact.made.map(micros), micros(now));
+        let (says, until) = (fact.says.as_str(), fact.says.until().map(micros));
+        let (began, sold) = (fact.began.map(micros), json(&fact.sold)?);
+        let user = user.map(|user| user.0);
         let kept = sqlx::query!(
             "insert into payment_events
-                 (source, id, type, received_at, made_at, user_id, customer, subscription, says, until_at, did, body)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 (source, id, type, received_at, made_at, user_id, customer, subscription, says, began_at, until_at,
+                  sold, once, did, body)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              on conflict (source, id) do nothing",
             source,
-            event.id,
+            fact.id,
             event.kind,
             now,
             made,
             user,
-            event.customer,
-            event.subscription,
+            fact.customer,
+            fact.transaction,
             says,
+            began,
             until,
+            sold,
+            fact.once,
             did,
             event.body
         )
         .execute(&mut *self.0)
         .await
         .map_err(store_error)?;
-        Ok(kept.rows_affected() == 1)
+        let is_new = kept.rows_affected() == 1;
+        if is_new {
+            for (role, names) in [("is", &fact.names), ("from", &fact.from)] {
+                keep_names(&mut self.0, source, &fact.id, role, names).await?;
+            }
+        }
+        Ok(is_new)
     }
 
-    async fn settle_owners(
+    async fn linked_events(
         &mut self,
         source: Source,
-        customer: Option<&str>,
-        subscription: Option<&str>,
-    ) -> Result<Vec<UserId>, StoreError> {
+        link: &Link,
+    ) -> Result<Vec<Kept>, StoreError> {
         let source = source.as_str();
-        let mut touched = self.owners(source, customer, subscription).await?;
-        // Two lists instead of an `or`, so that each is read by its index. Nobody loses an event by this but to
-        // another owner: those that name their user themselves, or whose owner is not known, stay as they are.
+        let ids = match link {
+            Link::Name(name) => {
+                sqlx::query_scalar!(
+                    "select event_id from payment_event_names where source = ? and name = ?",
+                    source,
+                    name
+                )
+                .fetch_all(&mut *self.0)
+                .await
+            }
+            Link::Customer(customer) => {
+                sqlx::query_scalar!(
+                    "select id from payment_events where source = ? and customer = ?",
+                    source,
+                    customer
+                )
+                .fetch_all(&mut *self.0)
+                .await
+            }
+            Link::Transaction(transaction) => {
+                sqlx::query_scalar!(
+                    "select id from payment_events where source = ? and subscription = ?",
+                    source,
+                    transaction
+                )
+                .fetch_all(&mut *self.0)
+                .await
+            }
+        };
+        events(&mut self.0, source, &ids.map_err(store_error)?).await
+    }
+
+    async fn assign_event(
+        &mut self,
+        source: Source,
+        id: &str,
+        user: Option<UserId>,
+        owner: Option<UserId>,
+    ) -> Result<(), StoreError> {
+        let source = source.as_str();
+        let (user, owner) = (user.map(|user| user.0), owner.map(|owner| owner.0));
         sqlx::query!(
-            "with mine (id) as (
-                 select id from payment_events where source = ?1 and customer = ?2 and says <> 'owner'
-                 union
-                 select id from payment_events where source = ?1 and subscription = ?3 and says <> 'owner'
-             ), owned (id, user_id) as (
-                 select event.id, coalesce(
-                     (select owner.user_id from payment_events as owner
-                      where owner.source = ?1 and owner.subscription = event.subscription and owner.says = 'owner'
-                      order by owner.made_at desc, owner.id desc limit 1),
-                     (select owner.user_id from payment_events as owner
-                      where owner.source = ?1 and owner.customer = event.customer and owner.says = 'owner'
-                      order by owner.made_at desc, owner.id desc limit 1))
-                 from mine join payment_events as event on event.source = ?1 and event.id = mine.id
-             )
-             update payment_events set user_id = owned.user_id from owned
-             where payment_events.source = ?1 and payment_events.id = owned.id
-               and owned.user_id is not null and payment_events.user_id is not owned.user_id",
+            "update payment_events set user_id = ?, owner_id = ? where source = ? and id = ?",
+            user,
+            owner,
             source,
-            customer,
-            subscription
+            id
         )
         .execute(&mut *self.0)
         .await
         .map_err(store_error)?;
-        touched.extend(self.owners(source, customer, subscription).await?);
-        touched.sort_unstable();
-        touched.dedup();
-        Ok(touched)
-    }
-
-    async fn facts(&mut self, source: Source, user: UserId) -> Result<Vec<Fact>, StoreError> {
-        let source = source.as_str();
-        let rows = sqlx::query!(
-            "select id, made_at, subscription, says, until_at from payment_events
-             where user_id = ? and source = ? and says in ('paid', 'lapsed', 'ended')",
-            user.0,
-            source
-        )
-        .fetch_all(&mut *self.0)
-        .await
-        .map_err(store_error)?;
-        let facts = rows.into_iter().map(|row| {
-            let until = row.until_at.map(time);
-            let says = match (row.says.as_str(), until) {
-                ("paid", Some(until)) => Says::Paid(until),
-                ("ended", _) => Says::Ended,
-                _ => Says::Lapsed(until),
-            };
-            Fact {
-                id: row.id,
-                made: row.made_at.map(time),
-                subscription: row.subscription,
-                says,
-            }
-        });
-        Ok(facts.collect())
+        Ok(())
     }
 
     async fn note_outcome(
@@ -135,27 +142,112 @@ impl<C: Connected> Payments for Access<C> {
     }
 }
 
-impl<C: Connected> Access<C> {
-    /// Who has an event of a customer or a subscription.
-    async fn owners(
-        &mut self,
-        source: &str,
-        customer: Option<&str>,
-        subscription: Option<&str>,
-    ) -> Result<Vec<UserId>, StoreError> {
-        let owners = sqlx::query_scalar!(
-            r#"select user_id as "user_id!" from payment_events
-               where source = ?1 and customer = ?2 and user_id is not null
-               union
-               select user_id from payment_events
-               where source = ?1 and subscription = ?3 and user_id is not null"#,
-            source,
-            customer,
-            subscription
-        )
-        .fetch_all(&mut *self.0)
-        .await
-        .map_err(store_error)?;
-        Ok(owners.into_iter().map(UserId).collect())
-    }
+/// Keeps the names of an event's customer.
+async fn keep_names(
+    connection: &mut SqliteConnection,
+    source: &str,
+    event: &str,
+    role: &str,
+    names: &[String],
+) -> Result<(), StoreError> {
+    let names = json(&names)?;
+    sqlx::query!(
+        "insert or ignore into payment_event_names (source, event_id, role, position, name)
+         select ?1, ?2, ?3, key, value from json_each(?4)",
+        source,
+        event,
+        role,
+        names
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+/// What some events of a service say.
+async fn events(
+    connection: &mut SqliteConnection,
+    source: &str,
+    ids: &[String],
+) -> Result<Vec<Kept>, StoreError> {
+    let ids = json(&ids)?;
+    let rows = sqlx::query!(
+        r#"select event.id, made_at, user_id, owner_id, customer, subscription, says, began_at, until_at, sold,
+                  once as "once: bool",
+                  (select json_group_array(name order by position, name) from payment_event_names as of
+                   where of.source = ?1 and of.event_id = event.id and of.role = 'is') as "names!: String",
+                  (select json_group_array(name order by position, name) from payment_event_names as of
+                   where of.source = ?1 and of.event_id = event.id and of.role = 'from') as "from_names!: String"
+           from json_each(?2) as wanted
+           cross join payment_events as event on event.source = ?1 and event.id = wanted.value"#,
+        source,
+        ids
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Kept {
+                fact: Fact {
+                    id: row.id,
+                    made: row.made_at.map(time),
+                    names: read(&row.names)?,
+                    from: read(&row.from_names)?,
+                    customer: row.customer,
+                    transaction: row.subscription,
+                    says: Says::stored(&row.says, row.until_at.map(time)),
+                    sold: read::<Vec<Item>>(&row.sold)?,
+                    once: row.once,
+                    began: row.began_at.map(time),
+                },
+                user: row.user_id.map(UserId),
+                owner: row.owner_id.map(UserId),
+            })
+        })
+        .collect()
+}
+
+/// The events of a user after a place, in their order.
+pub(crate) async fn of_user(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    after: Option<&PaymentPlace>,
+    limit: u32,
+) -> Result<Vec<PaymentRecord>, StoreError> {
+    let (source, row) = after.map_or(("", 0), |place| (place.source.as_str(), place.row));
+    let rows = sqlx::query!(
+        r#"select source, rowid as "row!: i64", id, type as kind, received_at, made_at, did, body from payment_events
+           where user_id = ?1 and (source, rowid) > (?2, ?3) order by source, rowid limit ?4"#,
+        user.0,
+        source,
+        row,
+        limit
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    let records = rows.into_iter().map(|row| PaymentRecord {
+        place: PaymentPlace {
+            source: row.source,
+            row: row.row,
+        },
+        id: row.id,
+        kind: row.kind,
+        received: time(row.received_at),
+        made: row.made_at.map(time),
+        did: row.did,
+        body: row.body,
+    });
+    Ok(records.collect())
+}
+
+/// A value as it is stored.
+fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(unreadable)
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(unreadable)
 }

@@ -12,6 +12,7 @@ use domain::email::EmailKey;
 use domain::id::{RegistrationId, UserId};
 use domain::otp::Purpose;
 use domain::password::PasswordHash;
+use domain::payments::{PaymentPlace, PaymentRecord};
 use domain::plans::{Grant, Standing};
 use domain::queue::{MailFilter, MailRecord, MailStory};
 use domain::store::{StoreError, View};
@@ -22,7 +23,7 @@ use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
-use crate::{holders, import, mail_rows, plans, users};
+use crate::{holders, import, mail_rows, payments, plans, users};
 
 #[async_trait]
 impl<C: Connected> View for Access<C> {
@@ -260,6 +261,15 @@ impl<C: Connected> View for Access<C> {
                 detail: row.detail,
             })
             .collect())
+    }
+
+    async fn payment_records(
+        &mut self,
+        user: UserId,
+        after: Option<&PaymentPlace>,
+        limit: u32,
+    ) -> Result<Vec<PaymentRecord>, StoreError> {
+        payments::of_user(&mut self.0, user, after, limit).await
     }
 
     async fn users(&mut self, filter: &UserFilter) -> Result<Vec<User>, StoreError> {

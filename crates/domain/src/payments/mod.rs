@@ -1,46 +1,46 @@
 //! What payment services say, and the premium that follows from it.
 //!
 //! Services deliver their events late, twice and in any order. So no event changes anything by itself: each is kept
-//! once, and the premium of a user is computed anew from everything that is kept ([`premium`]). Whatever the order,
-//! the same events end in the same state; `every_order_of_the_same_events_ends_in_the_same_state` holds that.
+//! once, and the premium of a user is computed anew from everything that is kept and connected with it ([`state`]).
+//! Whatever the order, the same events end in the same state;
+//! `every_order_of_the_same_events_ends_in_the_same_state` holds that.
+//!
+//! What is modelled is the transaction: a subscription or a purchase that is paid once, with its owner, what was sold, and
+//! the period that was paid for. Which products mean premium is a setting ([`Products`]), read whenever premium is
+//! computed.
 //!
 //! Purchases of tests, for which nobody has paid, are events like the others. They count only where the settings accept
 //! them; elsewhere they are kept and say nothing.
 //!
 //! The API reads the services' formats; [`proof`] says who may send them.
 
+mod owners;
+mod products;
 pub mod proof;
-
-use std::cmp::Reverse;
-use std::collections::BTreeSet;
+mod take;
+mod transaction;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use self::owners::{State, state};
+pub use self::products::Products;
+pub use self::take::{TakeEvent, Taken};
 use crate::id::UserId;
 use crate::plans::Source;
-use crate::store::{StoreError, Tx, Write};
+use crate::store::StoreError;
 
 /// An event as a service sent it.
 #[derive(Debug, Clone)]
 pub struct Event {
     /// Which service.
     pub source: Source,
-    /// The service's name for it, the same in every delivery.
-    pub id: String,
     /// What the service calls this kind of event; empty if it did not say.
     pub kind: String,
-    /// When the service says that it happened.
-    pub made: Option<Timestamp>,
-    /// Whose it is, if the event says so.
-    pub user: Option<UserId>,
-    /// Whom the service knows by this name.
-    pub customer: Option<String>,
-    /// Which of the customer's subscriptions it is about.
-    pub subscription: Option<String>,
-    /// What it says about premium.
-    pub says: Says,
+    /// What it says.
+    pub fact: Fact,
     /// Whether nobody has paid: it comes from the service's test mode, or sandbox.
     pub is_test: bool,
     /// All of it, as it came.
@@ -53,32 +53,121 @@ impl Event {
     pub fn unreadable(source: Source, body: &[u8]) -> Self {
         Self {
             source,
-            id: format!("sha256:{}", hex::encode(Sha256::digest(body))),
             kind: String::new(),
-            made: None,
-            user: None,
-            customer: None,
-            subscription: None,
-            says: Says::Nothing,
+            fact: Fact {
+                id: format!("sha256:{}", hex::encode(Sha256::digest(body))),
+                ..Fact::default()
+            },
             is_test: false,
             body: String::from_utf8_lossy(body).into_owned(),
         }
     }
 }
 
-/// What an event says about premium.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an event says, without its body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fact {
+    /// The service's name for the event, the same in every delivery.
+    pub id: String,
+    /// When the service says that it happened.
+    pub made: Option<Timestamp>,
+    /// Names of the customer, the likeliest first: users' numbers, and what [`name`] makes of others. Of a transfer, who
+    /// receives.
+    pub names: Vec<String>,
+    /// Of a transfer, names of the customer whom it takes from.
+    pub from: Vec<String>,
+    /// Stripe's name for the customer.
+    pub customer: Option<String>,
+    /// Which transaction it is about; `None`: each of the owner's.
+    pub transaction: Option<String>,
+    /// What it says about that.
+    pub says: Says,
+    /// What is sold; empty: that is not known.
+    pub sold: Vec<Item>,
+    /// Whether it is paid once, instead of renewing.
+    pub once: bool,
+    /// When the period began.
+    pub began: Option<Timestamp>,
+}
+
+/// Something that is sold with a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The service's names for it: products, prices, entitlements, payment links. Of metadata what [`name`] makes of each
+    /// value, and of each `KEY=VALUE`.
+    pub names: Vec<String>,
+    /// Until when it is paid for; `None`: for good.
+    pub until: Option<Timestamp>,
+}
+
+/// A text of others as it is stored: the number of a user as it is, any other as a hash, since it may be an address.
+#[must_use]
+pub fn name(text: &str) -> String {
+    let text = text.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<i64>() {
+        Ok(number) if is_number => number.to_string(),
+        _ => format!("{HASH}{}", hex::encode(&Sha256::digest(text)[..16])),
+    }
+}
+
+const HASH: &str = "sha256:";
+
+/// Whether it is what [`name`] makes of a text that is no number.
+fn is_hash(name: &str) -> bool {
+    name.starts_with(HASH)
+}
+
+/// An end of a time, if it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Until {
+    /// It ends then.
+    Time(Timestamp),
+    /// It does not end.
+    Endless,
+}
+
+impl From<Option<Timestamp>> for Until {
+    fn from(end: Option<Timestamp>) -> Self {
+        end.map_or(Self::Endless, Self::Time)
+    }
+}
+
+impl Until {
+    /// The time, if there is one.
+    #[must_use]
+    pub fn time(self) -> Option<Timestamp> {
+        match self {
+            Self::Time(time) => Some(time),
+            Self::Endless => None,
+        }
+    }
+}
+
+/// What an event says about a transaction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Says {
     /// Nothing.
+    #[default]
     Nothing,
-    /// Whose customer and subscription they are.
+    /// Whose customer and transaction they are.
     Owner,
-    /// The subscription is good until then.
-    Paid(Timestamp),
-    /// It is good no more, until a later event says otherwise; the period that this is about ends then.
+    /// It was not paid for yet.
+    Pending,
+    /// It was paid for, until then.
+    Paid(Until),
+    /// What was paid for lasts until then at least: a grace period.
+    Extended(Timestamp),
+    /// It is good no more, until a later event says otherwise; the period ends then.
     Lapsed(Option<Timestamp>),
+    /// The period that ends then has expired. Another one may have followed.
+    Expired(Option<Timestamp>),
+    /// It is again as it was before it lapsed.
+    Restored,
     /// It is over, and will never be good again.
     Ended,
+    /// Everything that one customer owns goes to another.
+    Transfer,
 }
 
 impl Says {
@@ -88,9 +177,31 @@ impl Says {
         match self {
             Self::Nothing => "nothing",
             Self::Owner => "owner",
+            Self::Pending => "pending",
             Self::Paid(_) => "paid",
+            Self::Extended(_) => "extended",
             Self::Lapsed(_) => "lapsed",
+            Self::Expired(_) => "expired",
+            Self::Restored => "restored",
             Self::Ended => "ended",
+            Self::Transfer => "transfer",
+        }
+    }
+
+    /// What a word of storage means, with the end of the period. One that is not known means nothing.
+    #[must_use]
+    pub fn stored(word: &str, until: Option<Timestamp>) -> Self {
+        match (word, until) {
+            ("owner", _) => Self::Owner,
+            ("pending", _) => Self::Pending,
+            ("paid", until) => Self::Paid(until.into()),
+            ("extended", Some(until)) => Self::Extended(until),
+            ("lapsed", until) => Self::Lapsed(until),
+            ("expired", until) => Self::Expired(until),
+            ("restored", _) => Self::Restored,
+            ("ended", _) => Self::Ended,
+            ("transfer", _) => Self::Transfer,
+            _ => Self::Nothing,
         }
     }
 
@@ -98,176 +209,100 @@ impl Says {
     #[must_use]
     pub fn until(self) -> Option<Timestamp> {
         match self {
-            Self::Paid(until) => Some(until),
-            Self::Lapsed(until) => until,
-            Self::Nothing | Self::Owner | Self::Ended => None,
+            Self::Paid(until) => until.time(),
+            Self::Extended(until) => Some(until),
+            Self::Lapsed(until) | Self::Expired(until) => until,
+            _ => None,
         }
     }
 }
 
-/// What premium is computed from: an event that is kept, and belongs to the user.
-#[derive(Debug, Clone)]
-pub struct Fact {
-    /// The event's id.
-    pub id: String,
-    /// When it was made.
-    pub made: Option<Timestamp>,
-    /// Which subscription it is about; `None`: each of the user's.
-    pub subscription: Option<String>,
-    /// What it says.
-    pub says: Says,
+/// What events have in common that are connected.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Link {
+    /// A name of the customer, on either side of a transfer.
+    Name(String),
+    /// Stripe's name for the customer.
+    Customer(String),
+    /// The transaction.
+    Transaction(String),
 }
 
-/// Until when these events of one service grant premium to the user whom all of them are about.
-///
-/// Of each subscription the newest event counts; at the same moment the one with the later end, then the one that says
-/// more for the user. A subscription that is over stays over. Of several subscriptions the one that lasts longest counts.
-#[must_use]
-pub fn premium(facts: &[Fact]) -> Option<Timestamp> {
-    let named: BTreeSet<_> = facts.iter().map(|fact| &fact.subscription).collect();
-    let alone = named.len() == 1;
-    let subscriptions = named.iter().filter(|name| alone || name.is_some());
-    let state = |subscription: &&&Option<String>| {
-        let about =
-            |fact: &&Fact| fact.subscription.is_none() || fact.subscription == ***subscription;
-        let newest = facts.iter().filter(about).max_by_key(|fact| {
-            let over = fact.says == Says::Ended;
-            let paid = matches!(fact.says, Says::Paid(_));
-            (over, fact.made, fact.says.until(), paid, Reverse(&fact.id))
-        });
-        match newest?.says {
-            Says::Paid(until) => Some(until),
-            _ => None,
-        }
-    };
-    subscriptions.filter_map(|one| state(&one)).max()
+impl Fact {
+    /// By what it is connected with other events.
+    pub fn links(&self) -> impl Iterator<Item = Link> {
+        let names = self.names.iter().chain(&self.from).cloned();
+        let customer = self.customer.iter().cloned().map(Link::Customer);
+        let transaction = self.transaction.iter().cloned().map(Link::Transaction);
+        names.map(Link::Name).chain(customer).chain(transaction)
+    }
+}
+
+/// An event that is kept.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// What it says.
+    pub fact: Fact,
+    /// Whose it is: it is exported and deleted with the user.
+    pub user: Option<UserId>,
+    /// Who owns the transaction, if that is another user.
+    pub owner: Option<UserId>,
+}
+
+/// An event as its user may read it.
+#[derive(Debug, Clone)]
+pub struct PaymentRecord {
+    /// Its place among the user's events.
+    pub place: PaymentPlace,
+    /// The service's name for it.
+    pub id: String,
+    /// What the service calls this kind of event.
+    pub kind: String,
+    /// When it came.
+    pub received: Timestamp,
+    /// When the service says that it happened.
+    pub made: Option<Timestamp>,
+    /// What came of it when it was received, in words.
+    pub did: String,
+    /// All of it, as it came; empty if it is not kept.
+    pub body: String,
+}
+
+/// Where an event stands among those of its user: by service, then in the order in which they came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentPlace {
+    /// The service's word in storage.
+    pub source: String,
+    /// The number of its row.
+    pub row: i64,
 }
 
 /// The rows of events. The caller is [`TakeEvent`].
 #[async_trait]
 pub trait Payments: Send {
-    /// Keeps an event, unless it is kept already; says whether it is new. `did`: what came of it, in words.
+    /// Keeps an event, unless it is kept already; says whether it is new. `user`: whom it names; `did`: what came of
+    /// it, in words.
     async fn keep_event(
         &mut self,
         event: &Event,
+        user: Option<UserId>,
         did: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Gives every event of a customer or a subscription to its owner: whoever the newest event names that says
-    /// whose the subscription is, else whose the customer is. Returns who had one of them before, or has one now.
-    async fn settle_owners(
+    /// The events of a service with that in common.
+    async fn linked_events(&mut self, source: Source, link: &Link)
+    -> Result<Vec<Kept>, StoreError>;
+    /// Says whose an event is, and who owns its transaction if that is another user.
+    async fn assign_event(
         &mut self,
         source: Source,
-        customer: Option<&str>,
-        subscription: Option<&str>,
-    ) -> Result<Vec<UserId>, StoreError>;
-    /// What the events of a service say of the premium of a user.
-    async fn facts(&mut self, source: Source, user: UserId) -> Result<Vec<Fact>, StoreError>;
+        id: &str,
+        user: Option<UserId>,
+        owner: Option<UserId>,
+    ) -> Result<(), StoreError>;
     /// Notes what came of an event.
     async fn note_outcome(&mut self, source: Source, id: &str, did: &str)
     -> Result<(), StoreError>;
-}
-
-/// Takes an event in, once.
-#[derive(Debug)]
-pub struct TakeEvent {
-    /// Which.
-    pub event: Event,
-    /// Whether events of tests count like others. If not, they are kept and say nothing, then and ever after.
-    pub accept_tests: bool,
-    /// When it came.
-    pub now: Timestamp,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
-    /// It is kept; the words say what it did.
-    New(String),
-    /// It was kept already, and did nothing more.
-    Again,
-}
-
-#[async_trait]
-impl Write for TakeEvent {
-    type Out = Taken;
-
-    async fn apply(&self, tx: &mut dyn Tx) -> Result<Taken, StoreError> {
-        let mut event = self.event.clone();
-        let counts = self.accept_tests || !event.is_test;
-        if !counts {
-            event.says = Says::Nothing;
-        }
-        if let Some(named) = event.user
-            && tx.user(named).await?.is_none()
-        {
-            // Most likely an account that was deleted: its owner is not to be read in what is kept.
-            event.user = None;
-            event.body = String::new();
-            if event.says == Says::Owner {
-                event.says = Says::Nothing;
-            }
-            let did = format!("nothing: there is no user {named}");
-            let new = tx.keep_event(&event, &did, self.now).await?;
-            return Ok(if new { Taken::New(did) } else { Taken::Again });
-        }
-        let did = if counts { "" } else { "nothing: it is a test" };
-        if !tx.keep_event(&event, did, self.now).await? {
-            return Ok(Taken::Again);
-        }
-        if !counts {
-            return Ok(Taken::New(did.to_owned()));
-        }
-        let did = self.consequences(tx, &event).await?;
-        tx.note_outcome(event.source, &event.id, &did).await?;
-        Ok(Taken::New(did))
-    }
-}
-
-impl TakeEvent {
-    /// Brings the premium of everybody whom the event is about up to what is known now; says what has changed.
-    async fn consequences(&self, tx: &mut dyn Tx, event: &Event) -> Result<String, StoreError> {
-        let (customer, subscription) = (event.customer.as_deref(), event.subscription.as_deref());
-        let mut users = tx
-            .settle_owners(event.source, customer, subscription)
-            .await?;
-        users.extend(event.user);
-        users.sort_unstable();
-        users.dedup();
-        // Only Stripe says in one event whose another is.
-        let owned = match event.source {
-            Source::Stripe => !users.is_empty(),
-            _ => event.user.is_some(),
-        };
-        let mut changes = Vec::new();
-        for user in &users {
-            if let Some(change) = self.settle(tx, *user).await? {
-                changes.push(change);
-            }
-        }
-        Ok(match event.says {
-            _ if !changes.is_empty() => changes.join(", "),
-            Says::Nothing => "nothing".to_owned(),
-            Says::Owner => "whose it is was noted".to_owned(),
-            _ if !owned => "nothing: whose it is has not been said".to_owned(),
-            _ => "nothing new".to_owned(),
-        })
-    }
-
-    /// Brings the premium of one user up to what is known; says how it has changed, if so.
-    async fn settle(&self, tx: &mut dyn Tx, user: UserId) -> Result<Option<String>, StoreError> {
-        let source = self.event.source;
-        Ok(match premium(&tx.facts(source, user).await?) {
-            Some(until) => tx
-                .grant_premium(user, source, Some(until), self.now)
-                .await?
-                .then(|| format!("user {user} is on premium until {until}")),
-            None => tx
-                .withdraw_premium(user, source)
-                .await?
-                .then(|| format!("user {user} lost premium")),
-        })
-    }
 }
 
 #[cfg(test)]

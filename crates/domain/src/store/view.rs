@@ -19,6 +19,7 @@ use crate::notes::port::ReadNotes;
 use crate::operator::Inquiries;
 use crate::otp::Purpose;
 use crate::password::PasswordHash;
+use crate::payments::{PaymentPlace, PaymentRecord};
 use crate::plans::{Grant, Standing};
 use crate::queue::{MailFilter, MailRecord, MailStory};
 use crate::token::SecretHash;
@@ -85,6 +86,13 @@ pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
         before: Option<(Timestamp, i64)>,
         limit: u32,
     ) -> Result<Vec<Recorded>, StoreError>;
+    /// What payment services told about a user, after that place: by service, then in the order in which it came.
+    async fn payment_records(
+        &mut self,
+        user: UserId,
+        after: Option<&PaymentPlace>,
+        limit: u32,
+    ) -> Result<Vec<PaymentRecord>, StoreError>;
     /// Users, in the order of their numbers.
     async fn users(&mut self, filter: &UserFilter) -> Result<Vec<User>, StoreError>;
     /// What an import has to get along with.

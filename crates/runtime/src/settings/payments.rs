@@ -1,8 +1,9 @@
 //! `[payments]`: the secrets that payment services prove themselves with, and what of theirs counts. Read by the API;
 //! without its secret, a service's route is not there.
 
+use domain::payments::Products;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::check::Checks;
 use super::units;
@@ -22,12 +23,34 @@ pub struct Payments {
     /// Stands in `Authorization` of what `RevenueCat` sends, alone or after `Bearer`: at least 16 characters.
     #[serde(with = "units::optional_secret")]
     pub revenuecat_secret: Option<SecretString>,
+    /// Products and prices of Stripe whose subscriptions mean premium, by their ids; empty: every subscription does. A
+    /// checkout that is paid once counts if its metadata names one.
+    #[serde(deserialize_with = "names")]
+    pub stripe_products: Vec<String>,
+    /// Payment links of Stripe whose checkouts, paid once, mean premium, by their ids; also `KEY=VALUE` of a checkout's
+    /// metadata. Empty: no link does.
+    #[serde(deserialize_with = "links")]
+    pub stripe_payment_links: Vec<String>,
+    /// Entitlements of `RevenueCat` that mean premium, by their identifiers; empty: every subscription does, and what is
+    /// paid once if it has an entitlement.
+    #[serde(deserialize_with = "names")]
+    pub revenuecat_entitlements: Vec<String>,
     /// Whether purchases of tests, for which nobody has paid, give premium: Stripe's of test mode and `RevenueCat`'s of a
     /// sandbox.
     pub accept_test_events: bool,
 }
 
 impl Payments {
+    /// What means premium.
+    #[must_use]
+    pub fn products(&self) -> Products {
+        Products {
+            stripe_products: self.stripe_products.clone(),
+            stripe_payment_links: self.stripe_payment_links.clone(),
+            revenuecat_entitlements: self.revenuecat_entitlements.clone(),
+        }
+    }
+
     pub(super) fn check(&self, checks: &mut Checks<'_>) {
         for (key, secret, prefix, mend) in [
             (
@@ -63,4 +86,42 @@ fn own<'a>(secret: &'a str, prefix: &str) -> &'a str {
         Some((before, own)) if before.eq_ignore_ascii_case(prefix) => own.trim_start(),
         _ => secret,
     }
+}
+
+/// Identifiers of a service, as it shows them.
+fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let written = units::texts(from)?;
+    match written.iter().find(|name| !is_identifier(name)) {
+        None => Ok(written),
+        Some(name) => Err(serde::de::Error::custom(format!(
+            "`{}` is no identifier. Copy it from the service's dashboard, like prod_NffrFeUfNV2Hib, \
+             price_1MoBy5LkdIwHu7ix or pro",
+            name.escape_debug()
+        ))),
+    }
+}
+
+/// Payment links by their ids, which are no part of their addresses, and pairs of metadata.
+fn links<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let written = units::texts(from)?;
+    let is_pair = |text: &str| {
+        text.split_once('=')
+            .is_some_and(|(key, value)| is_identifier(key) && !value.trim().is_empty())
+    };
+    let is_link =
+        |text: &&String| (text.starts_with("plink_") && is_identifier(text)) || is_pair(text);
+    match written.iter().find(|text| !is_link(text)) {
+        None => Ok(written),
+        Some(text) => Err(serde::de::Error::custom(format!(
+            "`{}` is neither the id of a payment link nor a pair of metadata. Write plink_… (the link's id, not its \
+             address) or KEY=VALUE",
+            text.escape_debug()
+        ))),
+    }
+}
+
+/// At most as long as an id that is taken from an event.
+fn is_identifier(text: &str) -> bool {
+    let is_shown = |sign: char| !sign.is_whitespace() && !sign.is_control() && sign != '/';
+    (1..=255).contains(&text.len()) && text.chars().all(is_shown)
 }

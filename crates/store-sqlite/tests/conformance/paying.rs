@@ -2,7 +2,7 @@
 
 use domain::accounts::NewUser;
 use domain::id::UserId;
-use domain::payments::{Event, Says, TakeEvent, Taken};
+use domain::payments::{Event, Fact, Products, Says, TakeEvent, Taken, Until};
 use domain::plans::{Grant, Plan, Source, Standing};
 use domain::store::Store;
 use domain::username::Username;
@@ -58,38 +58,51 @@ async fn withdraw(store: &Store, user: UserId, source: Source) -> bool {
 fn event(id: &str, made: i64, says: Says) -> Event {
     Event {
         source: Source::Stripe,
-        id: id.to_owned(),
         kind: "a kind".to_owned(),
-        made: Some(at(made)),
-        user: None,
-        customer: Some("cus".to_owned()),
-        subscription: Some("sub".to_owned()),
-        says,
+        fact: Fact {
+            id: id.to_owned(),
+            made: Some(at(made)),
+            customer: Some("cus".to_owned()),
+            transaction: Some("sub".to_owned()),
+            says,
+            ..Fact::default()
+        },
         is_test: false,
         body: "{}".to_owned(),
     }
 }
 
+fn paid(until: i64) -> Says {
+    Says::Paid(Until::Time(at(until)))
+}
+
+/// The same, with other facts.
+fn with(mut event: Event, change: impl FnOnce(&mut Fact)) -> Event {
+    change(&mut event.fact);
+    event
+}
+
 /// The event that says whose customer and subscription they are.
 fn owned_by(user: UserId, id: &str, made: i64) -> Event {
-    Event {
-        user: Some(user),
-        ..event(id, made, Says::Owner)
-    }
+    named(user, event(id, made, Says::Owner))
+}
+
+fn named(user: UserId, event: Event) -> Event {
+    with(event, |fact| fact.names = vec![user.to_string()])
 }
 
 /// The same about another subscription of the same customer.
 fn about(subscription: &str, event: Event) -> Event {
-    Event {
-        subscription: Some(subscription.to_owned()),
-        ..event
-    }
+    with(event, |fact| {
+        fact.transaction = Some(subscription.to_owned());
+    })
 }
 
 async fn take(store: &Store, event: &Event) -> Taken {
     let take = TakeEvent {
         event: event.clone(),
         accept_tests: false,
+        products: Products::default(),
         now: at(10),
     };
     store.write(take).await.unwrap()
@@ -132,8 +145,8 @@ pub async fn an_event_is_taken_once_whatever_else_comes_under_its_id(store: Stor
     let ada = user(&store, "ada").await;
     take(&store, &owned_by(ada, "checkout", 0)).await;
 
-    let first = take(&store, &event("paid", 1, Says::Paid(at(100)))).await;
-    let again = take(&store, &event("paid", 2, Says::Paid(at(200)))).await;
+    let first = take(&store, &event("paid", 1, paid(100))).await;
+    let again = take(&store, &event("paid", 2, paid(200))).await;
 
     assert!(matches!(first, Taken::New(did) if did.starts_with("user 1 is on premium until ")));
     assert_eq!(again, Taken::Again);
@@ -145,8 +158,8 @@ pub async fn a_subscription_belongs_to_whom_its_own_checkout_names_else_to_the_c
     store: Store,
 ) {
     let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
-    let early = take(&store, &event("paid", 1, Says::Paid(at(100)))).await;
-    let others = about("other", event("others", 1, Says::Paid(at(300))));
+    let early = take(&store, &event("paid", 1, paid(100))).await;
+    let others = about("other", event("others", 1, paid(300)));
     take(&store, &others).await;
 
     take(&store, &owned_by(ada, "checkout", 0)).await;
@@ -163,13 +176,10 @@ pub async fn a_subscription_belongs_to_whom_its_own_checkout_names_else_to_the_c
 
 pub async fn an_event_that_names_nobody_here_is_kept_and_does_nothing(store: Store) {
     let unknown = owned_by(UserId(7), "checkout", 0);
-    let paid = Event {
-        user: Some(UserId(7)),
-        ..event("paid", 1, Says::Paid(at(100)))
-    };
+    let bought = named(UserId(7), event("paid", 1, paid(100)));
 
     let first = take(&store, &unknown).await;
-    let second = take(&store, &paid).await;
+    let second = take(&store, &bought).await;
 
     assert_eq!(first, Taken::New("nothing: there is no user 7".to_owned()));
     assert_eq!(first, second);
@@ -181,13 +191,13 @@ pub async fn an_event_of_a_test_does_nothing_ever_unless_tests_count_when_it_com
     let ada = user(&store, "ada").await;
     let bought = |accept_tests, id| {
         let event = Event {
-            user: Some(ada),
             is_test: true,
-            ..event(id, 1, Says::Paid(at(100)))
+            ..named(ada, event(id, 1, paid(100)))
         };
         store.write(TakeEvent {
             event,
             accept_tests,
+            products: Products::default(),
             now: at(10),
         })
     };
@@ -207,7 +217,7 @@ pub async fn an_event_of_a_test_does_nothing_ever_unless_tests_count_when_it_com
 pub async fn grants_and_events_go_with_their_user(store: Store) {
     let ada = user(&store, "ada").await;
     let all = [
-        event("paid", 1, Says::Paid(at(100))),
+        event("paid", 1, paid(100)),
         about("", event("invoice", 1, Says::Nothing)),
         owned_by(ada, "checkout", 0),
     ];
@@ -225,7 +235,7 @@ pub async fn grants_and_events_go_with_their_user(store: Store) {
         assert!(
             matches!(again, Taken::New(_)),
             "{} is still there",
-            event.id
+            event.fact.id
         );
     }
     assert!(grants(&store, ada).await.is_empty());
@@ -257,12 +267,11 @@ async fn end_of_all_orders(
         let ada = user(store, &format!("ada{n}")).await;
         let mut order = orders(&events(ada)).swap_remove(n);
         for event in &mut order {
-            event.id = format!("{n} {}", event.id);
-            event.customer = event.customer.as_ref().map(|name| format!("{n} {name}"));
-            event.subscription = event
-                .subscription
-                .as_ref()
-                .map(|name| format!("{n} {name}"));
+            let fact = &mut event.fact;
+            fact.id = format!("{n} {}", fact.id);
+            for name in [&mut fact.customer, &mut fact.transaction] {
+                *name = name.as_ref().map(|name| format!("{n} {name}"));
+            }
         }
         for (place, event) in order.iter().enumerate() {
             take(store, event).await;
@@ -274,7 +283,10 @@ async fn end_of_all_orders(
         let until = grants(store, ada).await.first().map(|grant| grant.until);
         (
             until,
-            order.into_iter().map(|event| event.id).collect::<Vec<_>>(),
+            order
+                .into_iter()
+                .map(|event| event.fact.id)
+                .collect::<Vec<_>>(),
         )
     });
     let ends = join_all(runs).await;
@@ -294,10 +306,10 @@ pub async fn every_order_of_the_same_events_ends_in_the_same_state(store: Store)
     let renewed = end_of_all_orders(&store, |user| {
         vec![
             owned_by(user, "checkout", 1),
-            event("incomplete", 1, Says::Lapsed(Some(at(100)))),
-            event("active", 1, Says::Paid(at(100))),
-            event("renewed", 100, Says::Paid(at(200))),
-            event("renewed, in the same second", 100, Says::Paid(at(150))),
+            event("incomplete", 1, Says::Pending),
+            event("active", 1, paid(100)),
+            event("renewed", 100, paid(200)),
+            event("renewed, in the same second", 100, paid(150)),
         ]
     });
 
@@ -310,10 +322,10 @@ pub async fn every_order_of_the_events_of_a_subscription_that_is_over_ends_witho
     let over = end_of_all_orders(&store, |user| {
         vec![
             owned_by(user, "checkout", 1),
-            event("active", 1, Says::Paid(at(100))),
+            event("active", 1, paid(100)),
             event("deleted", 50, Says::Ended),
-            event("in the same second", 50, Says::Paid(at(300))),
-            event("later", 60, Says::Paid(at(400))),
+            event("in the same second", 50, paid(300)),
+            event("later", 60, paid(400)),
         ]
     });
 
@@ -325,9 +337,9 @@ pub async fn every_order_of_the_events_of_two_subscriptions_ends_with_the_longer
     let longer = end_of_all_orders(&store, |user| {
         vec![
             owned_by(user, "checkout", 1),
-            event("active", 1, Says::Paid(at(100))),
+            event("active", 1, paid(100)),
             event("unpaid", 100, Says::Lapsed(Some(at(200)))),
-            about("other", event("other", 20, Says::Paid(at(300)))),
+            about("other", event("other", 20, paid(300))),
             about("third", event("over", 10, Says::Ended)),
         ]
     });
@@ -337,21 +349,90 @@ pub async fn every_order_of_the_events_of_two_subscriptions_ends_with_the_longer
 
 pub async fn every_order_of_events_that_name_their_user_ends_in_the_same_state(store: Store) {
     let again = end_of_all_orders(&store, |user| {
-        let named = |id, made, says| Event {
-            source: Source::RevenueCat,
-            user: Some(user),
-            customer: None,
-            subscription: None,
-            ..event(id, made, says)
+        let named = |id, made, says| {
+            let unlinked = with(event(id, made, says), |fact| {
+                (fact.customer, fact.transaction) = (None, None);
+            });
+            Event {
+                source: Source::RevenueCat,
+                ..named(user, unlinked)
+            }
         };
         vec![
-            named("purchase", 1, Says::Paid(at(100))),
+            named("purchase", 1, paid(100)),
             named("cancelled", 2, Says::Nothing),
-            named("expired", 100, Says::Lapsed(Some(at(100)))),
-            named("renewed, out of order", 99, Says::Paid(at(100))),
-            named("bought again", 120, Says::Paid(at(220))),
+            named("expired", 100, Says::Expired(Some(at(100)))),
+            named("renewed, out of order", 99, paid(100)),
+            named("bought again", 120, paid(220)),
         ]
     });
 
     assert_eq!(again.await, Some(at(220)));
+}
+
+/// What one customer bought, another one owns after a transfer, also where that comes first.
+pub async fn every_order_of_the_events_of_a_transfer_ends_with_the_new_owner(store: Store) {
+    let moved = end_of_all_orders(&store, |user| {
+        let of = |names: &[String], event: Event| Event {
+            source: Source::RevenueCat,
+            ..with(event, |fact| {
+                (fact.customer, fact.names) = (None, names.to_vec());
+            })
+        };
+        let anonymous = [format!("anonymous {user}")];
+        let known = [format!("other {user}"), anonymous[0].clone()];
+        let receiver = [user.to_string()];
+        let unlinked = |event| with(event, |fact| fact.transaction = None);
+        let transfer = unlinked(event("transfer", 50, Says::Transfer));
+        vec![
+            of(&anonymous, event("purchase", 1, paid(100))),
+            of(&known, unlinked(event("alias", 2, Says::Nothing))),
+            with(of(&receiver, transfer), |fact| {
+                fact.from = vec![known[0].clone()];
+            }),
+            of(&receiver, event("renewed", 90, paid(200))),
+            of(
+                &receiver,
+                event("expired, late", 101, Says::Expired(Some(at(100)))),
+            ),
+        ]
+    });
+
+    assert_eq!(moved.await, Some(at(200)));
+}
+
+/// The events of a transaction stay with the user whom they name, and outlive an account that does not own it any more.
+pub async fn what_was_transferred_outlives_the_account_that_bought_it(store: Store) {
+    let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
+    let of_revenuecat = |event: Event| Event {
+        source: Source::RevenueCat,
+        ..with(event, |fact| fact.customer = None)
+    };
+    let bought = of_revenuecat(named(ada, event("purchase", 1, paid(100))));
+    let transfer = with(
+        of_revenuecat(named(bob, event("transfer", 2, Says::Transfer))),
+        |fact| (fact.from, fact.transaction) = (vec![ada.to_string()], None),
+    );
+    let told = async |user| {
+        let mut view = store.view().await.unwrap();
+        let records = view.payment_records(user, None, 10).await.unwrap();
+        let tell = |record: domain::payments::PaymentRecord| (record.id, record.body);
+        records.into_iter().map(tell).collect::<Vec<_>>()
+    };
+    take(&store, &bought).await;
+    take(&store, &transfer).await;
+    let before = (told(ada).await, told(bob).await);
+    let delete = unit(move |tx| Box::pin(async move { tx.delete_user(ada).await }));
+
+    assert!(store.write(delete).await.unwrap());
+    let paused = of_revenuecat(named(bob, event("paused", 3, Says::Nothing)));
+    take(&store, &paused).await;
+
+    let row = |id: &str, body: &str| (id.to_owned(), body.to_owned());
+    let moved = row("transfer", "{}");
+    assert_eq!(before, (vec![row("purchase", "{}")], vec![moved.clone()]));
+    let left = [row("purchase", ""), moved, row("paused", "{}")];
+    assert_eq!(told(bob).await, left);
+    let until = standing(&store, bob, at(0)).await.premium_until;
+    assert_eq!(until, Some(at(100)));
 }

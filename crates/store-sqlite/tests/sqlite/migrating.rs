@@ -1,15 +1,20 @@
 //! Making the schema: as often as one likes, and several at once.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use apalis_sqlite::SqliteStorage;
+use domain::id::UserId;
+use domain::payments::{Event, Fact, Products, Says, TakeEvent};
+use domain::plans::Source;
+use domain::store::Store;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
-use store_sqlite::migrate;
+use store_sqlite::{Sqlite, migrate};
 use tempfile::TempDir;
 
-use crate::support::{Database, outside};
+use crate::support::{Database, PATIENCE, at, options, outside};
 
 #[tokio::test]
 async fn a_second_run_applies_nothing() {
@@ -138,6 +143,86 @@ impl Older {
         self.folder.path().join("notes.db")
     }
 }
+
+/// The table of events is made anew. What they granted lasts, and the events that follow find it.
+#[tokio::test]
+async fn premium_of_before_survives_that_transactions_are_told_apart() {
+    let mut older = Older::before("0019").await;
+    run(&mut older.connection, A_PAYING_USER).await;
+
+    older.migrate().await;
+
+    let sqlite = Sqlite::open(options(&older.path())).await.unwrap();
+    let store = Store::new(Arc::new(sqlite), PATIENCE);
+    let standing = async || {
+        let mut view = store.view().await.unwrap();
+        let standing = view.plan_standing(UserId(1), at(0)).await.unwrap();
+        standing.premium_until
+    };
+    let migrated = standing().await;
+    for (source, fact) in [
+        (Source::RevenueCat, told("paused", "t", Says::Nothing)),
+        (Source::Stripe, told("evt_3", "sub_1", Says::Nothing)),
+        (Source::RevenueCat, told("unknown", "u", Says::Nothing)),
+    ] {
+        take(&store, source, fact).await;
+        assert_eq!(standing().await, Some(at(500)));
+    }
+    let expired = Says::Expired(Some(at(500)));
+    take(&store, Source::RevenueCat, told("expired", "t", expired)).await;
+
+    assert_eq!(migrated, Some(at(500)));
+    assert_eq!(standing().await, Some(at(300)));
+    // An API of the release before writes no names, and finds the table as it was.
+    run(&mut older.connection, AN_EVENT_OF_AN_OLD_API).await;
+    let bought = told("paused again", "v", Says::Nothing);
+    take(&store, Source::RevenueCat, bought).await;
+    assert_eq!(standing().await, Some(at(900)));
+}
+
+fn told(id: &str, transaction: &str, says: Says) -> Fact {
+    Fact {
+        id: id.to_owned(),
+        made: Some(at(200)),
+        transaction: Some(transaction.to_owned()),
+        says,
+        ..Fact::default()
+    }
+}
+
+async fn take(store: &Store, source: Source, fact: Fact) {
+    let take = TakeEvent {
+        event: Event {
+            fact,
+            ..Event::unreadable(source, b"")
+        },
+        accept_tests: false,
+        products: Products::default(),
+        now: at(200),
+    };
+    store.write(take).await.unwrap();
+}
+
+/// Somebody who has paid at both services, and whose former period at one of them has lapsed.
+const A_PAYING_USER: &str = "
+    insert into users (id, username, username_key, email, email_key, password_hash, created_at)
+    values (1, 'ada', 'ada', 'a@b.c', 'a@b.c', '$hash$', 1);
+    insert into payment_events
+        (source, id, type, received_at, made_at, user_id, customer, subscription, says, until_at, did, body)
+    values
+        ('stripe', 'evt_1', '', 1, 1800000001000000, 1, 'cus_1', 'sub_1', 'owner', null, '', '{}'),
+        ('stripe', 'evt_2', '', 1, 1800000002000000, 1, 'cus_1', 'sub_1', 'paid', 1800000300000000, '', '{}'),
+        ('revenuecat', 'a', '', 1, 1800000001000000, 1, null, 't', 'paid', 1800000100000000, '', '{}'),
+        ('revenuecat', 'b', '', 1, 1800000090000000, 1, null, 't', 'paid', 1800000500000000, '', '{}'),
+        ('revenuecat', 'c', '', 1, 1800000080000000, 1, null, 't', 'lapsed', 1800000100000000, '', '{}'),
+        ('revenuecat', 'd', '', 1, 1800000080000000, null, null, 'u', 'paid', 1800000900000000, '', '{}');
+    insert into plan_grants (user_id, source, until_at, granted_at)
+    values (1, 'stripe', 1800000300000000, 1), (1, 'revenuecat', 1800000500000000, 1);";
+
+const AN_EVENT_OF_AN_OLD_API: &str = "
+    insert into payment_events
+        (source, id, type, received_at, made_at, user_id, customer, subscription, says, until_at, did, body)
+    values ('revenuecat', 'e', '', 1, 1800000100000000, 1, null, 'v', 'paid', 1800000900000000, '', '{}');";
 
 /// The table of challenges is made anew, and the mails that name them keep theirs.
 #[tokio::test]
