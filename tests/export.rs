@@ -55,7 +55,8 @@ async fn an_export_in_pieces_is_one_document_with_everything_in_its_order() {
             "subscription",
             "sessions",
             "notes",
-            "security_events"
+            "security_events",
+            "payment_events"
         ]
     );
     let notes = document["notes"].as_array().unwrap();
@@ -87,6 +88,62 @@ async fn an_export_of_next_to_nothing_has_empty_lists() {
 
     assert_eq!(document["notes"], json!([]));
     assert_eq!(document["security_events"], json!([]));
+    assert_eq!(document["payment_events"], json!([]));
+    app.finish().await;
+}
+
+/// What Stripe tells names the customer, with address and phone (GDPR, article 15).
+#[tokio::test]
+async fn an_export_holds_what_payment_services_told_about_the_user_and_nobody_else() {
+    let app = TestApp::with().paid().start().await;
+    let ada = app.member(&ada()).await;
+    let bob = app.member(&Person::new("bob")).await;
+    let checkout = |user: &str| {
+        json!({
+            "object": "checkout.session", "client_reference_id": user, "customer": format!("cus_of_{user}"),
+            "customer_details": {"name": "A Name \u{1}", "phone": "+1555"},
+        })
+    };
+    let now = app.second();
+    app.stripe("evt_1", now, "checkout.session.completed", checkout("1"))
+        .await;
+    app.stripe("evt_2", now, "checkout.session.completed", checkout("2"))
+        .await;
+    for n in 3..30 {
+        let invoice = json!({"object": "invoice", "customer": "cus_of_1"});
+        app.stripe(&format!("evt_{n}"), now, "invoice.paid", invoice)
+            .await;
+    }
+    app.revenuecat(json!({
+        "id": "rc", "type": "SUBSCRIPTION_PAUSED", "app_user_id": "1", "event_timestamp_ms": now * 1000,
+    }))
+    .await;
+
+    let document = ada.get(EXPORT).await.json();
+
+    let events = document["payment_events"].as_array().unwrap();
+    let ids: Vec<_> = events.iter().map(|event| &event["id"]).collect();
+    assert_eq!(
+        (ids[0], ids[1], ids[28], ids.len()),
+        (&json!("rc"), &json!("evt_1"), &json!("evt_29"), 29)
+    );
+    let body: Value = serde_json::from_str(events[1]["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body["data"]["object"], checkout("1"));
+    assert_eq!(
+        (
+            &events[1]["source"],
+            &events[1]["type"],
+            &events[1]["effect"]
+        ),
+        (
+            &json!("stripe"),
+            &json!("checkout.session.completed"),
+            &json!("whose it is was noted")
+        )
+    );
+    assert_eq!(events[0]["made_at"], "2027-01-15T08:00:00Z");
+    let others = bob.get(EXPORT).await.json();
+    assert_eq!(others["payment_events"].as_array().unwrap().len(), 1);
     app.finish().await;
 }
 

@@ -15,6 +15,7 @@ use domain::audit::Recorded;
 use domain::id::UserId;
 use domain::notes::changes::Change;
 use domain::notes::list::Place;
+use domain::payments::{PaymentPlace, PaymentRecord};
 use domain::store::{StoreError, Ticket, View};
 use futures_util::stream;
 use jiff::Timestamp;
@@ -53,6 +54,8 @@ struct Export {
     notes: Vec<NoteBody>,
     /// What happened to the account, newest first, as far back as it is kept.
     security_events: Vec<SecurityEvent>,
+    /// What payment services told about the user, by service, then in the order in which it came.
+    payment_events: Vec<PaymentEvent>,
 }
 
 /// Something that happened to the account.
@@ -81,6 +84,42 @@ impl From<Recorded> for SecurityEvent {
     }
 }
 
+/// What a payment service told.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PaymentEvent {
+    /// Which service: `stripe` or `revenuecat`.
+    source: String,
+    /// The service's name for the event.
+    id: String,
+    /// What the service calls this kind of event.
+    r#type: String,
+    /// When it was received.
+    #[schema(value_type = String, format = DateTime)]
+    received_at: Timestamp,
+    /// When it was made, by the service's clock.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    made_at: Option<Timestamp>,
+    /// What came of it when it was received, in words.
+    effect: String,
+    /// The event as it came, which is JSON in a text; empty if it is not kept.
+    body: String,
+}
+
+impl From<PaymentRecord> for PaymentEvent {
+    fn from(event: PaymentRecord) -> Self {
+        Self {
+            source: event.place.source,
+            id: event.id,
+            r#type: event.kind,
+            received_at: event.received,
+            made_at: event.made,
+            effect: event.did,
+            body: event.body,
+        }
+    }
+}
+
 /// The most events in one document, and those that are read at once.
 const MOST_EVENTS: u32 = 10_000;
 const EVENTS_AT_ONCE: u32 = 200;
@@ -88,9 +127,13 @@ const EVENTS_AT_ONCE: u32 = 200;
 /// Changes that are read at once.
 const CHANGES_AT_ONCE: u32 = 20;
 
-/// How the document ends without any notes and events, and what stands between the two.
-const EMPTY_END: &[u8] = br#"],"security_events":[]}"#;
-const BETWEEN: &[u8] = br#"],"security_events":["#;
+/// Payment events that are read at once: each may have as many bytes as a body.
+const PAYMENTS_AT_ONCE: u32 = 10;
+
+/// How the document ends without any notes and events, and what stands between the lists.
+const EMPTY_END: &[u8] = br#"],"security_events":[],"payment_events":[]}"#;
+const BEFORE_EVENTS: &[u8] = br#"],"security_events":["#;
+const BEFORE_PAYMENTS: &[u8] = br#"],"payment_events":["#;
 const END: &[u8] = b"]}";
 
 /// Export everything
@@ -121,6 +164,7 @@ async fn export(
         subscription: Subscription::new(standing, state.rules.notes),
         notes: Vec::new(),
         security_events: Vec::new(),
+        payment_events: Vec::new(),
     };
     let mut head = written(&frame);
     head.truncate(head.len() - EMPTY_END.len());
@@ -166,6 +210,8 @@ enum Part {
         before: Option<(Timestamp, i64)>,
         left: u32,
     },
+    /// What payment services told.
+    Payments { after: Option<PaymentPlace> },
     /// Nothing.
     Nothing,
 }
@@ -185,6 +231,7 @@ impl Rest {
             Part::Notes { trashed, place } => self.notes(trashed, place).await,
             Part::Changed { after, upto } => self.changed(after, upto).await,
             Part::Events { before, left } => self.events(before, left).await,
+            Part::Payments { after } => self.payments(after).await,
             Part::Nothing => return Ok(None),
         };
         match piece {
@@ -235,7 +282,7 @@ impl Rest {
         });
         let mut piece = self.items(&notes.collect::<Vec<_>>());
         if is_over {
-            piece.extend_from_slice(BETWEEN);
+            piece.extend_from_slice(BEFORE_EVENTS);
             self.any = false;
             self.part = Part::Events {
                 before: None,
@@ -265,9 +312,28 @@ impl Rest {
         let events: Vec<SecurityEvent> = events.into_iter().map(Into::into).collect();
         let mut piece = self.items(&events);
         if is_over {
-            piece.extend_from_slice(END);
+            piece.extend_from_slice(BEFORE_PAYMENTS);
+            self.any = false;
+            self.part = Part::Payments { after: None };
         } else {
             self.part = Part::Events { before: last, left };
+        }
+        Ok(piece)
+    }
+
+    async fn payments(&mut self, after: Option<PaymentPlace>) -> Result<Vec<u8>, StoreError> {
+        let mut view = self.view().await?;
+        let records = view.payment_records(self.user, after.as_ref(), PAYMENTS_AT_ONCE);
+        let records = records.await?;
+        view.done();
+        let last = records.last().map(|last| last.place.clone());
+        let is_over = records.len() < PAYMENTS_AT_ONCE as usize;
+        let events: Vec<PaymentEvent> = records.into_iter().map(Into::into).collect();
+        let mut piece = self.items(&events);
+        if is_over {
+            piece.extend_from_slice(END);
+        } else {
+            self.part = Part::Payments { after: last };
         }
         Ok(piece)
     }
