@@ -30,7 +30,29 @@ pub fn check(settings: &Settings, report: &mut Report) {
         ),
         Some(secret) => revenuecat(secret, report),
     }
+    products(settings, report);
     test_events(settings, report);
+}
+
+/// Whether it is named what means premium, where a webhook is on.
+fn products(settings: &Settings, report: &mut Report) {
+    let payments = &settings.payments;
+    if payments.stripe_secret.is_some() && payments.stripe_products.is_empty() {
+        report.warning(
+            "stripe_products",
+            "payments.stripe_products is not set: every subscription of the account at Stripe gives premium, also to \
+             other products",
+            "name the products or prices that mean premium (prod_…, price_…)",
+        );
+    }
+    if payments.revenuecat_secret.is_some() && payments.revenuecat_entitlements.is_empty() {
+        report.warning(
+            "revenuecat_entitlements",
+            "payments.revenuecat_entitlements is not set: every subscription at RevenueCat gives premium, whatever its \
+             entitlement",
+            "name the entitlements that mean premium",
+        );
+    }
 }
 
 /// How a secret begins, where one is set.

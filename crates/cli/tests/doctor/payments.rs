@@ -4,6 +4,8 @@ use crate::place::Place;
 
 const STRIPE: &str = "SMART_NOTES__PAYMENTS__STRIPE_SECRET";
 const REVENUECAT: &str = "SMART_NOTES__PAYMENTS__REVENUECAT_SECRET";
+const PRODUCTS: &str = "SMART_NOTES__PAYMENTS__STRIPE_PRODUCTS";
+const ENTITLEMENTS: &str = "SMART_NOTES__PAYMENTS__REVENUECAT_ENTITLEMENTS";
 const TESTS: &str = "SMART_NOTES__PAYMENTS__ACCEPT_TEST_EVENTS";
 
 #[tokio::test]
@@ -81,4 +83,24 @@ async fn that_tests_give_premium_is_worth_a_look_in_production_where_a_webhook_i
     assert!(line.contains('!') && line.contains("take it out"), "{line}");
     assert!(!development.out.contains(words), "{}", development.out);
     assert!(!off.out.contains(words), "{}", off.out);
+}
+
+#[tokio::test]
+async fn a_webhook_without_products_named_is_worth_a_look() {
+    let place = Place::new().await;
+    let off = place.doctor("").await;
+    let place = place
+        .with(STRIPE, "whsec_an_example_for_tests")
+        .with(REVENUECAT, "an_example_for_tests");
+    let unnamed = place.doctor("").await;
+    let named = place.with(PRODUCTS, "prod_notes").with(ENTITLEMENTS, "pro");
+    let named = named.doctor("").await;
+
+    for key in ["stripe_products", "revenuecat_entitlements"] {
+        let words = format!("payments.{key} is not set: every subscription");
+        unnamed.is_worth_a_look(&words, "that mean premium");
+        for said in [&off, &named] {
+            assert!(!said.out.contains(&words), "{}", said.out);
+        }
+    }
 }
