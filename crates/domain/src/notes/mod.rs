@@ -19,6 +19,7 @@ pub mod condition;
 pub mod create;
 pub mod device;
 pub mod edit;
+mod folding;
 pub mod list;
 pub mod port;
 pub mod remove;

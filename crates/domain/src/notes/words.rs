@@ -1,20 +1,20 @@
 //! A note's text as search sees it: its words, folded.
 //!
-//! Case and accents don't count: a word is decomposed (NFKD, Unicode Standard Annex 15), loses its marks, and is
-//! case-folded. Where words begin is Unicode Standard Annex 29's business, which also knows scripts without spaces.
+//! How a text is split into folded words is described in [`super::folding`].
 //!
 //! Folding a long content takes milliseconds. Use cases fold when they are made, before they wait for the one writer,
 //! and what does not change is not folded again.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
-use unicode_segmentation::UnicodeSegmentation;
 
 use super::Draft;
+use super::folding::{Purpose, each_word};
 
 /// Between the words of the title and those of the content.
 const BREAK: char = '\n';
@@ -102,31 +102,6 @@ pub fn title_key(title: &str) -> String {
     key
 }
 
-/// The most characters of a word that count, folded. What is no text of any language is one endless word at times, and
-/// some signs fold into eighteen.
-const WORD_LENGTH: usize = 64;
-
-/// A word, folded.
-fn folded_word(word: &str) -> Cow<'_, str> {
-    // Marks fold into nothing, so that more are looked at than count.
-    let end = word.char_indices().nth(8 * WORD_LENGTH);
-    let mut folded = folded(end.map_or(word, |(end, _)| &word[..end]));
-    if let Some((end, _)) = folded.char_indices().nth(WORD_LENGTH) {
-        match &mut folded {
-            Cow::Borrowed(word) => *word = &word[..end],
-            Cow::Owned(word) => word.truncate(end),
-        }
-    }
-    folded
-}
-
-/// The words of a text, folded, each as often as it stands there.
-fn folded_words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    text.unicode_words()
-        .map(folded_word)
-        .filter(|word| !word.is_empty())
-}
-
 /// The most words of a search that count: each is looked for in every note.
 const SEARCH_WORDS: usize = 20;
 
@@ -134,12 +109,17 @@ const SEARCH_WORDS: usize = 20;
 /// on they don't count.
 #[must_use]
 pub fn of_search(text: &str) -> Vec<String> {
-    let mut seen = HashSet::new();
-    folded_words(text)
-        .map(Cow::into_owned)
-        .filter(|word| seen.insert(word.clone()))
-        .take(SEARCH_WORDS)
-        .collect()
+    let mut words = Vec::new();
+    let _ = each_word(text, Purpose::Search, |_, word| {
+        if !words.iter().any(|known| known == word) {
+            words.push(word.to_owned());
+        }
+        match words.len() {
+            SEARCH_WORDS => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    words
 }
 
 /// A note's texts, folded.
@@ -171,13 +151,14 @@ fn each_once(text: &str) -> String {
     let mut words = String::with_capacity(text.len() + 2);
     words.push(' ');
     let mut seen = HashSet::new();
-    for word in folded_words(text) {
-        if !seen.contains(&word) {
-            words.push_str(&word);
+    let _ = each_word(text, Purpose::Index, |_, word| {
+        if !seen.contains(word) {
+            words.push_str(word);
             words.push(' ');
-            seen.insert(word);
+            seen.insert(word.to_owned());
         }
-    }
+        ControlFlow::Continue(())
+    });
     words
 }
 
@@ -221,19 +202,32 @@ impl<'a> Snippets<'a> {
 
     /// Where the first word is that was searched for.
     fn find(&mut self, content: &str) -> Option<usize> {
-        let mut words = content.unicode_word_indices().take(self.left);
-        let found = words.find(|(_, word)| {
+        let mut found = None;
+        let _ = each_word(content, Purpose::Index, |at, word| {
+            if self.left == 0 {
+                return ControlFlow::Break(());
+            }
             self.left -= 1;
-            let word = folded_word(word);
-            (self.search.iter()).any(|searched| word.starts_with(searched))
+            if self
+                .search
+                .iter()
+                .any(|searched| word.starts_with(searched))
+            {
+                found = Some(at);
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
         });
-        found.map(|(at, _)| at)
+        found
     }
 }
 
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 mod tests {
     use super::super::CONTENT_LENGTH;
+    use super::super::folding::WORD_LENGTH;
     use super::*;
 
     fn note(title: &str, content: &str) -> String {
@@ -253,7 +247,7 @@ mod tests {
     fn each_word_stands_once_without_case_and_accents() {
         assert_eq!(
             note("Crème Brûlée", "Straße, STRASSE; naïve! 3.5 e\u{301}té"),
-            " creme brulee \n strasse naive 3.5 ete "
+            " creme brulee \n strasse naive 3 5 ete "
         );
     }
 
@@ -284,8 +278,21 @@ mod tests {
     }
 
     #[test]
-    fn a_script_without_spaces_is_searched_sign_by_sign() {
-        assert_eq!(of_search("東京タワー"), ["東", "京", "タワー"]);
+    fn a_script_without_spaces_is_searched_by_pairs_of_letters() {
+        assert_eq!(
+            of_search("東京タワー 塔"),
+            ["東京", "京タ", "タワ", "ワー", "塔"]
+        );
+        assert_eq!(note("", "東京。ภาษา"), " \n 東京 京 ภา าษ ษา า ");
+    }
+
+    #[test]
+    fn what_an_apostrophe_or_a_hyphen_joins_is_found_in_parts_and_as_one() {
+        assert_eq!(
+            note("L’école", "e-mail"),
+            " l ecole lecole \n e mail email "
+        );
+        assert_eq!(of_search("l'école e-mail"), ["l", "ecole", "e", "mail"]);
     }
 
     #[test]
@@ -293,20 +300,26 @@ mod tests {
         assert!(of_search(" -- \"* !").is_empty());
     }
 
-    /// One sign that folds into eighteen, five words of them: 100,000 of it would be three megabytes.
     #[test]
     fn words_and_searches_are_no_longer_than_a_word_may_be() {
-        let endless = "\u{fdfa}".repeat(CONTENT_LENGTH) + " end";
+        let length = |text: &str| of_content(text).chars().count();
 
-        let stored = of_content(&endless);
+        for endless in ["a", "क\u{93f}", "가"] {
+            let stored = of_content(&(endless.repeat(CONTENT_LENGTH / 3) + " end"));
 
-        assert_eq!(
-            stored.chars().count(),
-            " ".len() + WORD_LENGTH + " end ".len()
-        );
-        let searched = of_search(&endless[..600]);
-        assert_eq!(searched.len(), 1);
-        assert!(stored.contains(&format!(" {}", searched[0])));
+            assert_eq!(stored.chars().count(), WORD_LENGTH + "  end ".len());
+            let searched = of_search(&endless.repeat(100));
+            assert!(stored.contains(&format!(" {} ", searched[0])), "{endless}");
+        }
+        // One sign that folds into four words, parts without end, and marks without end on one letter.
+        assert_eq!(length(&"\u{fdfa}".repeat(CONTENT_LENGTH)), 28);
+        let parts = (0..50_000)
+            .map(|n| format!("{n:05}-"))
+            .collect::<Vec<_>>()
+            .concat();
+        assert_eq!(length(&parts), 1 + 50_000 * 6 + WORD_LENGTH + 1);
+        let letters = ["ก", &"\u{e49}".repeat(CONTENT_LENGTH), "ก"].concat();
+        assert!(length(&letters) <= 2 * WORD_LENGTH);
     }
 
     #[test]
@@ -316,7 +329,7 @@ mod tests {
         let searched = of_search(&signs);
 
         assert_eq!(searched.len(), SEARCH_WORDS);
-        assert_eq!(searched[0], "一");
+        assert_eq!(searched[0], "一丁");
     }
 
     #[test]
