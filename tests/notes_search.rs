@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::support::{Client, NOTES, Person, TestApp, path_of, titles_of, upsert};
+use crate::support::{Client, NOTES, Person, TestApp, path_of, titles_of, until, upsert};
 
 async fn search(client: &Client, text: &str) -> Value {
     let query = form_urlencoded::Serializer::new(String::new())
@@ -68,7 +68,6 @@ async fn each_word_must_begin_one_of_the_notes_words() {
         "mi lk",
         "shoppingwhole",
         "ing",
-        "5",
         "whole milk bread and butter",
         "whole milk bread and apples cream",
         "a b m s w f zzz",
@@ -341,5 +340,104 @@ async fn nobody_finds_the_notes_of_others() {
         let nothing = json!({"count": 0, "next": null, "previous": null, "results": []});
         assert_eq!(page, nothing, "{query}");
     }
+    app.finish().await;
+}
+
+/// Each text with searches that find it and searches that don't.
+const SCRIPTS: [(&str, &[&str], &[&str]); 11] = [
+    (
+        "l’école, d'équipe",
+        &["école", "ECOLE", "l'equipe", "d’equipe"],
+        &["quipe"],
+    ),
+    (
+        "Łódź, Smørrebrød, Işık, Straße",
+        &["lodz", "smorre", "ISIK", "isık", "strasse"],
+        &["odz"],
+    ),
+    (
+        "Đà Nẵng, Þór, Œuvre",
+        &["da nang", "thor", "oeuvre"],
+        &["anang"],
+    ),
+    ("दाल और चावल", &["दाल", "चाव"], &["दिल", "दल"]),
+    (
+        "บ้านสีขาวอยู่ที่เชียงใหม่",
+        &["ขาว", "เชียงใหม่", "บ้าน"],
+        &["ข้าว", "บาน"],
+    ),
+    (
+        "東京都の天気",
+        &["京都", "天気", "天気 東京", "気"],
+        &["京東"],
+    ),
+    ("ﾃﾚﾋﾞを買う", &["テレビ", "買う"], &["ビテ"]),
+    ("كِتَاب أحمد", &["كتاب", "احمد"], &["كتب"]),
+    ("שָׁלוֹם, ΟΔΌΣ", &["שלום", "οδος"], &["שולם"]),
+    (
+        "report_2024-01.pdf, todo:milk",
+        &["2024", "pdf", "report 2024", "milk", "todo:milk"],
+        &["eport"],
+    ),
+    (
+        "bob@example.org, Wi-Fi, C++ v1.2",
+        &["example", "bob@example.org", "wifi", "wi-fi", "c++", "v1.2"],
+        &["ifi"],
+    ),
+];
+
+#[tokio::test]
+async fn words_are_found_by_the_rules_of_their_script_each_with_a_snippet_from_there() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    for (text, hits, misses) in SCRIPTS {
+        let far = format!("{}. {text}", "x ".repeat(200));
+        let path = path_of(&ada.note(&json!({"title": "t", "content": far})).await);
+        for hit in hits {
+            let page = search(&ada, hit).await;
+            assert_eq!(page["count"], 1, "{hit} in {text}");
+            let snippet = page["results"][0]["snippet"].as_str().unwrap();
+            assert!(snippet.contains(text), "{hit}: {snippet}");
+        }
+        for miss in misses {
+            assert_eq!(search(&ada, miss).await["count"], 0, "{miss} in {text}");
+        }
+        ada.delete(&format!("{path}?permanent=true")).await;
+    }
+    app.finish().await;
+}
+
+/// An older program writes words by other rules, and leaves out by which.
+#[tokio::test]
+async fn notes_of_an_older_program_are_found_soon() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    for (title, tag) in [("Łódź", "Café"), ("東京都", "ÉTÉ"), ("plain", "work")] {
+        ada.note(&json!({"title": title, "tags": [tag]})).await;
+    }
+    let mut rows = app.rows().await;
+
+    for statement in [
+        "update notes set words = ' old ' || char(10) || ' ', tag_keys = null, change = change + 10",
+        "update notes set folded = 0 where title = 'plain'",
+    ] {
+        rows.run(statement).await;
+    }
+
+    for (query, title) in [
+        ("search=lodz", "Łódź"),
+        ("search=%E4%BA%AC%E9%83%BD", "東京都"),
+        ("search=plain", "plain"),
+        ("tag=cafe%CC%81", "Łódź"),
+        ("tag=%C3%A9t%C3%A9", "東京都"),
+        ("tag=WORK", "plain"),
+    ] {
+        let path = format!("{NOTES}?{query}");
+        let found = until(query, async || {
+            Some(ada.titles(&path).await).filter(|titles| !titles.is_empty())
+        });
+        assert_eq!(found.await, [title], "{query}");
+    }
+    rows.close().await;
     app.finish().await;
 }

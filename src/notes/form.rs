@@ -3,7 +3,7 @@
 use axum::extract::{FromRequest, Request};
 use axum::http::{Extensions, HeaderMap};
 use domain::notes::edit::Patch;
-use domain::notes::{CONTENT_LENGTH, Draft, NoteId, TAG_LENGTH, TAGS, TITLE_LENGTH};
+use domain::notes::{CONTENT_LENGTH, Draft, NoteId, TAG_LENGTH, TAGS, TITLE_LENGTH, tags};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
@@ -168,7 +168,8 @@ impl<'a> NoteForm<'a> {
                     tag if tag.trim().is_empty() => Err("A tag may not be blank.".to_owned()),
                     tag => Ok(tag),
                 })
-                .collect(),
+                .collect::<Result<_, _>>()
+                .map(tags::distinct),
             _ => Err(NOT_LIST.to_owned()),
         };
         self.noted("tags", tags)

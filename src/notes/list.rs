@@ -55,7 +55,8 @@ pub(super) struct NoteList {
 /// meanwhile make none appear twice or get lost. A page of long notes ends early, after 512 KiB of text as JSON writes it: `next` tells whether
 /// there are more, not the number of notes. `search` finds notes that have, for each of its words, one that begins
 /// with it, in the title or the content, whatever the case and the accents; those that fit best come first, each with a
-/// `snippet`.
+/// `snippet`. Signs separate words, so that `todo:milk` finds what `todo milk` does. Text of a script without spaces
+/// (Chinese, Japanese, Thai, Lao, Khmer, Burmese) is found anywhere in a run.
 #[utoipa::path(
     get,
     path = "/api/notes/",
@@ -65,7 +66,7 @@ pub(super) struct NoteList {
         ("cursor" = Option<String>, Query, description = "The place of the page: the `cursor` in the query of the URL that `next` or `previous` is."),
         ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "The most notes of a page; 20 unless given."),
         ("ordering" = Option<String>, Query, pattern = "^(-?(updated_at|created_at|title))?$", description = "By what; `-` puts the highest first.", example = "-updated_at"),
-        ("tag" = Option<String>, Query, max_length = 50, pattern = r"^[^\u0000]*$", description = "Notes with exactly this tag."),
+        ("tag" = Option<String>, Query, max_length = 50, pattern = r"^[^\u0000]*$", description = "Notes with this tag, in any case and normal form (NFC)."),
         ("is_pinned" = Option<bool>, Query, description = "Pinned notes, or the others."),
         ("is_archived" = Option<bool>, Query, description = "Archived notes, or the others."),
         ("trashed" = Option<bool>, Query, description = "Notes in the trash instead of live ones."),

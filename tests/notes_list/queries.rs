@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{ids, page, walk};
-use crate::support::{CHANGES, Client, NOTES, Person, TestApp, path_of, target_of};
+use crate::support::{CHANGES, Client, NOTES, Person, TestApp, path_of, target_of, upsert};
 
 #[tokio::test]
 async fn filters_can_be_combined_and_next_keeps_them() {
@@ -40,7 +40,7 @@ async fn filters_can_be_combined_and_next_keeps_them() {
                         let fits = |n: &usize| {
                             let has = match tag {
                                 "" => true,
-                                "x" => !n.is_multiple_of(3),
+                                "x" | "X" => !n.is_multiple_of(3),
                                 "y" => n % 3 == 2,
                                 _ => false,
                             };
@@ -221,5 +221,45 @@ async fn everything_else_in_the_query_is_refused_with_its_name() {
             "{fine}"
         );
     }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn tags_compare_by_letters_in_any_case_and_normal_form_and_stay_as_typed_first() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let tags = ["Cafe\u{301}", "Café", "work", "CAFÉ", "Work", "Straße"];
+
+    let made = ada.note(&json!({"title": "Milk", "tags": tags})).await;
+    let path = path_of(&made);
+
+    assert_eq!(made["tags"], json!(["Cafe\u{301}", "work", "Straße"]));
+    for (tag, count) in [
+        ("Caf%C3%A9", 1),
+        ("cafe%CC%81", 1),
+        ("CAF%C3%89", 1),
+        ("WORK", 1),
+        ("strasse", 1),
+        ("cafe", 0),
+        ("wor", 0),
+    ] {
+        let page = page(&ada, &format!("{NOTES}?tag={tag}")).await;
+        assert_eq!(page["count"], count, "{tag}");
+    }
+    // A later edit may spell it in another way, and a batch follows the same rule.
+    let patched = ada
+        .send("PATCH", &path, &json!({"tags": ["CAFÉ", "café"]}))
+        .await;
+    assert_eq!(patched.json()["tags"], json!(["CAFÉ"]));
+    let id = made["id"].as_str().unwrap();
+    let edit = upsert(
+        id,
+        Some(2),
+        &json!({"title": "Milk", "tags": ["Tea", "TEA", "É", "e\u{301}"]}),
+    );
+    let merged = ada.batch(&[edit]).await;
+    assert_eq!(merged[0]["note"]["tags"], json!(["Tea", "É"]));
+    let found = page(&ada, &format!("{NOTES}?tag=%C3%A9&trashed=false")).await;
+    assert_eq!(found["count"], 1);
     app.finish().await;
 }

@@ -17,6 +17,7 @@ pub mod mail;
 pub mod meters;
 pub mod outcome;
 pub mod queue;
+pub mod refold;
 pub mod smtp;
 pub mod sweep;
 
@@ -121,6 +122,7 @@ pub async fn run(
         Arc::clone(&clock),
         keep(settings),
     ));
+    let folding = tokio::spawn(refold::run(database.store.clone()));
     let backend = MailBackend::new(
         mails,
         handle.clone(),
@@ -156,6 +158,7 @@ pub async fn run(
 
     starting.abort();
     sweeping.abort();
+    folding.abort();
     probing.abort();
     // First no more signs of life, then the farewell: the other way round the last one would stay.
     for speaks in [beating, posting] {

@@ -81,7 +81,7 @@ pub struct NoteQuery {
     pub user: UserId,
     /// Those in the trash, instead of the live ones.
     pub trashed: bool,
-    /// Those with exactly this tag.
+    /// Those with this tag, as [`super::tags::key`] compares tags.
     pub tag: Option<String>,
     /// Those that are pinned, or those that are not.
     pub pinned: Option<bool>,

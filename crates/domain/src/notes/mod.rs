@@ -3,6 +3,8 @@
 //! | Room | What lives there |
 //! |---|---|
 //! | [`words`] | a note's text as search sees it, and the piece of it that is shown |
+//! | [`tags`] | which tags are the same |
+//! | [`refold`] | notes that were folded by older rules |
 //! | [`condition`] | what a client expects of a note before it changes it |
 //! | [`create`], [`edit`], [`remove`] | the use cases: add, replace and change, trash, restore, delete |
 //! | [`batch`], [`chain`], [`device`] | edits that were made offline, those made one on top of the other, and by which device |
@@ -22,7 +24,9 @@ pub mod edit;
 mod folding;
 pub mod list;
 pub mod port;
+pub mod refold;
 pub mod remove;
+pub mod tags;
 pub mod words;
 
 use std::fmt;

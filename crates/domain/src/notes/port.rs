@@ -70,6 +70,34 @@ pub struct StoredNote {
     pub revision: Revision,
 }
 
+/// A note whose words or tags were folded by older rules.
+#[derive(Debug, Clone)]
+pub struct OutdatedNote {
+    /// The number of its row.
+    pub row: i64,
+    /// The number of its newest change.
+    pub change: i64,
+    /// The title.
+    pub title: String,
+    /// The content.
+    pub content: String,
+    /// The tags.
+    pub tags: Vec<String>,
+}
+
+/// The same, folded by today's rules.
+#[derive(Debug, Clone)]
+pub struct Refolded {
+    /// The number of its row.
+    pub row: i64,
+    /// The number of the change whose texts were folded.
+    pub change: i64,
+    /// Its words; see [`NoteWords::searched`].
+    pub words: String,
+    /// The tags.
+    pub tags: Vec<String>,
+}
+
 /// Reading notes.
 #[async_trait]
 pub trait ReadNotes: Send {
@@ -97,9 +125,11 @@ pub trait ReadNotes: Send {
         after: i64,
         limit: u32,
     ) -> Result<ChangePage, StoreError>;
+    /// Some notes of all users whose words or tags were not folded by today's rules.
+    async fn outdated_notes(&mut self) -> Result<Vec<OutdatedNote>, StoreError>;
 }
 
-/// Writing notes. Each of them is a change, under the next number of its owner's book.
+/// Writing notes. All but [`WriteNotes::refold_note`] is a change, under the next number of its owner's book.
 #[async_trait]
 pub trait WriteNotes: Send {
     /// Adds a live note and answers with its version, unless the identifier is taken, the plan allows no more, or the
@@ -127,6 +157,8 @@ pub trait WriteNotes: Send {
         id: NoteId,
         run: &DeviceRun,
     ) -> Result<(), StoreError>;
+    /// Writes how a note's words and tags are folded today, unless it was changed meanwhile.
+    async fn refold_note(&mut self, note: &Refolded) -> Result<(), StoreError>;
     /// Puts a live note of the user into the trash, which makes the version [`Revision::next`].
     async fn trash_note(
         &mut self,

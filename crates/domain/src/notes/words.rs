@@ -1,6 +1,7 @@
 //! A note's text as search sees it: its words, folded.
 //!
-//! How a text is split into folded words is described in [`super::folding`].
+//! How a text is split into folded words is described in the module `folding`. Every note carries the [`FOLDING`] by which
+//! its words were made; `refold` makes those of older ones again.
 //!
 //! Folding a long content takes milliseconds. Use cases fold when they are made, before they wait for the one writer,
 //! and what does not change is not folded again.
@@ -15,6 +16,10 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::Draft;
 use super::folding::{Purpose, each_word};
+
+/// The number of the rules by which words and tags are folded. Whoever changes them raises it, with a migration that
+/// makes the index of outdated notes anew (`notes_to_refold`).
+pub const FOLDING: i64 = 1;
 
 /// Between the words of the title and those of the content.
 const BREAK: char = '\n';

@@ -5,6 +5,8 @@
 //! milliseconds.
 
 use domain::notes::list::{Key, Listed, NotePage, NoteQuery, Place, with_room};
+use domain::notes::tags;
+use domain::notes::words::FOLDING;
 use domain::store::StoreError;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -125,7 +127,11 @@ macro_rules! matched {
                  from notes
                  where notes.user_id = ?1 and (trashed_at is not null) = ?2
                    and (?3 is null or is_pinned = ?3) and (?4 is null or is_archived = ?4)
-                   and (?5 is null or exists (select 1 from json_each(notes.tags) where value = ?5))
+                   and (?5 is null or exists (
+                           select 1 from json_each(
+                               iif(octet_length(notes.tags) > length(notes.tags) and notes.folded = 8 * notes.change + ?18,
+                                   notes.tag_keys, lower(notes.tags)))
+                           where value = ?5))
                    and (?6 is null or instr(words, ?6) > 0) and (?7 is null or instr(words, ?7) > 0)
                    and (?8 is null or instr(words, ?8) > 0) and (?9 is null or instr(words, ?9) > 0)
                    and (?10 is null or not exists (
@@ -161,7 +167,8 @@ macro_rules! matched {
             $at.title,
             $at.id,
             $limit,
-            $filter.bytes
+            $filter.bytes,
+            FOLDING
         )
     };
 }
@@ -289,12 +296,12 @@ async fn plain(
 }
 
 /// The filters as the statements take them.
-struct Filter<'a> {
+struct Filter {
     user: i64,
     trashed: bool,
     pinned: Option<bool>,
     archived: Option<bool>,
-    tag: Option<&'a str>,
+    tag: Option<String>,
     /// Each with the space before it.
     words: [Option<String>; SLOTS],
     further: Option<String>,
@@ -302,8 +309,8 @@ struct Filter<'a> {
     bytes: u32,
 }
 
-impl<'a> Filter<'a> {
-    fn of(query: &'a NoteQuery) -> Result<Self, StoreError> {
+impl Filter {
+    fn of(query: &NoteQuery) -> Result<Self, StoreError> {
         let mut patterns = query.words.iter().map(|word| format!(" {word}"));
         let words = std::array::from_fn(|_| patterns.next());
         let further: Vec<String> = patterns.collect();
@@ -316,7 +323,7 @@ impl<'a> Filter<'a> {
             trashed: query.trashed,
             pinned: query.pinned,
             archived: query.archived,
-            tag: query.tag.as_deref(),
+            tag: query.tag.as_deref().map(tags::key),
             words,
             further,
             key: match query.order.key {

@@ -4,7 +4,7 @@
 use domain::id::UserId;
 use domain::notes::Note;
 use domain::notes::port::{NewNote, Owner};
-use domain::notes::words::ChangedWords;
+use domain::notes::words::{ChangedWords, FOLDING};
 use domain::plans::NoteLimits;
 use domain::store::StoreError;
 use jiff::Timestamp;
@@ -62,12 +62,12 @@ pub(super) async fn insert(
     let id_may_be_known = !new.id_is_fresh && note.conflict_of.is_none();
     let added = sqlx::query!(
         "insert into notes (row_id, user_id, id, title, title_key, tags, is_pinned, is_archived, created_at,
-               updated_at, version, change, conflict_of, words, content)
+               updated_at, version, change, conflict_of, words, content, tag_keys, folded)
            select iif(book.user_id < 2147483648, (book.user_id << 32) + book.made, null), book.user_id, ?2, ?3, ?4, ?5, ?6, ?7, ?19, ?8,
                max(coalesce((select version + 1 from note_tombstones as old
                              where old.user_id = book.user_id and old.id = ?2), 1),
                    iif(?20, book.jumped_to + 1, 1)),
-               book.last_change + 1, ?9, ?10, ?11
+               book.last_change + 1, ?9, ?10, ?11, ?21, 8 * (book.last_change + 1) + ?22
            from note_books as book
            where book.user_id = coalesce(?1, (
                      select sessions.user_id from sessions join users on users.id = sessions.user_id
@@ -96,7 +96,9 @@ pub(super) async fn insert(
         free_bytes,
         premium_bytes,
         created,
-        id_may_be_known
+        id_may_be_known,
+        row.tag_keys,
+        FOLDING
     )
     .execute(&mut *connection)
     .await
@@ -134,7 +136,10 @@ pub(super) async fn rewrite(
              is_pinned = ?7, is_archived = ?8, updated_at = ?9, version = ?10, trashed_at = null,
              words = coalesce(?11, substr(words, 1, instr(words, char(10)) - 1)) || char(10)
                  || coalesce(?12, substr(words, instr(words, char(10)) + 1)),
-             change = (select last_change + 1 from note_books where note_books.user_id = ?1)
+             change = (select last_change + 1 from note_books where note_books.user_id = ?1),
+             tag_keys = ?18,
+             folded = iif(folded = 8 * change + ?19 or (?11 is not null and ?12 is not null),
+                 8 * (select last_change + 1 from note_books where note_books.user_id = ?1) + ?19, 0)
          where user_id = ?1 and id = ?2
            and (trashed_at is null
                 or (select live from note_books where note_books.user_id = ?1) < iif(exists (
@@ -167,7 +172,9 @@ pub(super) async fn rewrite(
         premium,
         now,
         free_bytes,
-        premium_bytes
+        premium_bytes,
+        row.tag_keys,
+        FOLDING
     )
     .execute(connection)
     .await

@@ -7,6 +7,7 @@
 mod changes;
 mod list;
 mod live;
+mod refold;
 mod revisions;
 pub(crate) mod sweep;
 
@@ -15,8 +16,11 @@ use domain::id::UserId;
 use domain::notes::changes::ChangePage;
 use domain::notes::device::DeviceRun;
 use domain::notes::list::{NotePage, NoteQuery};
-use domain::notes::port::{NewNote, ReadNotes, Revision, StoredNote, WriteNotes};
-use domain::notes::words::ChangedWords;
+use domain::notes::port::{
+    NewNote, OutdatedNote, ReadNotes, Refolded, Revision, StoredNote, WriteNotes,
+};
+use domain::notes::tags;
+use domain::notes::words::{ChangedWords, FOLDING};
 use domain::notes::{Draft, Note, NoteId};
 use domain::plans::NoteLimits;
 use domain::store::StoreError;
@@ -114,6 +118,10 @@ impl<C: Connected> ReadNotes for Access<C> {
     ) -> Result<ChangePage, StoreError> {
         changes::page(&mut self.0, user, after, limit).await
     }
+
+    async fn outdated_notes(&mut self) -> Result<Vec<OutdatedNote>, StoreError> {
+        refold::outdated(&mut self.0).await
+    }
 }
 
 #[async_trait]
@@ -166,6 +174,10 @@ impl<C: Connected> WriteNotes for Access<C> {
         revisions::keep_run(&mut self.0, user, id, run).await
     }
 
+    async fn refold_note(&mut self, note: &Refolded) -> Result<(), StoreError> {
+        refold::write(&mut self.0, note).await
+    }
+
     async fn trash_note(
         &mut self,
         user: UserId,
@@ -177,11 +189,14 @@ impl<C: Connected> WriteNotes for Access<C> {
             "update notes set trashed_at = ?3,
                  version = max(version + 1,
                      (select jumped_to + 1 from note_books where note_books.user_id = ?1)),
-                 change = (select last_change + 1 from note_books where note_books.user_id = ?1)
+                 change = (select last_change + 1 from note_books where note_books.user_id = ?1),
+                 folded = iif(folded = 8 * change + ?4,
+                     8 * (select last_change + 1 from note_books where note_books.user_id = ?1) + ?4, 0)
              where user_id = ?1 and id = ?2",
             user.0,
             id,
-            now
+            now,
+            FOLDING
         )
         .execute(&mut *self.0)
         .await
@@ -241,6 +256,8 @@ async fn bury(
 struct Columns {
     id: String,
     tags: String,
+    /// The tags as they are compared, unless that is in ASCII.
+    tag_keys: Option<String>,
     updated: i64,
 }
 
@@ -249,9 +266,19 @@ impl Columns {
         Ok(Self {
             id: note.id.to_string(),
             tags: serde_json::to_string(&note.draft.tags).map_err(unreadable)?,
+            tag_keys: tag_keys(&note.draft.tags)?,
             updated: micros(note.updated),
         })
     }
+}
+
+/// Tags as they are compared, unless all are ASCII.
+fn tag_keys(tags: &[String]) -> Result<Option<String>, StoreError> {
+    if tags.iter().all(|tag| tag.is_ascii()) {
+        return Ok(None);
+    }
+    let keys: Vec<_> = tags.iter().map(|tag| tags::key(tag)).collect();
+    serde_json::to_string(&keys).map(Some).map_err(unreadable)
 }
 
 /// What a title is ordered by and its words, if they change.

@@ -7,6 +7,7 @@ mod mending;
 mod migrating;
 mod opening;
 mod plans;
+mod refolding;
 mod rows;
 mod storage;
 mod sweeping;

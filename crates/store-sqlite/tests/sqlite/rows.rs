@@ -20,7 +20,7 @@ use super::migrating::{Older, run};
 use crate::support::people::{Person, address};
 use crate::support::{Database, PATIENCE, at, options};
 
-const FREELY: NoteLimits = NoteLimits {
+pub(super) const FREELY: NoteLimits = NoteLimits {
     free: u32::MAX,
     premium: None,
     storage: StorageLimits {
@@ -29,7 +29,7 @@ const FREELY: NoteLimits = NoteLimits {
     },
 };
 
-async fn user(store: &Store, name: &str) -> UserId {
+pub(super) async fn user(store: &Store, name: &str) -> UserId {
     let person = Person::new(name);
     person.becomes_a_user(store, at(0)).await;
     let mut view = store.view().await.unwrap();
@@ -37,7 +37,7 @@ async fn user(store: &Store, name: &str) -> UserId {
     view.user_by_email(&key).await.unwrap().unwrap().id
 }
 
-async fn add(store: &Store, user: UserId, content: &str) -> NoteId {
+pub(super) async fn add(store: &Store, user: UserId, content: &str) -> NoteId {
     let draft = Draft {
         title: "A title".to_owned(),
         content: content.to_owned(),
@@ -171,7 +171,12 @@ async fn all(connection: &mut SqliteConnection) -> String {
 }
 
 /// Adds a note as programs do that know of no numbers of rows.
-async fn add_as_before(connection: &mut SqliteConnection, user: i64, id: &str, length: usize) {
+pub(super) async fn add_as_before(
+    connection: &mut SqliteConnection,
+    user: i64,
+    id: &str,
+    length: usize,
+) {
     let statement = "
         insert into notes (user_id, id, title, title_key, tags, is_pinned, is_archived, created_at, updated_at,
             version, change, conflict_of, words, content)
