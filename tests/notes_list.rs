@@ -1,5 +1,6 @@
 //! Lists of notes: every order in both directions, and places that stay good while notes come and go.
 
+mod edits;
 mod queries;
 
 use std::collections::HashSet;

@@ -24,6 +24,22 @@ struct InList {
     title: String,
     id: String,
     before: bool,
+    /// Absent in cursors of older programs.
+    #[serde(default)]
+    began: Option<i64>,
+    #[serde(default)]
+    in_edits: bool,
+}
+
+/// A place in a list, with what its reader must be told in the end.
+#[derive(Debug, Clone)]
+pub struct ListPlace {
+    /// The place.
+    pub place: Place,
+    /// The newest change of the user's notes when the reader began.
+    pub began: Option<i64>,
+    /// Whether it is a place among the notes that were edited since, which follow on the list.
+    pub in_edits: bool,
 }
 
 /// A place in the feed, as it is written.
@@ -52,7 +68,8 @@ impl FeedPlace {
 }
 
 /// The cursor of a place in a list of that order.
-pub fn of_list(user: UserId, order: Order, place: Place) -> String {
+pub fn of_list(user: UserId, order: Order, at: ListPlace) -> String {
+    let place = at.place;
     encode(&InList {
         user: user.0,
         order: word(order).to_owned(),
@@ -61,21 +78,27 @@ pub fn of_list(user: UserId, order: Order, place: Place) -> String {
         title: place.title,
         id: place.id.to_string(),
         before: place.before,
+        began: at.began,
+        in_edits: at.in_edits,
     })
 }
 
 /// The place of a cursor, if it is one of this user's lists of this order.
-pub fn in_list(user: UserId, order: Order, cursor: &str) -> Option<Place> {
+pub fn in_list(user: UserId, order: Order, cursor: &str) -> Option<ListPlace> {
     let read: InList = decode(cursor)?;
     if read.user != user.0 || read.order != word(order) {
         return None;
     }
-    Some(Place {
-        rank: read.rank,
-        number: read.number,
-        title: read.title,
-        id: read.id.parse().ok()?,
-        before: read.before,
+    Some(ListPlace {
+        place: Place {
+            rank: read.rank,
+            number: read.number,
+            title: read.title,
+            id: read.id.parse().ok()?,
+            before: read.before,
+        },
+        began: read.began,
+        in_edits: read.in_edits,
     })
 }
 
@@ -109,6 +132,7 @@ pub fn word(order: Order) -> &'static str {
         (Key::Title, true) => "-title",
         (Key::Title, false) => "title",
         (Key::Rank, _) => "rank",
+        (Key::Change, _) => "change",
     }
 }
 

@@ -3,17 +3,16 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use domain::id::UserId;
-use domain::notes::list::{Key, NotePage, NoteQuery, Order, PAGE_BYTES, Place};
-use domain::notes::{TAG_LENGTH, words};
+use domain::notes::list::{Key, NotePage, NoteQuery, Order, Place};
 use domain::store::{StoreError, View};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::NoteBody;
-use super::cursor;
 use super::found;
 use super::links::Base;
-use super::query::{Query, SEARCH_LENGTH};
+use super::query::Query;
+use super::reading::Reading;
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
@@ -24,16 +23,6 @@ const PATH: &str = "/api/notes/";
 /// Notes that are read at once where all are, and bytes of them: what a slow client makes the process hold.
 const AT_ONCE: u32 = 100;
 const BYTES_AT_ONCE: u32 = 64 * 1024;
-
-/// The orders, as the query names them.
-const ORDERS: [&str; 6] = [
-    "-updated_at",
-    "updated_at",
-    "-created_at",
-    "created_at",
-    "-title",
-    "title",
-];
 
 /// A page of notes.
 #[derive(Serialize, ToSchema)]
@@ -52,7 +41,8 @@ pub(super) struct NoteList {
 /// List notes
 ///
 /// The user's notes, those changed last first. `next` and `previous` lead to the other pages; notes that come or go
-/// meanwhile make none appear twice or get lost. A page of long notes ends early, after 512 KiB of text as JSON writes it: `next` tells whether
+/// meanwhile make none appear twice or get lost. Notes that were edited meanwhile follow on the last page where an edit
+/// changes the order (`-updated_at`, `title`, `-title`, a search): one may appear twice there, none is lost. A page of long notes ends early, after 512 KiB of text as JSON writes it: `next` tells whether
 /// there are more, not the number of notes. `search` finds notes that have, for each of its words, one that begins
 /// with it, in the title or the content, whatever the case and the accents; those that fit best come first, each with a
 /// `snippet`. Signs separate words, so that `todo:milk` finds what `todo milk` does. Text of a script without spaces
@@ -85,26 +75,22 @@ pub(super) async fn list(
     RawQuery(raw): RawQuery,
 ) -> Result<Json<NoteList>, ApiError> {
     let mut query = Query::new(raw.as_deref());
-    let asked = read(session.user.id, &mut query);
+    let reading = Reading::of(session.user.id, &mut query);
     query.check()?;
-    let (asked, searching) = asked;
-    let page = if searching && asked.words.is_empty() {
-        NotePage::default()
+    let (page, edited) = if reading.searching && reading.asked.words.is_empty() {
+        (NotePage::default(), false)
     } else {
         let mut view = state.store.view_by(&ticket).await?;
-        let page = view.notes(&asked).await?;
+        let page = reading.page(&mut *view).await?;
         view.done();
         page
     };
-    let [next, previous] = neighbours(&asked, &page).map(|neighbour| {
-        let cursor = match neighbour? {
-            Neighbour::First => None,
-            Neighbour::At(place) => Some(cursor::of_list(asked.user, asked.order, place)),
-        };
+    let [next, previous] = reading.neighbours(&page, edited).map(|neighbour| {
+        let cursor = reading.cursor(&page, neighbour?);
         Some(base.page(PATH, query.without_cursor(), cursor.as_deref()))
     });
-    let results = if searching {
-        found::with_snippets(page.notes, asked.words).await?
+    let results = if reading.searching {
+        found::with_snippets(page.notes, reading.asked.words).await?
     } else {
         let plain = page.notes.into_iter();
         plain.map(|listed| listed.note.into()).collect()
@@ -145,86 +131,4 @@ pub async fn some_of_all(
     let next = last.map(|last| last.place(Key::Created, false));
     let notes = page.notes.into_iter();
     Ok((notes.map(|listed| listed.note.into()).collect(), next))
-}
-
-/// What is asked, and whether it is a search.
-fn read(user: UserId, query: &mut Query) -> (NoteQuery, bool) {
-    let search = query.text("search", SEARCH_LENGTH);
-    let order = order(query, search.is_some());
-    let asked = NoteQuery {
-        user,
-        trashed: query.flag("trashed").unwrap_or(false),
-        tag: query.text("tag", TAG_LENGTH),
-        pinned: query.flag("is_pinned"),
-        archived: query.flag("is_archived"),
-        words: search.as_deref().map(words::of_search).unwrap_or_default(),
-        order,
-        place: query.cursor(|given| cursor::in_list(user, order, given)),
-        limit: query.page_size(),
-        bytes: PAGE_BYTES,
-    };
-    (asked, search.is_some())
-}
-
-/// The order that is asked for; without one a search is ordered by how well a note fits.
-fn order(query: &mut Query, searching: bool) -> Order {
-    let named = query.text("ordering", 20);
-    let word = named.as_deref().unwrap_or("-updated_at");
-    let (bare, descending) = match word.strip_prefix('-') {
-        Some(bare) => (bare, true),
-        None => (word, false),
-    };
-    let key = match bare {
-        _ if searching && named.is_none() => Key::Rank,
-        "updated_at" => Key::Updated,
-        "created_at" => Key::Created,
-        "title" => Key::Title,
-        _ => {
-            query.wrong(
-                "ordering",
-                &format!("Must be one of {}.", ORDERS.join(", ")),
-            );
-            Key::Updated
-        }
-    };
-    Order { key, descending }
-}
-
-/// A page beside another.
-enum Neighbour {
-    /// The first of the list.
-    First,
-    /// That at a place.
-    At(Place),
-}
-
-/// The next page and the one before.
-fn neighbours(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
-    let (came_from_start, backwards) = match &asked.place {
-        None => (true, false),
-        Some(place) => (false, place.before),
-    };
-    let [Some(first), Some(last)] = [page.notes.first(), page.notes.last()] else {
-        return beside_nothing(asked, page);
-    };
-    let (beyond_last, beyond_first) = if backwards {
-        (true, page.more)
-    } else {
-        (page.more, !came_from_start)
-    };
-    let key = asked.order.key;
-    [
-        beyond_last.then(|| Neighbour::At(last.place(key, false))),
-        beyond_first.then(|| Neighbour::At(first.place(key, true))),
-    ]
-}
-
-/// The same for a page that deletions have emptied. If there are any notes, all of them lie on the other side of its
-/// place, up to the note that the place names: the way to them begins at that end of the list.
-fn beside_nothing(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
-    match &asked.place {
-        Some(place) if page.count > 0 && place.before => [Some(Neighbour::First), None],
-        Some(_) if page.count > 0 => [None, Some(Neighbour::At(Place::end(asked.order)))],
-        _ => [None, None],
-    }
 }

@@ -20,6 +20,7 @@ mod links;
 mod list;
 mod one;
 mod query;
+mod reading;
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;

@@ -32,6 +32,8 @@ pub enum Key {
     Title,
     /// How well a note fits what is searched for, then when it was changed last. Best and newest first alone.
     Rank,
+    /// The number of the newest change, of notes that were changed since they were made. Lowest first alone.
+    Change,
 }
 
 /// An order.
@@ -47,7 +49,7 @@ pub struct Order {
 /// list is not ordered by is 0 or empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The note's rank.
+    /// The note's [rank](Listed::rank).
     pub rank: i64,
     /// The note's time, in microseconds since 1970-01-01 UTC.
     pub number: i64,
@@ -60,6 +62,18 @@ pub struct Place {
 }
 
 impl Place {
+    /// After which every note lies that was changed after that change, in a list by [`Key::Change`].
+    #[must_use]
+    pub fn since(change: i64) -> Self {
+        Self {
+            rank: change.saturating_add(1),
+            number: 0,
+            title: String::new(),
+            id: NoteId(uuid::Uuid::nil()),
+            before: false,
+        }
+    }
+
     /// Before which every note of a list of that order lies, whatever they are.
     #[must_use]
     pub fn end(order: Order) -> Self {
@@ -105,7 +119,7 @@ pub struct NoteQuery {
 pub struct Listed {
     /// The note.
     pub note: Note,
-    /// How well it fits what is searched for.
+    /// How well it fits what is searched for; in a list by [`Key::Change`], the number of its newest change.
     pub rank: i64,
 }
 
@@ -119,6 +133,7 @@ impl Listed {
             Key::Created => (0, note.created.as_microsecond(), String::new()),
             Key::Title => (0, 0, title_key(&note.draft.title)),
             Key::Rank => (*rank, note.updated.as_microsecond(), String::new()),
+            Key::Change => (*rank, 0, String::new()),
         };
         Place {
             rank,
@@ -139,4 +154,6 @@ pub struct NotePage {
     pub more: bool,
     /// How many the whole list has.
     pub count: u64,
+    /// The newest change of the user's notes when the page was read.
+    pub newest: i64,
 }

@@ -32,18 +32,20 @@ struct ListedRow(i64, NoteRow);
 #[derive(Deserialize)]
 struct ShortRow(i64, Option<NoteRow>);
 
-/// What a statement answers: the notes that have room on the page, how many would be on it if all had, and how many
-/// the list has.
+/// What a statement answers: the notes that have room on the page, how many would be on it if all had, how many the
+/// list has, and the owner's newest change.
 struct Found {
     notes: String,
     candidates: i64,
     count: i64,
+    newest: i64,
 }
 
 /// What the statement for short notes answers.
 struct Short {
     notes: String,
     count: i64,
+    newest: i64,
 }
 
 /// The plain list: live notes without any filter, by the time of their last change. In the place of a long one stands
@@ -64,7 +66,8 @@ macro_rules! plain {
                 + ", id "
                 + $order
                 + r#" limit ?4 + 0)) as "notes!: String",
-                 (select live from note_books where note_books.user_id = ?1) as "count!: i64""#,
+                 (select live from note_books where note_books.user_id = ?1) as "count!: i64",
+                 (select last_change from note_books where note_books.user_id = ?1) as "newest!: i64""#,
             $user,
             $at.number,
             $at.id,
@@ -96,7 +99,8 @@ macro_rules! plain_sized {
                      is_archived, created_at, updated_at, version, trashed_at, conflict_of)))
                      filter (where fits) as "notes!: String",
                  count(*) as "candidates!: i64",
-                 (select live from note_books where note_books.user_id = ?1) as "count!: i64"
+                 (select live from note_books where note_books.user_id = ?1) as "count!: i64",
+                 (select last_change from note_books where note_books.user_id = ?1) as "newest!: i64"
              from sized left join notes on fits and row_id = found"#,
             $query.user.0,
             $at.number,
@@ -115,13 +119,13 @@ macro_rules! matched {
             Found,
             r#"with matched as materialized (
                  select row_id as found, id,
-                   iif(?11 = 'rank',
+                   case ?11 when 'rank' then
                        iif(?6 is null, 0, 2 * (instr(words, ?6) < instr(words, char(10))) + (instr(words, ?6 || ' ') > 0))
                        + iif(?7 is null, 0, 2 * (instr(words, ?7) < instr(words, char(10))) + (instr(words, ?7 || ' ') > 0))
                        + iif(?8 is null, 0, 2 * (instr(words, ?8) < instr(words, char(10))) + (instr(words, ?8 || ' ') > 0))
-                       + iif(?9 is null, 0, 2 * (instr(words, ?9) < instr(words, char(10))) + (instr(words, ?9 || ' ') > 0)),
-                       0) as rank,
-                   case ?11 when 'created' then created_at when 'title' then 0 else updated_at end as number,
+                       + iif(?9 is null, 0, 2 * (instr(words, ?9) < instr(words, char(10))) + (instr(words, ?9 || ' ') > 0))
+                     when 'change' then iif(version > 1, change, 0) else 0 end as rank,
+                   case ?11 when 'created' then created_at when 'title' then 0 when 'change' then 0 else updated_at end as number,
                    iif(?11 = 'title', title_key, '') as title_key,
                    octet_length(title) + octet_length(tags) + octet_length(content) as bytes
                  from notes
@@ -149,7 +153,8 @@ macro_rules! matched {
                      is_archived, created_at, updated_at, version, trashed_at, conflict_of)))
                      filter (where fits) as "notes!: String",
                  count(*) as "candidates!: i64",
-                 (select count(*) from matched) as "count!: i64"
+                 (select count(*) from matched) as "count!: i64",
+                 (select last_change from note_books where note_books.user_id = ?1) as "newest!: i64"
              from sized left join notes on fits and row_id = found"#,
             $filter.user,
             $filter.trashed,
@@ -182,7 +187,7 @@ pub(super) async fn page(
     let at = Beyond::of(query.place.as_ref(), descending);
     // One more than asked for tells whether there are more.
     let limit = i64::from(query.limit) + 1;
-    let (rows, candidates, count) = if is_plain(query) {
+    let (rows, candidates, [count, newest]) = if is_plain(query) {
         plain(connection, query, &at, descending, limit).await?
     } else {
         let found = matched(connection, query, &at, descending, limit).await?;
@@ -208,6 +213,7 @@ pub(super) async fn page(
         notes,
         more,
         count: u64::try_from(count).unwrap_or(0),
+        newest,
     })
 }
 
@@ -248,13 +254,13 @@ impl Beyond {
     }
 }
 
-/// The notes, how many would be on the page if all had room on it, and how many the list has.
-type Rows = (Vec<ListedRow>, usize, i64);
+/// The notes, how many would be on the page if all had room on it, how many the list has, and the newest change.
+type Rows = (Vec<ListedRow>, usize, [i64; 2]);
 
 fn read(found: &Found) -> Result<Rows, StoreError> {
     let rows = serde_json::from_str(&found.notes).map_err(unreadable)?;
     let candidates = usize::try_from(found.candidates).map_err(unreadable)?;
-    Ok((rows, candidates, found.count))
+    Ok((rows, candidates, [found.count, found.newest]))
 }
 
 async fn plain(
@@ -281,7 +287,7 @@ async fn plain(
         .map(|ShortRow(rank, row)| Some(ListedRow(rank, row?)))
         .collect();
     if let Some(rows) = all_short {
-        return Ok((rows, candidates, short.count));
+        return Ok((rows, candidates, [short.count, short.newest]));
     }
     let found = if descending {
         plain_sized!("<", "desc", query, at, limit)
@@ -331,6 +337,7 @@ impl Filter {
                 Key::Created => "created",
                 Key::Title => "title",
                 Key::Rank => "rank",
+                Key::Change => "change",
             },
             bytes: query.bytes,
         })

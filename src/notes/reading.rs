@@ -1,0 +1,198 @@
+//! Reading a list page by page: what a page shows, and which pages are beside it.
+//!
+//! An edit can move a note to a place that the reader has passed. So a reader remembers which change was the newest
+//! when it began; what was edited since follows on the last page, in the order of the edits, which no edit can move
+//! backwards. Notes that were made meanwhile are not among it.
+
+use domain::id::UserId;
+use domain::notes::list::{Key, NotePage, NoteQuery, Order, PAGE_BYTES, Place};
+use domain::notes::{TAG_LENGTH, words};
+use domain::store::{StoreError, View};
+
+use super::cursor::{self, ListPlace};
+use super::query::{Query, SEARCH_LENGTH};
+
+/// The orders, as the query names them.
+const ORDERS: [&str; 6] = [
+    "-updated_at",
+    "updated_at",
+    "-created_at",
+    "created_at",
+    "-title",
+    "title",
+];
+
+/// The order of notes that were edited while a list was read.
+const EDITS: Order = Order {
+    key: Key::Change,
+    descending: false,
+};
+
+/// A page that is asked for.
+pub(super) struct Reading {
+    /// What is asked of the database.
+    pub(super) asked: NoteQuery,
+    /// Whether it is a search.
+    pub(super) searching: bool,
+    /// The order of the whole list.
+    order: Order,
+    /// The newest change when its reader began; see [`ListPlace`].
+    began: Option<i64>,
+}
+
+impl Reading {
+    /// What the query asks for.
+    pub(super) fn of(user: UserId, query: &mut Query) -> Self {
+        let search = query.text("search", SEARCH_LENGTH);
+        let order = order(query, search.is_some());
+        let at = query.cursor(|given| cursor::in_list(user, order, given));
+        let in_edits = at.as_ref().is_some_and(|at| at.in_edits);
+        let began = at.as_ref().and_then(|at| at.began);
+        let asked = NoteQuery {
+            user,
+            trashed: query.flag("trashed").unwrap_or(false),
+            tag: query.text("tag", TAG_LENGTH),
+            pinned: query.flag("is_pinned"),
+            archived: query.flag("is_archived"),
+            words: search.as_deref().map(words::of_search).unwrap_or_default(),
+            order: if in_edits { EDITS } else { order },
+            place: at.map(|at| at.place),
+            limit: query.page_size(),
+            bytes: PAGE_BYTES,
+        };
+        Self {
+            asked,
+            searching: search.is_some(),
+            order,
+            began,
+        }
+    }
+
+    /// The page, and whether edited notes follow on it.
+    pub(super) async fn page(&self, view: &mut dyn View) -> Result<(NotePage, bool), StoreError> {
+        let page = view.notes(&self.asked).await?;
+        let edited = match self.edits(&page) {
+            Some(edits) => !view.notes(&edits).await?.notes.is_empty(),
+            None => false,
+        };
+        Ok((page, edited))
+    }
+
+    /// What asks whether notes were edited that the reader may have missed, after the last page of a list.
+    fn edits(&self, page: &NotePage) -> Option<NoteQuery> {
+        let is_moved = match self.order.key {
+            Key::Created | Key::Change => false,
+            // What is edited comes later then, as long as clocks go on.
+            Key::Updated => self.order.descending,
+            Key::Title | Key::Rank => true,
+        };
+        let is_last = !page.more && !self.asked.place.as_ref()?.before;
+        let began = self.began?;
+        (is_moved && is_last && !self.is_in_edits() && page.newest > began).then(|| NoteQuery {
+            order: EDITS,
+            place: Some(Place::since(began)),
+            limit: 1,
+            ..self.asked.clone()
+        })
+    }
+
+    fn is_in_edits(&self) -> bool {
+        self.asked.order.key == Key::Change
+    }
+
+    /// The next page and the one before.
+    pub(super) fn neighbours(&self, page: &NotePage, edited: bool) -> [Option<Neighbour>; 2] {
+        if self.is_in_edits() {
+            let last = page.notes.last().filter(|_| page.more);
+            let next = last.map(|last| Neighbour::Edits(last.place(Key::Change, false)));
+            return [next, Some(Neighbour::At(Place::end(self.order)))];
+        }
+        let [next, previous] = neighbours(&self.asked, page);
+        let edits = || Some(Neighbour::Edits(Place::since(self.began?)));
+        [next.or_else(|| edited.then(edits)?), previous]
+    }
+
+    /// The cursor of a page beside this one; the first page has none.
+    pub(super) fn cursor(&self, page: &NotePage, neighbour: Neighbour) -> Option<String> {
+        let (place, in_edits) = match neighbour {
+            Neighbour::First => return None,
+            Neighbour::At(place) => (place, false),
+            Neighbour::Edits(place) => (place, true),
+        };
+        let began = match self.asked.place {
+            None => Some(page.newest),
+            Some(_) => self.began,
+        };
+        let at = ListPlace {
+            place,
+            began,
+            in_edits,
+        };
+        Some(cursor::of_list(self.asked.user, self.order, at))
+    }
+}
+
+/// The order that is asked for; without one a search is ordered by how well a note fits.
+fn order(query: &mut Query, searching: bool) -> Order {
+    let named = query.text("ordering", 20);
+    let word = named.as_deref().unwrap_or("-updated_at");
+    let (bare, descending) = match word.strip_prefix('-') {
+        Some(bare) => (bare, true),
+        None => (word, false),
+    };
+    let key = match bare {
+        _ if searching && named.is_none() => Key::Rank,
+        "updated_at" => Key::Updated,
+        "created_at" => Key::Created,
+        "title" => Key::Title,
+        _ => {
+            query.wrong(
+                "ordering",
+                &format!("Must be one of {}.", ORDERS.join(", ")),
+            );
+            Key::Updated
+        }
+    };
+    Order { key, descending }
+}
+
+/// A page beside another.
+pub(super) enum Neighbour {
+    /// The first of the list.
+    First,
+    /// That at a place of the list.
+    At(Place),
+    /// That at a place among the notes that were edited meanwhile.
+    Edits(Place),
+}
+
+/// The next page of the list itself and the one before.
+fn neighbours(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
+    let (came_from_start, backwards) = match &asked.place {
+        None => (true, false),
+        Some(place) => (false, place.before),
+    };
+    let [Some(first), Some(last)] = [page.notes.first(), page.notes.last()] else {
+        return beside_nothing(asked, page);
+    };
+    let (beyond_last, beyond_first) = if backwards {
+        (true, page.more)
+    } else {
+        (page.more, !came_from_start)
+    };
+    let key = asked.order.key;
+    [
+        beyond_last.then(|| Neighbour::At(last.place(key, false))),
+        beyond_first.then(|| Neighbour::At(first.place(key, true))),
+    ]
+}
+
+/// The same for a page that deletions have emptied. If there are any notes, all of them lie on the other side of its
+/// place, up to the note that the place names: the way to them begins at that end of the list.
+fn beside_nothing(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
+    match &asked.place {
+        Some(place) if page.count > 0 && place.before => [Some(Neighbour::First), None],
+        Some(_) if page.count > 0 => [None, Some(Neighbour::At(Place::end(asked.order)))],
+        _ => [None, None],
+    }
+}
