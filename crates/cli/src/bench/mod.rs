@@ -13,6 +13,7 @@ mod notes;
 mod others;
 mod probe;
 mod rig;
+mod search;
 mod tarpit;
 mod wakeup;
 
@@ -35,6 +36,8 @@ pub enum Command {
     Notes(notes::Args),
     /// What listing, searching and following one's own notes costs beside a million of others'
     Others(others::Args),
+    /// How long a search through thousands of one's own notes takes, in Latin, Hindi, Thai and Japanese
+    Search(search::Args),
     /// How much memory the API takes while strangers send long requests slowly or read no answers, and how soon others are answered
     Bodies(bodies::Args),
     /// What another user waits while one account, or one client without any, takes what it can get
@@ -55,6 +58,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tarpit(args) => tarpit::run(&args).await?,
         Command::Notes(args) => notes::run(&args).await?,
         Command::Others(args) => others::run(&args).await?,
+        Command::Search(args) => search::run(&args).await?,
         Command::Bodies(args) => bodies::run(&args).await?,
         Command::Greedy(args) => greedy::run(&args).await?,
         Command::Floor(args) => floor::run(&args).await?,

@@ -48,7 +48,7 @@ const OWN_FEW: u32 = 20;
 const EACH: u32 = 1_000;
 
 /// Notes in one transaction.
-const BATCH: u32 = 500;
+const BATCH: usize = 500;
 
 /// Notes of an account that is full of long ones, and the words of each: some 95,000 characters.
 const LONG: u32 = 330;
@@ -238,28 +238,44 @@ async fn fill_as(
     words: u32,
     state: State,
 ) -> anyhow::Result<()> {
-    let mut from = 0;
-    while from < notes {
-        let upto = notes.min(from + BATCH);
-        let notes = (from..upto).map(|n| new_note(user, n, words)).collect();
-        let add = AddNotes { user, notes, state };
-        let added = rig.database.store.write(add).await?;
-        ensure!(added == upto - from, "not all notes were added");
-        from = upto;
-    }
-    Ok(())
+    add(rig, user, (0..notes).map(|n| text(n, words)), state).await
 }
 
-fn new_note(user: UserId, n: u32, length: u32) -> NewNote {
+/// Adds notes with these titles and contents.
+pub(super) async fn add(
+    rig: &Rig,
+    user: UserId,
+    texts: impl Iterator<Item = (String, String)>,
+    state: State,
+) -> anyhow::Result<()> {
+    let mut notes = texts.map(|(title, content)| new_note(user, title, content));
+    loop {
+        let notes: Vec<_> = notes.by_ref().take(BATCH).collect();
+        let count = notes.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let add = AddNotes { user, notes, state };
+        let added = rig.database.store.write(add).await?;
+        ensure!(added == count, "not all notes were added");
+    }
+}
+
+/// The title and the content of a note of so many words.
+fn text(n: u32, length: u32) -> (String, String) {
     let word = |i: u32| WORDS[((n * 7 + i * (n % 5 + 1)) % 24) as usize];
     let mut content: Vec<&str> = (0..length).map(word).collect();
     content.push("milk yellow");
     if n.is_multiple_of(10) {
         content.push("tenth");
     }
+    (format!("Note {n} {}", word(3)), content.join(" "))
+}
+
+fn new_note(user: UserId, title: String, content: String) -> NewNote {
     let draft = Draft {
-        title: format!("Note {n} {}", word(3)),
-        content: content.join(" "),
+        title,
+        content,
         ..Draft::default()
     };
     let limits = NoteLimits {
@@ -279,12 +295,12 @@ struct AddNotes {
 #[async_trait]
 impl Write for AddNotes {
     /// How many were added.
-    type Out = u32;
+    type Out = usize;
 
-    async fn apply(&self, tx: &mut dyn Tx) -> Result<u32, StoreError> {
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<usize, StoreError> {
         let mut added = 0;
         for note in &self.notes {
-            added += u32::from(tx.insert_note(note).await?.is_some());
+            added += usize::from(tx.insert_note(note).await?.is_some());
             if self.state == State::Trashed {
                 let NewNote { note, .. } = note;
                 tx.trash_note(self.user, note.id, note.created).await?;
