@@ -53,10 +53,13 @@ async fn an_export_in_pieces_is_one_document_with_everything_in_its_order() {
             "exported_at",
             "profile",
             "subscription",
+            "grants",
             "sessions",
+            "known_clients",
             "notes",
             "security_events",
-            "payment_events"
+            "payment_events",
+            "mails"
         ]
     );
     let notes = document["notes"].as_array().unwrap();
@@ -144,6 +147,48 @@ async fn an_export_holds_what_payment_services_told_about_the_user_and_nobody_el
     assert_eq!(events[0]["made_at"], "2027-01-15T08:00:00Z");
     let others = bob.get(EXPORT).await.json();
     assert_eq!(others["payment_events"].as_array().unwrap().len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_export_holds_the_grants_clients_and_mails_of_the_user_and_nobody_else() {
+    let app = TestApp::start().await;
+    app.member(&Person::new("bob")).await;
+    let ada = app.member(&ada()).await;
+    let mut rows = app.rows().await;
+    rows.run(
+        "insert into plan_grants (user_id, source, until_at, granted_at)
+         values (2, 'operator', null, 0), (1, 'stripe', 1, 0)",
+    )
+    .await;
+    rows.run(
+        "with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 450)
+         insert into mails (id, kind, recipient, recipient_key, user_id, request_id, state, created_at, finished_at)
+         select printf('01J%023d', id * 1000 + n), 'test_' || n, email, email_key, id, 'r', 'delivered', n / 3, n
+         from users, numbers",
+    )
+    .await;
+
+    let document = ada.get(EXPORT).await.json();
+
+    rows.run("delete from mails where kind like 'test_%'").await;
+    rows.close().await;
+    let grant =
+        json!([{"source": "operator", "until": null, "granted_at": "1970-01-01T00:00:00Z"}]);
+    assert_eq!(document["grants"], grant);
+    let clients = document["known_clients"].as_array().unwrap();
+    assert_eq!(
+        clients[..],
+        [json!({"ip": "127.0.0.1", "last_seen_at": "2027-01-15T08:00:00Z"})]
+    );
+    let mails = document["mails"].as_array().unwrap();
+    assert_eq!(mails.len(), 451);
+    assert_eq!(mails[0]["kind"], "verify_email");
+    assert_eq!(
+        (&mails[1]["kind"], &mails[450]["kind"]),
+        (&json!("test_450"), &json!("test_1"))
+    );
+    assert!(mails.iter().all(|mail| mail["to"] == "ada@example.com"));
     app.finish().await;
 }
 

@@ -4,6 +4,8 @@
 //! place to go on from, least of all a connection to the database, of which there are few. A failure on the way breaks
 //! the connection off: what came is then no complete document to any client, nor a complete answer.
 
+mod document;
+
 use std::time::Instant;
 
 use axum::body::Body;
@@ -11,21 +13,22 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use domain::audit::Recorded;
-use domain::id::UserId;
+use domain::email::EmailKey;
+use domain::id::{MailId, UserId};
 use domain::notes::changes::Change;
 use domain::notes::list::Place;
-use domain::payments::{PaymentPlace, PaymentRecord};
+use domain::payments::PaymentPlace;
+use domain::queue::MailFilter;
 use domain::store::{StoreError, Ticket, View};
 use futures_util::stream;
 use jiff::Timestamp;
 use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use self::document::{Export, PaymentEvent, SecurityEvent, SentMail};
 use super::me::Profile;
 use super::session::Authenticated;
-use super::sessions::{self, SessionEntry};
+use super::sessions;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::notes::{self, NoteBody};
@@ -35,89 +38,6 @@ use crate::subscription::{self, Subscription};
 
 pub(super) fn router() -> Routes {
     protected(Routes::new(), routes!(export))
-}
-
-/// Everything held about the user: no token, no hash, no code.
-#[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Export {
-    /// When this was put together.
-    #[schema(value_type = String, format = DateTime)]
-    exported_at: Timestamp,
-    /// Who one is.
-    profile: Profile,
-    /// What one may use, and does.
-    subscription: Subscription,
-    /// The sessions that have not ended.
-    sessions: Vec<SessionEntry>,
-    /// The notes, those in the trash last. One that changes while this is read may stand there as it was and as it is.
-    notes: Vec<NoteBody>,
-    /// What happened to the account, newest first, as far back as it is kept.
-    security_events: Vec<SecurityEvent>,
-    /// What payment services told about the user, by service, then in the order in which it came.
-    payment_events: Vec<PaymentEvent>,
-}
-
-/// Something that happened to the account.
-#[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct SecurityEvent {
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
-    /// What, as a stable word.
-    event: String,
-    /// The network address it came from.
-    ip: Option<String>,
-    /// What the client called itself.
-    user_agent: Option<String>,
-}
-
-impl From<Recorded> for SecurityEvent {
-    fn from(event: Recorded) -> Self {
-        Self {
-            at: event.at,
-            event: event.event,
-            ip: event.client,
-            user_agent: event.user_agent,
-        }
-    }
-}
-
-/// What a payment service told.
-#[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct PaymentEvent {
-    /// Which service: `stripe` or `revenuecat`.
-    source: String,
-    /// The service's name for the event.
-    id: String,
-    /// What the service calls this kind of event.
-    r#type: String,
-    /// When it was received.
-    #[schema(value_type = String, format = DateTime)]
-    received_at: Timestamp,
-    /// When it was made, by the service's clock.
-    #[schema(required, value_type = Option<String>, format = DateTime)]
-    made_at: Option<Timestamp>,
-    /// What came of it when it was received, in words.
-    effect: String,
-    /// The event as it came, which is JSON in a text; empty if it is not kept.
-    body: String,
-}
-
-impl From<PaymentRecord> for PaymentEvent {
-    fn from(event: PaymentRecord) -> Self {
-        Self {
-            source: event.place.source,
-            id: event.id,
-            r#type: event.kind,
-            received_at: event.received,
-            made_at: event.made,
-            effect: event.did,
-            body: event.body,
-        }
-    }
 }
 
 /// The most events in one document, and those that are read at once.
@@ -130,10 +50,14 @@ const CHANGES_AT_ONCE: u32 = 20;
 /// Payment events that are read at once: each may have as many bytes as a body.
 const PAYMENTS_AT_ONCE: u32 = 10;
 
+/// Mails that are read at once.
+const MAILS_AT_ONCE: u32 = 200;
+
 /// How the document ends without any notes and events, and what stands between the lists.
-const EMPTY_END: &[u8] = br#"],"security_events":[],"payment_events":[]}"#;
+const EMPTY_END: &[u8] = br#"],"security_events":[],"payment_events":[],"mails":[]}"#;
 const BEFORE_EVENTS: &[u8] = br#"],"security_events":["#;
 const BEFORE_PAYMENTS: &[u8] = br#"],"payment_events":["#;
+const BEFORE_MAILS: &[u8] = br#"],"mails":["#;
 const END: &[u8] = b"]}";
 
 /// Export everything
@@ -155,16 +79,22 @@ async fn export(
     let user = session.user.id;
     let mut view = state.store.view_by(&ticket).await?;
     let began = view.note_changes(user, i64::MAX, 1).await?.newest;
+    let grants = view.grants(user).await?;
+    let known = view.known_clients(user).await?;
     view.done();
     let standing = subscription::standing(&state, &ticket, user).await?;
+    let email = session.user.email_key.clone();
     let frame = Export {
         exported_at: state.clock.now(),
         sessions: sessions::live(&state, &ticket, &session).await?,
         profile: Profile::new(session.user, standing.plan),
         subscription: Subscription::new(standing, state.rules.notes),
+        grants: grants.into_iter().map(Into::into).collect(),
+        known_clients: known.into_iter().map(Into::into).collect(),
         notes: Vec::new(),
         security_events: Vec::new(),
         payment_events: Vec::new(),
+        mails: Vec::new(),
     };
     let mut head = written(&frame);
     head.truncate(head.len() - EMPTY_END.len());
@@ -172,6 +102,7 @@ async fn export(
         state,
         ticket,
         user,
+        email,
         began,
         part: Part::Head(head),
         any: false,
@@ -190,6 +121,7 @@ struct Rest {
     /// The request is in flight until all is sent.
     ticket: Ticket,
     user: UserId,
+    email: EmailKey,
     /// The newest change of a note when the document was begun.
     began: i64,
     part: Part,
@@ -212,6 +144,8 @@ enum Part {
     },
     /// What payment services told.
     Payments { after: Option<PaymentPlace> },
+    /// Mails.
+    Mails { before: Option<MailId> },
     /// Nothing.
     Nothing,
 }
@@ -232,6 +166,7 @@ impl Rest {
             Part::Changed { after, upto } => self.changed(after, upto).await,
             Part::Events { before, left } => self.events(before, left).await,
             Part::Payments { after } => self.payments(after).await,
+            Part::Mails { before } => self.mails(before).await,
             Part::Nothing => return Ok(None),
         };
         match piece {
@@ -331,9 +266,33 @@ impl Rest {
         let events: Vec<PaymentEvent> = records.into_iter().map(Into::into).collect();
         let mut piece = self.items(&events);
         if is_over {
-            piece.extend_from_slice(END);
+            piece.extend_from_slice(BEFORE_MAILS);
+            self.any = false;
+            self.part = Part::Mails { before: None };
         } else {
             self.part = Part::Payments { after: last };
+        }
+        Ok(piece)
+    }
+
+    async fn mails(&mut self, before: Option<MailId>) -> Result<Vec<u8>, StoreError> {
+        let filter = MailFilter {
+            user: Some((self.user, self.email.clone())),
+            before,
+            limit: MAILS_AT_ONCE,
+            ..MailFilter::default()
+        };
+        let mut view = self.view().await?;
+        let mails = view.mails(&filter).await?;
+        view.done();
+        let last = mails.last().map(|last| last.id);
+        let is_over = mails.len() < MAILS_AT_ONCE as usize;
+        let mails: Vec<SentMail> = mails.into_iter().map(Into::into).collect();
+        let mut piece = self.items(&mails);
+        if is_over {
+            piece.extend_from_slice(END);
+        } else {
+            self.part = Part::Mails { before: last };
         }
         Ok(piece)
     }

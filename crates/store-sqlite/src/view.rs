@@ -263,6 +263,23 @@ impl<C: Connected> View for Access<C> {
             .collect())
     }
 
+    async fn known_clients(
+        &mut self,
+        user: UserId,
+    ) -> Result<Vec<(ClientKey, Timestamp)>, StoreError> {
+        let rows = sqlx::query!(
+            "select client, seen_at from known_clients where user_id = ? order by seen_at desc, client",
+            user.0
+        )
+        .fetch_all(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        let known = rows
+            .into_iter()
+            .map(|row| (row.client.into(), time(row.seen_at)));
+        Ok(known.collect())
+    }
+
     async fn payment_records(
         &mut self,
         user: UserId,

@@ -86,6 +86,11 @@ pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
         before: Option<(Timestamp, i64)>,
         limit: u32,
     ) -> Result<Vec<Recorded>, StoreError>;
+    /// The clients that a user has logged in from lately, with when that was; the newest first.
+    async fn known_clients(
+        &mut self,
+        user: UserId,
+    ) -> Result<Vec<(ClientKey, Timestamp)>, StoreError>;
     /// What payment services told about a user, after that place: by service, then in the order in which it came.
     async fn payment_records(
         &mut self,
