@@ -143,6 +143,25 @@ async fn a_change_of_product_takes_and_gives_premium() {
     app.finish().await;
 }
 
+/// Stripe's clock shows seconds. Of two states of one that nothing else tells apart, the one that came later counts.
+#[tokio::test]
+async fn changes_of_the_same_second_count_in_the_order_in_which_they_come() {
+    let app = app(&[(PRODUCTS, "prod_notes")]).await;
+    let ada = app.member(&Person::new("ada")).await;
+    tell(&app, 0, CHECKOUT, subscribed("sub_1")).await;
+
+    let mut plans = Vec::new();
+    for product in ["prod_notes", "prod_other", "prod_notes", "prod_other"] {
+        let changed = subscription(&app, "sub_1", &[(price(product), 3)]);
+        tell(&app, 1, UPDATED, changed).await;
+        plans.push(plan(&app, &ada).await);
+    }
+
+    let (on, off) = ("premium for 3 d", "free");
+    assert_eq!(plans, [on, off, on, off]);
+    app.finish().await;
+}
+
 /// A checkout of another app of the account says with its own numbers whose a customer is.
 #[tokio::test]
 async fn a_customer_is_not_whom_a_checkout_for_another_product_names() {

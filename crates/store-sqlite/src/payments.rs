@@ -173,7 +173,7 @@ async fn events(
 ) -> Result<Vec<Kept>, StoreError> {
     let ids = json(&ids)?;
     let rows = sqlx::query!(
-        r#"select event.id, made_at, user_id, owner_id, customer, subscription, says, began_at, until_at, sold,
+        r#"select event.rowid as "row!: i64", event.id, made_at, user_id, owner_id, customer, subscription, says, began_at, until_at, sold,
                   once as "once: bool",
                   (select json_group_array(name order by position, name) from payment_event_names as of
                    where of.source = ?1 and of.event_id = event.id and of.role = 'is') as "names!: String",
@@ -193,6 +193,7 @@ async fn events(
                 fact: Fact {
                     id: row.id,
                     made: row.made_at.map(time),
+                    arrival: row.row,
                     names: read(&row.names)?,
                     from: read(&row.from_names)?,
                     customer: row.customer,

@@ -122,11 +122,12 @@ on_sqlite! {
         an_event_that_names_nobody_here_is_kept_and_does_nothing,
         an_event_of_a_test_does_nothing_ever_unless_tests_count_when_it_comes,
         grants_and_events_go_with_their_user,
+        what_was_transferred_outlives_the_account_that_bought_it;
+    ordering:
         every_order_of_the_same_events_ends_in_the_same_state,
         every_order_of_the_events_of_a_subscription_that_is_over_ends_without_premium,
         every_order_of_the_events_of_two_subscriptions_ends_with_the_longer_one,
         every_order_of_the_events_of_a_transfer_ends_with_the_new_owner,
-        what_was_transferred_outlives_the_account_that_bought_it,
         every_order_of_events_that_name_their_user_ends_in_the_same_state;
     statements:
         conflicts_are_named,

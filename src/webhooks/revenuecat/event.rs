@@ -43,6 +43,7 @@ pub(super) fn read(body: &[u8]) -> Event {
     let fact = Fact {
         id,
         made: millis(&event["event_timestamp_ms"]),
+        arrival: 0,
         transaction: transaction(event, &names),
         from: self::names(is_transfer.then_some(&event["transferred_from"])),
         names,
@@ -140,7 +141,7 @@ fn says(kind: &str, event: &Value) -> Says {
             let grace = millis(&event["grace_period_expiration_at_ms"]);
             grace.map_or(Says::Nothing, Says::Extended)
         }
-        ("CANCELLATION", until) if event["cancel_reason"] == "CUSTOMER_SUPPORT" => {
+        ("CANCELLATION", until) if is_taken_back(event) => {
             let made = millis(&event["event_timestamp_ms"]);
             match until {
                 // Not all refunds end what was paid for: the store says when it ends.
@@ -157,4 +158,12 @@ fn says(kind: &str, event: &Value) -> Says {
         ("TRANSFER", _) => Says::Transfer,
         _ => Says::Nothing,
     }
+}
+
+/// Whether a cancellation is a refund, or takes back what support had granted.
+fn is_taken_back(event: &Value) -> bool {
+    let is_refund = event["price"].as_f64().is_some_and(|price| price < 0.0);
+    let reason = &event["cancel_reason"];
+    let is_revoked = reason == "DEVELOPER_INITIATED" && event["store"] == "PROMOTIONAL";
+    is_refund || is_revoked || reason == "CUSTOMER_SUPPORT"
 }

@@ -3,7 +3,8 @@
 //! Services deliver their events late, twice and in any order. So no event changes anything by itself: each is kept
 //! once, and the premium of a user is computed anew from everything that is kept and connected with it ([`state`]).
 //! Whatever the order, the same events end in the same state;
-//! `every_order_of_the_same_events_ends_in_the_same_state` holds that.
+//! `every_order_of_the_same_events_ends_in_the_same_state` holds that. Only where two events of the same moment can be
+//! told apart by nothing else, the one counts that came later.
 //!
 //! What is modelled is the transaction: a subscription or a purchase that is paid once, with its owner, what was sold, and
 //! the period that was paid for. Which products mean premium is a setting ([`Products`]), read whenever premium is
@@ -71,6 +72,8 @@ pub struct Fact {
     pub id: String,
     /// When the service says that it happened.
     pub made: Option<Timestamp>,
+    /// Its place among the events that are kept, in the order in which they came.
+    pub arrival: i64,
     /// Names of the customer, the likeliest first: users' numbers, and what [`name`] makes of others. Of a transfer, who
     /// receives.
     pub names: Vec<String>,

@@ -71,24 +71,29 @@ fn the_newest_event_of_a_subscription_counts() {
     assert_eq!(premium(&[shortened, lapsed, renewed]), Some(at(150)));
 }
 
-#[test]
-fn at_the_same_moment_the_later_end_counts_and_then_what_usually_follows() {
-    let short = fact("a", 1, "s", paid(100));
-    let longer = fact("b", 1, "s", paid(200));
-    let incomplete = fact("c", 1, "s", Says::Pending);
-    let unpaid = fact("d", 1, "s", Says::Lapsed(Some(at(200))));
-
-    assert_eq!(premium(&[short.clone(), longer.clone()]), Some(at(200)));
-    assert_eq!(premium(&[incomplete, longer.clone()]), Some(at(200)));
-    assert_eq!(premium(&[unpaid.clone(), short]), None);
-    assert_eq!(premium(&[longer, unpaid]), None);
+fn arrived(arrival: i64, fact: Fact) -> Fact {
+    Fact { arrival, ..fact }
 }
 
 #[test]
-fn of_a_purchase_without_end_the_refund_follows_at_the_same_moment_and_then_its_reversal() {
-    let bought = fact("a", 1, "s", Says::Paid(Until::Endless));
+fn at_the_same_moment_the_later_end_counts_and_then_what_came_later() {
+    let short = fact("a", 1, "s", paid(100));
+    let longer = fact("b", 1, "s", paid(200));
+    let incomplete = arrived(9, fact("c", 1, "s", Says::Pending));
+    let unpaid = |arrival| arrived(arrival, fact("d", 1, "s", Says::Lapsed(Some(at(200)))));
+
+    assert_eq!(premium(&[short.clone(), longer.clone()]), Some(at(200)));
+    assert_eq!(premium(&[incomplete, short.clone()]), Some(at(100)));
+    assert_eq!(premium(&[unpaid(-1), short]), None);
+    assert_eq!(premium(&[longer.clone(), unpaid(1)]), None);
+    assert_eq!(premium(&[longer, unpaid(-1)]), Some(at(200)));
+}
+
+#[test]
+fn of_a_purchase_without_end_the_refund_follows_at_the_same_moment_also_if_it_comes_first() {
+    let bought = arrived(9, fact("a", 1, "s", Says::Paid(Until::Endless)));
     let refunded = fact("b", 1, "s", Says::Lapsed(None));
-    let restored = fact("c", 1, "s", Says::Restored);
+    let restored = arrived(1, fact("c", 1, "s", Says::Restored));
 
     let endless = Some(Until::Endless);
     assert_eq!(of_both(std::slice::from_ref(&bought))[0], endless);

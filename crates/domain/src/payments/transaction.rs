@@ -4,8 +4,6 @@
 //! it may come long after the renewal. A grace period lengthens what was paid, and is over with the next state. What has
 //! ended for good stays so.
 
-use std::cmp::Reverse;
-
 use jiff::Timestamp;
 
 use super::{Fact, Products, Says, Until};
@@ -55,23 +53,18 @@ fn is_state(says: Says) -> bool {
 }
 
 /// What is compared of two states.
-type Order<'a> = (Option<Timestamp>, Option<Timestamp>, u8, Reverse<&'a str>);
+type Order<'a> = (Option<Timestamp>, Option<Timestamp>, u8, i64, &'a str);
 
-/// Which of two states is newer. At the same moment it is the one of the later period, then the one that usually follows
-/// on the other. What has no end has no period, either.
+/// Which of two states is newer. At the same moment it is the one of the later period; then what was paid for follows on
+/// what was not yet, and the end of a purchase without a period on the purchase; else it is the one that came later.
 fn order(fact: &Fact) -> Order<'_> {
     let rank = match fact.says {
-        Says::Paid(_) => 1,
-        Says::Lapsed(_) | Says::Expired(_) => 2,
-        Says::Restored => 3,
-        _ => 0,
+        Says::Pending => 0,
+        Says::Paid(Until::Endless) => 1,
+        _ => 2,
     };
-    (
-        fact.made,
-        fact.says.until(),
-        rank,
-        Reverse(fact.id.as_str()),
-    )
+    let until = fact.says.until();
+    (fact.made, until, rank, fact.arrival, &fact.id)
 }
 
 /// Whether it tells that a period has expired which another one has followed: one whose end was moved since, or that

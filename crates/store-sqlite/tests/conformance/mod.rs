@@ -8,6 +8,7 @@ pub mod listing;
 pub mod logging_in;
 pub mod noting;
 pub mod operating;
+pub mod ordering;
 pub mod paying;
 pub mod recording;
 pub mod registering;
