@@ -1,10 +1,13 @@
-//! A backup as README says to make one: what was deleted before is not in it, and all else is.
+//! A backup as README says to make one: what was deleted before is not in it, and all else is; and a restore from it.
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Api, NOTES, Person, Place, Process, Processes, until, worker};
+use crate::notes_sync::device::Device;
+use crate::support::{
+    Api, Client, NOTES, Person, Place, Process, Processes, fresh, until, uuid, worker,
+};
 
 /// How often a file holds a word.
 fn found(file: &Path, word: &str) -> usize {
@@ -76,4 +79,151 @@ async fn a_text_that_was_deleted_is_absent_from_a_backup_and_all_else_is_restore
     assert_eq!(listed["results"][0]["content"], note("dodo")["content"]);
     assert_eq!(listed["count"], 1);
     app.finish().await;
+}
+
+/// Runs a command of `smart-notes` on the database of that place to its end.
+async fn command(place: &Place, arguments: &[&str]) -> String {
+    let program = fresh("smart-notes", "smart-notes-cli");
+    let variables = place.variables().iter().map(|(name, value)| (name, value));
+    let command = tokio::process::Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(variables)
+        .current_dir(place.path())
+        .output();
+    let output = command.await.unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Two devices of a user, with a note of each and one that both know.
+async fn two_devices(app: &Processes) -> (Client, [Device; 2]) {
+    let ada = Person::new("ada");
+    app.client().registered(&ada).await;
+    let code = app.code(&ada, 1).await;
+    app.client().verify(&ada, &code).await;
+    let member = app.client().bearing(&app.client().token(&ada).await);
+    let mut devices = ["the phone", "the laptop"].map(|name| Device::new(member.clone(), name));
+    devices[0].edit(&uuid(1), Some(titled("shared")), false);
+    for (n, device) in (2..).zip(&mut devices) {
+        device.edit(&uuid(n), Some(titled(&format!("own {n}"))), false);
+        device.push(false).await;
+    }
+    sync(&mut devices).await;
+    (member, devices)
+}
+
+fn titled(title: &str) -> Value {
+    json!({"title": title, "content": "", "tags": [], "is_pinned": false, "is_archived": false})
+}
+
+async fn sync(devices: &mut [Device; 2]) {
+    for device in devices {
+        device.push(false).await;
+        device.pull(3).await;
+    }
+}
+
+/// Stops both, copies the database, or puts a copy back as the README says, and starts both.
+async fn stopped(app: &mut Processes, round: &str, then: impl AsyncFnOnce(&Place)) {
+    ended(&mut app.apis[0].process).await;
+    ended(&mut app.worker).await;
+    then(app.place()).await;
+    app.apis = vec![Api::start(app.place(), &format!("api {round}")).await];
+    app.worker = Process::start(worker(), &format!("worker {round}"), app.place());
+    app.worker.logged("the worker runs").await;
+}
+
+/// A server that is put back to a backup while two devices have gone on: with the last step of a restore, and without.
+async fn both_devices_end_with_the_same_notes(after_restore: bool) {
+    let mut app = Processes::start().await;
+    let (member, mut devices) = two_devices(&app).await;
+    let backup = app.place().path().join("backup");
+    stopped(&mut app, "backed up", async |place: &Place| {
+        std::fs::copy(place.database(), &backup).unwrap();
+    })
+    .await;
+    let at = |app: &Processes, devices: &mut [Device; 2]| {
+        let client = app.client().clone();
+        for device in devices {
+            device.client = device.client.at(client.address());
+        }
+    };
+    at(&app, &mut devices);
+    // The lost future: both edit the same note several times, one makes another note, and both hear of it.
+    for n in 1..=4 {
+        devices[n % 2].edit(&uuid(1), Some(titled(&format!("shared, {n}"))), false);
+        sync(&mut devices).await;
+    }
+    devices[0].edit(&uuid(4), Some(titled("made since")), false);
+    sync(&mut devices).await;
+    sync(&mut devices).await;
+    // Not sent yet when the server is put back.
+    devices[0].edit(&uuid(1), Some(titled("of the phone")), false);
+    devices[1].edit(&uuid(1), Some(titled("of the laptop")), false);
+    devices[1].edit(&uuid(3), Some(titled("own 3, edited")), false);
+
+    stopped(&mut app, "restored", async |place: &Place| {
+        for file in files(place) {
+            let _ = std::fs::remove_file(file);
+        }
+        std::fs::copy(&backup, place.database()).unwrap();
+        if after_restore {
+            command(place, &["after-restore"]).await;
+        }
+    })
+    .await;
+    at(&app, &mut devices);
+    let member = member.at(app.client().address());
+    let path = format!("{NOTES}{}/", uuid(1));
+    if after_restore {
+        // As many changes as were lost, before any device comes: the same numbers, if they were given again.
+        for n in 1..=4 {
+            member
+                .send("PATCH", &path, &json!({"title": format!("since, {n}")}))
+                .await;
+        }
+    }
+    for _ in 0..3 {
+        sync(&mut devices).await;
+    }
+
+    let doctor = command(app.place(), &["doctor"]).await;
+    let mut titles = member.titles(NOTES).await;
+    titles.sort();
+    let kept = if after_restore { "since, 4" } else { "shared" };
+    assert_eq!(
+        titles,
+        [
+            "of the laptop (conflict)",
+            "of the phone (conflict)",
+            "own 2",
+            "own 3, edited",
+            kept
+        ]
+    );
+    for device in &devices {
+        let notes = device.notes();
+        let mut known: Vec<_> = notes
+            .values()
+            .map(|note| note["title"].as_str().unwrap())
+            .collect();
+        known.sort_unstable();
+        assert_eq!(known, titles);
+    }
+    let is_told = doctor.contains("as if it had been restored from a backup (users: 1;");
+    assert_eq!(is_told, !after_restore, "{doctor}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn after_a_restore_with_its_last_step_devices_end_with_the_same_notes_and_nothing_is_overwritten()
+ {
+    both_devices_end_with_the_same_notes(true).await;
+}
+
+#[tokio::test]
+async fn after_a_restore_without_its_last_step_devices_that_come_end_with_the_same_notes_as_well() {
+    both_devices_end_with_the_same_notes(false).await;
 }

@@ -45,6 +45,7 @@ mod notes_fields;
 mod notes_list;
 mod notes_pages;
 mod notes_plan;
+mod notes_restores;
 mod notes_search;
 mod notes_storage;
 mod notes_sync;

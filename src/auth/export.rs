@@ -78,7 +78,7 @@ async fn export(
 ) -> Result<Response, ApiError> {
     let user = session.user.id;
     let mut view = state.store.view_by(&ticket).await?;
-    let began = view.note_changes(user, i64::MAX, 1).await?.newest;
+    let began = view.note_changes(user, i64::MAX, 1).await?.numbers.newest;
     let grants = view.grants(user).await?;
     let known = view.known_clients(user).await?;
     view.done();
@@ -209,7 +209,7 @@ impl Rest {
         let mut view = self.view().await?;
         let page = view.note_changes(self.user, after, CHANGES_AT_ONCE).await?;
         view.done();
-        let upto = upto.unwrap_or(page.newest);
+        let upto = upto.unwrap_or(page.numbers.newest);
         let is_over = !page.more || page.upto >= upto;
         let notes = page.changes.into_iter().filter_map(|change| match change {
             Change::Written(note) => Some(NoteBody::from(*note)),

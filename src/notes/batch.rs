@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::body::NoteBody;
 use super::edits::{Unread, device_of, edits_of, legible, read};
+use super::restores;
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
@@ -117,6 +118,13 @@ pub(super) async fn batch(
         .writes
         .notes(session.user.id, u32::try_from(writing).unwrap_or(u32::MAX))?;
     let links = chain::of(edits.iter().map(legible));
+    // What stands on another edit names a version that the device has worked out rather than been told.
+    let alone = edits
+        .iter()
+        .zip(&links)
+        .filter(|(_, link)| link.below.is_none());
+    let bases = alone.filter_map(|(edit, _)| edit.as_ref().ok()?.named());
+    restores::named(&state, &origin, session.user.id, bases).await?;
     let mut answer = Answer::default();
     let mut unwritten = 0;
     for (n, (edit, link)) in edits.into_iter().zip(links).enumerate() {

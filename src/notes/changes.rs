@@ -1,18 +1,19 @@
 //! `GET /api/notes/changes/`: what became of the notes, for devices that keep them.
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
-use domain::notes::changes::Change;
+use axum::{Extension, Json};
+use domain::notes::changes::{Change, ChangePage};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::NoteBody;
 use super::cursor::{self, FeedPlace};
 use super::query::Query;
+use super::restores;
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
-use crate::request::ReadTicket;
+use crate::request::{Origin, ReadTicket};
 
 /// A part of the feed.
 #[derive(Serialize, ToSchema)]
@@ -68,7 +69,8 @@ impl From<Change> for ChangeEntry {
 /// Every change of the user's notes since the cursor, in the order in which they were made; a note that was changed
 /// several times stands under its last change. A part with long notes ends early, after 512 KiB of text as JSON writes it: go by `has_more`.
 /// Without a cursor, from the beginning. What was deleted is told for 90
-/// days, unless the server says otherwise; an older cursor is refused with 410, and the client starts over.
+/// days, unless the server says otherwise; an older cursor is refused with 410, and the client starts over. So is one
+/// that was given after the backup from which the server has been restored.
 #[utoipa::path(
     get,
     path = "/api/notes/changes/",
@@ -88,6 +90,7 @@ pub(super) async fn changes(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
     ReadTicket(ticket): ReadTicket,
+    Extension(origin): Extension<Origin>,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ChangeList>, ApiError> {
     let user = session.user.id;
@@ -99,18 +102,28 @@ pub(super) async fn changes(
     let mut view = state.store.view_by(&ticket).await?;
     let page = view.note_changes(user, after, limit).await?;
     view.done();
-    // A place that the book has not come to was given out before a backup was put back.
-    let is_good = |place: FeedPlace| (page.forgotten..=page.newest).contains(&place.knows());
-    if !place.is_none_or(is_good) {
+    if let Some(place) = place.filter(|place| !is_good(*place, &page)) {
+        if place.latest() > page.numbers.newest {
+            restores::noticed(&state, &origin, user, place.latest(), true).await?;
+        }
         return Err(ApiError::CursorExpired);
     }
+    let newest = page.numbers.newest;
     let place = FeedPlace {
         change: page.upto,
-        began: place.map_or(page.newest, |place| place.began),
+        began: place.map_or(newest, |place| place.began),
+        newest: if page.more { newest } else { page.upto },
     };
     Ok(Json(ChangeList {
         changes: page.changes.into_iter().map(Into::into).collect(),
         cursor: cursor::of_feed(user, place),
         has_more: page.more,
     }))
+}
+
+/// Whether the reader can go on: every deletion since is remembered, and what was read is what happened, rather than
+/// what got lost when a backup was put back.
+fn is_good(place: FeedPlace, page: &ChangePage) -> bool {
+    let read = [place.knows(), place.latest()];
+    page.forgotten <= place.knows() && read.iter().all(|change| page.numbers.include(*change))
 }

@@ -49,6 +49,9 @@ struct InFeed {
     user: i64,
     change: i64,
     began: i64,
+    /// Only where it says more than the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newest: Option<i64>,
 }
 
 /// A place in the feed.
@@ -58,9 +61,16 @@ pub struct FeedPlace {
     pub change: i64,
     /// The newest change at the time when the reader began, without any notes.
     pub began: i64,
+    /// The newest change when the last part was read: notes that had been changed further on were not in it.
+    pub newest: i64,
 }
 
 impl FeedPlace {
+    /// The newest change that what was read depends on.
+    pub fn latest(self) -> i64 {
+        self.knows().max(self.newest)
+    }
+
     /// No deletion up to this change concerns the reader: it was told, or there was nothing yet to be deleted.
     pub fn knows(self) -> i64 {
         self.change.max(self.began)
@@ -108,6 +118,7 @@ pub fn of_feed(user: UserId, place: FeedPlace) -> String {
         user: user.0,
         change: place.change,
         began: place.began,
+        newest: (place.newest > place.knows()).then_some(place.newest),
     })
 }
 
@@ -117,8 +128,13 @@ pub fn in_feed(user: UserId, cursor: &str) -> Option<FeedPlace> {
         user: whose,
         change,
         began,
+        newest,
     } = decode(cursor)?;
-    let place = FeedPlace { change, began };
+    let place = FeedPlace {
+        change,
+        began,
+        newest: newest.unwrap_or(0),
+    };
     (whose == user.0 && change >= 0 && began >= 0).then_some(place)
 }
 

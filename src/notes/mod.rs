@@ -5,6 +5,7 @@
 //! | `create`, `one`, `list`, `found` | a new note, one note, many, and what a search finds |
 //! | `changes`, `batch`, `edits` | what devices need that keep the notes themselves |
 //! | `body`, `form` | a note as it is answered, and as it is sent |
+//! | `restores` | devices that know more than a database that was restored from a backup |
 //! | `conditions`, `cursor`, `query` | headers, cursors and the query as values |
 
 mod batch;
@@ -21,6 +22,7 @@ mod list;
 mod one;
 mod query;
 mod reading;
+mod restores;
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::support::{Client, deletion, upsert};
+use crate::support::{CHANGES, Client, deletion, upsert};
 
 /// What of a note its owner writes.
 const WRITTEN: [&str; 5] = ["title", "content", "tags", "is_pinned", "is_archived"];
@@ -26,6 +26,8 @@ struct Edit {
     base: Option<i64>,
     /// What was written; `None`: it was deleted.
     note: Option<Value>,
+    /// Whether it, or one that it was folded from, may have reached the server.
+    sent: bool,
 }
 
 impl Edit {
@@ -43,6 +45,10 @@ const ON_TOP: usize = 3;
 /// A device.
 pub struct Device {
     pub client: Client,
+    /// How its batches name it.
+    name: String,
+    /// The versions that the feed has told.
+    told: BTreeMap<String, i64>,
     /// The server's notes, as far as it was told.
     pub known: BTreeMap<String, Known>,
     /// Edits by note, each on top of the one before.
@@ -55,9 +61,11 @@ pub struct Device {
 }
 
 impl Device {
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Client, name: &str) -> Self {
         Self {
             client,
+            name: name.to_owned(),
+            told: BTreeMap::new(),
             known: BTreeMap::new(),
             pending: BTreeMap::new(),
             in_flight: None,
@@ -94,12 +102,13 @@ impl Device {
     pub fn edit(&mut self, id: &str, note: Option<Value>, on_top: bool) {
         if let Some(pending) = self.pending.get_mut(id) {
             let base = pending.last().unwrap().base.map_or(1, |base| base + 1);
-            if pending[0].base.is_none() && note.is_none() {
+            if pending[0].base.is_none() && note.is_none() && !pending[0].sent {
                 // It never left the device.
                 self.pending.remove(id);
             } else if on_top && pending.len() < ON_TOP {
                 let base = Some(base);
-                pending.push(Edit { base, note });
+                let sent = false;
+                pending.push(Edit { base, note, sent });
             } else {
                 pending.last_mut().unwrap().note = note;
             }
@@ -107,8 +116,39 @@ impl Device {
         }
         // A deleted note is only written again under another identifier.
         let base = self.known.get(id).map(|(version, _)| *version);
-        self.pending
-            .insert(id.to_owned(), vec![Edit { base, note }]);
+        let edit = Edit {
+            base,
+            note,
+            sent: false,
+        };
+        self.pending.insert(id.to_owned(), vec![edit]);
+    }
+
+    /// Every text that it has yet to send, or to hear of.
+    pub fn unsent(&self) -> impl Iterator<Item = &str> {
+        let pending = self.pending.values().flatten();
+        let pending = pending.filter_map(|edit| edit.note.as_ref());
+        let in_flight = self.in_flight.iter().flatten().map(|edit| &edit["note"]);
+        let notes = pending.chain(in_flight);
+        notes.filter_map(|note| note["content"].as_str())
+    }
+
+    /// Gives up on an answer: what was sent waits again, folded into one edit for each note, to be edited further.
+    pub fn fold(&mut self) {
+        for edit in self.in_flight.take().into_iter().flatten() {
+            let note = edit.get("note").cloned();
+            let id = edit["id"].as_str().unwrap().to_owned();
+            if let Some(folded) = self.pending.get_mut(&id) {
+                folded[0].note = note;
+                continue;
+            }
+            let edit = Edit {
+                base: edit["base_version"].as_i64(),
+                note,
+                sent: true,
+            };
+            self.pending.insert(id, vec![edit]);
+        }
     }
 
     /// Whether there is nothing to send.
@@ -129,7 +169,7 @@ impl Device {
         if edits.is_empty() {
             return;
         }
-        let results = self.client.batch(&edits).await;
+        let results = self.client.batch_from(Some(&self.name), &edits).await;
         assert_eq!(results.len(), edits.len());
         if answer_is_lost {
             self.in_flight = Some(edits);
@@ -177,8 +217,40 @@ impl Device {
         }
     }
 
-    /// Reads the feed to its end; returns which notes it told of, in its order.
-    pub async fn pull(&mut self, page_size: u32) -> Vec<String> {
+    /// Reads the feed to its end, from the beginning if the server says so, or does not tell what it has answered
+    /// before: then it was put back to a backup. Returns which notes it told of, in its order, and whether it began anew.
+    pub async fn pull(&mut self, page_size: u32) -> (Vec<String>, bool) {
+        let begins_anew = match &self.cursor {
+            Some(cursor) => {
+                let path = format!("{CHANGES}?page_size=1&cursor={cursor}");
+                self.client.get(&path).await.status == 410
+            }
+            None => false,
+        };
+        if begins_anew {
+            self.forget();
+        }
+        let told = self.read(page_size).await;
+        let is_told = |(id, (version, _)): (&String, &Known)| self.told.get(id) >= Some(version);
+        if self.known.iter().all(is_told) {
+            return (told, begins_anew);
+        }
+        assert!(
+            !begins_anew,
+            "what is read from the beginning is everything"
+        );
+        self.forget();
+        (self.read(page_size).await, true)
+    }
+
+    fn forget(&mut self) {
+        self.cursor = None;
+        self.last_change = 0;
+        self.known.clear();
+        self.told.clear();
+    }
+
+    async fn read(&mut self, page_size: u32) -> Vec<String> {
         let (changes, cursor) = self
             .client
             .changes_after(self.cursor.as_deref(), page_size)
@@ -188,8 +260,8 @@ impl Device {
         for change in changes {
             let id = change["id"].as_str().unwrap();
             let version = change["version"].as_i64().unwrap();
-            let known = self.known.get(id).map_or(0, |(version, _)| *version);
-            assert!(version >= known, "{change} is older than {known}");
+            let before = self.told.insert(id.to_owned(), version).unwrap_or(0);
+            assert!(version >= before, "{change} is older than {before}");
             self.learn(id, version, change.get("note").cloned());
             told.push(id.to_owned());
         }

@@ -14,6 +14,8 @@ pub struct Walk {
     devices: [Device; 2],
     direct: Client,
     rows: Rows,
+    /// Whether a backup was made.
+    backed_up: bool,
     /// How many texts and notes were made.
     made: u64,
     /// Every text that was written.
@@ -30,11 +32,12 @@ impl Walk {
         let direct = app.premium("ada").await;
         let rows = app.rows().await;
         Self {
-            devices: [(); 2].map(|()| Device::new(direct.clone())),
+            devices: ["the phone", "the laptop"].map(|name| Device::new(direct.clone(), name)),
             random: fastrand::Rng::with_seed(seed),
             app,
             direct,
             rows,
+            backed_up: false,
             made: 0,
             texts: BTreeSet::new(),
             given_up: BTreeSet::new(),
@@ -45,22 +48,56 @@ impl Walk {
     /// Takes a step.
     pub async fn step(&mut self) {
         let device = self.random.usize(0..2);
-        let step = match self.random.u8(0..20) {
-            0..=7 => self.edit_offline(device),
-            8..=9 => {
+        let step = match self.random.u8(0..42) {
+            0..=15 => self.edit_offline(device),
+            16..=19 => {
                 let lost = self.random.u8(0..3) == 0;
                 self.devices[device].push(lost).await;
-                if lost { "push, answer lost" } else { "push" }
+                match lost {
+                    false => "push",
+                    true if self.random.bool() => {
+                        self.devices[device].fold();
+                        "push, answer lost, folded"
+                    }
+                    true => "push, answer lost",
+                }
             }
-            10..=12 => self.pull(device).await,
-            13 => {
+            20..=25 => self.pull(device).await,
+            26..=27 => {
                 // Time passes, so that orders by time are not all ties.
                 self.app.clock.advance(std::time::Duration::from_millis(1));
                 "time"
             }
+            40 => self.back_up().await,
+            41 => self.restore().await,
             _ => self.edit_directly().await,
         };
         *self.steps.entry(step).or_default() += 1;
+    }
+
+    async fn back_up(&mut self) -> &'static str {
+        self.rows.back_up_notes().await;
+        self.backed_up = true;
+        "backup"
+    }
+
+    /// Puts the server back to the backup, as README says to. What only the server had since then is lost.
+    async fn restore(&mut self) -> &'static str {
+        if !self.backed_up {
+            return self.back_up().await;
+        }
+        self.rows.restore_notes().await;
+        // What was given before was given earlier.
+        self.app.clock.advance(std::time::Duration::from_secs(1));
+        self.app.after_restore().await;
+        let kept = "select content from notes where trashed_at is null";
+        let mut kept: BTreeSet<_> = self.rows.texts(kept).await.into_iter().collect();
+        let unsent = self.devices.iter().flat_map(Device::unsent);
+        kept.extend(unsent.map(str::to_owned));
+        let lost = self.texts.difference(&kept).cloned();
+        let lost: Vec<_> = lost.collect();
+        self.given_up.extend(lost);
+        "back to the backup"
     }
 
     /// A note's content that was never written before, with some other things of it.
@@ -183,7 +220,9 @@ impl Walk {
     async fn pull(&mut self, device: usize) -> &'static str {
         let page_size = self.random.u32(1..=7);
         let since = self.devices[device].last_change;
-        let told = self.devices[device].pull(page_size).await;
+        let (told, began_anew) = self.devices[device].pull(page_size).await;
+        assert!(self.backed_up || !began_anew);
+        let since = if began_anew { 0 } else { since };
 
         let rows = "select id, version, change from notes union all select id, version, change from note_tombstones";
         let query = format!("select id from ({rows}) where change > {since} order by change");

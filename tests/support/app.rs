@@ -7,6 +7,7 @@ use std::time::Duration;
 use devmail::{Catcher, Config, Faults, Inbox, Mail};
 use domain::clock::{Clock, ManualClock};
 use domain::queue::{Keep, MailFilter};
+use domain::restore::AfterRestore;
 use jiff::Timestamp;
 use runtime::database::{Database, Role};
 use runtime::settings::LogFormat;
@@ -143,6 +144,13 @@ impl TestApp {
             place,
             _log: log,
         }
+    }
+
+    /// The last step of a restore: `smart-notes after-restore`.
+    pub async fn after_restore(&self) {
+        let now = self.clock.now();
+        let restored = self.databases[1].store.write(AfterRestore { now });
+        restored.await.unwrap();
     }
 
     /// Moves the clock forth by so many seconds. Mails under way are waited for first: they belong to the time before.

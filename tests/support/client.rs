@@ -22,6 +22,14 @@ impl Client {
         }
     }
 
+    /// The same client of a server at another address.
+    pub fn at(&self, address: SocketAddr) -> Self {
+        Self {
+            address,
+            headers: self.headers.clone(),
+        }
+    }
+
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -10,6 +10,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 /// A connection for looking at the rows, and for what only somebody outside does.
 pub struct Rows(SqliteConnection);
 
+/// The tables of notes. The book comes last: triggers on the others write into it.
+const NOTE_TABLES: [&str; 3] = ["notes", "note_tombstones", "note_books"];
+
 impl Rows {
     /// Opens the file with the settings that the programs use.
     pub async fn open(path: &Path) -> Self {
@@ -31,6 +34,28 @@ impl Rows {
             .execute(&mut self.0)
             .await
             .unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
+    /// Keeps everything about notes as it is now, for as long as this connection is open.
+    pub async fn back_up_notes(&mut self) {
+        for table in NOTE_TABLES {
+            self.run(&format!("drop table if exists temp.kept_{table}"))
+                .await;
+            let keep = format!("create temp table kept_{table} as select * from {table}");
+            self.run(&keep).await;
+        }
+    }
+
+    /// Puts everything about notes back as it was kept, as a restore of the file does.
+    pub async fn restore_notes(&mut self) {
+        self.run("begin immediate").await;
+        self.run("delete from notes").await;
+        self.run("delete from note_tombstones").await;
+        for table in NOTE_TABLES {
+            let back = format!("insert or replace into {table} select * from temp.kept_{table}");
+            self.run(&back).await;
+        }
+        self.run("commit").await;
     }
 
     /// The one number that a statement finds.

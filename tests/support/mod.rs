@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 pub use account::long_code;
 pub use answer::Answer;
 pub use app::{Builder, TestApp};
-pub use binaries::{API, worker};
+pub use binaries::{API, fresh, worker};
 pub use client::Client;
 pub use database::Rows;
 pub use notes::{

@@ -12,6 +12,7 @@
 #[macro_use]
 mod output;
 
+mod after_restore;
 mod bench;
 mod config;
 mod dev;
@@ -56,6 +57,8 @@ enum Command {
     Dev(dev::Args),
     /// Make the database, or bring its schema up to date
     Migrate(migrate::Args),
+    /// Last step of a restore from a backup: let no number be given twice that devices of users have
+    AfterRestore(after_restore::Args),
     /// Show the settings in force and where each came from; secrets are masked
     Config(config::Args),
     /// Look at everything that must fit together, and say how what does not is mended
@@ -105,6 +108,9 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         Command::Dev(args) => dev::run(args, options).await,
         Command::Migrate(args) => migrate::run(&args, &Settings::load(&options)?).await,
+        Command::AfterRestore(args) => {
+            after_restore::run(&args, &Settings::load(&options.keyless())?).await
+        }
         Command::Config(args) => config::run(&args, &Settings::load(&options.keyless())?),
         Command::Doctor(args) => Ok(doctor::run(&args, options).await),
         Command::Openapi => openapi::run(&Settings::load(&options.keyless())?),

@@ -169,6 +169,27 @@ async fn migrate_makes_the_database_once() {
 }
 
 #[tokio::test]
+async fn after_restore_says_from_where_ids_of_users_go_on_and_may_be_run_twice() {
+    let place = Place::migrated().await;
+    let missing = Place::new().refuses("after-restore").await;
+
+    let first = place.json("after-restore --json").await;
+    let second = place.json("after-restore --json").await;
+    let third = place.prints("after-restore").await;
+
+    let next = |said: &Value| said["next_user_id"].as_i64().unwrap();
+    assert_eq!(first["users"], 0);
+    assert!(next(&first) > 1_000_000, "{first}");
+    assert_eq!(next(&second), next(&first) + 1_000_000);
+    let id = next(&second) + 1_000_000;
+    assert!(
+        third.ends_with(&format!("the next user has the id {id}\n")),
+        "{third}"
+    );
+    assert!(missing.contains("smart-notes migrate"), "{missing}");
+}
+
+#[tokio::test]
 async fn jobs_without_a_database_say_how_to_make_it() {
     let said = Place::new().refuses("jobs list").await;
 

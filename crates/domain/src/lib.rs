@@ -35,6 +35,7 @@ pub mod plans;
 pub mod queue;
 pub mod random;
 pub mod relay;
+pub mod restore;
 pub mod store;
 pub mod token;
 pub mod username;

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::id::UserId;
 use crate::mail::{MailState, UnknownWord};
 use crate::otp::KeyId;
 use crate::store::StoreError;
@@ -91,6 +92,18 @@ pub struct KeyNeed {
     pub oldest: Timestamp,
 }
 
+/// Users whose devices have numbers that the database never gave: it was restored from a backup, and no command has
+/// said so since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoreShown {
+    /// How many users.
+    pub users: u64,
+    /// The one of whom it was noticed last.
+    pub last: UserId,
+    /// When that was.
+    pub at: Timestamp,
+}
+
 /// The port.
 #[async_trait]
 pub trait Vitals: Send + Sync + 'static {
@@ -111,6 +124,8 @@ pub trait Vitals: Send + Sync + 'static {
     async fn keys_needed(&self, now: Timestamp) -> Result<Vec<KeyNeed>, StoreError>;
     /// How many rows of each kind are dated in the future ([`crate::clock::AHEAD`]); kinds that have none are left out.
     async fn dated_ahead(&self, now: Timestamp) -> Result<Vec<(&'static str, u64)>, StoreError>;
+    /// Whether devices have shown that the database was restored from a backup, since that time.
+    async fn restore_shown(&self, since: Timestamp) -> Result<Option<RestoreShown>, StoreError>;
     /// When the newest mail was asked for: a time that this machine's clock has shown.
     async fn newest_mail(&self) -> Result<Option<Timestamp>, StoreError>;
 }

@@ -20,6 +20,41 @@ use crate::view::UserRow;
 
 #[async_trait]
 impl<C: Connected> Users for Access<C> {
+    async fn jump_user_ids(
+        &mut self,
+        at_least: i64,
+        fewest: i64,
+        most: i64,
+    ) -> Result<Option<UserId>, StoreError> {
+        // SQLite's own row of the highest id that was given; before the first user there is none.
+        sqlx::query!(
+            "insert into sqlite_sequence (name, seq)
+             select 'users', 0 where not exists (select 1 from sqlite_sequence where name = 'users')"
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        let last = sqlx::query_scalar!(
+            r#"select max(seq + ?1, ?2) as "last!: i64" from sqlite_sequence where name = 'users'"#,
+            fewest,
+            at_least
+        )
+        .fetch_one(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        if last >= most {
+            return Ok(None);
+        }
+        sqlx::query!(
+            "update sqlite_sequence set seq = ? where name = 'users'",
+            last
+        )
+        .execute(&mut *self.0)
+        .await
+        .map_err(store_error)?;
+        Ok(Some(UserId(last + 1)))
+    }
+
     async fn insert_user(&mut self, user: &NewUser) -> Result<UserId, StoreError> {
         let name_key = user.username_key.as_str();
         let email_key = user.email_key.as_str();

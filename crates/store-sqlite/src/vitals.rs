@@ -1,9 +1,10 @@
 //! What processes say of themselves, and what waits in the queue.
 
 use async_trait::async_trait;
+use domain::id::UserId;
 use domain::mail::{Lane, MailState};
 use domain::store::StoreError;
-use domain::vitals::{Depth, KeyNeed, Present, Process, Vitals};
+use domain::vitals::{Depth, KeyNeed, Present, Process, RestoreShown, Vitals};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
@@ -109,6 +110,23 @@ impl Vitals for Sqlite {
     async fn dated_ahead(&self, now: Timestamp) -> Result<Vec<(&'static str, u64)>, StoreError> {
         let mut reader = self.readers.acquire().await.map_err(store_error)?;
         ahead::counts(&mut reader, now).await
+    }
+
+    async fn restore_shown(&self, since: Timestamp) -> Result<Option<RestoreShown>, StoreError> {
+        let since = micros(since);
+        let row = sqlx::query!(
+            r#"select user_id as "user!: i64", jumped_at as "at!: i64", count(*) over () as "users!: i64"
+               from note_books where jumped_alone = 1 and jumped_at >= ? order by jumped_at desc limit 1"#,
+            since
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(store_error)?;
+        Ok(row.map(|row| RestoreShown {
+            users: row.users.unsigned_abs(),
+            last: UserId(row.user),
+            at: time(row.at),
+        }))
     }
 
     async fn newest_mail(&self) -> Result<Option<Timestamp>, StoreError> {

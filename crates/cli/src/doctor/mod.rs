@@ -11,6 +11,7 @@ mod payments;
 mod processes;
 mod queue;
 mod relays;
+mod restores;
 mod sender;
 mod settings;
 
@@ -67,6 +68,9 @@ async fn examine(args: &Args, options: LoadOptions, report: &mut Report) {
     payments::check(&settings, report);
     report.group("database");
     let database = database::check(&settings, report).await;
+    if let Some(database) = &database {
+        restores::check(database, report).await;
+    }
     report.group("clock");
     clock::check(&settings, database.as_ref(), report).await;
     if let Some(database) = &database {

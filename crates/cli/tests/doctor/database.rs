@@ -4,6 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use domain::restore::AfterRestore;
+use jiff::Timestamp;
+use runtime::database::{Database, Role};
+use runtime::shutdown::Shutdown;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -136,4 +140,41 @@ async fn a_folder_that_others_can_change_must_be_mended() {
     readable.is_well("its files are their owner's alone");
     let line = in_production.about("others may look into");
     assert!(line.contains('!') && line.contains("chmod 700"), "{line}");
+}
+
+#[tokio::test]
+async fn a_database_that_was_restored_without_the_last_step_is_told_until_that_is_done() {
+    let place = Place::new().await;
+    execute(
+        &place,
+        "insert into users (username, username_key, email, email_key, password_hash, created_at)
+         values ('ada', 'ada', 'ada@example.com', 'ada@example.com', '$none$', 0)",
+    )
+    .await;
+    let now = Timestamp::now();
+    let noticed = format!(
+        "update note_books set jumped_alone = 1, jumped_at = {}",
+        now.as_microsecond()
+    );
+    let mut connection = outside(&place.path("notes.db")).await;
+    sqlx::query(sqlx::AssertSqlSafe(noticed))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+
+    let noticed = place.doctor("").await;
+    let settings = place.settings();
+    let database = Database::open(&settings, Role::Tool, &Shutdown::new())
+        .await
+        .unwrap();
+    database.store.write(AfterRestore { now }).await.unwrap();
+    database.close().await;
+    let done = place.doctor("").await;
+
+    noticed.is_worth_a_look(
+        "as if it had been restored from a backup (users: 1; the last is 1,",
+        "smart-notes after-restore",
+    );
+    assert!(!done.out.contains("restored from a backup"), "{}", done.out);
 }

@@ -35,6 +35,14 @@ pub struct Edit {
     pub made: Option<Timestamp>,
 }
 
+impl Edit {
+    /// The note and the version that it names, if it does.
+    #[must_use]
+    pub fn named(&self) -> Option<(NoteId, i64)> {
+        self.base.map(|base| (self.id, base))
+    }
+}
+
 /// As much of an edit as could be read.
 #[derive(Debug, Clone, Copy)]
 pub enum Legible<'a> {

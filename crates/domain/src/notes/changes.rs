@@ -1,5 +1,6 @@
 //! The feed of changes, for devices that keep the notes themselves.
 
+use super::numbers::Numbers;
 use super::{Note, NoteId};
 
 /// What became of a note.
@@ -25,8 +26,8 @@ pub struct ChangePage {
     pub upto: i64,
     /// Whether there are more.
     pub more: bool,
-    /// The newest change of the book. A number beyond it is none of this book's.
-    pub newest: i64,
+    /// The numbers that changes of the book have.
+    pub numbers: Numbers,
     /// Tombstones up to this change may be gone: who knows less must start over.
     pub forgotten: i64,
 }

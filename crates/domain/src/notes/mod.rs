@@ -9,6 +9,7 @@
 //! | [`create`], [`edit`], [`remove`] | the use cases: add, replace and change, trash, restore, delete |
 //! | [`batch`], [`chain`], [`device`] | edits that were made offline, those made one on top of the other, and by which device |
 //! | [`list`], [`changes`] | what can be asked |
+//! | [`numbers`] | those of changes and versions, after a restore from a backup |
 //! | [`port`] | what a database implements |
 //!
 //! A note is live or in the trash. Only live ones count against the plan, and only they are listed, shown and changed;
@@ -23,6 +24,7 @@ pub mod device;
 pub mod edit;
 mod folding;
 pub mod list;
+pub mod numbers;
 pub mod port;
 pub mod refold;
 pub mod remove;

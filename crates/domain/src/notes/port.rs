@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::changes::ChangePage;
 use super::device::DeviceRun;
 use super::list::{NotePage, NoteQuery};
+use super::numbers::{Jump, Numbers};
 use super::words::{ChangedWords, NoteWords};
 use super::{Note, NoteId};
 use crate::id::UserId;
@@ -98,6 +99,15 @@ pub struct Refolded {
     pub tags: Vec<String>,
 }
 
+/// A version of a note that is above all that it ever had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionAhead {
+    /// The version.
+    pub version: i64,
+    /// Whether the note may not have had it and been forgotten since.
+    pub certain: bool,
+}
+
 /// Reading notes.
 #[async_trait]
 pub trait ReadNotes: Send {
@@ -115,6 +125,13 @@ pub trait ReadNotes: Send {
         user: UserId,
         id: NoteId,
     ) -> Result<Option<Revision>, StoreError>;
+    /// The highest version that is named of a note and above all that the user's note ever had, if one is. Versions up to the last
+    /// jump of the numbers are none.
+    async fn note_version_ahead(
+        &mut self,
+        user: UserId,
+        named: &[(NoteId, i64)],
+    ) -> Result<Option<VersionAhead>, StoreError>;
     /// A page of the user's notes.
     async fn notes(&mut self, query: &NoteQuery) -> Result<NotePage, StoreError>;
     /// What became of the user's notes since a change, in the order of their commits; `limit` of them at most,
@@ -150,6 +167,10 @@ pub trait WriteNotes: Send {
         limits: NoteLimits,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+    /// The numbers that were given to changes of the user's notes.
+    async fn note_numbers(&mut self, user: UserId) -> Result<Option<Numbers>, StoreError>;
+    /// Lets numbers jump, except where they would come above [`super::numbers::MOST`]; returns of how many users.
+    async fn jump_note_numbers(&mut self, jump: &Jump) -> Result<u64, StoreError>;
     /// Keeps with a note which device wrote its newest versions. Is no change.
     async fn keep_device_run(
         &mut self,

@@ -24,6 +24,14 @@ use crate::username::{NameKey, Username};
 /// Users' rows.
 #[async_trait]
 pub trait Users: Send {
+    /// Leaves out ids of users: `fewest` of them, and all up to `at_least`, unless the next one would be above `most`.
+    /// Returns the next one.
+    async fn jump_user_ids(
+        &mut self,
+        at_least: i64,
+        fewest: i64,
+        most: i64,
+    ) -> Result<Option<UserId>, StoreError>;
     /// Sets a password, if the credentials are still those of that version, and raises it.
     async fn set_password(
         &mut self,

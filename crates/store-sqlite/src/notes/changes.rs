@@ -7,11 +7,13 @@ use domain::id::UserId;
 use domain::notes::Draft;
 use domain::notes::changes::{Change, ChangePage};
 use domain::notes::list::{self, PAGE_BYTES};
+use domain::notes::numbers::Numbers;
 use domain::store::StoreError;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
 
 use super::NoteRow;
+use crate::access::time;
 use crate::error::{store_error, unreadable};
 
 /// A change: its number, the identifier and version, and the note unless it is deleted.
@@ -22,6 +24,9 @@ struct ChangeRow(i64, String, i64, Option<NoteRow>);
 struct Found {
     last_change: i64,
     forgotten_change: i64,
+    jumped_from: i64,
+    jumped_to: i64,
+    jumped_at: Option<i64>,
     /// The changes that have room on the page, and how many would be on it if all had.
     changes: String,
 }
@@ -52,7 +57,12 @@ pub(super) async fn page(
         changes,
         upto,
         more,
-        newest: row.last_change,
+        numbers: Numbers {
+            newest: row.last_change,
+            jumped_from: row.jumped_from,
+            jumped_to: row.jumped_to,
+            jumped_at: row.jumped_at.map(time),
+        },
         forgotten: row.forgotten_change,
     })
 }
@@ -83,7 +93,7 @@ async fn find(
                select number, id, version, note,
                       coalesce(sum(bytes) over (rows between unbounded preceding and 1 preceding), 0) < ?4 as fits
                from found)
-           select note_books.last_change, note_books.forgotten_change,
+           select note_books.last_change, note_books.forgotten_change, jumped_from, jumped_to, jumped_at,
                (select json_array(
                     json_group_array(json_array(number, sized.id, sized.version,
                         iif(notes.id is null, null,

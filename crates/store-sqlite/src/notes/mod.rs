@@ -7,6 +7,7 @@
 mod changes;
 mod list;
 mod live;
+mod numbers;
 mod refold;
 mod revisions;
 pub(crate) mod sweep;
@@ -16,8 +17,9 @@ use domain::id::UserId;
 use domain::notes::changes::ChangePage;
 use domain::notes::device::DeviceRun;
 use domain::notes::list::{NotePage, NoteQuery};
+use domain::notes::numbers::{Jump, Numbers};
 use domain::notes::port::{
-    NewNote, OutdatedNote, ReadNotes, Refolded, Revision, StoredNote, WriteNotes,
+    NewNote, OutdatedNote, ReadNotes, Refolded, Revision, StoredNote, VersionAhead, WriteNotes,
 };
 use domain::notes::tags;
 use domain::notes::words::{ChangedWords, FOLDING};
@@ -106,6 +108,14 @@ impl<C: Connected> ReadNotes for Access<C> {
         revisions::live(&mut self.0, user, id).await
     }
 
+    async fn note_version_ahead(
+        &mut self,
+        user: UserId,
+        named: &[(NoteId, i64)],
+    ) -> Result<Option<VersionAhead>, StoreError> {
+        numbers::version_ahead(&mut self.0, user, named).await
+    }
+
     async fn notes(&mut self, query: &NoteQuery) -> Result<NotePage, StoreError> {
         list::page(&mut self.0, query).await
     }
@@ -163,6 +173,14 @@ impl<C: Connected> WriteNotes for Access<C> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         live::rewrite(&mut self.0, user, note, words, limits, now).await
+    }
+
+    async fn note_numbers(&mut self, user: UserId) -> Result<Option<Numbers>, StoreError> {
+        numbers::of(&mut self.0, user).await
+    }
+
+    async fn jump_note_numbers(&mut self, jump: &Jump) -> Result<u64, StoreError> {
+        numbers::jump(&mut self.0, jump).await
     }
 
     async fn keep_device_run(
