@@ -7,7 +7,8 @@
 //!   In every other script a mark makes another letter and stays.
 //! - A Latin letter without a decomposition (`ł`, `ø`, `æ`) becomes its ASCII spelling; a digit of any script becomes
 //!   an ASCII digit.
-//! - Scripts that are written without spaces between words give bigrams: each two neighbouring letters are a word.
+//! - In scripts that are written without spaces between words, a whole run of letters is a word, and a search may begin
+//!   at any of its letters.
 //! - Parts around an apostrophe or a hyphen are words, and so is what they spell together: `e-mail` has `e`, `mail` and
 //!   `email`.
 
@@ -24,11 +25,13 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::CONTENT_LENGTH;
+
 /// The most characters of a word that count, folded. Text in no language is one endless word at times.
 pub(super) const WORD_LENGTH: usize = 64;
 
-/// The most characters of one letter with its marks, of a script without spaces: two of them make a word.
-const LETTER_LENGTH: usize = WORD_LENGTH / 2;
+/// The most characters that count of all runs of a text in scripts without spaces, folded: some signs fold into seven.
+pub(super) const RUNS_LENGTH: usize = CONTENT_LENGTH;
 
 /// The zero-width space: where a line may break, between words of Khmer and Thai.
 const ZERO_WIDTH_SPACE: char = '\u{200b}';
@@ -45,12 +48,40 @@ pub(super) enum Purpose {
     Search,
 }
 
-/// Calls `emit` with each word of the text, folded, and the byte at which the word begins in the text; until `emit`
-/// breaks.
+/// A word of a text, folded.
+pub(super) struct Word<'a> {
+    pub(super) text: &'a str,
+    /// The byte at which it begins in the text.
+    at: usize,
+    /// Of a run without spaces, where each letter begins in the run and in the text.
+    letters: &'a [(usize, usize)],
+}
+
+impl Word<'_> {
+    /// The byte of the text at which the word, or its part that is found, begins.
+    pub(super) fn find(&self, searched: &str) -> Option<usize> {
+        if self.letters.is_empty() {
+            return self.text.starts_with(searched).then_some(self.at);
+        }
+        let found = self.text.find(searched)?;
+        let letter = self.letters.partition_point(|letter| letter.0 <= found);
+        Some(self.letters[letter.saturating_sub(1)].1)
+    }
+}
+
+/// What the words of a text contain, each with a space before and after it, if it has this word of a search.
+pub(super) fn pattern(searched: &str) -> String {
+    match searched.chars().next().map(role) {
+        Some(Role::Unspaced) => searched.to_owned(),
+        _ => format!(" {searched}"),
+    }
+}
+
+/// Calls `emit` with each word of the text, until it breaks.
 pub(super) fn each_word(
     text: &str,
     purpose: Purpose,
-    emit: impl FnMut(usize, &str) -> ControlFlow<()>,
+    emit: impl FnMut(&Word) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let mut splitter = Splitter::new(purpose, emit);
     if text.is_ascii() {
@@ -86,8 +117,8 @@ fn role(c: char) -> Role {
         '0'..='9' | 'a'..='z' | 'A'..='Z' => Role::Spaced,
         '\'' | '-' | '"' => Role::Joint,
         _ if c.is_ascii() => Role::Separator,
-        // Apostrophes, hyphens, and the Hebrew signs that serve as such.
-        '‘' | '’' | '‛' | 'ʻ' | 'ʼ' | 'ʾ' | 'ʿ' | '‐' | '־' | '׳' | '״' => {
+        // Apostrophes, hyphens, the Catalan dot between letters, and the Hebrew signs that serve as such.
+        '‘' | '’' | '·' | '‧' | '‛' | 'ʻ' | 'ʼ' | 'ʾ' | 'ʿ' | '‐' | '־' | '׳' | '״' => {
             Role::Joint
         }
         TATWEEL => Role::Ignored,
@@ -163,16 +194,16 @@ struct Splitter<F> {
     joined: String,
     joined_at: usize,
     parts: u32,
-    /// The letter that is being read of a script without spaces, and the one before it, each with its marks.
-    letter: String,
-    letter_at: usize,
-    previous: String,
-    previous_at: usize,
+    /// The run that is being read of a script without spaces, where its letters begin, and how many characters may still
+    /// follow in all runs.
+    run: String,
+    letters: Vec<(usize, usize)>,
+    left: usize,
     /// Whether a mark on the last letter counts.
     keeps_marks: bool,
 }
 
-impl<F: FnMut(usize, &str) -> ControlFlow<()>> Splitter<F> {
+impl<F: FnMut(&Word) -> ControlFlow<()>> Splitter<F> {
     fn new(purpose: Purpose, emit: F) -> Self {
         Self {
             purpose,
@@ -183,10 +214,9 @@ impl<F: FnMut(usize, &str) -> ControlFlow<()>> Splitter<F> {
             joined: String::new(),
             joined_at: 0,
             parts: 0,
-            letter: String::new(),
-            letter_at: 0,
-            previous: String::new(),
-            previous_at: 0,
+            run: String::new(),
+            letters: Vec::new(),
+            left: RUNS_LENGTH,
             keeps_marks: false,
         }
     }
@@ -250,52 +280,37 @@ impl<F: FnMut(usize, &str) -> ControlFlow<()>> Splitter<F> {
         if !self.keeps_marks {
             return;
         }
-        if self.letter.is_empty() {
+        if self.letters.is_empty() {
             self.push(c);
-        } else if self.letter.chars().count() < LETTER_LENGTH {
-            self.letter.push(c);
+        } else if self.left > 0 {
+            self.run.push(c);
+            self.left -= 1;
         }
     }
 
     fn unspaced(&mut self, at: usize, c: char) -> ControlFlow<()> {
         self.end_spaced()?;
-        self.end_letter()?;
         self.keeps_marks = keeps_marks(c);
-        self.letter.push(c);
-        self.letter_at = at;
+        if self.left > 0 {
+            self.letters.push((self.run.len(), at));
+            self.run.push(c);
+            self.left -= 1;
+        }
         ControlFlow::Continue(())
     }
 
-    /// The letter is complete: it and the one before it are a word.
-    fn end_letter(&mut self) -> ControlFlow<()> {
-        if self.letter.is_empty() {
-            return ControlFlow::Continue(());
-        }
-        let mut pair = mem::take(&mut self.previous);
-        let is_pair = !pair.is_empty();
-        pair.push_str(&self.letter);
-        self.previous = mem::take(&mut self.letter);
-        let at = mem::replace(&mut self.previous_at, self.letter_at);
-        if is_pair {
-            (self.emit)(at, &pair)?;
-        }
-        self.letter = pair;
-        self.letter.clear();
-        ControlFlow::Continue(())
-    }
-
-    /// The last letter of a run begins no pair. It is a word by itself, so that every letter begins one.
     fn end_unspaced(&mut self) -> ControlFlow<()> {
-        if self.letter.is_empty() {
+        let Some((_, at)) = self.letters.first().copied() else {
             return ControlFlow::Continue(());
-        }
-        let is_alone = self.previous.is_empty();
-        self.end_letter()?;
-        let last = mem::take(&mut self.previous);
-        if is_alone || self.purpose == Purpose::Index {
-            (self.emit)(self.previous_at, &last)?;
-        }
-        ControlFlow::Continue(())
+        };
+        let emitted = (self.emit)(&Word {
+            text: &self.run,
+            at,
+            letters: &self.letters,
+        });
+        self.run.clear();
+        self.letters.clear();
+        emitted
     }
 
     fn joint(&mut self) -> ControlFlow<()> {
@@ -315,7 +330,11 @@ impl<F: FnMut(usize, &str) -> ControlFlow<()>> Splitter<F> {
         self.parts += 1;
         self.length = 0;
         self.keeps_marks = false;
-        let emitted = (self.emit)(self.part_at, &self.part);
+        let emitted = (self.emit)(&Word {
+            text: &self.part,
+            at: self.part_at,
+            letters: &[],
+        });
         self.part.clear();
         emitted
     }
@@ -329,7 +348,11 @@ impl<F: FnMut(usize, &str) -> ControlFlow<()>> Splitter<F> {
             let end = self.joined.char_indices().nth(WORD_LENGTH);
             self.joined
                 .truncate(end.map_or(self.joined.len(), |(end, _)| end));
-            (self.emit)(self.joined_at, &self.joined)?;
+            (self.emit)(&Word {
+                text: &self.joined,
+                at: self.joined_at,
+                letters: &[],
+            })?;
         }
         self.joined.clear();
         ControlFlow::Continue(())

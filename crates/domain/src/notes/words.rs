@@ -15,7 +15,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::Draft;
-use super::folding::{Purpose, each_word};
+use super::folding::{self, Purpose, each_word};
 
 /// The number of the rules by which words and tags are folded. Whoever changes them raises it, with a migration that
 /// makes the index of outdated notes anew (`notes_to_refold`).
@@ -110,14 +110,14 @@ pub fn title_key(title: &str) -> String {
 /// The most words of a search that count: each is looked for in every note.
 const SEARCH_WORDS: usize = 20;
 
-/// The words of a search: a note is found if each of them is the beginning of one of its words. From the twenty-first
-/// on they don't count.
+/// The words of a search: a note is found if each of them is the beginning of one of its words, or in scripts
+/// without spaces a part of a run. From the twenty-first on they don't count.
 #[must_use]
 pub fn of_search(text: &str) -> Vec<String> {
     let mut words = Vec::new();
-    let _ = each_word(text, Purpose::Search, |_, word| {
-        if !words.iter().any(|known| known == word) {
-            words.push(word.to_owned());
+    let _ = each_word(text, Purpose::Search, |word| {
+        if !words.iter().any(|known| known == word.text) {
+            words.push(word.text.to_owned());
         }
         match words.len() {
             SEARCH_WORDS => ControlFlow::Break(()),
@@ -125,6 +125,12 @@ pub fn of_search(text: &str) -> Vec<String> {
         }
     });
     words
+}
+
+/// What a note's words contain, as they are stored, if they have this word of a search.
+#[must_use]
+pub fn pattern(searched: &str) -> String {
+    folding::pattern(searched)
 }
 
 /// A note's texts, folded.
@@ -156,11 +162,11 @@ fn each_once(text: &str) -> String {
     let mut words = String::with_capacity(text.len() + 2);
     words.push(' ');
     let mut seen = HashSet::new();
-    let _ = each_word(text, Purpose::Index, |_, word| {
-        if !seen.contains(word) {
-            words.push_str(word);
+    let _ = each_word(text, Purpose::Index, |word| {
+        if !seen.contains(word.text) {
+            words.push_str(word.text);
             words.push(' ');
-            seen.insert(word.to_owned());
+            seen.insert(word.text.to_owned());
         }
         ControlFlow::Continue(())
     });
@@ -208,20 +214,16 @@ impl<'a> Snippets<'a> {
     /// Where the first word is that was searched for.
     fn find(&mut self, content: &str) -> Option<usize> {
         let mut found = None;
-        let _ = each_word(content, Purpose::Index, |at, word| {
+        let _ = each_word(content, Purpose::Index, |word| {
             if self.left == 0 {
                 return ControlFlow::Break(());
             }
             self.left -= 1;
-            if self
-                .search
-                .iter()
-                .any(|searched| word.starts_with(searched))
-            {
-                found = Some(at);
-                return ControlFlow::Break(());
+            found = self.search.iter().find_map(|searched| word.find(searched));
+            match found {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
             }
-            ControlFlow::Continue(())
         });
         found
     }
@@ -232,7 +234,7 @@ mod scripts;
 #[cfg(test)]
 mod tests {
     use super::super::CONTENT_LENGTH;
-    use super::super::folding::WORD_LENGTH;
+    use super::super::folding::{RUNS_LENGTH, WORD_LENGTH};
     use super::*;
 
     fn note(title: &str, content: &str) -> String {
@@ -283,12 +285,9 @@ mod tests {
     }
 
     #[test]
-    fn a_script_without_spaces_is_searched_by_pairs_of_letters() {
-        assert_eq!(
-            of_search("東京タワー 塔"),
-            ["東京", "京タ", "タワ", "ワー", "塔"]
-        );
-        assert_eq!(note("", "東京。ภาษา"), " \n 東京 京 ภา าษ ษา า ");
+    fn a_script_without_spaces_is_searched_run_by_run() {
+        assert_eq!(of_search("東京タワー 塔a"), ["東京タワー", "塔", "a"]);
+        assert_eq!(note("", "東京。ภาษา 東京"), " \n 東京 ภาษา ");
     }
 
     #[test]
@@ -323,18 +322,18 @@ mod tests {
             .collect::<Vec<_>>()
             .concat();
         assert_eq!(length(&parts), 1 + 50_000 * 6 + WORD_LENGTH + 1);
-        let letters = ["ก", &"\u{e49}".repeat(CONTENT_LENGTH), "ก"].concat();
-        assert!(length(&letters) <= 2 * WORD_LENGTH);
+        for run in ["㌖", "ก\u{e49}"] {
+            assert_eq!(length(&run.repeat(CONTENT_LENGTH)), RUNS_LENGTH + 2);
+        }
     }
 
     #[test]
     fn a_search_has_no_more_words_than_the_first_so_many() {
-        let signs: String = ('一'..).take(200).collect();
+        let words: Vec<_> = (0..200).map(|n| format!("w{n}")).collect();
 
-        let searched = of_search(&signs);
+        let searched = of_search(&words.join(" "));
 
-        assert_eq!(searched.len(), SEARCH_WORDS);
-        assert_eq!(searched[0], "一丁");
+        assert_eq!(searched, words[..SEARCH_WORDS]);
     }
 
     #[test]
@@ -362,6 +361,15 @@ mod tests {
         );
         assert!(snippet.contains("the Résumé of it"), "{snippet}");
         assert!(snippet.chars().count() < 600);
+    }
+
+    #[test]
+    fn a_snippet_is_cut_around_what_was_found_within_a_run() {
+        let content = format!("{}กินข้าวเช้า{}", "ก".repeat(1000), "น".repeat(1000));
+
+        let snippet = snippet(&content, "ข้าว");
+
+        assert!(snippet.contains("กินข้าวเช้า"), "{snippet}");
     }
 
     #[test]

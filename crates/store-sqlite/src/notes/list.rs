@@ -6,7 +6,7 @@
 
 use domain::notes::list::{Key, Listed, NotePage, NoteQuery, Place, with_room};
 use domain::notes::tags;
-use domain::notes::words::FOLDING;
+use domain::notes::words::{self, FOLDING};
 use domain::store::StoreError;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -112,7 +112,8 @@ macro_rules! plain_sized {
 }
 
 /// Any other list: what fits the filters is found in one go, then counted, ordered and cut. What does not count in the
-/// order is the same for all.
+/// order is the same for all. The rank looks at the title alone for a second time, and at whole words where there are
+/// some: to look through the words of thousands of notes takes milliseconds.
 macro_rules! matched {
     ($beyond:literal, $order:literal, $filter:expr, $at:expr, $limit:expr) => {
         sqlx::query_as!(
@@ -120,10 +121,14 @@ macro_rules! matched {
             r#"with matched as materialized (
                  select row_id as found, id,
                    case ?11 when 'rank' then
-                       iif(?6 is null, 0, 2 * (instr(words, ?6) < instr(words, char(10))) + (instr(words, ?6 || ' ') > 0))
-                       + iif(?7 is null, 0, 2 * (instr(words, ?7) < instr(words, char(10))) + (instr(words, ?7 || ' ') > 0))
-                       + iif(?8 is null, 0, 2 * (instr(words, ?8) < instr(words, char(10))) + (instr(words, ?8 || ' ') > 0))
-                       + iif(?9 is null, 0, 2 * (instr(words, ?9) < instr(words, char(10))) + (instr(words, ?9 || ' ') > 0))
+                       iif(?6 is null, 0, 2 * (instr(substr(words, 1, instr(words, char(10))), ?6) > 0)
+                           + iif(?6 like ' %', instr(words, ?6 || ' ') > 0, 0))
+                       + iif(?7 is null, 0, 2 * (instr(substr(words, 1, instr(words, char(10))), ?7) > 0)
+                           + iif(?7 like ' %', instr(words, ?7 || ' ') > 0, 0))
+                       + iif(?8 is null, 0, 2 * (instr(substr(words, 1, instr(words, char(10))), ?8) > 0)
+                           + iif(?8 like ' %', instr(words, ?8 || ' ') > 0, 0))
+                       + iif(?9 is null, 0, 2 * (instr(substr(words, 1, instr(words, char(10))), ?9) > 0)
+                           + iif(?9 like ' %', instr(words, ?9 || ' ') > 0, 0))
                      when 'change' then iif(version > 1, change, 0) else 0 end as rank,
                    case ?11 when 'created' then created_at when 'title' then 0 when 'change' then 0 else updated_at end as number,
                    iif(?11 = 'title', title_key, '') as title_key,
@@ -308,7 +313,7 @@ struct Filter {
     pinned: Option<bool>,
     archived: Option<bool>,
     tag: Option<String>,
-    /// Each with the space before it.
+    /// As [`words::pattern`] has them.
     words: [Option<String>; SLOTS],
     further: Option<String>,
     key: &'static str,
@@ -317,7 +322,7 @@ struct Filter {
 
 impl Filter {
     fn of(query: &NoteQuery) -> Result<Self, StoreError> {
-        let mut patterns = query.words.iter().map(|word| format!(" {word}"));
+        let mut patterns = query.words.iter().map(|word| words::pattern(word));
         let words = std::array::from_fn(|_| patterns.next());
         let further: Vec<String> = patterns.collect();
         let further = (!further.is_empty())

@@ -1,12 +1,12 @@
 //! Which searches find which texts, script by script.
 
-use super::{of_content, of_search};
+use super::{of_content, of_search, pattern};
 
 /// Whether a note with this content is found, as the database compares words.
 fn finds(content: &str, search: &str) -> bool {
     let stored = of_content(content);
     let searched = of_search(search);
-    !searched.is_empty() && (searched.iter()).all(|word| stored.contains(&format!(" {word}")))
+    !searched.is_empty() && (searched.iter()).all(|word| stored.contains(&pattern(word)))
 }
 
 /// Each text with searches that find it and searches that don't, separated by bars.
@@ -23,6 +23,11 @@ fn check(texts: &[(&str, &str, &str)]) {
 #[test]
 fn apostrophes_split_words_whichever_they_are() {
     check(&[
+        (
+            "col·lecció, paraŀlel",
+            "colleccio|col·leccio|paral·lel|leccio",
+            "eccio",
+        ),
         (
             "à l'école demain",
             "école|ecole|l'école|l’ecole|lecole|l ecole",
