@@ -189,6 +189,26 @@ async fn an_expiration_of_a_former_period_ends_nothing() {
     app.finish().await;
 }
 
+/// Also one that a store ends before its time, at a time before the event about it.
+#[tokio::test]
+async fn an_expiration_ends_the_period_that_it_is_about_whenever_that_was() {
+    let app = app().await;
+    let ada = app.member(&Person::new("ada")).await;
+    tell(&app, "INITIAL_PURCHASE", 10, until(&app, 90)).await;
+    let renewed = json!({"original_transaction_id": "u"});
+    tell(&app, "RENEWAL", 10, and(renewed.clone(), until(&app, 80))).await;
+
+    tell(&app, "EXPIRATION", 11, until(&app, 5)).await;
+    let ended = plan(&app, &ada).await;
+    tell(&app, "EXPIRATION", 12, and(renewed.clone(), until(&app, 9))).await;
+    let former = plan(&app, &ada).await;
+    tell(&app, "EXPIRATION", 13, and(renewed, until(&app, 10))).await;
+
+    assert_eq!([ended, former], ["premium for 80 h"; 2]);
+    assert_eq!(plan(&app, &ada).await, "free");
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn a_temporary_grant_lasts_until_the_purchase_is_known_or_is_none() {
     let app = app().await;

@@ -2,6 +2,7 @@
 
 use domain::payments::{self, Event, Fact, Item, Says, Until};
 use domain::plans::Source;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::webhooks::json::{millis, name, number};
@@ -103,10 +104,12 @@ fn entitlements(event: &Value) -> Vec<String> {
     entitlements
 }
 
-/// When the period began. A renewal is made when it begins.
-fn began(kind: &str, event: &Value) -> Option<jiff::Timestamp> {
-    let renewed = (kind == "RENEWAL").then(|| millis(&event["event_timestamp_ms"]));
-    millis(&event["purchased_at_ms"]).or(renewed.flatten())
+/// When the period began. A renewal that does not say so began an hour before it was told at the earliest: the service
+/// may learn of it as late as that.
+fn began(kind: &str, event: &Value) -> Option<Timestamp> {
+    let told = millis(&event["event_timestamp_ms"]).filter(|_| kind == "RENEWAL");
+    let earliest = told.and_then(|told| told.checked_sub(SignedDuration::from_hours(1)).ok());
+    millis(&event["purchased_at_ms"]).or(earliest)
 }
 
 /// Whether it is about a purchase in a store's sandbox, which costs nothing. Every event about a purchase says where that

@@ -154,6 +154,15 @@ fn a_period_that_another_one_has_followed_expires_without_effect() {
     assert_eq!(premium(&[renewed, current]), None);
 }
 
+/// Services tell of an end that is past when they take a purchase back, and may tell of the purchase after that time.
+#[test]
+fn an_end_before_a_purchase_was_told_is_still_its_end() {
+    let bought = fact("a", 60, "s", paid(1000));
+    let revoked = fact("b", 61, "s", Says::Expired(Some(at(1))));
+
+    assert_eq!(premium(&[revoked, bought]), None);
+}
+
 #[test]
 fn a_transfer_moves_what_is_owned_at_that_time_there_and_back() {
     let bought = fact("a", 1, "s", paid(100));

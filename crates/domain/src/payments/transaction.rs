@@ -82,8 +82,7 @@ fn is_of_former_period(fact: &Fact, facts: &[&Fact]) -> bool {
     paid()
         .filter(|(_, until)| *until > Until::Time(ended))
         .any(|(later, _)| {
-            let follows = later.began.or(later.made);
-            let is_next = follows.is_some_and(|began| began >= ended);
+            let is_next = later.began.is_some_and(|began| began >= ended);
             let is_moved = paid()
                 .any(|(former, until)| until == Until::Time(ended) && order(former) < order(later));
             is_next || is_moved
