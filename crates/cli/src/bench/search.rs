@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long, default_value_t = 5_000)]
     own: u32,
     /// How many words each note has
-    #[arg(long, default_value_t = 80)]
+    #[arg(long, default_value_t = 40)]
     words: u32,
     /// How many requests of each kind
     #[arg(long, default_value_t = 200)]
@@ -78,7 +78,7 @@ const SAMPLES: [Sample; 4] = [
     Sample {
         name: "Thai",
         words: [
-            "นม",
+            "ช้อน",
             "ขนมปัง",
             "ตลาด",
             "วันเสาร์",
