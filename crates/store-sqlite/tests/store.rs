@@ -107,6 +107,11 @@ on_sqlite! {
         a_part_of_the_feed_counts_bytes_as_json_writes_them,
         the_version_of_a_live_note_is_told_without_the_note,
         the_notes_of_a_deleted_user_are_gone_without_a_trace;
+    numbering:
+        after_a_jump_what_is_stored_stays_and_what_follows_lies_beyond,
+        numbers_jump_the_least_further_at_least_and_never_too_far,
+        a_version_is_ahead_that_no_note_of_the_user_ever_had,
+        ids_of_users_are_left_out_unless_too_few_are_left;
     listing:
         every_order_goes_on_from_a_place_in_both_directions,
         a_page_ends_at_its_bytes_and_the_next_goes_on_from_there,

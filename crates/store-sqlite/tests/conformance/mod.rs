@@ -7,6 +7,7 @@ pub mod changing;
 pub mod listing;
 pub mod logging_in;
 pub mod noting;
+pub mod numbering;
 pub mod operating;
 pub mod ordering;
 pub mod paying;

@@ -16,7 +16,7 @@ use crate::support::people::{Person, address};
 use crate::support::units::{failure, unit};
 
 /// Any number.
-const FREELY: NoteLimits = NoteLimits {
+pub(super) const FREELY: NoteLimits = NoteLimits {
     free: u32::MAX,
     premium: None,
     storage: StorageLimits {
@@ -72,7 +72,7 @@ pub(super) async fn insert(store: &Store, new: &NewNote) -> Option<i64> {
     store.write(insert).await.unwrap()
 }
 
-async fn add(store: &Store, user: UserId, n: u64, title: &str) {
+pub(super) async fn add(store: &Store, user: UserId, n: u64, title: &str) {
     let version = insert(store, &new(user, n, draft(title, ""))).await;
     assert!(version.is_some());
 }
@@ -139,7 +139,7 @@ pub(super) async fn stored(store: &Store, user: UserId, n: u64) -> Option<Note> 
 }
 
 /// A number of the feed's changes and its end: each as its note, its version, and whether it is deleted.
-async fn changes(
+pub(super) async fn changes(
     store: &Store,
     user: UserId,
     after: i64,
