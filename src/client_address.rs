@@ -13,11 +13,11 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// everything before it may have been made up by the client. Where the walk from the end meets something that
 /// is no address, it stops at the last one it knows, at worst the peer's.
 pub fn client_address(headers: &HeaderMap, peer: IpAddr, http: &Http) -> IpAddr {
-    let (name, hops_of): (_, fn(&str) -> Hops) = match http.forwarded_header {
-        ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, x_forwarded_for),
-        ForwardedHeader::Forwarded => (header::FORWARDED, forwarded::hops),
+    let hops_of: fn(&str) -> Hops = match http.forwarded_header {
+        ForwardedHeader::XForwardedFor => x_forwarded_for,
+        ForwardedHeader::Forwarded => forwarded::hops,
     };
-    let lines: Vec<_> = headers.get_all(name).iter().collect();
+    let lines: Vec<_> = headers.get_all(forwarded_header(http)).iter().collect();
     let hops = lines.iter().rev().flat_map(|line| {
         // A line that is no text is still a line: passed over, it would uncover what stands before it.
         let line = String::from_utf8_lossy(line.as_bytes());
@@ -31,6 +31,14 @@ pub fn client_address(headers: &HeaderMap, peer: IpAddr, http: &Http) -> IpAddr 
         client = address;
     }
     client
+}
+
+/// In which header proxies name their clients.
+pub fn forwarded_header(http: &Http) -> HeaderName {
+    match http.forwarded_header {
+        ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
+        ForwardedHeader::Forwarded => header::FORWARDED,
+    }
 }
 
 /// Whom a line of `X-Forwarded-For` names.

@@ -1,6 +1,5 @@
 //! `smart-notes-api`: the HTTP API as a process of its own.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,10 +10,10 @@ use domain::clock::SystemClock;
 use domain::vitals::ProcessKind;
 use runtime::database::{Database, Role};
 use runtime::descriptors;
+use runtime::hints;
 use runtime::memory;
 use runtime::metrics;
 use runtime::presence::Presence;
-use runtime::printable::printable;
 use runtime::program;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
@@ -40,6 +39,7 @@ struct Args {
 
 impl Args {
     fn load_options(self) -> LoadOptions {
+        hints::keep(self.config.as_deref(), self.env_file.as_deref());
         let mut options = LoadOptions::from_process(self.config, self.env_file);
         options
             .overrides
@@ -52,9 +52,7 @@ fn main() -> ExitCode {
     match program::run(run(Args::parse())) {
         Ok(code) => code,
         Err(error) => {
-            // Not `eprintln!`, which panics where nobody listens.
-            let why = format!("smart-notes-api: {error:#}");
-            let _ = writeln!(std::io::stderr(), "{}", printable(&why));
+            program::complain("smart-notes-api", &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

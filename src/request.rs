@@ -14,13 +14,14 @@ use domain::client::ClientKey;
 use domain::store::{Caller, Ticket};
 use futures_util::FutureExt;
 use futures_util::future::{Either, ready};
+use runtime::presence;
 use runtime::settings::Http;
 use tracing::Instrument;
 use ulid::Ulid;
 
 use crate::AppState;
 use crate::access_log::Answered;
-use crate::client_address::client_address;
+use crate::client_address::{client_address, forwarded_header};
 use crate::unsent::Holder;
 use crate::{framing, headers};
 
@@ -73,6 +74,7 @@ pub fn identify(
         .map_or(IpAddr::from([0, 0, 0, 0]), |info| {
             info.0.ip().to_canonical()
         });
+    warn_of_untrusted_proxy(&head.headers, peer, &state.http);
     let client = ClientKey::of(client_address(&head.headers, peer, &state.http));
     let origin = Origin {
         ticket: Ticket::new(Caller::Client(client.clone()), started + state.write_within),
@@ -119,6 +121,23 @@ pub fn identify(
         });
         state.unsent.keep(response, &holder)
     })
+}
+
+/// Says once that a proxy names clients and is not believed: all of them count as one, and share its limits.
+fn warn_of_untrusted_proxy(headers: &HeaderMap, peer: IpAddr, http: &Http) {
+    let header = forwarded_header(http);
+    if !headers.contains_key(&header) || http.trusts(peer) {
+        return;
+    }
+    let remark = || {
+        format!(
+            "{peer} sends {header} and is not among http.trusted_proxies: all clients behind it count as one for every limit. \
+             If it is your proxy, add it there; if not, it is a client that pretends to have others"
+        )
+    };
+    if presence::remark(remark) {
+        tracing::warn!("{}", remark());
+    }
 }
 
 fn user_agent(headers: &HeaderMap) -> String {

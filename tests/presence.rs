@@ -86,3 +86,37 @@ async fn a_database_that_is_locked_at_the_start_keeps_no_program_from_starting()
     assert!(second.ended().await.success());
     app.finish().await;
 }
+
+/// Else every client behind it shares one client's limits, and nobody knows why.
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_told_once_in_the_log_and_in_the_row() {
+    let mut app = Processes::with()
+        .set("SMART_NOTES__HTTP__TRUSTED_PROXIES", "192.0.2.1")
+        .start()
+        .await;
+    let mut rows = app.rows().await;
+
+    for _ in 0..2 {
+        app.client().from("198.51.100.1").get("/api/nothing/").await;
+    }
+    let told = app.apis[0]
+        .process
+        .logged("is not among http.trusted_proxies")
+        .await;
+    let remark = until("the row says it, too", async || {
+        let found = rows.texts("select remark from processes where remark is not null");
+        found.await.pop()
+    })
+    .await;
+    rows.close().await;
+
+    assert!(
+        told.contains("WARN") && told.contains("x-forwarded-for"),
+        "{told}"
+    );
+    assert!(
+        remark.starts_with("127.0.0.1 sends x-forwarded-for"),
+        "{remark}"
+    );
+    app.finish().await;
+}

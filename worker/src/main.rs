@@ -1,6 +1,5 @@
 //! `smart-notes-worker`: delivers mail, as a process of its own.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,10 +10,10 @@ use domain::clock::SystemClock;
 use domain::vitals::ProcessKind;
 use runtime::database::{Database, Role};
 use runtime::descriptors;
+use runtime::hints;
 use runtime::memory;
 use runtime::metrics;
 use runtime::presence::Presence;
-use runtime::printable::printable;
 use runtime::program;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
@@ -39,15 +38,14 @@ fn main() -> ExitCode {
     match program::run(run(Args::parse())) {
         Ok(code) => code,
         Err(error) => {
-            // Not `eprintln!`, which panics where nobody listens.
-            let why = format!("smart-notes-worker: {error:#}");
-            let _ = writeln!(std::io::stderr(), "{}", printable(&why));
+            program::complain("smart-notes-worker", &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    hints::keep(args.config.as_deref(), args.env_file.as_deref());
     let options = LoadOptions::from_process(args.config, args.env_file);
     let settings = Settings::load(&options)?;
     telemetry::init(&settings.log)?;

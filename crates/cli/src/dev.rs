@@ -2,7 +2,9 @@
 //!
 //! In production API and worker are processes of their own; the same libraries run here.
 
+use std::fs::{DirBuilder, File, TryLockError};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use runtime::descriptors;
 use runtime::memory;
 use runtime::metrics;
 use runtime::presence::Presence;
-use runtime::settings::{Env, LoadOptions, Settings};
+use runtime::settings::{DatabaseUrl, Env, LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
 use tokio::net::TcpListener;
@@ -60,6 +62,7 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     descriptors::raise_limit(settings.http.max_connections);
     memory::give_back_regularly();
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
+    let _lock = alone(&settings)?;
     ports_must_be_free(&args, settings.http.listen).await?;
     let catcher = Catcher::start(Config {
         smtp: args.smtp,
@@ -119,6 +122,26 @@ fn settings(args: &Args, options: LoadOptions) -> anyhow::Result<Settings> {
         );
     }
     Ok(settings)
+}
+
+/// Makes sure that no other `dev` runs on this database: its worker would take this one's mails to another inbox. The lock
+/// goes with the process, however that ends.
+fn alone(settings: &Settings) -> anyhow::Result<File> {
+    let DatabaseUrl::Sqlite { path } = &settings.database.url;
+    let folder = settings.database.url.directory();
+    (DirBuilder::new().recursive(true).mode(0o700).create(folder))
+        .and_then(|()| File::create(path.with_extension("dev.lock")))
+        .map_err(anyhow::Error::from)
+        .and_then(|lock| match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another `cargo run` or `smart-notes dev` uses it, with a worker and an inbox of its own. \
+                 Stop that one, or give this one another database and other ports: \
+                 DATABASE_URL=sqlite://var/second.db cargo run -- dev --listen 127.0.0.1:8001 --inbox 127.0.0.1:8026 --smtp 127.0.0.1:1026"
+            ),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        })
+        .with_context(|| format!("the database {} can't be used", path.display()))
 }
 
 /// Looks at all three ports, so that one message names every one that is taken.

@@ -29,6 +29,16 @@ impl std::fmt::Display for Fault {
 }
 
 impl Fault {
+    /// Nothing, or more than one thing, is of that name.
+    pub fn not_found<T>(said: impl Into<String>) -> anyhow::Result<T> {
+        Err(Self::NotFound(said.into()).into())
+    }
+
+    /// It is in a state in which that can't be done.
+    pub fn refused<T>(said: impl Into<String>) -> anyhow::Result<T> {
+        Err(Self::Refused(said.into()).into())
+    }
+
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {

@@ -31,6 +31,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use runtime::hints;
 use runtime::program;
 use runtime::settings::{LoadOptions, Settings};
 
@@ -83,6 +84,7 @@ enum Command {
 
 impl Args {
     fn load_options(&self) -> LoadOptions {
+        hints::keep(self.config.as_deref(), self.env_file.as_deref());
         LoadOptions::from_process(self.config.clone(), self.env_file.clone())
     }
 }

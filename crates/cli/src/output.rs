@@ -10,7 +10,9 @@ use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Mutex;
 
+use runtime::hints;
 use runtime::printable::printable;
+use runtime::program;
 
 /// The first failure.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -29,7 +31,7 @@ pub fn line(text: fmt::Arguments<'_>) {
     };
     if failure.is_none() {
         let text = text.to_string();
-        *failure = writeln!(io::stdout(), "{}", printable(&text)).err();
+        *failure = writeln!(io::stdout(), "{}", printable(&hints::complete(&text))).err();
     }
 }
 
@@ -54,6 +56,5 @@ pub fn complain(why: &anyhow::Error) {
 
 /// Prints a line on the standard error that is not a part of the result.
 pub fn remark(text: &str) {
-    let text = format!("smart-notes: {text}");
-    let _ = writeln!(io::stderr(), "{}", printable(&text));
+    program::complain("smart-notes", text);
 }

@@ -111,7 +111,7 @@ fn a_failure_is_told_even_if_nobody_reads() {
 
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.starts_with("smart-notes: "), "{errors}");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(3));
 }
 
 #[test]
@@ -141,5 +141,5 @@ fn a_command_that_can_not_complain_fails_all_the_same() {
         .status()
         .unwrap();
 
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(status.code(), Some(3));
 }

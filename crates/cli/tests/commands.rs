@@ -22,6 +22,9 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+/// A list without a mail, where no worker runs.
+const NO_MAILS: &str = "no mails\nno worker is alive: start smart-notes-worker\n";
+
 const KEY: &str = "an example key for tests only, long enough";
 
 /// Longer than any of these commands takes.
@@ -208,7 +211,7 @@ async fn a_fresh_queue_has_no_mails_and_looking_at_it_makes_no_key() {
     let json = place.json("jobs list --json").await;
     let show = place.refuses("jobs show 01M82").await;
 
-    assert_eq!(list, "no mails\n");
+    assert_eq!(list, NO_MAILS);
     assert_eq!(json, serde_json::json!([]));
     assert_eq!(
         show,
@@ -240,7 +243,7 @@ async fn mails_are_found_by_request_by_address_and_by_state() {
     assert_eq!(by_state.as_array().unwrap().len(), 2);
     assert_eq!(
         (by_both, by_none),
-        ("no mails\n".into(), "no mails\n".into())
+        (NO_MAILS.to_owned(), NO_MAILS.to_owned())
     );
 }
 
@@ -263,7 +266,8 @@ async fn a_mail_is_shown_by_the_beginning_of_its_id_and_its_address_only_if_aske
         lines[1].ends_with("Z  asked for by request request-of-ada"),
         "{shown}"
     );
-    assert_eq!(lines[2], format!("  {:24}  queued", "now"));
+    let state = "queued: no worker is alive: start smart-notes-worker";
+    assert_eq!(lines[2], format!("  {:24}  {state}", "now"));
     assert_eq!(revealed["to"], "ada@example.com");
     assert_eq!(revealed["tries"], serde_json::json!([]));
 }
@@ -321,7 +325,7 @@ async fn in_production_an_operator_looks_without_key_and_relay() {
     let config = place.prints("config").await;
     let migrate = place.refuses("migrate").await;
 
-    assert_eq!(list, "no mails\n");
+    assert_eq!(list, NO_MAILS);
     for key in ["secret_key", "smtp.relays", "smtp.from"] {
         let mut rows = config.lines().map(str::trim_start);
         let row = rows.find(|row| row.starts_with(&format!("{key} ")));
@@ -359,6 +363,23 @@ async fn dev_names_every_port_that_is_taken_and_the_flag_that_moves_it() {
             .find(|line| line.contains(&address.to_string()));
         assert!(line.unwrap().contains(flag), "{said}");
     }
+}
+
+/// Two workers on one queue, each with an inbox of its own: a mail would be in either.
+#[tokio::test]
+async fn a_second_dev_says_that_the_first_uses_the_database() {
+    let place = Place::new();
+    let lock = std::fs::File::create(place.folder.path().join("notes.dev.lock")).unwrap();
+    lock.lock().unwrap();
+
+    let said = place.refuses("dev").await;
+
+    assert!(said.contains("notes.db can't be used"), "{said}");
+    assert!(said.contains("another `cargo run`"), "{said}");
+    assert!(
+        said.contains("DATABASE_URL=sqlite://var/second.db"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

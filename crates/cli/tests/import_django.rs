@@ -175,10 +175,10 @@ fn a_second_run_brings_back_neither_accounts_nor_sessions() {
     assert_eq!(alice["sessions"], json!([]));
     place
         .run(&["users", "show", "8"])
-        .failed("there is no user `8`");
+        .ended(3, "there is no user `8`");
     place
         .run(&["users", "show", "erin@example.com"])
-        .failed("there is no user");
+        .ended(3, "there is no user");
 }
 
 #[test]

@@ -190,6 +190,6 @@ fn a_plan_that_can_not_be_meant_is_refused_by_its_name() {
     set(&["free", "--until", "2099-01-01"]).failed("leave --until out");
     place
         .run(&["users", "set-plan", "bob", "premium"])
-        .failed("there is no user `bob`");
+        .ended(3, "there is no user `bob`");
     assert_eq!(recorded(&place, "ada"), ["admin: made the user"]);
 }

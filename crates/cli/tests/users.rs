@@ -90,8 +90,8 @@ fn what_the_api_would_refuse_is_refused() {
     run("barnaby", "bob@example.com", "barnaby1").failed("too similar to the username");
     run("a b", "bob@example.com", PASSWORD).failed("`a b` can't be a username");
     run("bob", "bob", PASSWORD).failed("`bob` can't be an address");
-    run("ＡＤＡ", "bob@example.com", PASSWORD).failed("choose another");
-    run("bob", "ADA@example.com", PASSWORD).failed("users show ADA@example.com");
+    run("ＡＤＡ", "bob@example.com", PASSWORD).ended(4, "choose another");
+    run("bob", "ADA@example.com", PASSWORD).ended(4, "users show ADA@example.com");
     run("bob", "bob@example.com", "").failed("too short");
 }
 
@@ -133,10 +133,10 @@ async fn a_registration_is_verified_without_its_code() {
     assert!(recorded(&place, "1").contains(&"admin: verified the address".to_owned()));
     place
         .run(&["users", "verify", "ada@example.com"])
-        .failed("verified already: user 1");
+        .ended(4, "verified already: user 1");
     place
         .run(&["users", "verify", "bob@example.com"])
-        .failed("have it registered again");
+        .ended(3, "have it registered again");
 }
 
 /// A stranger who registers somebody's address must not win by asking last.
@@ -151,7 +151,7 @@ async fn of_several_clients_registrations_none_is_verified_unless_it_is_named() 
     let named = ["users", "verify", "ada@example.com", "--username", "ADA"];
     place.run(&named).ok();
 
-    refused.failed("give it with --username");
+    refused.ended(3, "give it with --username");
     assert_eq!(show(&place, "ada@example.com")["username"], "ada");
 }
 
@@ -218,7 +218,7 @@ fn a_deletion_needs_a_yes_frees_name_and_address_and_says_farewell() {
     assert_eq!(jobs[0]["to"], "ada@example.com");
     place
         .run(&["users", "show", "ada"])
-        .failed("there is no user `ada`");
+        .ended(3, "there is no user `ada`");
     assert_eq!(
         create(&place, "ada").ok().out,
         "made user 2 (ada, a•••@example.com)\n"
@@ -255,7 +255,7 @@ fn a_name_that_is_another_users_number_is_not_guessed_at() {
 
     place
         .run(&["users", "delete", "1", "--yes"])
-        .failed("say which by the address");
+        .ended(3, "say which by the address");
     assert_eq!(show(&place, "1@example.com")["id"], 2);
 }
 

@@ -61,6 +61,8 @@ pub struct Process {
     pub keys: Vec<KeyId>,
     /// When it started.
     pub started: Timestamp,
+    /// What it has seen that its operator should know: a sentence without its full stop.
+    pub remark: Option<String>,
 }
 
 /// A process that has announced itself and has not taken its leave. It may have been killed.

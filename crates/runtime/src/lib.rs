@@ -21,6 +21,7 @@
 pub mod database;
 pub mod descriptors;
 pub mod hashing;
+pub mod hints;
 pub mod memory;
 pub mod metrics;
 pub mod presence;

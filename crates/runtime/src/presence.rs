@@ -3,7 +3,7 @@
 //! Apart from the programs because `smart-notes doctor` compares what all of them wrote: a worker that
 //! lacks the key of the API mails no code. `main` calls [`Presence::announce`] once the database is open.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use domain::clock::Clock;
@@ -19,7 +19,7 @@ use crate::settings::Settings;
 use crate::supervisor;
 
 /// How often a process says that it is there.
-pub const EVERY: Duration = Duration::from_secs(15);
+pub const EVERY: Duration = Duration::from_secs(5);
 
 /// After the database refused.
 const RETRY: Duration = Duration::from_secs(1);
@@ -29,6 +29,20 @@ const FORGOTTEN: Duration = Duration::from_hours(24);
 
 /// How long a process that ends tries to take its row with it.
 const LEAVE: Duration = Duration::from_secs(2);
+
+/// What this process has seen that its operator should know.
+static REMARK: OnceLock<String> = OnceLock::new();
+
+/// Has the process say more than that it is there: a sentence without its full stop, which `smart-notes doctor` tells.
+/// Only the first is kept. Whether it was that.
+pub fn remark(sentence: impl FnOnce() -> String) -> bool {
+    let mut first = false;
+    REMARK.get_or_init(|| {
+        first = true;
+        sentence()
+    });
+    first
+}
 
 /// A process that has announced itself.
 #[derive(Debug)]
@@ -54,6 +68,7 @@ impl Presence {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             keys: KeyRing::new(&keys.current, &keys.fallbacks).ids(),
             started: clock.now(),
+            remark: None,
         };
         let id = process.id.clone();
         let task = tokio::spawn(keep_saying(Arc::clone(&database.vitals), process, clock));
@@ -78,10 +93,11 @@ fn name(kind: ProcessKind) -> String {
     format!("{}-{}-{unique:08x}", kind.as_str(), std::process::id())
 }
 
-async fn keep_saying(vitals: Arc<dyn Vitals>, process: Process, clock: Arc<dyn Clock>) {
+async fn keep_saying(vitals: Arc<dyn Vitals>, mut process: Process, clock: Arc<dyn Clock>) {
     let mut is_moved = false;
     loop {
         let now = clock.now();
+        process.remark = REMARK.get().cloned();
         let announced = vitals.announce(&process, now, now - FORGOTTEN).await;
         let was_moved = std::mem::replace(
             &mut is_moved,

@@ -1,10 +1,14 @@
 //! The threads that a program runs on, and its end: called by each `main`.
 
 use std::future::Future;
+use std::io::Write;
 
 use rustix::process::Signal;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::hints;
+use crate::printable::printable;
 
 /// Runs a program to its end, on a thread a core. What still blocks a thread then does not hold the process: the
 /// system's resolver may ask silent name servers for half a minute, and nothing can make it stop. `tokio::main` waits
@@ -25,6 +29,12 @@ pub fn run<T>(program: impl Future<Output = T>) -> T {
     });
     threads.shutdown_background();
     end
+}
+
+/// Says on the standard error why a program failed, if anybody listens there; `eprintln!` panics if not.
+pub fn complain(program: &str, why: &str) {
+    let text = format!("{program}: {why}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(&hints::complete(&text)));
 }
 
 #[cfg(test)]

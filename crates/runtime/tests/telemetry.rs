@@ -82,7 +82,11 @@ fn a_line_within_a_request_names_it_once() {
     });
 
     let line: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(line["span"]["request.id"], "r-1");
+    assert_eq!(
+        line["request.id"], "r-1",
+        "where lines outside of requests have it"
+    );
+    assert_eq!(line["span"], serde_json::Value::Null);
     assert_eq!(json.matches("r-1").count(), 1, "{json}");
 }
 
@@ -141,7 +145,7 @@ fn lines_for_machines_hold_nothing_that_a_terminal_obeys() {
     assert_eq!(json.chars().find(unsafe_left), None, "{json:?}");
     let line: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
-        (&line["evil"], &line["message"], &line["span"]["agent"]),
+        (&line["evil"], &line["message"], &line["agent"]),
         (&evil.into(), &evil.into(), &evil.into())
     );
 }

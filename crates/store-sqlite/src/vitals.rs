@@ -42,7 +42,7 @@ impl Vitals for Sqlite {
 
     async fn processes(&self) -> Result<Vec<Present>, StoreError> {
         let rows = sqlx::query!(
-            "select id, kind, version, keys, started_at, seen_at from processes order by started_at, id"
+            "select id, kind, version, keys, started_at, seen_at, remark from processes order by started_at, id"
         )
         .fetch_all(&self.readers)
         .await
@@ -57,6 +57,7 @@ impl Vitals for Sqlite {
                         version: row.version,
                         keys: keys.into_iter().map(Into::into).collect(),
                         started: time(row.started_at),
+                        remark: row.remark,
                     },
                     seen: time(row.seen_at),
                 })
@@ -183,14 +184,15 @@ impl QueueWrite for Announce {
             .await
             .map_err(store_error)?;
         sqlx::query!(
-            "insert into processes (id, kind, version, keys, started_at, seen_at) values (?, ?, ?, ?, ?, ?)
-             on conflict (id) do update set seen_at = excluded.seen_at",
+            "insert into processes (id, kind, version, keys, started_at, seen_at, remark) values (?, ?, ?, ?, ?, ?, ?)
+             on conflict (id) do update set seen_at = excluded.seen_at, remark = excluded.remark",
             process.id,
             kind,
             process.version,
             self.keys,
             started,
-            now
+            now,
+            process.remark
         )
         .execute(connection)
         .await

@@ -73,17 +73,18 @@ async fn examine(args: &Args, options: LoadOptions, report: &mut Report) {
     }
     report.group("clock");
     clock::check(&settings, database.as_ref(), report).await;
+    let mut posted = Vec::new();
     if let Some(database) = &database {
         report.group("processes");
         let present = processes::check(&settings, database, report).await;
         report.group("keys");
         keys::check(&settings, &present, report);
         report.group("queue");
-        queue::check(database, &present, report).await;
+        posted = queue::check(database, &present, report).await;
         database.close().await;
     }
     report.group("relays");
-    relays::check(&settings, report).await;
+    relays::check(&settings, &posted, report).await;
     report.group("sender");
     sender::check(&settings, args.dns, args.nameserver, report).await;
 }

@@ -9,7 +9,7 @@ use runtime::settings::{Env, Settings};
 use super::finding::{Level, Report, span};
 
 /// Signs of presence that may fail until a process counts as gone.
-const MISSED: u32 = 3;
+const MISSED: u32 = 2;
 
 /// Looks who is there; returns those who are.
 pub async fn check(settings: &Settings, database: &Database, report: &mut Report) -> Vec<Present> {
@@ -43,6 +43,7 @@ pub async fn check(settings: &Settings, database: &Database, report: &mut Report
         );
     }
     versions(&here, report);
+    remarks(&here, report);
     heartbeats(settings, database, now, report).await;
     here
 }
@@ -82,6 +83,16 @@ fn versions(here: &[Present], report: &mut Report) {
             format!("{name} is version {version}, this program is {ours}"),
             "after an upgrade, restart the worker, then the API",
         );
+    }
+}
+
+/// What processes have seen.
+fn remarks(here: &[Present], report: &mut Report) {
+    for one in here {
+        if let Some(remark) = &one.process.remark {
+            let name = &one.process.id;
+            report.warning("remark", format!("{name}: {remark}"), "");
+        }
     }
 }
 

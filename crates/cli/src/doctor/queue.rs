@@ -1,12 +1,14 @@
 //! Whether mails flow: what is due and not taken, and what waits for a key that nobody has.
 
-use domain::relay::{self, RelayState};
+use domain::operator::Pause;
+use domain::relay::{self, PostedStanding, RelayState};
 use domain::store::StoreError;
 use domain::vitals::{Present, ProcessKind};
 use jiff::Timestamp;
 use runtime::database::Database;
 
 use super::finding::{Report, span};
+use crate::jobs::shown::{pause_sentence, resume_command};
 
 /// Seconds for which a mail may be due while a worker lives: below, it is worth no word.
 const LATE: i64 = 60;
@@ -14,11 +16,19 @@ const LATE: i64 = 60;
 /// Half of a code's usual life.
 const TOO_LATE: i64 = 300;
 
-/// Looks at what waits.
-pub async fn check(database: &Database, present: &[Present], report: &mut Report) {
-    if let Err(error) = waiting(database, present, report).await {
-        let message = format!("the queue can't be read: {:#}", anyhow::Error::new(error));
-        report.problem("queue", message, "");
+/// Looks at what waits; returns what workers think of their relays.
+pub async fn check(
+    database: &Database,
+    present: &[Present],
+    report: &mut Report,
+) -> Vec<PostedStanding> {
+    match waiting(database, present, report).await {
+        Ok(posted) => posted,
+        Err(error) => {
+            let message = format!("the queue can't be read: {:#}", anyhow::Error::new(error));
+            report.problem("queue", message, "");
+            Vec::new()
+        }
     }
 }
 
@@ -26,8 +36,9 @@ async fn waiting(
     database: &Database,
     present: &[Present],
     report: &mut Report,
-) -> Result<(), StoreError> {
+) -> Result<Vec<PostedStanding>, StoreError> {
     let now = Timestamp::now();
+    let pauses = database.store.view().await?.pauses().await?;
     let depth = database.vitals.depth(now).await?;
     let states = depth.states.iter().filter(|(_, mails)| *mails > 0);
     let states: Vec<String> = states
@@ -44,9 +55,32 @@ async fn waiting(
     let worker = present
         .iter()
         .any(|one| one.process.kind == ProcessKind::Worker);
-    due(&shown, age, worker, report);
-    held(database, report).await?;
-    keys(database, present, now, report).await
+    paused(&pauses, age, report);
+    if pauses.iter().any(|pause| pause.kind.is_none()) {
+        report.skipped(
+            "due",
+            format!("{shown}; while the queue is paused nothing is due"),
+        );
+    } else {
+        due(&shown, age, worker, report);
+    }
+    let posted = database.queue.relays().await?;
+    held(&posted, report);
+    keys(database, present, now, report).await?;
+    Ok(posted)
+}
+
+/// Pauses are an operator's will, but one that keeps mails back may have been forgotten.
+fn paused(pauses: &[Pause], age: i64, report: &mut Report) {
+    for pause in pauses {
+        let message = pause_sentence(pause, "is");
+        let mend = format!("to end that: {}", resume_command(pause));
+        if pause.kind.is_none() && age > TOO_LATE {
+            report.problem("paused", message, mend);
+        } else {
+            report.warning("paused", message, mend);
+        }
+    }
 }
 
 fn due(shown: &str, age: i64, worker: bool, report: &mut Report) {
@@ -70,8 +104,7 @@ fn due(shown: &str, age: i64, worker: bool, report: &mut Report) {
 }
 
 /// What workers think of their relays.
-async fn held(database: &Database, report: &mut Report) -> Result<(), StoreError> {
-    let posted = database.queue.relays().await?;
+fn held(posted: &[PostedStanding], report: &mut Report) {
     let open = posted
         .iter()
         .filter(|one| one.standing.state != RelayState::Closed);
@@ -86,13 +119,12 @@ async fn held(database: &Database, report: &mut Report) -> Result<(), StoreError
             one.worker, one.standing.relay
         );
         let mend = "mails flow again by themselves once it answers; the reason says who must act";
-        if relay::held_by(&posted).is_some() {
+        if relay::held_by(posted).is_some() {
             report.problem("held", message, mend);
         } else {
             report.warning("held", message, mend);
         }
     }
-    Ok(())
 }
 
 async fn keys(

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::finding::{Report, span};
+use crate::jobs::shown::moment;
+use domain::relay::{PostedStanding, RelayState};
 use jiff::Timestamp;
 use runtime::settings::{Env, RelayUrl, Settings, Source};
 use smart_notes_worker::smtp::{Inspected, Relay, Stage, Try};
@@ -17,8 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Days that a certificate should still be good: whoever renews it by a machine does so earlier.
 const DAYS: i64 = 14;
 
-/// Asks every relay.
-pub async fn check(settings: &Settings, report: &mut Report) {
+const RESTART: &str = "a process keeps the settings that it was started with: restart the worker (systemctl restart smart-notes-worker)";
+
+/// Asks every relay. `posted`: what workers think of theirs.
+pub async fn check(settings: &Settings, posted: &[PostedStanding], report: &mut Report) {
     let missing = settings.missing().any(|(key, _)| key == "smtp.relays");
     if missing {
         report.skipped(
@@ -27,9 +31,15 @@ pub async fn check(settings: &Settings, report: &mut Report) {
         );
         return;
     }
+    let mut names = Vec::new();
     for url in &settings.smtp.relays {
         match smart_notes_worker::relay(url, &settings.smtp) {
-            Ok(relay) => ask(settings, url, &relay, report).await,
+            Ok(relay) => {
+                names.push(relay.name().to_owned());
+                if ask(settings, url, &relay, report).await {
+                    worker_disagrees(relay.name(), posted, report);
+                }
+            }
             Err(error) => {
                 let message = format!("{:#}", anyhow::Error::new(error));
                 report.problem(
@@ -40,9 +50,49 @@ pub async fn check(settings: &Settings, report: &mut Report) {
             }
         }
     }
+    if !is_the_catcher(settings) {
+        other_relays(&names, posted, report);
+    }
 }
 
-async fn ask(settings: &Settings, url: &RelayUrl, relay: &Relay, report: &mut Report) {
+/// A relay that takes mail with these settings and not with a worker's: they were changed since it started, or the relay
+/// has just come back.
+fn worker_disagrees(name: &str, posted: &[PostedStanding], report: &mut Report) {
+    let out = |one: &&PostedStanding| {
+        one.standing.relay == name && one.standing.state != RelayState::Closed
+    };
+    for one in posted.iter().filter(out) {
+        let since = moment(one.standing.since);
+        report.warning(
+            "restart",
+            format!(
+                "{name} takes mail with these settings, and {} has sent it nothing since {since}",
+                one.worker
+            ),
+            format!("if that does not end by itself within a minute: {RESTART}"),
+        );
+    }
+}
+
+/// A worker whose relays are not those of the settings.
+fn other_relays(names: &[String], posted: &[PostedStanding], report: &mut Report) {
+    for one in posted
+        .iter()
+        .filter(|one| !names.contains(&one.standing.relay))
+    {
+        report.warning(
+            "restart",
+            format!(
+                "{} sends to {}, which smtp.relays does not name",
+                one.worker, one.standing.relay
+            ),
+            RESTART,
+        );
+    }
+}
+
+/// Whether it would take mail.
+async fn ask(settings: &Settings, url: &RelayUrl, relay: &Relay, report: &mut Report) -> bool {
     let name = relay.name().to_owned();
     report.working_on(format!("{name}: looking up its addresses"));
     addresses(url, &name, report).await;
@@ -54,6 +104,7 @@ async fn ask(settings: &Settings, url: &RelayUrl, relay: &Relay, report: &mut Re
                 format!("{url} would take mail: {}", proven(&found)),
             );
             certificate(&name, &found, report);
+            return true;
         }
         Err(attempt) if is_the_catcher(settings) => report.warning(
             "answers",
@@ -62,6 +113,7 @@ async fn ask(settings: &Settings, url: &RelayUrl, relay: &Relay, report: &mut Re
         ),
         Err(attempt) => report.problem("answers", format!("{attempt}"), mend(&attempt)),
     }
+    false
 }
 
 /// Each address by itself: a relay that has several may be half gone, which only costs time at first.

@@ -5,6 +5,7 @@ use domain::id::MailId;
 use domain::operator::{CancelMail, CancelRefusal, RetryMail, RetryRefusal};
 use domain::store::Store;
 use runtime::database::Database;
+use runtime::settings::Settings;
 use serde_json::{Value, json};
 
 use super::shown::{Holds, find};
@@ -24,10 +25,10 @@ pub struct Args {
 }
 
 /// Tries mails again.
-pub async fn retry(args: &Args, database: &Database) -> anyhow::Result<u8> {
+pub async fn retry(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
     let mut answers = Answers::default();
     for id in &args.ids {
-        let said = retry_one(id, database).await;
+        let said = retry_one(id, settings, database).await;
         answers.take(id, said)?;
     }
     Ok(answers.print(args.json))
@@ -43,7 +44,11 @@ pub async fn cancel(args: &Args, store: &Store) -> anyhow::Result<u8> {
     Ok(answers.print(args.json))
 }
 
-async fn retry_one(id: &str, database: &Database) -> anyhow::Result<(MailId, String)> {
+async fn retry_one(
+    id: &str,
+    settings: &Settings,
+    database: &Database,
+) -> anyhow::Result<(MailId, String)> {
     let store = &database.store;
     let mail = which(id, store).await?;
     let retry = RetryMail {
@@ -65,7 +70,7 @@ async fn retry_one(id: &str, database: &Database) -> anyhow::Result<(MailId, Str
     if let Some(suppression) = retried.lifted {
         said = format!("{said}. What suppressed its address is lifted: {suppression}");
     }
-    Ok((mail, said + &still_held(mail, database).await?))
+    Ok((mail, said + &still_held(mail, settings, database).await?))
 }
 
 async fn cancel_one(id: &str, store: &Store) -> anyhow::Result<(MailId, String)> {
@@ -91,8 +96,12 @@ async fn which(id: &str, store: &Store) -> anyhow::Result<MailId> {
 }
 
 /// That a mail which may go out still does not.
-async fn still_held(mail: MailId, database: &Database) -> anyhow::Result<String> {
-    let holds = Holds::now(database).await?;
+async fn still_held(
+    mail: MailId,
+    settings: &Settings,
+    database: &Database,
+) -> anyhow::Result<String> {
+    let holds = Holds::now(settings, database).await?;
     let mut view = database.store.view().await?;
     let story = find(view.as_mut(), &mail.to_string()).await?;
     let held = holds.why(&story.mail);

@@ -7,14 +7,14 @@ use domain::email::EmailAddress;
 use domain::id::{MailId, UserId};
 use domain::mail::{MailKind, MailState};
 use domain::queue::{MailFilter, MailRecord};
-use domain::store::{StoreError, View};
+use domain::store::View;
 use jiff::{SpanRelativeTo, Timestamp};
 use runtime::database::Database;
+use runtime::settings::Settings;
 use serde_json::Value;
 
 use super::kinds;
 use super::shown::{self, Holds, Reveal, mail_json, moment};
-use crate::fault::Fault;
 use crate::table;
 use crate::users::Whom;
 
@@ -60,12 +60,12 @@ fn states() -> impl TypedValueParser<Value = MailState> {
 }
 
 /// Prints a page of mails.
-pub async fn run(args: &Args, database: &Database) -> anyhow::Result<u8> {
+pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
     let mut view = database.store.view().await?;
     let filter = args.filter(view.as_mut()).await?;
     let mut mails = view.mails(&filter).await?;
     drop(view);
-    let holds = Holds::now(database).await?;
+    let holds = Holds::now(settings, database).await?;
     let more = mails.len() > args.limit as usize;
     mails.truncate(args.limit as usize);
     let reveal = Reveal(args.reveal);
@@ -95,7 +95,7 @@ pub fn mail_table(mails: &[MailRecord], holds: &Holds, reveal: Reveal) -> String
             Some(_) => format!("{}, paused", mail.state),
             None => mail.state.clone(),
         };
-        vec![
+        [
             mail.id.to_string(),
             state,
             mail.kind.clone(),
@@ -104,7 +104,24 @@ pub fn mail_table(mails: &[MailRecord], holds: &Holds, reveal: Reveal) -> String
             moment(mail.created),
         ]
     });
-    table::of(["ID", "STATE", "KIND", "TO", "TRIES", "ASKED FOR"], rows)
+    let columns = ["ID", "STATE", "KIND", "TO", "TRIES", "ASKED FOR"];
+    let reasons: Vec<_> = mails.iter().map(own_reason).collect();
+    if reasons.iter().all(Option::is_none) {
+        return table::of(columns, rows.map(Vec::from));
+    }
+    let [id, state, kind, to, tries, asked] = columns;
+    let rows = rows.zip(reasons).map(|(row, reason)| {
+        let mut row = Vec::from(row);
+        row.extend(reason);
+        row
+    });
+    table::of([id, state, kind, to, tries, asked, "REASON"], rows)
+}
+
+/// Why a mail waits, apart from what holds all mails.
+fn own_reason(mail: &MailRecord) -> Option<String> {
+    let waits = matches!(mail.state.as_str(), "queued" | "waiting");
+    mail.reason.clone().filter(|_| waits)
 }
 
 impl Args {
@@ -130,11 +147,8 @@ impl Args {
         let Some(user) = &self.user else {
             return Ok(None);
         };
-        match Whom::named(user).find(view).await {
-            Ok(user) => Ok(Some((user.id, user.email_key))),
-            Err(error) if error.is::<StoreError>() => Err(error),
-            Err(nobody) => Err(Fault::NotFound(nobody.to_string()).into()),
-        }
+        let user = Whom::named(user).find(view).await?;
+        Ok(Some((user.id, user.email_key)))
     }
 
     async fn after_which(&self, view: &mut dyn View) -> anyhow::Result<Option<MailId>> {

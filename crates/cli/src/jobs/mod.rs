@@ -73,9 +73,9 @@ async fn carry_out(
 ) -> anyhow::Result<u8> {
     let store = &database.store;
     match command {
-        Command::List(args) => list::run(&args, database).await,
-        Command::Show(args) => show::run(&args, database).await,
-        Command::Retry(args) => change::retry(&args, database).await,
+        Command::List(args) => list::run(&args, settings, database).await,
+        Command::Show(args) => show::run(&args, settings, database).await,
+        Command::Retry(args) => change::retry(&args, settings, database).await,
         Command::Cancel(args) => change::cancel(&args, store).await,
         Command::Pause(args) => pause::pause(&args, store).await,
         Command::Resume(args) => pause::resume(&args, store).await,

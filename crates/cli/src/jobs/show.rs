@@ -4,6 +4,7 @@ use domain::audit::Recorded;
 use domain::queue::{MailRecord, MailStory, TryRecord};
 use jiff::Timestamp;
 use runtime::database::Database;
+use runtime::settings::Settings;
 use serde_json::{Value, json};
 
 use super::shown::{self, Holds, Reveal, cut_off, moment, names, story_json};
@@ -25,12 +26,12 @@ pub struct Args {
 }
 
 /// Prints a mail's story.
-pub async fn run(args: &Args, database: &Database) -> anyhow::Result<u8> {
+pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
     let mut view = database.store.view().await?;
     let story = shown::find(view.as_mut(), &args.id).await?;
     let mut records = view.records_about(&story.mail.to_key, RECORDS).await?;
     drop(view);
-    let holds = Holds::now(database).await?;
+    let holds = Holds::now(settings, database).await?;
     records.retain(|record| is_about(record, &story.mail));
     records.reverse();
     let reveal = Reveal(args.reveal);
@@ -144,6 +145,7 @@ mod tests {
         Holds {
             pauses: Vec::new(),
             relays: Vec::new(),
+            worker_alive: true,
         }
     }
 
@@ -209,6 +211,7 @@ mod tests {
         let holds = Holds {
             pauses: vec![pause],
             relays: Vec::new(),
+            worker_alive: true,
         };
         let why = holds.why(&waiting());
 
@@ -237,6 +240,7 @@ mod tests {
         let holds = Holds {
             pauses: Vec::new(),
             relays: vec![posted],
+            worker_alive: true,
         };
         let over = MailRecord {
             state: "delivered".to_owned(),

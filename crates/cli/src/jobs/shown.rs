@@ -1,5 +1,6 @@
 //! How mails, tries and pauses are shown, by every command that shows some.
 
+use domain::clock::{Clock, SystemClock};
 use domain::email;
 use domain::id::MailId;
 use domain::operator::Pause;
@@ -8,6 +9,7 @@ use domain::relay::{self, PostedStanding, RelayStanding, RelayState};
 use domain::store::{StoreError, View};
 use jiff::Timestamp;
 use runtime::database::Database;
+use runtime::settings::Settings;
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
@@ -44,18 +46,24 @@ pub async fn find(view: &mut dyn View, id: &str) -> anyhow::Result<MailStory> {
     }
 }
 
-/// What keeps mails from being sent: pauses, and relays that are out of order.
+/// What keeps mails from being sent: pauses, no worker, and relays that are out of order.
 pub struct Holds {
     pub pauses: Vec<Pause>,
     pub relays: Vec<PostedStanding>,
+    /// Whether some worker has said lately that it lives.
+    pub worker_alive: bool,
 }
 
 impl Holds {
     /// What holds now.
-    pub async fn now(database: &Database) -> Result<Self, StoreError> {
+    pub async fn now(settings: &Settings, database: &Database) -> Result<Self, StoreError> {
+        let now = SystemClock.now().as_second();
+        let lease = i64::try_from(settings.worker.lease.as_secs()).unwrap_or(i64::MAX);
+        let beats = database.queue.beats().await?;
         Ok(Self {
             pauses: database.store.view().await?.pauses().await?,
             relays: database.queue.relays().await?,
+            worker_alive: (beats.iter()).any(|beat| now.saturating_sub(beat.seen) <= lease),
         })
     }
 
@@ -70,14 +78,20 @@ impl Holds {
             return Some(pause_told(pause));
         }
         let waits = matches!(mail.state.as_str(), "queued" | "waiting");
-        self.no_relay().filter(|_| waits)
+        let none = self.no_worker().or_else(|| self.no_relay());
+        none.filter(|_| waits)
     }
 
     /// Everything that holds, a sentence each.
     pub fn all(&self) -> Vec<String> {
         let mut all: Vec<String> = self.pauses.iter().map(pause_told).collect();
-        all.extend(self.no_relay());
+        all.extend(self.no_worker().or_else(|| self.no_relay()));
         all
+    }
+
+    fn no_worker(&self) -> Option<String> {
+        let none = "no worker is alive: start smart-notes-worker";
+        (!self.worker_alive).then(|| none.to_owned())
     }
 
     /// That no worker has a relay that works.
@@ -144,7 +158,7 @@ pub fn pause_sentence(pause: &Pause, is: &str) -> String {
 }
 
 /// What ends a pause.
-fn resume_command(pause: &Pause) -> String {
+pub fn resume_command(pause: &Pause) -> String {
     match &pause.kind {
         None => "smart-notes jobs resume".to_owned(),
         Some(kind) => format!("smart-notes jobs resume --kind {kind}"),

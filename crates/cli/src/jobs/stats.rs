@@ -63,7 +63,7 @@ impl Snapshot {
             .collect();
         Ok(Self {
             at,
-            holds: Holds::now(database).await?,
+            holds: Holds::now(settings, database).await?,
             counts,
             workers,
         })

@@ -155,12 +155,12 @@ mod tests {
             holds: Holds {
                 pauses: Vec::new(),
                 relays: Vec::new(),
+                worker_alive: true,
             },
             stories: Vec::new(),
             more: false,
             records: Vec::new(),
             budgets: Vec::new(),
-            worker_alive: true,
             keep_mails_days: 30,
             keep_audit_days: 365,
         }

@@ -46,8 +46,6 @@ pub struct Facts {
     /// The security events, newest first.
     pub records: Vec<Recorded>,
     pub budgets: Vec<Budget>,
-    /// Whether some worker has said lately that it lives.
-    pub worker_alive: bool,
     pub keep_mails_days: u64,
     pub keep_audit_days: u64,
 }
@@ -61,8 +59,7 @@ impl Facts {
         database: &Database,
     ) -> anyhow::Result<Self> {
         let now = SystemClock.now();
-        let worker_alive = is_worker_alive(settings, database, now).await?;
-        let holds = Holds::now(database).await?;
+        let holds = Holds::now(settings, database).await?;
         let mut view = database.store.view().await?;
         let view = view.as_mut();
         let key = address.key();
@@ -85,7 +82,6 @@ impl Facts {
             more,
             records,
             budgets: budgets(view, address, settings, now).await?,
-            worker_alive,
             keep_mails_days: settings.worker.keep_mails.as_secs() / day,
             keep_audit_days: settings.accounts.keep_audit.as_secs() / day,
         })
@@ -143,16 +139,4 @@ async fn budgets(
         });
     }
     Ok(budgets)
-}
-
-async fn is_worker_alive(
-    settings: &Settings,
-    database: &Database,
-    now: Timestamp,
-) -> anyhow::Result<bool> {
-    let lease = i64::try_from(settings.worker.lease.as_secs()).unwrap_or(i64::MAX);
-    let beats = database.queue.beats().await?;
-    Ok(beats
-        .iter()
-        .any(|beat| now.as_second().saturating_sub(beat.seen) <= lease))
 }

@@ -10,7 +10,6 @@ use crate::jobs::shown::{Holds, cut_off};
 pub struct Around<'a> {
     pub told: Told,
     pub holds: &'a Holds,
-    pub worker_alive: bool,
 }
 
 /// What became of a mail.
@@ -146,6 +145,9 @@ fn stands(mail: &MailRecord, tries: &[TryRecord], around: Around<'_>) -> Vec<Str
     let last = tries.last().map(|one| one.outcome.as_str());
     let sentence = match mail.state.as_str() {
         "queued" | "waiting" => return waits(mail, tries, around),
+        "sending" if !around.holds.worker_alive => {
+            "A worker had it in hand and is no longer alive: the next one that starts takes it back.".to_owned()
+        }
         "sending" => "A worker has it in hand now.".to_owned(),
         "delivered" => {
             "Whether it reached the inbox can't be seen from here: bounces that come later are not shown."
@@ -185,8 +187,6 @@ fn waits(mail: &MailRecord, tries: &[TryRecord], around: Around<'_>) -> Vec<Stri
     let mut sentences = Vec::new();
     if let Some(held) = around.holds.why(mail) {
         sentences.push(format!("It waits, since {held}"));
-    } else if !around.worker_alive {
-        sentences.push("It waits, since no worker is alive: start smart-notes-worker.".to_owned());
     } else {
         let due = mail.again_at.filter(|at| told.is_ahead(*at));
         let reason = mail.reason.as_deref().unwrap_or_default();

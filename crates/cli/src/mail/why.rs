@@ -63,7 +63,6 @@ impl Answer {
         let around = Around {
             told,
             holds: &facts.holds,
-            worker_alive: facts.worker_alive,
         };
         let mails = facts.stories.iter();
         let mut none = limited(facts, told);

@@ -12,6 +12,7 @@ use domain::store::Store;
 use runtime::settings::Settings;
 
 use super::{Whom, operator, shown};
+use crate::fault::Fault;
 
 async fn find(whom: &Whom, store: &Store) -> anyhow::Result<User> {
     let mut view = store.view().await?;
@@ -73,7 +74,7 @@ pub async fn delete(
         now: SystemClock.now(),
     };
     if !store.write(removal).await? {
-        bail!("{} has been deleted meanwhile", shown(&user));
+        return Fault::not_found(format!("{} has been deleted meanwhile", shown(&user)));
     }
     say!("deleted {}; a farewell is on its way", shown(&user));
     Ok(())

@@ -15,6 +15,7 @@ use runtime::settings::Settings;
 use serde_json::json;
 
 use super::{CreateArgs, operator};
+use crate::fault::Fault;
 
 /// Makes a user.
 pub async fn create(args: &CreateArgs, settings: &Settings, store: &Store) -> anyhow::Result<()> {
@@ -34,14 +35,18 @@ pub async fn create(args: &CreateArgs, settings: &Settings, store: &Store) -> an
         now: SystemClock.now(),
     };
     match store.write(creation).await? {
-        Creation::NameTaken => bail!(
-            "the username `{}` is taken by a user, or held by a registration for a while: choose another",
-            args.username
-        ),
-        Creation::EmailTaken => bail!(
-            "a user has the address already: `smart-notes users show {}` shows who",
-            args.email
-        ),
+        Creation::NameTaken => {
+            return Fault::refused(format!(
+                "the username `{}` is taken by a user, or held by a registration for a while: choose another",
+                args.username
+            ));
+        }
+        Creation::EmailTaken => {
+            return Fault::refused(format!(
+                "a user has the address already: `smart-notes users show {}` shows who",
+                args.email
+            ));
+        }
         Creation::Done(user) if args.json => say!("{}", json!({ "id": user })),
         Creation::Done(user) => say!(
             "made user {user} ({}, {})",
@@ -106,26 +111,32 @@ pub async fn verify(email: &str, username: Option<&str>, store: &Store) -> anyho
     };
     match store.write(verification).await? {
         Verification::Done(user) => say!("{} is verified: user {user}", email::mask(email)),
-        Verification::Verified(user) => bail!("the address is verified already: user {user}"),
-        Verification::Nobody => bail!(
-            "no registration with this address{} waits for its code. It may have lapsed: \
-             have it registered again, or make a user with `smart-notes users create`",
-            username.map_or_else(String::new, |name| format!(" and the name `{name}`"))
-        ),
-        Verification::NameTaken => bail!(
-            "somebody else has the registration's name by now: have it registered again with another"
-        ),
+        Verification::Verified(user) => {
+            return Fault::refused(format!("the address is verified already: user {user}"));
+        }
+        Verification::Nobody => {
+            return Fault::not_found(format!(
+                "no registration with this address{} waits for its code. It may have lapsed: \
+                 have it registered again, or make a user with `smart-notes users create`",
+                username.map_or_else(String::new, |name| format!(" and the name `{name}`"))
+            ));
+        }
+        Verification::NameTaken => {
+            return Fault::refused(
+                "somebody else has the registration's name by now: have it registered again with another",
+            );
+        }
         Verification::Several(attempts) => {
             let names: Vec<_> = attempts
                 .iter()
                 .map(|(id, name)| format!("  {id}  {name}"))
                 .collect();
-            bail!(
+            return Fault::not_found(format!(
                 "registrations of several clients wait with this address, and one may be a stranger's, \
                  whose password would be good then. Ask the owner for the name, and give it with --username. \
                  Newest first:\n{}",
                 names.join("\n")
-            )
+            ));
         }
     }
     Ok(())

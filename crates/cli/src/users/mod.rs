@@ -9,7 +9,6 @@ mod plan;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
 use clap::Subcommand;
 use domain::accounts::User;
 use domain::audit::Actor;
@@ -22,8 +21,11 @@ use runtime::database::{Database, Role};
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
 
+use crate::fault::{CODES, Fault, exit_code};
+
 /// What `users` can do.
 #[derive(Subcommand)]
+#[command(after_help = CODES)]
 pub enum Command {
     /// Make a user whose address counts as verified. The password comes from the standard input, or a file
     Create(CreateArgs),
@@ -141,7 +143,7 @@ pub async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCo
     let database = Database::open(settings, Role::Tool, &Shutdown::new()).await?;
     let done = carry_out(command, settings, &database).await;
     database.close().await;
-    done.map(|()| ExitCode::SUCCESS)
+    exit_code(done.map(|()| 0))
 }
 
 async fn carry_out(
@@ -186,21 +188,21 @@ impl Whom {
                 if let (Some(one), Some(other)) = (&by_number, &by_name)
                     && one.id != other.id
                 {
-                    bail!(
+                    return Fault::not_found(format!(
                         "`{text}` is the number of one user and the name of another ({}): say which by the address",
                         other.id
-                    );
+                    ));
                 }
                 by_number.or(by_name)
             }
         };
-        found.with_context(|| {
+        found.ok_or_else(|| {
             let hint = if email.is_some() {
                 "`smart-notes users verify` makes one of a registration that waits; whose name looks like an address is found by number"
             } else {
                 "`smart-notes users list` shows who there is"
             };
-            format!("there is no user `{text}`: {hint}")
+            Fault::NotFound(format!("there is no user `{text}`: {hint}")).into()
         })
     }
 }

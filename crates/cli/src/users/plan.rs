@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::look::moment;
 use super::{SetPlanArgs, operator, shown};
+use crate::fault::Fault;
 
 /// A plan that can be set.
 #[derive(Clone, Copy, ValueEnum)]
@@ -37,7 +38,7 @@ pub async fn set(args: &SetPlanArgs, store: &Store) -> anyhow::Result<()> {
         now,
     };
     let Some((standing, grants)) = store.write(change).await? else {
-        bail!("{} has been deleted meanwhile", shown(&user));
+        return Fault::not_found(format!("{} has been deleted meanwhile", shown(&user)));
     };
     if args.json {
         let value = json!({

@@ -192,6 +192,17 @@ impl Place {
 
     /// A process says that it is there, with the keys of these secrets, and was last seen at that time.
     pub async fn announces(&self, kind: ProcessKind, secrets: &[&str], seen: Timestamp) {
+        self.remarks(kind, secrets, seen, None).await;
+    }
+
+    /// The same, and says what it has seen.
+    pub async fn remarks(
+        &self,
+        kind: ProcessKind,
+        secrets: &[&str],
+        seen: Timestamp,
+        remark: Option<&str>,
+    ) {
         let keys = secrets.iter().flat_map(|secret| {
             let secret = secret.as_bytes().to_vec().into();
             KeyRing::new(&secret, &[]).ids()
@@ -202,6 +213,7 @@ impl Place {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             keys: keys.collect(),
             started: seen,
+            remark: remark.map(str::to_owned),
         };
         let database = self.database().await;
         let vitals = &database.vitals;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Scene;
+use crate::support::Place;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_is_gone_through_by_the_commands_it_names() {
@@ -71,7 +72,10 @@ async fn the_next_page_names_no_address_unless_they_are_shown() {
     );
     assert!(!masked.to_lowercase().contains("ada@"), "{masked}");
     assert!(shown.contains("--to ADA@example.com"), "{shown}");
-    assert!(shown.trim_end().ends_with("--reveal"), "{shown}");
+    let next = shown
+        .lines()
+        .find(|line| line.starts_with("there are more"));
+    assert!(next.unwrap().ends_with("--reveal"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,4 +151,45 @@ async fn an_empty_queue_without_a_worker_says_so() {
         text.contains("none: nothing is sent until one is started"),
         "{text}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_says_why_mails_wait_and_that_no_worker_is_alive() {
+    let mut scene = Scene::quiet().await;
+    let id = scene.mail_to("ada", "ada@tempfail.test").await;
+
+    let alone = scene.prints(&["jobs", "list"]);
+    scene.start_worker().await;
+    scene.reaches(&id, "waiting").await;
+    let greylisted = scene.prints(&["jobs", "list"]);
+    scene.finish().await;
+
+    assert!(
+        alone.ends_with("no worker is alive: start smart-notes-worker\n"),
+        "{alone}"
+    );
+    assert!(!greylisted.contains("no worker"), "{greylisted}");
+    assert!(
+        greylisted.contains("REASON") && greylisted.contains("451"),
+        "{greylisted}"
+    );
+}
+
+/// A command that a message names finds the settings that the message was printed for.
+#[test]
+fn commands_that_are_named_carry_the_file_of_settings() {
+    let place = Place::new();
+    let file = place.path("my settings.toml");
+    std::fs::write(&file, "").unwrap();
+
+    let refused = place.run(&[
+        "--config",
+        file.to_str().unwrap(),
+        "users",
+        "show",
+        "nobody",
+    ]);
+
+    let command = format!("`smart-notes --config '{}' users list`", file.display());
+    assert!(refused.err.contains(&command), "{refused:?}");
 }

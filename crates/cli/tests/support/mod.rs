@@ -45,7 +45,13 @@ impl Answer {
     /// Asserts that it failed, and with these words.
     #[track_caller]
     pub fn failed(self, words: &str) {
-        assert_eq!(self.code, 1, "{self:?}");
+        self.ended(1, words);
+    }
+
+    /// Asserts that it ended with this exit code and with these words.
+    #[track_caller]
+    pub fn ended(self, code: i32, words: &str) {
+        assert_eq!(self.code, code, "{self:?}");
         assert!(self.err.contains(words), "no `{words}` in {self:?}");
     }
 

@@ -64,9 +64,11 @@ pub(super) fn read(
         match item {
             Ok(variable) => variables.push(variable),
             Err(dotenvy::Error::LineParse(broken, _)) => {
-                let line = text.lines().position(|line| {
-                    !line.starts_with('#') && line.trim_end().ends_with(broken.trim())
-                });
+                // A value whose quotes are never closed goes on to the end of the file.
+                let begins = broken.trim().lines().next().unwrap_or_default().trim_end();
+                let line = text
+                    .lines()
+                    .position(|line| !line.starts_with('#') && line.trim_end().ends_with(begins));
                 let place = line.map_or("a line".to_owned(), |n| format!("line {}", n + 1));
                 report(
                     key.into(),
@@ -77,6 +79,26 @@ pub(super) fn read(
         }
     }
     variables
+}
+
+/// Says of each problem with a variable of such a file on which line it stands.
+pub(super) fn name_lines(problems: &mut [Problem]) {
+    for problem in problems {
+        let Some(Source::Dotenv { file, variable }) = &problem.source else {
+            continue;
+        };
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        // The last one counts where a name is given twice.
+        let line = text.lines().enumerate().filter(|(_, line)| {
+            let line = line.trim_start();
+            let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+            let value = line.strip_prefix(variable.as_str());
+            value.is_some_and(|value| value.trim_start().starts_with('='))
+        });
+        if let Some((index, _)) = line.last() {
+            problem.message = format!("line {}: {}", index + 1, problem.message);
+        }
+    }
 }
 
 /// Secrets that are not in single quotes and hold a `$`: line number and name.

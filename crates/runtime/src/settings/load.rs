@@ -80,10 +80,10 @@ impl Settings {
                 if problems.is_empty() {
                     Ok(settings)
                 } else {
-                    Err(SettingsError { problems })
+                    Err(unusable(problems))
                 }
             }
-            (None, problems) => Err(SettingsError { problems }),
+            (None, problems) => Err(unusable(problems)),
         }
     }
 
@@ -138,6 +138,11 @@ fn assemble(env: Env, layers: &mut Layers, problems: &mut Vec<Problem>) -> Optio
 struct Sections<'a> {
     layers: &'a mut Layers,
     problems: &'a mut Vec<Problem>,
+}
+
+fn unusable(mut problems: Vec<Problem>) -> SettingsError {
+    dotenv::name_lines(&mut problems);
+    SettingsError { problems }
 }
 
 impl Sections<'_> {

@@ -6,8 +6,8 @@
 //! `smart-notes config` shows the whole truth.
 //!
 //! - text: compact lines for people, coloured only on a terminal and without `NO_COLOR`;
-//! - json: one object a line, the event's fields at its top, and in `span` those of what it
-//!   happened in (a request, with its `request.id`).
+//! - json: one object a line, with the event's fields and those of what it happened in (a
+//!   request, with its `request.id`).
 //!
 //! Both go to standard error. `fields.rs` and `json.rs` escape control characters, `filter.rs` decides
 //! which libraries may speak, and `panics.rs` what is said of a panic.

@@ -230,7 +230,7 @@ async fn lock_jobs(
 }
 
 /// A job whose mail we don't know, or that is over, was put there by somebody else: set aside, never run.
-async fn set_strangers_aside(
+pub(super) async fn set_strangers_aside(
     connection: &mut SqliteConnection,
     ids: &str,
     now: Timestamp,
@@ -240,7 +240,7 @@ async fn set_strangers_aside(
         r#"update Jobs set status = 'Killed', lock_by = null, lock_at = null, done_at = ?1,
                last_result = '{"Err":"no mail of this id waits"}'
            where id in (select value from json_each(?2))
-             and not exists (select 1 from mails where mails.id = Jobs.id and mails.state = 'sending')"#,
+             and not exists (select 1 from mails where mails.id = Jobs.id and mails.finished_at is null)"#,
         seconds,
         ids
     )

@@ -12,8 +12,8 @@ use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::claim::key_list;
-use super::{OUT_OF_REACH, QUEUE, QueueWrite};
+use super::claim::{key_list, set_strangers_aside};
+use super::{OUT_OF_REACH, QUEUE, QueueWrite, ranks};
 use crate::access::micros;
 use crate::error::{store_error, unreadable};
 
@@ -34,6 +34,10 @@ impl QueueWrite for Tend {
 
     async fn apply(&self, connection: &mut SqliteConnection) -> Result<Tended, StoreError> {
         let found = Found::look(connection, &self.keys, self.now).await?;
+        if !found.strangers.is_empty() {
+            let list = serde_json::to_string(&found.strangers).map_err(unreadable)?;
+            set_strangers_aside(connection, &list, self.now).await?;
+        }
         Ok(Tended {
             expired: expire(connection, found.over, self.now).await?,
             hastened: hasten(connection, found.stranded, self.now).await?,
@@ -49,6 +53,8 @@ pub(super) struct Found {
     stranded: Vec<String>,
     /// Each with the key that it waits for.
     lacking: Vec<(String, String)>,
+    /// Jobs that no mail belongs to, of a priority that no mail has: no claim finds them.
+    strangers: Vec<String>,
 }
 
 impl Found {
@@ -61,12 +67,43 @@ impl Found {
             over: over(connection, now).await?,
             stranded: stranded(connection, now).await?,
             lacking: lacking(connection, keys, now).await?,
+            strangers: strangers(connection).await?,
         })
     }
 
     pub(super) fn is_nothing(&self) -> bool {
-        self.over.is_empty() && self.stranded.is_empty() && self.lacking.is_empty()
+        self.over.is_empty()
+            && self.stranded.is_empty()
+            && self.lacking.is_empty()
+            && self.strangers.is_empty()
     }
+}
+
+/// Looked for priority by priority, so that the many jobs of known ones cost nothing. A newer version may know others:
+/// its mails stay.
+async fn strangers(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+    let ranks = serde_json::to_string(&ranks(&Lane::ALL)).map_err(unreadable)?;
+    sqlx::query_scalar!(
+        "with recursive rank (value) as (
+             select max(priority) from Jobs indexed by idx_jobs_pending
+             where job_type = ?1 and status = 'Pending' and lock_by is null
+             union all
+             select (select max(priority) from Jobs indexed by idx_jobs_pending
+                     where job_type = ?1 and status = 'Pending' and lock_by is null and priority < rank.value)
+             from rank where rank.value is not null
+         )
+         select Jobs.id from rank cross join Jobs indexed by idx_jobs_pending
+             on Jobs.job_type = ?1 and Jobs.status = 'Pending' and Jobs.lock_by is null and Jobs.priority = rank.value
+         where rank.value not in (select value from json_each(?2))
+           and not exists (select 1 from mails where mails.id = Jobs.id and mails.finished_at is null)
+         limit ?3",
+        QUEUE,
+        ranks,
+        BATCH
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)
 }
 
 /// Mails whose time was over before anybody could claim them. A notice's is over after a day.

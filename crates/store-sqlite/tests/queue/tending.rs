@@ -313,3 +313,23 @@ async fn mails_whose_key_is_missing_are_looked_for_among_the_oldest_alone() {
     );
     assert!(!plan.contains("mails_by_state"), "{plan}");
 }
+
+#[tokio::test]
+async fn a_job_without_a_mail_and_of_an_unknown_priority_is_set_aside() {
+    let database = Database::new().await;
+    let (store, queue) = (database.store(), database.sqlite());
+    notice(&store, "stranger@example.com", at(0)).await;
+    database.execute("delete from mails").await;
+    notice(&store, "ada@example.com", at(0)).await;
+    database.execute("update Jobs set priority = 77").await;
+
+    tend(&queue, at(1)).await;
+
+    let state = "select group_concat(status || ' ' || exists (select 1 from mails where mails.id = Jobs.id), ', ')
+                 from (select * from Jobs order by status) as Jobs";
+    assert_eq!(
+        database.text(state).await,
+        "Killed 0, Pending 1",
+        "a newer version's mail stays"
+    );
+}

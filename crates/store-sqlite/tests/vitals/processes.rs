@@ -14,6 +14,7 @@ fn process(id: &str, kind: ProcessKind) -> Process {
         version: "1.2.3".to_owned(),
         keys: known,
         started: at(0),
+        remark: Some("it has seen something".to_owned()),
     }
 }
 

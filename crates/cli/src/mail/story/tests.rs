@@ -51,13 +51,13 @@ fn story(state: &str, tries: Vec<TryRecord>) -> MailStory {
 static NOTHING: Holds = Holds {
     pauses: Vec::new(),
     relays: Vec::new(),
+    worker_alive: true,
 };
 
 fn around() -> Around<'static> {
     Around {
         told: Told::at(at(60)),
         holds: &NOTHING,
-        worker_alive: true,
     }
 }
 
@@ -156,8 +156,13 @@ fn a_mail_that_waits_says_for_what() {
         "{lane}"
     );
     waiting.tries.clear();
-    let alone = Around {
+    let no_worker = Holds {
+        pauses: Vec::new(),
+        relays: Vec::new(),
         worker_alive: false,
+    };
+    let alone = Around {
+        holds: &no_worker,
         ..around()
     };
     assert!(last(&waiting, alone).contains("no worker is alive"));
@@ -170,6 +175,7 @@ fn a_mail_that_waits_says_for_what() {
     let holds = Holds {
         pauses: vec![pause],
         relays: Vec::new(),
+        worker_alive: true,
     };
     let paused = Around {
         holds: &holds,
