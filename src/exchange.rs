@@ -8,23 +8,29 @@
 //! A client that ends its side before it is answered has hung up, or only says that it sends no more (RFC 9112, section
 //! 9.6), as `nc -N` does; nothing tells which. One request at a time of each peer is answered all the same. Others are
 //! given up at once, with what the database does for them: clients that send requests and hang up get no more done than
-//! one that waits.
+//! one that waits. Where the end comes together with a body, that body is taken in first.
 
 use std::collections::HashSet;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Sleep, sleep};
 
 /// The bytes that hyper has room for from the first read on.
 const SHORT: usize = 8 * 1024;
 
 /// How many longer heads may be incomplete at once: with what the allocator loses, they take 25 MiB.
 const LONG: usize = 1_000;
+
+/// How long a body that has come with the client's end may take to be taken in. One that is not complete by then will
+/// never be.
+const LATE: Duration = Duration::from_millis(200);
 
 /// What all connections share. Cheap to clone.
 #[derive(Clone)]
@@ -56,6 +62,19 @@ struct State {
     long: Option<OwnedSemaphorePermit>,
     /// That the client has ended its side, and is answered.
     ended: Option<Ended>,
+    /// Whom to wake once the body is complete.
+    waits: Option<Waker>,
+}
+
+/// What becomes of a request whose client has ended its side.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// It is answered.
+    Answered,
+    /// It is given up.
+    GivenUp,
+    /// Its body may be complete: that is known soon.
+    Open,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,6 +112,7 @@ impl Exchanges {
             head: 0,
             long: None,
             ended: None,
+            waits: None,
         };
         Exchange {
             state: Arc::new(Mutex::new(state)),
@@ -115,7 +135,11 @@ impl Exchange {
 
     /// So is its body.
     pub fn has_body(&self) {
-        self.state().phase = Phase::Answer;
+        let mut state = self.state();
+        state.phase = Phase::Answer;
+        if let Some(waits) = state.waits.take() {
+            waits.wake();
+        }
     }
 
     /// Its answer begins. Whether it is the last, since the client sends no more.
@@ -140,14 +164,22 @@ impl Exchange {
         Ok(())
     }
 
-    /// The client has ended its side. Whether it is answered all the same.
-    fn ends(&self) -> bool {
+    /// The client has ended its side. `waits`: whom to wake when more is known.
+    fn ends(&self, waits: &Waker) -> End {
         let mut state = self.state();
-        let waits = state.phase == Phase::Answer && state.ended.is_none();
-        if waits && self.of.ended().insert(self.peer) {
+        if state.phase == Phase::Body {
+            state.waits = Some(waits.clone());
+            return End::Open;
+        }
+        let asks = state.phase == Phase::Answer && state.ended.is_none();
+        if asks && self.of.ended().insert(self.peer) {
             state.ended = Some(Ended(self.of.clone(), self.peer));
         }
-        state.ended.is_some()
+        if state.ended.is_some() {
+            End::Answered
+        } else {
+            End::GivenUp
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -159,12 +191,18 @@ impl Exchange {
 pub struct Exchanging<S> {
     stream: S,
     exchange: Exchange,
+    /// Until when a body may be complete that came with the client's end. In a box, since few do.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Exchanging<S> {
     /// Over this stream of that connection.
     pub fn new(stream: S, exchange: Exchange) -> Self {
-        Self { stream, exchange }
+        Self {
+            stream,
+            exchange,
+            late: None,
+        }
     }
 }
 
@@ -176,10 +214,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Exchanging<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        match buf.filled().len() - before {
+        let bytes = buf.filled().len() - before;
+        if bytes > 0 {
+            return Poll::Ready(self.exchange.read(bytes));
+        }
+        match self.exchange.ends(cx.waker()) {
             // Nothing more will come. Its answer closes the connection.
-            0 if self.exchange.ends() => Poll::Pending,
-            bytes => Poll::Ready(self.exchange.read(bytes)),
+            End::Answered => Poll::Pending,
+            End::GivenUp => Poll::Ready(Ok(())),
+            End::Open => (self.late)
+                .get_or_insert_with(|| Box::pin(sleep(LATE)))
+                .as_mut()
+                .poll(cx)
+                .map(Ok),
         }
     }
 }
@@ -283,16 +330,30 @@ mod tests {
         stream.read_u8().now_or_never().is_some()
     }
 
-    #[test]
-    fn an_end_before_a_request_is_complete_or_after_its_answer_is_told() {
+    #[tokio::test(start_paused = true)]
+    async fn an_end_before_a_request_is_complete_or_after_its_answer_is_told() {
         let (exchange, mut stream) = ended(&Exchanges::default(), PEER);
 
         assert!(is_told(&mut stream));
         exchange.has_head();
+        assert!(!is_told(&mut stream), "its body may be there");
+        tokio::time::advance(LATE).await;
         assert!(is_told(&mut stream));
         exchange.has_body();
         assert!(!exchange.answers());
         assert!(is_told(&mut stream));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_came_with_the_end_is_answered() {
+        let (exchange, mut stream) = ended(&Exchanges::default(), PEER);
+        exchange.has_head();
+
+        assert!(!is_told(&mut stream));
+        exchange.has_body();
+
+        assert!(!is_told(&mut stream));
+        assert!(exchange.answers());
     }
 
     #[test]

@@ -43,8 +43,8 @@ const FORGOTTEN: Duration = Duration::from_mins(10);
 /// The most mails that are sent to one recipient at once.
 const AT_ONCE: usize = 2;
 
-/// When others are tried again that no end of a mail to their recipient has woken, because another worker has it.
-const AT_ONCE_PAUSE: Duration = Duration::from_secs(2);
+/// When others are tried again that no end of a mail to their recipient has woken: the worker that knew of them is gone.
+const AT_ONCE_PAUSE: Duration = Duration::from_secs(20);
 
 /// The most recipients, and the most domains, that are kept, and the most mails that wait for one domain.
 const MOST: usize = 10_000;
