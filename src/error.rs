@@ -4,12 +4,15 @@
 //! The last two also carry a stable `code`. What went wrong inside is logged here, once, and
 //! never told.
 
+mod throttle;
+mod unauthorized;
+
 use std::any::Any;
 use std::path::Path;
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::limits::Refusal;
 use domain::notes::{Full, StorageFull};
@@ -19,6 +22,9 @@ use runtime::hashing::NotHashed;
 use serde_json::{Map, Value, json};
 
 use crate::access_log::Reason;
+
+pub use throttle::Throttle;
+pub use unauthorized::Unauthorized;
 
 /// Any answer that is not the one asked for.
 #[derive(Debug)]
@@ -356,89 +362,6 @@ impl IntoResponse for ApiError {
             response.headers_mut().extend(throttle.headers());
         }
         response
-    }
-}
-
-/// The limit that a 429 is about.
-#[derive(Clone, Copy, Debug)]
-pub struct Throttle {
-    /// Its name, a stable word.
-    pub limit: &'static str,
-    /// How many it grants in its window.
-    pub quota: u32,
-    /// The window, in seconds.
-    pub window: u64,
-    /// Seconds until the next try may succeed.
-    pub seconds: u64,
-}
-
-impl Throttle {
-    /// A wait in seconds that is never too short: begun ones count, and it is one at least.
-    #[must_use]
-    pub fn whole_seconds(wait: Duration) -> u64 {
-        let begun = u64::from(wait.subsec_nanos() > 0);
-        wait.as_secs().saturating_add(begun).max(1)
-    }
-
-    /// The limit, as draft-ietf-httpapi-ratelimit-headers-10 writes it: what it grants, and what is left.
-    fn headers(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let Self {
-            limit,
-            quota,
-            window,
-            seconds,
-        } = self;
-        let policy = format!("\"{limit}\";q={quota};w={window}");
-        let left = format!("\"{limit}\";r=0;t={seconds}");
-        [("ratelimit-policy", policy), ("ratelimit", left)]
-            .into_iter()
-            .filter_map(|(name, value)| {
-                Some((
-                    HeaderName::from_static(name),
-                    HeaderValue::try_from(value).ok()?,
-                ))
-            })
-    }
-}
-
-/// Why a request counts as nobody's, in the words clients know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unauthorized {
-    /// No header, or one of another scheme.
-    NotProvided,
-    /// The scheme alone.
-    NoCredentials,
-    /// Something after the token.
-    Spaces,
-    /// Bytes that are no text.
-    InvalidCharacters,
-    /// Unknown, ended, or expired: never told apart.
-    InvalidToken,
-    /// The user may not log in.
-    Inactive,
-}
-
-impl Unauthorized {
-    fn detail(self) -> &'static str {
-        match self {
-            Self::NotProvided => "Authentication credentials were not provided.",
-            Self::NoCredentials => "Invalid token header. No credentials provided.",
-            Self::Spaces => "Invalid token header. Token string should not contain spaces.",
-            Self::InvalidCharacters => {
-                "Invalid token header. Token string should not contain invalid characters."
-            }
-            Self::InvalidToken => "Invalid token.",
-            Self::Inactive => "User inactive or deleted.",
-        }
-    }
-
-    fn code(self) -> &'static str {
-        match self {
-            Self::NotProvided => "not_authenticated",
-            Self::NoCredentials | Self::Spaces | Self::InvalidCharacters => "invalid_token_header",
-            Self::InvalidToken => "invalid_token",
-            Self::Inactive => "user_inactive",
-        }
     }
 }
 

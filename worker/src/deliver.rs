@@ -17,7 +17,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use tokio::time::timeout;
 
-use crate::destinations::{Admission, Destinations, InFlight};
+use crate::destinations::{Admission, Destinations, InFlight, Places};
 use crate::jitter::jitter;
 use crate::mail::{Code, Content, Outgoing, build};
 use crate::outcome::Outcome;
@@ -46,6 +46,8 @@ pub struct Delivery {
     pub suppress: Duration,
     /// Which recipients and domains relays hang at.
     pub destinations: Destinations,
+    /// Which recipients mails are sent to now.
+    pub places: Places,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -59,7 +61,7 @@ impl Delivery {
     ) -> Ending {
         let mut ending = self.end(mail, mark).await;
         if let Ending::Settled(outcome) = &mut ending {
-            outcome.woken.extend(self.destinations.woken(&mail.to));
+            outcome.woken.extend(self.places.woken(&mail.to));
         }
         ending
     }
@@ -126,7 +128,7 @@ impl Delivery {
         if let Admission::Later(wait, lane, why) = self.destinations.admit(id, &mail.to, slow) {
             return Err(Box::new(self.later(mail, wait, lane, why)));
         }
-        let in_flight = (self.destinations.begin(id, &mail.to))
+        let in_flight = (self.places.begin(id, &mail.to))
             .map_err(|(wait, why)| self.later(mail, wait, mail.lane, why.to_owned()))
             .map_err(Box::new)?;
         let stay = self.relays.lane().stay(mail.lane, self.age(mail));

@@ -9,20 +9,20 @@
 //! in a pause that grows. Any answer about a recipient, even a refusal, ends all that for the recipient and, for a minute
 //! at least, for the domain: the recipients at which relays hang may be a few of a large provider's.
 //!
-//! A recipient gets two mails at once at most. Else one whose server hangs after the message could hold all connections,
-//! since an account can have many mails sent to its own address within seconds. The others wait until one has ended.
-//!
 //! Kept in memory: a worker that starts anew learns it within seconds. [`Delivery`](crate::deliver::Delivery) asks
 //! before each attempt.
 
-use std::collections::hash_map::{Entry, OccupiedEntry};
-use std::collections::{HashMap, HashSet, VecDeque};
+mod places;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::id::MailId;
 use domain::mail::Lane;
 use tokio::time::Instant;
+
+pub use places::{InFlight, Places};
 
 /// So many recipients at which relays failed since the last answer make a domain fail.
 const RECIPIENTS: usize = 3;
@@ -39,12 +39,6 @@ const ANSWERS_FOR: Duration = Duration::from_mins(1);
 
 /// After this long without another failure it is forgotten.
 const FORGOTTEN: Duration = Duration::from_mins(10);
-
-/// The most mails that are sent to one recipient at once.
-const AT_ONCE: usize = 2;
-
-/// When others are tried again that no end of a mail to their recipient has woken: the worker that knew of them is gone.
-const AT_ONCE_PAUSE: Duration = Duration::from_secs(20);
 
 /// The most recipients, and the most domains, that are kept, and the most mails that wait for one domain.
 const MOST: usize = 10_000;
@@ -67,31 +61,6 @@ struct Known {
     /// When relays failed last at each recipient.
     recipients: HashMap<String, Instant>,
     domains: HashMap<String, Trouble>,
-    in_flight: HashMap<String, Mailbox>,
-}
-
-/// The mails to one recipient.
-#[derive(Default)]
-struct Mailbox {
-    /// How many are being sent.
-    sent: usize,
-    /// Those that wait for others to end, the first comes first.
-    waiting: VecDeque<MailId>,
-}
-
-/// A mail that is being sent to a recipient, until this is dropped.
-pub struct InFlight<'a> {
-    of: &'a Destinations,
-    to: String,
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        if let Entry::Occupied(mut mailbox) = self.of.lock().in_flight.entry(self.to.clone()) {
-            mailbox.get_mut().sent -= 1;
-            remove_empty(mailbox);
-        }
-    }
 }
 
 #[derive(Default)]
@@ -180,40 +149,6 @@ impl Destinations {
         Admission::Go
     }
 
-    /// Takes one of the places for mails to that recipient.
-    ///
-    /// # Errors
-    ///
-    /// How long the mail waits if it is not [`woken`](Self::woken) before, and why, after "it".
-    pub fn begin(&self, mail: MailId, to: &str) -> Result<InFlight<'_>, (Duration, &'static str)> {
-        let (mut known, to) = (self.lock(), to.to_lowercase());
-        let mailbox = known.in_flight.entry(to.clone()).or_default();
-        mailbox.waiting.retain(|waiting| *waiting != mail);
-        if mailbox.sent >= AT_ONCE {
-            if mailbox.waiting.len() < MOST {
-                mailbox.waiting.push_back(mail);
-            }
-            let why = "waits for the other mails that are being sent to its recipient";
-            return Err((AT_ONCE_PAUSE, why));
-        }
-        mailbox.sent += 1;
-        Ok(InFlight { of: self, to })
-    }
-
-    /// The mails that waited for a place at that recipient and have one now. To be asked whenever a mail to it has ended,
-    /// sent or not.
-    pub fn woken(&self, to: &str) -> Vec<MailId> {
-        let mut known = self.lock();
-        let Entry::Occupied(mut mailbox) = known.in_flight.entry(to.to_lowercase()) else {
-            return Vec::new();
-        };
-        let Mailbox { sent, waiting } = mailbox.get_mut();
-        let free = AT_ONCE.saturating_sub(*sent).min(waiting.len());
-        let woken = waiting.drain(..free).collect();
-        remove_empty(mailbox);
-        woken
-    }
-
     /// A relay hung or broke off at the recipient, after so long.
     pub fn failed(&self, to: &str, after: Duration) {
         let (now, mut known, to) = (Instant::now(), self.lock(), to.to_lowercase());
@@ -264,17 +199,8 @@ impl Known {
             self.domains.retain(|_, trouble| !trouble.is_over(now));
         }
         if self.recipients.len() >= MOST || self.domains.len() >= MOST {
-            *self = Self {
-                in_flight: std::mem::take(&mut self.in_flight),
-                ..Self::default()
-            };
+            *self = Self::default();
         }
-    }
-}
-
-fn remove_empty(mailbox: OccupiedEntry<'_, String, Mailbox>) {
-    if mailbox.get().sent == 0 && mailbox.get().waiting.is_empty() {
-        mailbox.remove();
     }
 }
 
@@ -328,45 +254,6 @@ mod tests {
             destinations.failed(to, after);
         }
         destinations
-    }
-
-    #[tokio::test]
-    async fn a_recipient_gets_two_mails_at_once_and_another_has_its_own() {
-        let destinations = Destinations::default();
-        let begin = |to| destinations.begin(MailId::generate(), to);
-
-        let first = begin("ada@a.test");
-        let second = begin("Ada@A.test");
-        let third = begin("ada@a.test").err();
-        let other = begin("eve@a.test");
-        drop(first);
-        let after_one = begin("ada@a.test");
-
-        assert!(second.is_ok() && other.is_ok() && after_one.is_ok());
-        assert_eq!(third.map(|(wait, _)| wait), Some(AT_ONCE_PAUSE));
-    }
-
-    #[tokio::test]
-    async fn the_end_of_a_mail_wakes_one_that_waits_for_its_recipient() {
-        let destinations = Destinations::default();
-        let [first, second, third, fourth] = [0; 4].map(|_| MailId::generate());
-        let in_flight = [first, second].map(|mail| destinations.begin(mail, "ada@a.test"));
-        for mail in [third, fourth, third] {
-            assert!(destinations.begin(mail, "ada@a.test").is_err());
-        }
-
-        let before = destinations.woken("ada@a.test");
-        let [first, second] = in_flight;
-        drop(first);
-        let after_one = destinations.woken("Ada@a.test");
-        drop(second);
-        let after_both = destinations.woken("ada@a.test");
-
-        assert_eq!(
-            (before, after_one, after_both),
-            (vec![], vec![fourth], vec![third])
-        );
-        assert!(destinations.lock().in_flight.is_empty(), "nothing is kept");
     }
 
     #[tokio::test(start_paused = true)]

@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
 use deliver::Delivery;
-use destinations::Destinations;
+use destinations::{Destinations, Places};
 use meters::Lookup;
 use queue::gate::Gate;
 use queue::hands::HandsLayer;
@@ -235,6 +235,7 @@ fn delivery(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Delivery, Work
         max_tries: settings.otp.max_tries,
         suppress: settings.worker.suppress_refused,
         destinations: Destinations::default(),
+        places: Places::default(),
         clock,
     })
 }

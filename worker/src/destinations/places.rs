@@ -1,0 +1,137 @@
+//! How many mails are sent to one recipient at once: two. Else one whose server hangs after the message could hold all
+//! connections, since an account can have many mails sent to its own address within seconds. The others wait until one
+//! has ended. Kept in memory, as long as there is something to keep.
+
+use std::collections::hash_map::{Entry, OccupiedEntry};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::id::MailId;
+
+/// The most mails that are sent to one recipient at once.
+const AT_ONCE: usize = 2;
+
+/// When others are tried again that no end of a mail to their recipient has woken: the worker that knew of them is gone.
+const AT_ONCE_PAUSE: Duration = Duration::from_secs(20);
+
+/// The most mails that are known to wait for one recipient.
+const MOST_WAITING: usize = 10_000;
+
+/// The recipients that mails are sent to now.
+#[derive(Default)]
+pub struct Places(Mutex<HashMap<String, Mailbox>>);
+
+/// The mails to one recipient.
+#[derive(Default)]
+struct Mailbox {
+    /// How many are being sent.
+    sent: usize,
+    /// Those that wait for others to end, the first comes first.
+    waiting: VecDeque<MailId>,
+}
+
+/// A mail that is being sent to a recipient, until this is dropped.
+pub struct InFlight<'a> {
+    of: &'a Places,
+    to: String,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut mailbox) = self.of.lock().entry(self.to.clone()) {
+            mailbox.get_mut().sent -= 1;
+            remove_empty(mailbox);
+        }
+    }
+}
+
+impl Places {
+    /// Takes one of the places for mails to that recipient.
+    ///
+    /// # Errors
+    ///
+    /// How long the mail waits if it is not [`woken`](Self::woken) before, and why, after "it".
+    pub fn begin(&self, mail: MailId, to: &str) -> Result<InFlight<'_>, (Duration, &'static str)> {
+        let (mut mailboxes, to) = (self.lock(), to.to_lowercase());
+        let mailbox = mailboxes.entry(to.clone()).or_default();
+        mailbox.waiting.retain(|waiting| *waiting != mail);
+        if mailbox.sent >= AT_ONCE {
+            if mailbox.waiting.len() < MOST_WAITING {
+                mailbox.waiting.push_back(mail);
+            }
+            let why = "waits for the other mails that are being sent to its recipient";
+            return Err((AT_ONCE_PAUSE, why));
+        }
+        mailbox.sent += 1;
+        Ok(InFlight { of: self, to })
+    }
+
+    /// The mails that waited for a place at that recipient and have one now. To be asked whenever a mail to it has ended,
+    /// sent or not.
+    pub fn woken(&self, to: &str) -> Vec<MailId> {
+        let mut mailboxes = self.lock();
+        let Entry::Occupied(mut mailbox) = mailboxes.entry(to.to_lowercase()) else {
+            return Vec::new();
+        };
+        let Mailbox { sent, waiting } = mailbox.get_mut();
+        let free = AT_ONCE.saturating_sub(*sent).min(waiting.len());
+        let woken = waiting.drain(..free).collect();
+        remove_empty(mailbox);
+        woken
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Mailbox>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remove_empty(mailbox: OccupiedEntry<'_, String, Mailbox>) {
+    if mailbox.get().sent == 0 && mailbox.get().waiting.is_empty() {
+        mailbox.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_recipient_gets_two_mails_at_once_and_another_has_its_own() {
+        let places = Places::default();
+        let begin = |to| places.begin(MailId::generate(), to);
+
+        let first = begin("ada@a.test");
+        let second = begin("Ada@A.test");
+        let third = begin("ada@a.test").err();
+        let other = begin("eve@a.test");
+        drop(first);
+        let after_one = begin("ada@a.test");
+
+        assert!(second.is_ok() && other.is_ok() && after_one.is_ok());
+        assert_eq!(third.map(|(wait, _)| wait), Some(AT_ONCE_PAUSE));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_mail_wakes_one_that_waits_for_its_recipient() {
+        let places = Places::default();
+        let [first, second, third, fourth] = [0; 4].map(|_| MailId::generate());
+        let in_flight = [first, second].map(|mail| places.begin(mail, "ada@a.test"));
+        for mail in [third, fourth, third] {
+            assert!(places.begin(mail, "ada@a.test").is_err());
+        }
+
+        let before = places.woken("ada@a.test");
+        let [first, second] = in_flight;
+        drop(first);
+        let after_one = places.woken("Ada@a.test");
+        drop(second);
+        let after_both = places.woken("ada@a.test");
+
+        assert_eq!(
+            (before, after_one, after_both),
+            (vec![], vec![fourth], vec![third])
+        );
+        assert!(places.lock().is_empty(), "nothing is kept");
+    }
+}
