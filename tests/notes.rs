@@ -234,6 +234,30 @@ async fn a_note_made_again_after_it_was_deleted_for_good_counts_its_versions_on(
     app.finish().await;
 }
 
+/// The first answer was lost, and another device has put the note into the trash since.
+#[tokio::test]
+async fn a_note_made_again_that_is_in_the_trash_stays_there_and_another_one_is_refused() {
+    let app = TestApp::start().await;
+    let ada = app.member(&Person::new("ada")).await;
+    let note = json!({"id": uuid(1), "title": "Milk"});
+    ada.delete(&path_of(&ada.note(&note).await)).await;
+    let before = app.rows().await.of_notes().await;
+
+    let again = ada.post(NOTES, &note).await;
+    let another = ada
+        .post(NOTES, &json!({"id": uuid(1), "title": "Bread"}))
+        .await;
+
+    assert_eq!((again.status, &again.json()["version"]), (200, &json!(2)));
+    assert!(again.json()["trashed_at"].is_string(), "{}", again.shown());
+    assert_eq!(
+        (another.status, another.field("code").as_str()),
+        (409, "taken")
+    );
+    assert_eq!(app.rows().await.of_notes().await, before);
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn a_put_over_a_note_in_the_trash_brings_it_back_as_it_says() {
     let app = TestApp::start().await;

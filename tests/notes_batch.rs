@@ -5,6 +5,7 @@ mod devices;
 mod edits;
 mod large;
 mod misplaced;
+mod trashed;
 
 use serde_json::{Value, json};
 

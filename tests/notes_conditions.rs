@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Client, NOTES, Person, TestApp, path_of, uuid};
 
 /// Sends a request under a condition.
+const TRASH: &str = "/api/notes/?trashed=true";
+
 async fn under(
     client: &Client,
     condition: (&str, &str),
@@ -195,15 +197,30 @@ async fn a_note_can_be_put_only_where_there_is_none() {
     let first = under(&ada, none, "PUT", &path, &json!({"title": "first"})).await;
     let second = under(&ada, none, "PUT", &path, &json!({"title": "second"})).await;
     ada.delete(&path).await;
-    let after = under(&ada, none, "PUT", &path, &json!({"title": "after"})).await;
+    let trashed = ada.get(TRASH).await.json();
+    let third = under(&ada, none, "PUT", &path, &json!({"title": "third"})).await;
+    let of_its_version = under(
+        &ada,
+        ("If-None-Match", "\"2\""),
+        "PUT",
+        &path,
+        &json!({"title": "x"}),
+    )
+    .await;
+    let again = under(&ada, none, "PUT", &path, &json!({"title": "first"})).await;
 
     assert_eq!((first.status, second.status), (201, 412));
     assert_eq!(second.json()["note"], first.json());
-    // In the trash it counts as none.
+    // One in the trash is one, too.
+    for refused in [third, of_its_version] {
+        assert_eq!(refused.status, 412);
+        assert_eq!(refused.json()["note"], trashed["results"][0]);
+    }
     assert_eq!(
-        (after.status, after.json()["version"].as_i64()),
-        (200, Some(3))
+        (again.status, again.json()),
+        (200, trashed["results"][0].clone())
     );
+    assert_eq!(ada.get(TRASH).await.json(), trashed);
     app.finish().await;
 }
 

@@ -46,7 +46,7 @@ struct EditResult {
     /// `created`, `updated`, `deleted`, `unchanged`, `conflict` or `error`.
     #[schema(value_type = EditStatus)]
     status: &'static str,
-    /// The note as it is now.
+    /// The note as it is now; in the trash, if it has `trashed_at`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     note: Option<NoteBody>,
@@ -85,7 +85,8 @@ impl EditResult {
 ///
 /// Applies edits that were made offline, each on its own and in their order. An edit names the version that it is an
 /// edit of; where the note has another by now and says something else, both are kept: the note as it is, and the edit
-/// as a copy, linked by `conflict_of`. Once the answer has more than 4 MiB, the edits that follow are not tried and have
+/// as a copy, linked by `conflict_of`. A note in the trash stays there then; an edit of the text that lies there takes it
+/// out. Once the answer has more than 4 MiB, the edits that follow are not tried and have
 /// the code `answer_too_large`: send them again in another batch. Those that only make sense beside an edit that was tried
 /// are tried, but `note` is left out. Edits of one note may stand on one another, each naming the version that the one
 /// before it will make; if that one was not written, they are in conflict as well. The same batch sent again changes
@@ -257,6 +258,7 @@ async fn delete(
     among: Among,
     device: Option<Device>,
 ) -> (EditResult, Fate) {
+    let is_on_unwritten = among.below == Below::Unwritten;
     let delete = Delete {
         user,
         id: edit.id,
@@ -273,6 +275,8 @@ async fn delete(
     let result = result.unwrap_or_else(|failed| error(&failed.into()));
     let fate = match deleted {
         Deletion::Done(version) => Fate::Written(Some(version)),
+        // What stands on it stands on what was not written, too.
+        Deletion::Absent if is_on_unwritten => Fate::Refused,
         Deletion::Absent | Deletion::Conflict => result.fate(None),
     };
     (result, fate)

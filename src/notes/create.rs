@@ -33,7 +33,7 @@ use crate::request::Origin;
     request_body = NewNoteRequest,
     responses(
         (status = 201, description = "The note; `Location` says where it is.", body = NoteBody),
-        (status = 200, description = "The note was there already and says the same.", body = NoteBody),
+        (status = 200, description = "The note was there already and says the same; it is in the trash if it has `trashed_at`.", body = NoteBody),
         (status = 400, description = "A field is wrong: `Fields`."),
         (status = 403, description = "`note_limit_reached`: the plan holds no more notes; `storage_limit_reached`: no more bytes of them, those in the trash included.", body = crate::openapi::notes::NoteLimitReached),
         (status = 409, description = "`taken`: another note has this `id`."),

@@ -75,7 +75,8 @@ pub(super) async fn show(
 /// Put a note
 ///
 /// Replaces the note, or makes one with this `id`; also over one that is in the trash. What is not named is as in an
-/// empty note. With `If-Match` only if the note has that version, with `If-None-Match: *` only if there is none.
+/// empty note. With `If-Match` only if the note has that version, with `If-None-Match: *` only if there is none, not
+/// even in the trash.
 #[utoipa::path(
     put,
     path = "/api/notes/{id}/",

@@ -97,6 +97,11 @@ impl Device {
         !in_flight.any(|edit| edit["id"] == id)
     }
 
+    /// Whether there are edits of a note that wait to be sent.
+    pub fn has_unsent(&self, id: &str) -> bool {
+        self.pending.contains_key(id)
+    }
+
     /// Writes a note, or deletes it, without a network. What was not sent yet is edited further where it lies, or has
     /// an edit of its own on top of it, of the version that it will make.
     pub fn edit(&mut self, id: &str, note: Option<Value>, on_top: bool) {

@@ -3,8 +3,9 @@
 //! owner wrote since into the same edits. The server is put back to a backup now and then.
 //!
 //! What "lost" means: a text may be gone only if somebody who had it before their eyes wrote another in its place, or
-//! deleted it: a device its own text of a note, whoever is at the server the version that their request names; or if
-//! only a server that was put back to a backup had it. Every other text that was ever written stands in a live note, be it a copy of a conflict.
+//! deleted it for good: a device its own text of a note, whoever is at the server the version that their request names;
+//! or if only a server that was put back to a backup had it. Every other text that was ever written stands in a note
+//! that is live or in the trash, be it a copy of a conflict.
 //!
 //! A walk can be repeated by its seed, which a failed test prints: `SMART_NOTES_SYNC_SEED=… cargo test notes_sync`.
 

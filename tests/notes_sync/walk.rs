@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::device::{Device, Known, written};
 use crate::support::{Client, NOTES, Rows, TestApp, deletion, upsert, uuid};
 
+/// The texts that are kept: those in the trash are, too.
+const KEPT: &str = "select content from notes";
+
 /// The running system with two devices of one user, and what was written and what was given up so far.
 pub struct Walk {
     app: TestApp,
@@ -20,7 +23,7 @@ pub struct Walk {
     made: u64,
     /// Every text that was written.
     texts: BTreeSet<String>,
-    /// Texts that somebody had before their eyes when they wrote another in its place, or deleted it.
+    /// Texts that somebody had before their eyes when they wrote another in its place, or deleted it for good.
     given_up: BTreeSet<String>,
     /// How often each kind of step was taken, to see that none is idle.
     pub steps: BTreeMap<&'static str, u32>,
@@ -56,7 +59,9 @@ impl Walk {
                 match lost {
                     false => "push",
                     true if self.random.bool() => {
+                        let unsent = self.unsent(device);
                         self.devices[device].fold();
+                        self.gives_up_what_was(&unsent, device);
                         "push, answer lost, folded"
                     }
                     true => "push, answer lost",
@@ -90,8 +95,7 @@ impl Walk {
         // What was given before was given earlier.
         self.app.clock.advance(std::time::Duration::from_secs(1));
         self.app.after_restore().await;
-        let kept = "select content from notes where trashed_at is null";
-        let mut kept: BTreeSet<_> = self.rows.texts(kept).await.into_iter().collect();
+        let mut kept: BTreeSet<_> = self.rows.texts(KEPT).await.into_iter().collect();
         let unsent = self.devices.iter().flat_map(Device::unsent);
         kept.extend(unsent.map(str::to_owned));
         let lost = self.texts.difference(&kept).cloned();
@@ -116,12 +120,38 @@ impl Walk {
         self.given_up.insert(text.to_owned());
     }
 
+    /// The texts that a device has yet to send.
+    fn unsent(&self, device: usize) -> BTreeSet<String> {
+        let unsent = self.devices[device].unsent();
+        unsent.map(str::to_owned).collect()
+    }
+
+    /// Texts that were a device's alone are gone with the edits that it sends no more.
+    fn gives_up_what_was(&mut self, unsent: &BTreeSet<String>, device: usize) {
+        let left = self.unsent(device);
+        self.given_up.extend(unsent.difference(&left).cloned());
+    }
+
+    /// Of some notes those that a device has yet to send edits of, half of the time: where two sides meet.
+    fn contested<T>(&mut self, mut notes: Vec<T>, id: impl Fn(&T) -> &str) -> Vec<T> {
+        let is_contested = |note: &T| {
+            self.devices
+                .iter()
+                .any(|device| device.has_unsent(id(note)))
+        };
+        if self.random.bool() && notes.iter().any(is_contested) {
+            notes.retain(is_contested);
+        }
+        notes
+    }
+
     fn one_of<T: Clone>(&mut self, some: &[T]) -> Option<T> {
         (!some.is_empty()).then(|| some[self.random.usize(0..some.len())].clone())
     }
 
     fn edit_offline(&mut self, device: usize) -> &'static str {
-        let notes: Vec<_> = self.devices[device].notes().into_iter().collect();
+        let notes = self.devices[device].notes().into_iter().collect();
+        let notes = self.contested(notes, |(id, _)| id);
         let (kind, on_top) = (self.random.u8(0..10), self.random.bool());
         let chosen = self
             .one_of(&notes)
@@ -133,7 +163,7 @@ impl Walk {
             return "new offline";
         };
         let (new, step) = match kind {
-            2..=6 => (Some(self.new_text()), "edit offline"),
+            2..=6 => (self.new_text(), "edit offline"),
             7 => {
                 let mut pinned = note.clone();
                 pinned["is_pinned"] = (note["is_pinned"] == false).into();
@@ -144,10 +174,16 @@ impl Walk {
                 self.devices[device].edit(&id, Some(note), on_top);
                 return "write the same offline";
             }
-            _ => (None, "delete offline"),
+            _ => {
+                // What reaches the server is deleted into the trash there.
+                let unsent = self.unsent(device);
+                self.devices[device].edit(&id, None, on_top);
+                self.gives_up_what_was(&unsent, device);
+                return "delete offline";
+            }
         };
         self.gives_up(&note);
-        self.devices[device].edit(&id, new, on_top);
+        self.devices[device].edit(&id, Some(new), on_top);
         step
     }
 
@@ -160,7 +196,8 @@ impl Walk {
             "?page_size=100"
         };
         let list = self.direct.get(&format!("{NOTES}{query}")).await.json();
-        let notes: Vec<_> = list["results"].as_array().unwrap().clone();
+        let notes = list["results"].as_array().unwrap().clone();
+        let notes = self.contested(notes, |note| note["id"].as_str().unwrap());
         let Some(note) = self.one_of(&notes).filter(|_| kind > 0) else {
             let mut note = self.new_text();
             self.made += 1;
@@ -181,8 +218,8 @@ impl Walk {
                 "delete for good",
             ),
             6..=7 => {
-                self.gives_up(&note);
                 let edit = if kind == 6 {
+                    self.gives_up(&note);
                     upsert(id, Some(version), &self.new_text())
                 } else {
                     deletion(id, Some(version))
@@ -203,7 +240,7 @@ impl Walk {
             "PUT" | "PATCH" => self.new_text(),
             _ => Value::Null,
         };
-        if method != "POST" {
+        if !["trash", "restore"].contains(&step) {
             self.gives_up(&note);
         }
         let expecting = self.direct.with("If-Match", &format!("\"{version}\""));
@@ -274,19 +311,11 @@ impl Walk {
                 .map(|(id, (_, note))| (id.clone(), written(note.as_ref().unwrap())));
             assert_eq!(device.notes(), shown.collect());
         }
-        let kept: BTreeSet<_> = server
-            .values()
-            .map(|(_, note)| {
-                note.as_ref().unwrap()["content"]
-                    .as_str()
-                    .unwrap()
-                    .to_owned()
-            })
-            .collect();
+        let kept = self.rows.texts(KEPT).await;
         let lost: Vec<_> = self
             .texts
             .difference(&self.given_up)
-            .filter(|text| !kept.contains(*text))
+            .filter(|text| !kept.contains(text))
             .collect();
         assert!(lost.is_empty(), "nobody gave these up: {lost:?}");
         let live = self.rows.number("select live from note_books").await;

@@ -1,6 +1,7 @@
 //! Edits that were made offline. Each is a transaction of its own, and says of which version it is an edit: its base.
 //!
-//! What was changed on both sides is kept on both: the note as others have it, and the edit as a copy of its own. The
+//! What was changed on both sides is kept on both: the note as others have it, and the edit as a copy of its own. So is
+//! the text of a note in the trash: it stays there, and the copy is live. An edit of just that text takes it out. The
 //! copy's identifier is made of the edit, so that the same edit sent again makes no second one, nor one that was deleted
 //! meanwhile.
 //!
@@ -44,7 +45,7 @@ pub enum Merged {
     Written(Written),
     /// Somebody else had changed the note meanwhile.
     Conflict {
-        /// The note as it is, untouched.
+        /// The note as it is, live or in the trash, untouched.
         theirs: Note,
         /// The edit as a note of its own. None that was deleted for good since.
         copy: Option<Note>,
@@ -73,11 +74,11 @@ impl Write for Upsert {
             Some(newer) if self.was_written_before(&newer) => {
                 Ok(Ok(Merged::Written(Written::Unchanged(newer.note))))
             }
-            Some(theirs) if theirs.note.is_live() && self.conflicts_with(&theirs) => {
+            Some(theirs) if self.conflicts_with(&theirs) => {
                 let (copied, theirs) = (self.copy(tx).await?, theirs.note);
                 Ok(copied.map(|copy| Merged::Conflict { theirs, copy }))
             }
-            // What was deleted meanwhile lives on: an edit says more than a deletion.
+            // What others deleted meanwhile lives on: an edit says more than a deletion.
             stored => self.write(tx, stored).await,
         }
     }
@@ -156,7 +157,7 @@ impl Upsert {
         let base = self.among.base(self.base);
         let edit = || EditDigest::of(&self.hash());
         *self.draft() != theirs.note.draft
-            && (base.is_none() || is_of_another(base, &self.among, &theirs.revision))
+            && (base.is_none() || is_of_another_text(base, &self.among, theirs))
             && !is_over_own(self.device, base, &self.among, &theirs.revision, edit)
     }
 
@@ -222,6 +223,14 @@ impl Upsert {
 /// is of whatever there is.
 fn is_of_another(base: Option<i64>, among: &Among, stored: &Revision) -> bool {
     among.below == Below::Unwritten || base.is_some_and(|base| base != stored.version)
+}
+
+/// Whether an edit is one of another text than is there. The version before that of a note in the trash had the same
+/// text, and so its edit says no less than that of the deletion.
+fn is_of_another_text(base: Option<i64>, among: &Among, stored: &StoredNote) -> bool {
+    let StoredNote { note, revision } = stored;
+    let is_deleted_text = !note.is_live() && base == Some(revision.version - 1);
+    is_of_another(base, among, revision) && !(is_deleted_text && among.below != Below::Unwritten)
 }
 
 /// Whether an edit replaces only what its device wrote itself.

@@ -34,13 +34,19 @@ impl Condition {
     /// Whether it holds for the note that is there, if one is.
     #[must_use]
     pub fn holds(&self, current: Option<i64>) -> bool {
-        self.one_of
-            .as_ref()
-            .is_none_or(|one_of| one_of.name(current))
-            && !self
-                .none_of
-                .as_ref()
-                .is_some_and(|none_of| none_of.name(current))
+        self.expects(current) && !self.rules_out(current)
+    }
+
+    /// Whether the note may be the one that must be there.
+    pub(super) fn expects(&self, current: Option<i64>) -> bool {
+        let one_of = self.one_of.as_ref();
+        one_of.is_none_or(|one_of| one_of.name(current))
+    }
+
+    /// Whether the note is one that must not be there.
+    pub(super) fn rules_out(&self, current: Option<i64>) -> bool {
+        let none_of = self.none_of.as_ref();
+        none_of.is_some_and(|none_of| none_of.name(current))
     }
 }
 

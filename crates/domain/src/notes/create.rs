@@ -9,7 +9,8 @@ use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::{StoreError, Tx, Write};
 
-/// Adds a note of a user. The same once more changes nothing, also on a full plan.
+/// Adds a note of a user. The same once more changes nothing, also on a full plan, and where others have put the note
+/// into the trash since.
 #[derive(Debug)]
 pub struct Create {
     user: UserId,
@@ -61,9 +62,7 @@ impl Write for Create {
             return Ok(Ok(Written::Created(with_version(new, version))));
         }
         Ok(match tx.note(*user, new.note.id).await? {
-            Some(note) if note.is_live() && note.draft == new.note.draft => {
-                Ok(Written::Unchanged(note))
-            }
+            Some(note) if note.draft == new.note.draft => Ok(Written::Unchanged(note)),
             Some(_) => Err(Refused::Taken),
             None => Err(no_room(tx, *user, new).await?),
         })

@@ -14,8 +14,8 @@ use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::{StoreError, Tx, Write};
 
-/// Puts a note under an identifier, over the live one or as a new one. One in the trash counts as none: it comes
-/// back as what is written.
+/// Puts a note under an identifier, over the one that is there or as a new one. One in the trash comes back as what is
+/// written; to a condition it is no note that may be replaced, but one that may be in the way.
 #[derive(Debug)]
 pub struct Replace {
     user: UserId,
@@ -57,10 +57,13 @@ impl Write for Replace {
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
         let stored = tx.stored_note(self.user, self.new.note.id).await?;
-        let live = stored.as_ref().map(|stored| &stored.note);
-        let live = live.filter(|note| note.is_live());
-        if !self.condition.holds(live.map(|note| note.version)) {
-            return Ok(mismatch(live.cloned(), |draft| {
+        let there = stored.as_ref().map(|stored| &stored.note);
+        let live = there.filter(|note| note.is_live());
+        let version = |note: Option<&Note>| note.map(|note| note.version);
+        let holds = self.condition.expects(version(live));
+        if !holds || self.condition.rules_out(version(there)) {
+            let shown = if holds { there } else { live };
+            return Ok(mismatch(shown.cloned(), |draft| {
                 draft == &self.new.note.draft
             }));
         }
@@ -68,12 +71,12 @@ impl Write for Replace {
     }
 }
 
-/// What is answered where a condition does not hold. A live note that says already what is to be written was written
-/// by the same request, whose answer got lost (RFC 9110, section 13.1.1).
-fn mismatch(live: Option<Note>, says: impl Fn(&Draft) -> bool) -> Result<Written, Refused> {
-    match live {
-        Some(live) if says(&live.draft) => Ok(Written::Unchanged(live)),
-        live => Err(Refused::Mismatch(live.map(Box::new))),
+/// What is answered where a condition does not hold. A note that says already what is to be written was written by the
+/// same request, whose answer got lost (RFC 9110, section 13.1.1).
+fn mismatch(there: Option<Note>, says: impl Fn(&Draft) -> bool) -> Result<Written, Refused> {
+    match there {
+        Some(there) if says(&there.draft) => Ok(Written::Unchanged(there)),
+        there => Err(Refused::Mismatch(there.map(Box::new))),
     }
 }
 
