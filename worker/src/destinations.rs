@@ -14,6 +14,7 @@
 
 mod places;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -131,10 +132,10 @@ impl Destinations {
     /// may be, no other of its domain is until the pause is over.
     pub fn admit(&self, mail: MailId, to: &str, slow: bool) -> Admission {
         let (now, mut known) = (Instant::now(), self.lock());
-        let failed = (known.recipients.get(&to.to_lowercase()))
+        let failed = (known.recipients.get(&*lower_case(to)))
             .is_some_and(|at| is_within(FORGOTTEN, *at, now));
         let domain = domain_of(to);
-        let trouble = (known.domains.get_mut(&domain)).filter(|trouble| trouble.fails(now));
+        let trouble = (known.domains.get_mut(&*domain)).filter(|trouble| trouble.fails(now));
         if let Some(trouble) = trouble {
             let later = trouble.puts_off(&domain, failed, slow, now);
             trouble.notes(mail, later.is_some());
@@ -151,17 +152,22 @@ impl Destinations {
 
     /// A relay hung or broke off at the recipient, after so long.
     pub fn failed(&self, to: &str, after: Duration) {
-        let (now, mut known, to) = (Instant::now(), self.lock(), to.to_lowercase());
+        let (now, mut known, to) = (Instant::now(), self.lock(), lower_case(to));
         known.make_room(now);
-        let trouble = known.domains.entry(domain_of(&to)).or_default();
+        let trouble = known
+            .domains
+            .entry(domain_of(&to).into_owned())
+            .or_default();
         if trouble.is_over(now) {
             *trouble = Trouble {
                 answered: trouble.answered,
                 ..Trouble::default()
             };
         }
-        if trouble.recipients.len() < RECIPIENTS && !trouble.recipients.contains(&to) {
-            trouble.recipients.push(to.clone());
+        if trouble.recipients.len() < RECIPIENTS
+            && !trouble.recipients.iter().any(|known| *known == to)
+        {
+            trouble.recipients.push(to.clone().into_owned());
         }
         trouble.hangs |= after >= HUNG;
         trouble.last = Some(now);
@@ -169,20 +175,24 @@ impl Destinations {
             trouble.failures = trouble.failures.saturating_add(1);
             trouble.until = Some(now + trouble.pause());
         }
-        known.recipients.insert(to, now);
+        known.recipients.insert(to.into_owned(), now);
     }
 
     /// A relay answered about the recipient. Returns the mails that waited for that.
     pub fn answered(&self, to: &str) -> Vec<MailId> {
         let (now, mut known) = (Instant::now(), self.lock());
         known.make_room(now);
-        known.recipients.remove(&to.to_lowercase());
+        known.recipients.remove(&*lower_case(to));
         let answers = Trouble {
             answered: Some(now),
             ..Trouble::default()
         };
-        let before = known.domains.insert(domain_of(to), answers);
-        before.map_or_else(Vec::new, |before| before.waiting.into_iter().collect())
+        let domain = domain_of(to);
+        let before = match known.domains.get_mut(&*domain) {
+            Some(known) => std::mem::replace(known, answers),
+            None => (known.domains.insert(domain.into_owned(), answers)).unwrap_or_default(),
+        };
+        before.waiting.into_iter().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -229,8 +239,20 @@ fn shown(domain: &str) -> &str {
 }
 
 /// With the `@`, so that no address equals it.
-fn domain_of(to: &str) -> String {
-    to.rfind('@').map_or("", |at| &to[at..]).to_lowercase()
+fn domain_of(to: &str) -> Cow<'_, str> {
+    lower_case(to.rfind('@').map_or("", |at| &to[at..]))
+}
+
+/// Most addresses are in lower case: they are not copied for every mail.
+fn lower_case(to: &str) -> Cow<'_, str> {
+    if to
+        .bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+    {
+        Cow::Borrowed(to)
+    } else {
+        Cow::Owned(to.to_lowercase())
+    }
 }
 
 #[cfg(test)]

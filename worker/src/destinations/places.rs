@@ -2,12 +2,13 @@
 //! connections, since an account can have many mails sent to its own address within seconds. The others wait until one
 //! has ended. Kept in memory, as long as there is something to keep.
 
-use std::collections::hash_map::{Entry, OccupiedEntry};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::id::MailId;
+
+use super::lower_case;
 
 /// The most mails that are sent to one recipient at once.
 const AT_ONCE: usize = 2;
@@ -39,9 +40,12 @@ pub struct InFlight<'a> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut mailbox) = self.of.lock().entry(self.to.clone()) {
-            mailbox.get_mut().sent -= 1;
-            remove_empty(mailbox);
+        let mut mailboxes = self.of.lock();
+        if let Some(mailbox) = mailboxes.get_mut(&self.to) {
+            mailbox.sent -= 1;
+            if mailbox.is_empty() {
+                mailboxes.remove(&self.to);
+            }
         }
     }
 }
@@ -53,7 +57,7 @@ impl Places {
     ///
     /// How long the mail waits if it is not [`woken`](Self::woken) before, and why, after "it".
     pub fn begin(&self, mail: MailId, to: &str) -> Result<InFlight<'_>, (Duration, &'static str)> {
-        let (mut mailboxes, to) = (self.lock(), to.to_lowercase());
+        let (mut mailboxes, to) = (self.lock(), lower_case(to).into_owned());
         let mailbox = mailboxes.entry(to.clone()).or_default();
         mailbox.waiting.retain(|waiting| *waiting != mail);
         if mailbox.sent >= AT_ONCE {
@@ -71,13 +75,15 @@ impl Places {
     /// sent or not.
     pub fn woken(&self, to: &str) -> Vec<MailId> {
         let mut mailboxes = self.lock();
-        let Entry::Occupied(mut mailbox) = mailboxes.entry(to.to_lowercase()) else {
+        let to = lower_case(to);
+        let Some(mailbox) = mailboxes.get_mut(&*to) else {
             return Vec::new();
         };
-        let Mailbox { sent, waiting } = mailbox.get_mut();
-        let free = AT_ONCE.saturating_sub(*sent).min(waiting.len());
-        let woken = waiting.drain(..free).collect();
-        remove_empty(mailbox);
+        let free = (AT_ONCE.saturating_sub(mailbox.sent)).min(mailbox.waiting.len());
+        let woken = mailbox.waiting.drain(..free).collect();
+        if mailbox.is_empty() {
+            mailboxes.remove(&*to);
+        }
         woken
     }
 
@@ -86,9 +92,9 @@ impl Places {
     }
 }
 
-fn remove_empty(mailbox: OccupiedEntry<'_, String, Mailbox>) {
-    if mailbox.get().sent == 0 && mailbox.get().waiting.is_empty() {
-        mailbox.remove();
+impl Mailbox {
+    fn is_empty(&self) -> bool {
+        self.sent == 0 && self.waiting.is_empty()
     }
 }
 

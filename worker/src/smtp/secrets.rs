@@ -59,7 +59,9 @@ impl Secrets {
     /// A text without them and without the recipient's address.
     pub(super) fn strike(&self, to: Option<&Address>, text: &str) -> String {
         let mut found = Vec::new();
-        for units in [plain(text), decoded(text)] {
+        let is_encoded = text.contains(['=', '%', '\\', '&']);
+        let decoded = is_encoded.then(|| decoded(text));
+        for units in std::iter::once(plain(text)).chain(decoded) {
             for code in &self.codes {
                 found.extend(code_in(&units, code).map(|span| (span, CODE.to_owned())));
             }

@@ -147,7 +147,7 @@ impl SlowLane {
 
     /// Whether a stage takes too long for an attempt that has no place.
     fn is_too_long(&self, step: Step) -> bool {
-        let lasts = step.lasts();
+        let lasts = step.lasts().filter(|lasts| *lasts >= PATIENCE);
         lasts.is_some_and(|lasts| lasts >= self.lock().patience())
     }
 
