@@ -81,6 +81,58 @@ async fn a_text_that_was_deleted_is_absent_from_a_backup_and_all_else_is_restore
     app.finish().await;
 }
 
+/// One user deletes the account, an operator the other; then programs are killed before and while the notes go.
+#[tokio::test]
+async fn notes_of_deleted_accounts_are_absent_from_a_backup_after_programs_were_killed() {
+    let mut app = Processes::with().apis(2).start().await;
+    let people = ["ada", "bob"].map(Person::new);
+    let mut members = Vec::new();
+    for (person, word) in people.iter().zip(["zebrafish", "quagga"]) {
+        app.client().registered(person).await;
+        let code = app.code(person, 1).await;
+        app.client().verify(person, &code).await;
+        let member = app.client().bearing(&app.client().token(person).await);
+        let content = format!("about the {word}, ").repeat(2000);
+        for n in 0..10 {
+            let note = json!({"title": format!("{word} {n}"), "content": content, "tags": [word]});
+            member.note(&note).await;
+        }
+        members.push(member);
+    }
+    members[0].request_deletion().await;
+    let code = app.code(&people[0], 2).await;
+    app.worker.kill().await;
+
+    assert_eq!(members[0].delete_account(&code).await.status, 204);
+    command(app.place(), &["users", "delete", "bob", "--yes"]).await;
+    let mut rows = app.rows().await;
+    let kept = rows.number("select count(*) from notes").await;
+    rows.close().await;
+    for member in members {
+        let other_api = member.at(app.apis[1].client.address());
+        assert_eq!(member.get(NOTES).await.status, 401);
+        assert_eq!(other_api.get(NOTES).await.status, 401);
+    }
+    app.apis[0].process.kill().await;
+    let mut killed = Process::start(worker(), "killed", app.place());
+    killed.logged("the worker runs").await;
+    killed.kill().await;
+    app.apis[0] = Api::start(app.place(), "api again").await;
+    app.worker = Process::start(worker(), "worker again", app.place());
+    let files = files(app.place());
+    let held = |word: &str| files.iter().map(|file| found(file, word)).sum::<usize>();
+    until("the files hold neither", async || {
+        (held("zebrafish") + held("quagga") == 0).then_some(())
+    })
+    .await;
+    app.client().registered(&people[0]).await;
+
+    assert_eq!(kept, 20, "they follow their users");
+    let place = app.finish().await;
+    let in_backup = ["zebrafish", "quagga"].map(|word| found(&place.database(), word));
+    assert_eq!(in_backup, [0, 0]);
+}
+
 /// Runs a command of `smart-notes` on the database of that place to its end.
 async fn command(place: &Place, arguments: &[&str]) -> String {
     let program = fresh("smart-notes", "smart-notes-cli");

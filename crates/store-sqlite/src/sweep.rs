@@ -54,6 +54,7 @@ impl QueueWrite for Sweep {
         removed += release_held(connection).await?;
         removed += notes::sweep::trash(connection, micros(now - keep.trash), micros(now)).await?;
         removed += notes::sweep::tombstones(connection, micros(now - keep.tombstones)).await?;
+        removed += notes::sweep::of_deleted_users(connection).await?;
         removed += records(connection, now, micros(now - keep.audit)).await?;
         removed += payments(connection, now).await?;
         Ok(removed)

@@ -59,7 +59,8 @@ pub trait Users: Send {
     /// Shuts a user out or lets it in again, and raises the version of its credentials. Says whether
     /// that changed anything.
     async fn set_active(&mut self, user: UserId, active: bool) -> Result<bool, StoreError>;
-    /// Removes the user with everything that belongs to it. Says whether there was one.
+    /// Removes the user with everything that belongs to it; the notes can't be read any more, and
+    /// [`sweep`](crate::queue::JobQueue::sweep) removes them. Says whether there was one.
     async fn delete_user(&mut self, user: UserId) -> Result<bool, StoreError>;
     /// Adds a user. Conflicts: `username`, `email`.
     async fn insert_user(&mut self, user: &NewUser) -> Result<UserId, StoreError>;

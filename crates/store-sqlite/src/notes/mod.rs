@@ -156,7 +156,9 @@ impl<C: Connected> WriteNotes for Access<C> {
     async fn note_id_is_taken(&mut self, id: NoteId) -> Result<bool, StoreError> {
         let id = id.to_string();
         sqlx::query_scalar!(
-            r#"select exists (select 1 from notes where id = ?) as "taken!: bool""#,
+            r#"select exists (
+                   select 1 from notes
+                   where id = ? and user_id not in (select id from deleted_users)) as "taken!: bool""#,
             id
         )
         .fetch_one(&mut *self.0)

@@ -78,7 +78,8 @@ pub(super) async fn version_ahead(
                           (select notes.version from notes where notes.user_id = ?1 and notes.id = named.id),
                           (select old.version from note_tombstones as old
                            where old.user_id = ?1 and old.id = named.id)) as known,
-                      exists (select 1 from notes where notes.id = named.id and notes.user_id <> ?1) as is_anothers
+                      exists (select 1 from notes where notes.id = named.id and notes.user_id <> ?1
+                              and notes.user_id not in (select id from deleted_users)) as is_anothers
                from (select value ->> 0 as id, value ->> 1 as version from json_each(?2)) as named
                join note_books as book on book.user_id = ?1
                where named.version > book.jumped_to)

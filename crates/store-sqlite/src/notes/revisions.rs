@@ -1,4 +1,6 @@
 //! A note as it is stored, with what decides whether an edit of it is a conflict, and of which version the next one is.
+//!
+//! Notes are found with their user's book alone: those of a deleted user are kept until the sweep, and the book is not.
 
 use domain::id::UserId;
 use domain::notes::NoteId;
@@ -20,8 +22,9 @@ pub(super) async fn stored(
     let row = sqlx::query!(
         r#"select title, content, tags, is_pinned as "pinned: u8", is_archived as "archived: u8", created_at,
                   updated_at, version, trashed_at, conflict_of, device_run,
-                  (select jumped_to + 1 from note_books where note_books.user_id = ?1) as "floor!: i64"
-           from notes where user_id = ?1 and id = ?2"#,
+                  jumped_to + 1 as "floor!: i64"
+           from notes join note_books on note_books.user_id = notes.user_id
+           where notes.user_id = ?1 and notes.id = ?2"#,
         user.0,
         id
     )
@@ -60,9 +63,9 @@ pub(super) async fn live(
 ) -> Result<Option<Revision>, StoreError> {
     let id = id.to_string();
     let row = sqlx::query!(
-        r#"select version, device_run,
-                  (select jumped_to + 1 from note_books where note_books.user_id = ?1) as "floor!: i64"
-           from notes where user_id = ?1 and id = ?2 and trashed_at is null"#,
+        r#"select version, device_run, jumped_to + 1 as "floor!: i64"
+           from notes join note_books on note_books.user_id = notes.user_id
+           where notes.user_id = ?1 and notes.id = ?2 and trashed_at is null"#,
         user.0,
         id
     )

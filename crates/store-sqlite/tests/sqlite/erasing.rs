@@ -17,7 +17,7 @@ use crate::support::{Database, at};
 
 const DAYS: i64 = 24 * 3600;
 
-const KEEP: Keep = Keep {
+pub(super) const KEEP: Keep = Keep {
     ended: Duration::from_hours(24),
     mails: Duration::from_hours(30 * 24),
     audit: Duration::from_hours(365 * 24),
@@ -63,7 +63,7 @@ async fn remove(store: &Store, user: UserId, id: NoteId, permanent: bool) {
 }
 
 /// How often the database's files hold a word.
-fn found(database: &Database, word: &str) -> usize {
+pub(super) fn found(database: &Database, word: &str) -> usize {
     let mut found = 0;
     for suffix in ["", "-wal"] {
         let mut path = database.path().into_os_string();

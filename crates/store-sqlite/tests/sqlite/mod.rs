@@ -1,5 +1,6 @@
 //! What only `SQLite` has: one writer that commits in groups, a file, a disk that may fill up.
 
+mod deleted_users;
 mod disk;
 mod erasing;
 mod kinds;
