@@ -131,7 +131,7 @@ fn warn_of_untrusted_proxy(headers: &HeaderMap, peer: IpAddr, http: &Http) {
     }
     let remark = || {
         format!(
-            "{peer} sends {header} and is not among http.trusted_proxies: all clients behind it count as one for every limit. \
+            "{peer} sends {header} and is not among http.trusted_proxies: all clients behind it count as one for every limit, and get 429. \
              If it is your proxy, add it there; if not, it is a client that pretends to have others"
         )
     };

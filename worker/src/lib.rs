@@ -50,7 +50,7 @@ use queue::hands::HandsLayer;
 use queue::heartbeat::{self, Lease};
 use queue::ledger::{Claimant, Ledger, LedgerHandle};
 use queue::{Ending, MailBackend, standings, worker_name};
-use smtp::{Relay, RelayError, RelayOptions, RelayUrl, Relays};
+use smtp::{Inspected, Relay, RelayError, RelayOptions, RelayUrl, Relays, Try};
 
 /// What has ended is kept for a day, so that it can still be explained.
 const KEEP_ENDED: Duration = Duration::from_hours(24);
@@ -253,6 +253,12 @@ fn relay_options(smtp: &Smtp) -> RelayOptions {
         max_connections: smtp.max_connections,
         ..RelayOptions::default()
     }
+}
+
+/// Whether a relay would take mails from the sender of the settings; nothing is sent. The error is the attempt that failed.
+pub async fn inspect(relay: &Relay, smtp: &Smtp) -> Result<Inspected, Box<Try>> {
+    let from = sender(smtp).ok();
+    relay.inspect(from.as_ref().map(|from| &from.email)).await
 }
 
 fn sender(smtp: &Smtp) -> Result<Mailbox, WorkerError> {

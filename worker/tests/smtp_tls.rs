@@ -368,7 +368,7 @@ async fn an_inspection_tells_the_certificate_the_address_and_the_login() {
         let url = with_password(server.url(security));
         let relay = Relay::new(url, trusting(&ca_file)).unwrap();
 
-        let found = relay.inspect().await.unwrap();
+        let found = relay.inspect(None).await.unwrap();
 
         let shown = CertificateDer::from_pem_file(ca_file.path()).unwrap();
         assert_eq!(found.certificate, Some(shown.to_vec()));
@@ -384,7 +384,7 @@ async fn an_inspection_in_the_clear_has_no_certificate_to_tell() {
     let url = server.url(RelaySecurity::Plaintext);
     let relay = Relay::new(url, RelayOptions::default()).unwrap();
 
-    let found = relay.inspect().await.unwrap();
+    let found = relay.inspect(None).await.unwrap();
 
     assert_eq!(found.certificate, None);
     assert!(!found.logged_in);

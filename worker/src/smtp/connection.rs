@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use lettre::Address;
 use lettre::transport::smtp::{
     authentication::{Credentials, DEFAULT_MECHANISMS},
     client::AsyncSmtpConnection,
@@ -165,6 +166,19 @@ impl Connection {
             .await;
         self.refusals += u32::from(matches!(end, Err(End::Refused(_))));
         end
+    }
+
+    /// Whether mails from that sender are taken: MAIL alone, so that nothing is sent. QUIT ends it.
+    pub(super) async fn takes_from(
+        &mut self,
+        timeouts: &Timeouts,
+        from: &Address,
+        trail: &mut Trail,
+    ) -> Result<(), End> {
+        trail.reach(Stage::Mail);
+        let mail = Mail::new(Some(from.clone()), Vec::new());
+        let answer = self.command(timeouts.envelope, mail).await?;
+        expect(&answer, |code| (200..300).contains(&code)).map(drop)
     }
 
     /// MAIL, RCPT, DATA and the message. `mark` is awaited after the 354 and before the first byte of the

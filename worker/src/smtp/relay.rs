@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lettre::Address;
 use lettre::transport::smtp::{authentication, extension::ClientId};
 use secrecy::ExposeSecret as _;
 use tokio::{
@@ -230,15 +231,23 @@ impl Relay {
     ///
     /// The error is the try that failed, to be classified like any other.
     pub async fn probe(&self) -> Result<(), Box<Try>> {
-        self.inspect().await.map(drop)
+        self.inspect(None).await.map(drop)
     }
 
-    /// The same, and tells what was found on the way.
-    pub async fn inspect(&self) -> Result<Inspected, Box<Try>> {
+    /// The same, and tells what was found on the way. `from`: asks whether mails from there are taken, too.
+    pub async fn inspect(&self, from: Option<&Address>) -> Result<Inspected, Box<Try>> {
         let begun = Instant::now();
         let mut trail = Trail::new();
         let limit = self.0.target.timeouts.probe;
-        let opened = timeout(limit, Connection::open(&self.0.target, &mut trail)).await;
+        let target = &self.0.target;
+        let open = async {
+            let mut connection = Connection::open(target, &mut trail).await?;
+            if let Some(from) = from {
+                (connection.takes_from(&target.timeouts, from, &mut trail)).await?;
+            }
+            Ok(connection)
+        };
+        let opened = timeout(limit, open).await;
         match opened.unwrap_or_else(|_| Err(no_answer(limit))) {
             Ok(connection) => {
                 let found = Inspected {

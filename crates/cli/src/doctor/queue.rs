@@ -118,7 +118,7 @@ fn held(posted: &[PostedStanding], report: &mut Report) {
             "{} sends nothing to {}: {why}",
             one.worker, one.standing.relay
         );
-        let mend = "mails flow again by themselves once it answers; the reason says who must act";
+        let mend = "the reason says who must act; mails flow by themselves once it takes one, or after a restart if settings were changed";
         if relay::held_by(posted).is_some() {
             report.problem("held", message, mend);
         } else {

@@ -97,7 +97,7 @@ async fn ask(settings: &Settings, url: &RelayUrl, relay: &Relay, report: &mut Re
     report.working_on(format!("{name}: looking up its addresses"));
     addresses(url, &name, report).await;
     report.working_on(format!("{name}: connecting, TLS, EHLO, AUTH"));
-    match relay.inspect().await {
+    match smart_notes_worker::inspect(relay, &settings.smtp).await {
         Ok(found) => {
             report.ok(
                 "answers",
@@ -220,6 +220,9 @@ fn mend(attempt: &Try) -> &'static str {
         Stage::Auth => {
             "check user and password in smtp.relays; percent-encode what a URL gives a meaning"
         }
-        Stage::Mail | Stage::Rcpt | Stage::Data | Stage::Dot => "ask whoever runs the relay",
+        Stage::Mail => {
+            "the relay does not take mails from smtp.from: have it allowed there, for the user that smtp.relays names, or set another"
+        }
+        Stage::Rcpt | Stage::Data | Stage::Dot => "ask whoever runs the relay",
     }
 }

@@ -104,6 +104,8 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, auth: &str) {
         say = match word.as_str() {
             "EHLO" => "250-relay.test\r\n250 AUTH PLAIN LOGIN".to_owned(),
             "AUTH" => auth.to_owned(),
+            "MAIL" if line.contains("stranger@") => "553 5.7.1 sender rejected".to_owned(),
+            "MAIL" => "250 2.1.0 ok".to_owned(),
             "QUIT" => "221 bye".to_owned(),
             // Nobody is to be mailed to.
             _ => "554 5.0.0 not here".to_owned(),

@@ -100,3 +100,17 @@ async fn a_relay_without_starttls_must_be_mended() {
 
     said.must_be_mended("it does not offer STARTTLS", "465: smtps://");
 }
+
+/// Such a relay takes user and password, and then no mail.
+#[tokio::test]
+async fn a_relay_that_refuses_the_sender_must_be_mended() {
+    let relay = Relay::plain("235 2.7.0 welcome").await;
+    let url = format!("smtp://notes:a-passw0rd@{}?tls=none", relay.address);
+    let place = (Place::new().await)
+        .with("SMART_NOTES__SMTP__RELAYS", &url)
+        .with("SMART_NOTES__SMTP__FROM", "stranger@notes.test");
+
+    let said = place.doctor("").await;
+
+    said.must_be_mended("answered at mail: 553 5.7.1 sender rejected", "smtp.from");
+}
