@@ -146,7 +146,7 @@ fn stands(mail: &MailRecord, tries: &[TryRecord], around: Around<'_>) -> Vec<Str
     let sentence = match mail.state.as_str() {
         "queued" | "waiting" => return waits(mail, tries, around),
         "sending" if !around.holds.worker_alive => {
-            "A worker had it in hand and is no longer alive: the next one that starts takes it back.".to_owned()
+            "A worker was sending it and is no longer alive: the next worker that starts releases it.".to_owned()
         }
         "sending" => "A worker has it in hand now.".to_owned(),
         "delivered" => {

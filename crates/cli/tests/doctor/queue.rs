@@ -149,7 +149,7 @@ async fn a_pause_is_told_with_its_end_and_no_worker_is_blamed_for_it() {
     }
 }
 
-/// The settings were mended, and the worker was not restarted: both know half of it.
+/// The settings are fixed, and the worker still runs with the old ones.
 #[tokio::test]
 async fn a_worker_that_runs_with_former_settings_is_to_be_restarted() {
     let (relay, now) = (Relay::plain("235 2.7.0 welcome").await, Timestamp::now());

@@ -53,7 +53,7 @@ pub struct CreateUser {
     pub password: PasswordHash,
     /// Who does it.
     pub actor: Actor,
-    /// When.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
@@ -102,7 +102,7 @@ pub struct VerifyAttempt {
     pub name: Option<NameKey>,
     /// Who does it.
     pub actor: Actor,
-    /// When.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
@@ -186,13 +186,13 @@ async fn make(
 /// before is good after it.
 #[derive(Debug)]
 pub struct SetActive {
-    /// Who.
+    /// The user's number.
     pub user: UserId,
     /// Whether the user may log in.
     pub active: bool,
     /// Who does it.
     pub actor: Actor,
-    /// When.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
@@ -222,13 +222,13 @@ impl Write for SetActive {
 /// as it is.
 #[derive(Debug)]
 pub struct SetPlan {
-    /// Whose.
+    /// The user's number.
     pub user: UserId,
-    /// What.
+    /// The plan, and until when.
     pub plan: GivenPlan,
     /// Who does it.
     pub actor: Actor,
-    /// When.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
@@ -277,11 +277,11 @@ impl Write for SetPlan {
 /// Ends every session of a user (OWASP ASVS 5.0 7.4.5).
 #[derive(Debug)]
 pub struct LogOut {
-    /// Whose.
+    /// The user's number.
     pub user: UserId,
     /// Who does it.
     pub actor: Actor,
-    /// When.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
@@ -302,7 +302,7 @@ impl Write for LogOut {
 /// Deletes an account as its user could, with the same farewell.
 #[derive(Debug)]
 pub struct RemoveUser {
-    /// Who.
+    /// The user's number.
     pub user: UserId,
     /// What makes the pseudonym of the address.
     pub keys: Arc<KeyRing>,
@@ -310,7 +310,7 @@ pub struct RemoveUser {
     pub mail: MailId,
     /// Who does it.
     pub actor: Actor,
-    /// When.
+    /// The time of the request.
     pub now: Timestamp,
 }
 

@@ -70,13 +70,13 @@ pub fn may_have_been_given(number: i64, now: Timestamp) -> bool {
 /// How numbers jump.
 #[derive(Debug, Clone, Copy)]
 pub struct Jump {
-    /// Whose do; everybody's, if nobody's in particular.
+    /// The user whose numbers jump; `None`: those of all users.
     pub user: Option<UserId>,
     /// They go to this number, and [`LEAST`] further at least.
     pub to: i64,
     /// Whether a device has shown that the database was restored, rather than the operator said so.
     pub alone: bool,
-    /// When.
+    /// The time of the jump.
     pub now: Timestamp,
 }
 
@@ -90,7 +90,7 @@ pub struct JumpAhead {
     pub number: i64,
     /// Whether that shows a restore beyond doubt, so that the operator is told.
     pub certain: bool,
-    /// When.
+    /// The time of the jump.
     pub now: Timestamp,
 }
 

@@ -1,7 +1,7 @@
 //! Folding notes again whose words and tags were folded by older rules, a few at a time.
 //!
 //! The worker does so in the background: it reads some, folds them beside the writer, and writes the result to those
-//! that nobody has changed meanwhile. What is done is recorded in each note, so that it goes on after a restart, and
+//! that have not changed meanwhile. What is done is recorded in each note, so that it goes on after a restart, and
 //! notes that an older program writes are folded again as well.
 
 use async_trait::async_trait;

@@ -59,7 +59,7 @@ impl Asking {
         &self.actor
     }
 
-    /// When.
+    /// When the code is asked for.
     pub(in crate::accounts) fn now(&self) -> Timestamp {
         self.now
     }
