@@ -204,9 +204,9 @@ async fn mails_that_expire_before_a_worker_has_them_in_hand_are_counted_by_kind(
 async fn the_depth_of_the_queue_and_the_connections_are_those_of_the_moment() {
     let mut app = measured().await;
     app.faults()
-        .add(devmail::Fault::hang(devmail::Stage::Dot).times(1));
+        .add(devmail::Fault::hang(devmail::Stage::EndOfData).times(1));
     let empty = Scrape::of(&mut app.worker).await;
-    let at_dot = app.stage(devmail::Stage::Dot);
+    let at_dot = app.stage(devmail::Stage::EndOfData);
     let ada = Person::new("ada");
 
     app.client().registered(&ada).await;

@@ -1,8 +1,7 @@
-//! The ledger: one file per accepted mail, complete before its 250 is written.
+//! The archive: one file for each accepted mail, complete before its 250 is written.
 //!
-//! Apart from the inbox because it must outlive the process: a fault test compares
-//! what was archived with what the sender believes it sent. Called by
-//! `smtp::connection`.
+//! Separate from the inbox because the archive must outlive the process: a fault test compares the
+//! archived mails with the mails that the sender reports as sent. Called by `smtp::connection`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,7 +22,7 @@ impl Archive {
         })
     }
 
-    /// Writes the mail under a hidden name first, so a reader never sees half a file.
+    /// Writes the mail under a hidden name first, so that a reader never sees a partial file.
     pub(crate) async fn write(&self, mail: &Mail) -> io::Result<()> {
         let hidden = self.dir.join(format!(".{}.part", mail.id));
         tokio::fs::write(&hidden, with_envelope(mail)).await?;

@@ -1,7 +1,7 @@
-//! The running catcher: starts the two sides and hands out their handles.
+//! The running catcher: starts the SMTP and HTTP servers and returns their handles.
 //!
-//! Apart from both so that neither knows the other. Used by the development command
-//! and by tests and benchmarks.
+//! Separate from both so that neither depends on the other. Used by the development command and by
+//! tests and benchmarks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub struct Catcher {
 }
 
 impl Catcher {
-    /// Listens and serves in the background, on the current runtime.
+    /// Starts listening and serves in the background, on the current runtime.
     #[expect(
         clippy::unused_async,
         reason = "it spawns tasks, so it must be called on a runtime"
@@ -61,10 +61,10 @@ impl Catcher {
         let listener = smtp::listen(config.smtp).map_err(refused)?;
         let smtp = listener.local_addr().map_err(refused)?;
 
-        let (orders, orders_taken) = mpsc::channel(1);
+        let (commands, command_receiver) = mpsc::channel(1);
         let shared = Arc::new(smtp::Shared {
             inbox: Inbox::new(config.keep),
-            faults: Faults::new(standing_faults(&config), orders),
+            faults: Faults::new(test_domain_faults(&config), commands),
             stages: Stages::default(),
             archive,
         });
@@ -79,7 +79,12 @@ impl Catcher {
                 Some(address)
             }
         };
-        tasks.spawn(smtp::run(listener, smtp, Arc::clone(&shared), orders_taken));
+        tasks.spawn(smtp::run(
+            listener,
+            smtp,
+            Arc::clone(&shared),
+            command_receiver,
+        ));
         Ok(Self {
             smtp,
             http,
@@ -90,13 +95,13 @@ impl Catcher {
         })
     }
 
-    /// Where SMTP listens, with the port that was taken.
+    /// The address of the SMTP server, with the port actually bound.
     #[must_use]
     pub fn smtp_addr(&self) -> SocketAddr {
         self.smtp
     }
 
-    /// Where the web inbox listens, if it was asked for.
+    /// The address of the web inbox, if it was configured.
     #[must_use]
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.http
@@ -108,20 +113,20 @@ impl Catcher {
         &self.inbox
     }
 
-    /// The handle by which faults are injected.
+    /// The handle for injecting faults.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// How far the connections have come.
+    /// Counts of the SMTP stages that connections have reached.
     #[must_use]
     pub fn stages(&self) -> &Stages {
         &self.stages
     }
 
-    /// Waits until connections have reached `stage` `n` times since the start;
-    /// see [`Stages::next`] for "from now on".
+    /// Waits until connections have reached `stage` `n` times since the start. [`Stages::next`]
+    /// counts from the call instead.
     pub async fn wait_stage(
         &self,
         stage: Stage,
@@ -131,7 +136,7 @@ impl Catcher {
         self.stages.wait(stage, n, timeout).await
     }
 
-    /// Stops listening and ends all connections.
+    /// Stops listening and closes all connections.
     pub async fn shutdown(mut self) {
         // The listener's own connections first: aborting its task alone would not wait for them.
         let _ = self.faults.cut_connections().await;
@@ -139,8 +144,8 @@ impl Catcher {
     }
 }
 
-/// The answers of the two domains that let a developer watch retries.
-fn standing_faults(config: &Config) -> Vec<Fault> {
+/// The replies for the two test domains that show retries and bounces.
+fn test_domain_faults(config: &Config) -> Vec<Fault> {
     if !config.refuse_test_domains {
         return Vec::new();
     }

@@ -1,26 +1,27 @@
-//! What a catcher is told before it starts, and why it may not start.
+//! The configuration of a catcher, and the errors of its start.
 //!
-//! Apart from the catcher itself so that a caller sees every choice in one
-//! place. Read by [`crate::Catcher::start`].
+//! Separate from the catcher itself so that a caller sees every option in one place. Read by
+//! [`crate::Catcher::start`].
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-/// Where to listen and what to refuse.
+/// Addresses to listen on, domains to refuse, and how many mails to keep.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where SMTP listens. Port 0 takes any free port; see [`crate::Catcher::smtp_addr`].
+    /// The address of the SMTP server. Port 0 selects any free port; see
+    /// [`crate::Catcher::smtp_addr`].
     pub smtp: SocketAddr,
-    /// Where the web inbox and the JSON API listen; `None` starts neither.
+    /// The address of the web inbox and the JSON API; `None` starts neither.
     pub http: Option<SocketAddr>,
-    /// How many mails are kept: the newest ones. 0 only counts and stores nothing.
+    /// How many mails to keep, newest first. 0 counts mails without storing them.
     pub keep: usize,
     /// Whether `*@tempfail.test` is answered 451 twice per recipient and
     /// `*@bounce.test` always 550, so that retries can be watched.
     pub refuse_test_domains: bool,
-    /// A directory, created if missing, that gets one file per accepted mail
-    /// before its 250 is written: a ledger that outlives the process.
+    /// A directory, created if missing, for one file per accepted mail, written before its 250. It
+    /// outlives the process.
     pub archive: Option<PathBuf>,
 }
 
@@ -36,47 +37,47 @@ impl Default for Config {
     }
 }
 
-/// Why a catcher did not start.
+/// The reason why a catcher did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The SMTP address can not be listened on.
+    /// The SMTP address cannot be bound.
     #[error(
         "mail catcher: cannot listen for SMTP on {address}: {}",
         reason(source)
     )]
     Smtp {
-        /// The address asked for.
+        /// The configured address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The address of the web inbox can not be listened on.
+    /// The address of the web inbox cannot be bound.
     #[error(
         "mail catcher: cannot listen for HTTP on {address}: {}",
         reason(source)
     )]
     Http {
-        /// The address asked for.
+        /// The configured address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The archive directory can not be created.
+    /// The archive directory cannot be created.
     #[error("mail catcher: cannot create the archive directory {}: {source}", path.display())]
     Archive {
-        /// The directory asked for.
+        /// The configured directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// Says what to do about the two errors that have a usual cause.
+/// Suggests a fix for the two errors with a common cause.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "the port is taken; stop the program that has it, or choose another port".to_owned()
+            "the port is in use; stop the other program, or choose another port".to_owned()
         }
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
         _ => error.to_string(),

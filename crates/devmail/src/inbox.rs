@@ -1,7 +1,7 @@
-//! The mails that were accepted: kept, counted, found by address, and waited for.
+//! The accepted mails: storage, counts, look-up by address, and waiting.
 //!
-//! Apart from SMTP and HTTP because both share it, and tests read it directly.
-//! Filled by `smtp::connection`; read by the web inbox and by tests.
+//! Separate from SMTP and HTTP because both share it and tests read it directly. Filled by
+//! `smtp::connection`; read by the web inbox and by tests.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -15,19 +15,19 @@ use tokio::sync::{Notify, broadcast};
 use crate::mail::Mail;
 use crate::stage::TimedOut;
 
-/// Waiters are spread over this many wake-ups by address, so that hundreds of
-/// tests that wait at once are not all woken by each mail.
+/// The number of notifiers, selected by address, so that a mail does not wake hundreds of waiting
+/// tests.
 const SHARDS: usize = 64;
-/// How far a subscriber may fall behind before it misses events.
+/// The number of events that a subscriber may lag before it misses some.
 const EVENTS: usize = 1024;
 
-/// The caught mails. Clones share one store.
+/// The caught mails. Clones share the same storage.
 #[derive(Clone)]
 pub struct Inbox {
     shared: Arc<Shared>,
 }
 
-/// A change of the inbox, in the order of the changes.
+/// A change of the inbox. Events arrive in the order of the changes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -51,7 +51,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Store {
-    /// Oldest first.
+    /// All kept mails, oldest first.
     mails: VecDeque<Arc<Mail>>,
     /// The same mails by recipient in lower case, oldest first.
     by_address: HashMap<String, VecDeque<Arc<Mail>>>,
@@ -116,7 +116,7 @@ impl Inbox {
         self.tell(Event::Deleted(ids));
     }
 
-    /// The `n`-th (from 1) kept mail to that address, as soon as there is one.
+    /// Waits for the `n`-th (from 1) kept mail to that address.
     pub async fn wait_for(
         &self,
         address: &str,
@@ -129,7 +129,7 @@ impl Inbox {
             .map_err(|_elapsed| TimedOut {
                 what: format!("mail number {n} to {address}"),
                 seen: format!(
-                    "{} there, {} accepted in all",
+                    "{} present, {} accepted in total",
                     self.to(&key).len(),
                     self.accepted()
                 ),
@@ -158,8 +158,8 @@ impl Inbox {
             })
     }
 
-    /// Every change from now on. A subscriber that falls far behind misses some
-    /// and is told so by its receiver.
+    /// Subscribes to every later change. A subscriber that lags far behind misses some, and its
+    /// receiver reports that.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.shared.events.subscribe()
@@ -188,7 +188,7 @@ impl Inbox {
         id.to_string()
     }
 
-    /// Counts a mail whose content nobody will ask for.
+    /// Counts a mail without storing it.
     pub(crate) fn count(&self) {
         self.shared.accepted.fetch_add(1, Ordering::SeqCst);
         self.shared.arrived.notify_waiters();
@@ -225,12 +225,12 @@ impl Inbox {
     }
 
     fn tell(&self, event: Event) {
-        // An error only says that nobody has subscribed.
+        // An error only means that there is no subscriber.
         let _ = self.shared.events.send(event);
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
-        // A panic elsewhere leaves the store usable: each change is a few pushes.
+        // A panic elsewhere leaves the storage usable: each change is a few pushes.
         self.shared
             .store
             .lock()
@@ -252,7 +252,7 @@ impl Store {
         }
         for address in &mail.envelope_to {
             let mails = self.by_address.entry(address.to_lowercase()).or_default();
-            // The same recipient may be named twice in one envelope.
+            // An envelope may name the same recipient twice.
             if mails.back().is_none_or(|last| !Arc::ptr_eq(last, mail)) {
                 mails.push_back(Arc::clone(mail));
             }

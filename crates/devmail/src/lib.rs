@@ -1,13 +1,13 @@
 //! An SMTP catcher with a web inbox, for development and tests.
 //!
-//! It takes every mail, keeps the newest ones in memory, shows them on a page, and
-//! answers the part of Mailpit's API that test clients use. Tests wait for mails and
-//! for stages of a conversation without polling, and inject faults while it runs.
-//! Nothing here belongs in production: there is no TLS, no login and no storage.
+//! It accepts every mail, keeps the newest ones in memory, shows them on a page, and serves the
+//! part of Mailpit's API that test clients use. Tests wait for mails and for stages of a
+//! conversation without polling, and inject faults while it runs. It is not for production: it has
+//! no TLS, no login and no storage.
 //!
-//! A crate of its own, importing none of the others, so that the code under test is
-//! never on both ends of the wire. `smart-notes dev` starts it, and so do the tests
-//! and benchmarks of the workspace.
+//! A separate crate that imports no other crate of the workspace, so that the code under test is
+//! never on both ends of a connection. `smart-notes dev` starts it, and so do the tests and
+//! benchmarks of the workspace.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,8 +15,8 @@
 //! use std::time::Duration;
 //!
 //! let catcher = Catcher::start(Config::default()).await?;
-//! let dot = catcher.stages().next(Stage::Dot);
-//! catcher.faults().add(Fault::hang(Stage::Dot).storing().to("ada@example.com"));
+//! let dot = catcher.stages().next(Stage::EndOfData);
+//! catcher.faults().add(Fault::hang(Stage::EndOfData).storing().to("ada@example.com"));
 //! // … set off a mail to that address …
 //! dot.await; // now the sender waits for an answer that will not come
 //! let mail = catcher.inbox().wait_for("ada@example.com", 1, Duration::from_secs(5)).await?;

@@ -1,7 +1,7 @@
-//! One caught mail: its envelope, its bytes, and what can be read out of them.
+//! One caught mail: its envelope, its bytes and its parsed content.
 //!
-//! Apart from the store because tests hold mails by themselves. The bytes are
-//! parsed when something is first asked for, never while the mail comes in.
+//! Separate from the inbox because tests hold single mails. The bytes are parsed on first access,
+//! never while the mail arrives.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -12,14 +12,14 @@ use mail_parser::MessageParser;
 
 use crate::parsed::Parsed;
 
-/// What stands right before a one-time code in a mail.
+/// The text right before a one-time code in a mail.
 const CODE_MARK: &str = "Your OTP code is: ";
 
 /// A mail as it was accepted.
 pub struct Mail {
     /// Unique, and sortable by the time of arrival (a ULID).
     pub id: String,
-    /// When the final dot had been read.
+    /// When the end of data was received.
     pub received: Timestamp,
     /// The address given in MAIL FROM; empty for the null sender.
     pub envelope_from: String,
@@ -99,7 +99,7 @@ impl Mail {
     }
 }
 
-/// Says which mail it is, without addresses or content: mails carry codes.
+/// Shows the id without addresses or content, because mails carry codes.
 impl fmt::Debug for Mail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mail")

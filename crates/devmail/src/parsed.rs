@@ -1,7 +1,7 @@
-//! What `mail-parser` reads out of a mail, in owned form.
+//! The content that `mail-parser` extracts from a mail, in owned form.
 //!
-//! Apart from [`crate::Mail`] so that the rest of the crate never sees the parser's
-//! borrowed types. Built once per mail, when [`crate::Mail`] is first asked.
+//! Separate from [`crate::Mail`] so that the rest of the crate never sees the parser's borrowed
+//! types. Built once for each mail, on first access.
 
 use jiff::Timestamp;
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders};
@@ -30,7 +30,7 @@ pub(crate) struct Attachment {
     pub inline: bool,
 }
 
-/// The readable content of a mail. All empty for bytes that are no mail.
+/// The readable content of a mail; empty if the bytes are not a mail.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
     pub subject: Option<String>,

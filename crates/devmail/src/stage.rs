@@ -1,8 +1,8 @@
-//! The stages a mail passes on its way in, counted, so that a test can wait for one.
+//! Counts of the SMTP stages that mails reach, so that a test can wait for one.
 //!
-//! Apart from the SMTP code because tests read it: "kill the worker once the
-//! final dot has arrived" needs a signal, not a sleep. Counted by
-//! `smtp::connection`, awaited through [`crate::Catcher::stages`].
+//! Separate from the SMTP code because tests use it: "kill the worker once the end of data has
+//! arrived" needs a signal, not a sleep. Counted by `smtp::connection`, awaited through
+//! [`crate::Catcher::stages`].
 
 use std::fmt;
 use std::future::Future;
@@ -13,34 +13,34 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// A point in an SMTP conversation, in the order in which one mail passes them.
+/// A point in an SMTP conversation, in the order in which one mail reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Stage {
-    /// A connection was taken; the greeting is not written yet.
+    /// A connection was accepted; the greeting is not written yet.
     Connect,
-    /// EHLO or HELO.
+    /// The EHLO or HELO command.
     Hello,
-    /// MAIL FROM.
+    /// The MAIL FROM command.
     Mail,
-    /// RCPT TO.
+    /// The RCPT TO command.
     Rcpt,
     /// The DATA command, before the 354.
     Data,
     /// The first bytes of the mail itself have arrived.
     Body,
-    /// The final dot has arrived; nothing is stored or answered yet.
-    Dot,
-    /// The mail is in the archive and in the inbox; nothing is answered yet.
+    /// The end of data has arrived; the mail is neither stored nor answered yet.
+    EndOfData,
+    /// The mail is in the archive and in the inbox; the reply is not written yet.
     Stored,
-    /// The answer to the final dot has been handed to the socket.
+    /// The reply to the end of data was written to the socket.
     Answered,
 }
 
-/// How many variants [`Stage`] has.
+/// The number of variants of [`Stage`].
 const STAGES: usize = Stage::Answered as usize + 1;
 
-/// Counts how often each stage was reached, over all connections. Clones share the counts.
+/// The number of times that each stage was reached, over all connections. Clones share the counts.
 #[derive(Clone, Default)]
 pub struct Stages {
     shared: Arc<Shared>,
@@ -52,7 +52,7 @@ struct Shared {
     changed: Notify,
 }
 
-/// A wait that ended without what was waited for.
+/// A wait that timed out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} did not come within {waited:?}: {seen}")]
 pub struct TimedOut {
@@ -79,8 +79,8 @@ impl Stages {
             })
     }
 
-    /// Waits for the next time that `stage` is reached after this call (not after
-    /// the first poll), so it can be taken before whatever sets off the mail.
+    /// Waits for the next time that `stage` is reached after this call (not after the first poll),
+    /// so it can be called before the action that sends the mail.
     pub fn next(&self, stage: Stage) -> impl Future<Output = ()> + Send + 'static {
         let (stages, n) = (self.clone(), self.count(stage) + 1);
         async move { stages.until(stage, n).await }
@@ -112,7 +112,7 @@ impl fmt::Display for Stage {
             Self::Rcpt => "RCPT",
             Self::Data => "DATA",
             Self::Body => "body",
-            Self::Dot => "final dot",
+            Self::EndOfData => "end of data",
             Self::Stored => "stored",
             Self::Answered => "answered",
         })

@@ -1,4 +1,4 @@
-//! Every fault, as a sender meets it.
+//! Every fault, as a sender sees it.
 
 mod support;
 
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 const ADA: &str = "ada@example.com";
 
-/// Sends a mail up to its dot in the background, and returns what is answered.
+/// Sends a mail up to its end of data in the background, and returns the reply.
 fn deliver_later(catcher: &Catcher) -> tokio::task::JoinHandle<String> {
     let address = catcher.smtp_addr();
     tokio::spawn(async move { deliver(address, ADA, "x").await })
@@ -90,8 +90,8 @@ async fn a_mail_whose_sender_leaves_during_a_delay_is_not_stored() {
     let catcher = start().await;
     catcher
         .faults()
-        .add(Fault::delay(Stage::Dot, PATIENCE * 100).to(ADA));
-    let dot = catcher.stages().next(Stage::Dot);
+        .add(Fault::delay(Stage::EndOfData, PATIENCE * 100).to(ADA));
+    let dot = catcher.stages().next(Stage::EndOfData);
     let sender = deliver_later(&catcher);
     soon(dot).await;
 
@@ -107,7 +107,7 @@ async fn a_delayed_answer_still_stores_the_mail() {
     let catcher = start().await;
     catcher
         .faults()
-        .add(Fault::delay(Stage::Dot, Duration::from_millis(1)));
+        .add(Fault::delay(Stage::EndOfData, Duration::from_millis(1)));
 
     let answer = deliver(catcher.smtp_addr(), ADA, "x").await;
 
@@ -118,8 +118,8 @@ async fn a_delayed_answer_still_stores_the_mail() {
 #[tokio::test]
 async fn hanging_after_the_dot_stores_nothing_until_it_is_released() {
     let catcher = start().await;
-    catcher.faults().add(Fault::hang(Stage::Dot));
-    let dot = catcher.stages().next(Stage::Dot);
+    catcher.faults().add(Fault::hang(Stage::EndOfData));
+    let dot = catcher.stages().next(Stage::EndOfData);
 
     let sender = deliver_later(&catcher);
     soon(dot).await;
@@ -135,7 +135,9 @@ async fn hanging_after_the_dot_stores_nothing_until_it_is_released() {
 #[tokio::test]
 async fn hanging_after_the_dot_can_store_the_mail_first() {
     let catcher = start().await;
-    catcher.faults().add(Fault::hang(Stage::Dot).storing());
+    catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).storing());
 
     let sender = deliver_later(&catcher);
     catcher
@@ -168,8 +170,8 @@ async fn a_connection_is_cut_inside_the_mail() {
 #[tokio::test]
 async fn a_connection_is_cut_after_the_dot_with_or_without_storing() {
     for (fault, stored) in [
-        (Fault::cut(Stage::Dot), 0),
-        (Fault::cut(Stage::Dot).storing(), 1),
+        (Fault::cut(Stage::EndOfData), 0),
+        (Fault::cut(Stage::EndOfData).storing(), 1),
     ] {
         let catcher = start().await;
         catcher.faults().add(fault);
@@ -183,16 +185,16 @@ async fn a_connection_is_cut_after_the_dot_with_or_without_storing() {
 
 #[tokio::test]
 async fn a_fixed_reply_comes_at_its_stage_and_the_session_goes_on() {
-    for stage in [Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Dot] {
+    for stage in [Stage::Mail, Stage::Rcpt, Stage::Data, Stage::EndOfData] {
         let catcher = start().await;
-        let whom = if stage == Stage::Mail {
+        let target = if stage == Stage::Mail {
             "notes@example.com"
         } else {
             ADA
         };
         catcher
             .faults()
-            .add(Fault::reply(stage, 452, "4.2.2 Full").to(whom).times(1));
+            .add(Fault::reply(stage, 452, "4.2.2 Full").to(target).times(1));
         let mut client = Client::hello(catcher.smtp_addr()).await;
 
         let mut replies = vec![client.say("MAIL FROM:<notes@example.com>").await];
@@ -205,7 +207,7 @@ async fn a_fixed_reply_comes_at_its_stage_and_the_session_goes_on() {
         client.say("RSET").await;
         let retried = client.mail(ADA, "x").await;
 
-        let at = stage as usize - Stage::Mail as usize - usize::from(stage == Stage::Dot);
+        let at = stage as usize - Stage::Mail as usize - usize::from(stage == Stage::EndOfData);
         assert_eq!(replies[at], "452 4.2.2 Full\r\n", "{stage}");
         assert!(retried.starts_with("250 "), "{stage}: {retried}");
         assert_eq!(catcher.inbox().accepted(), 1, "{stage}");
@@ -230,7 +232,7 @@ async fn a_421_after_the_dot_closes_the_connection_and_may_have_stored() {
     let catcher = start().await;
     catcher
         .faults()
-        .add(Fault::reply(Stage::Dot, 421, "4.3.2 Going down").storing());
+        .add(Fault::reply(Stage::EndOfData, 421, "4.3.2 Going down").storing());
     let mut client = Client::hello(catcher.smtp_addr()).await;
 
     let answer = client.mail(ADA, "x").await;
@@ -314,7 +316,7 @@ async fn every_stage_of_a_mail_is_counted() {
         Stage::Rcpt,
         Stage::Data,
         Stage::Body,
-        Stage::Dot,
+        Stage::EndOfData,
         Stage::Stored,
         Stage::Answered,
     ] {

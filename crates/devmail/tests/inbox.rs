@@ -1,4 +1,4 @@
-//! The store: what is kept, found, waited for and deleted.
+//! The inbox: storage, look-up, waiting and deletion.
 
 mod support;
 
@@ -61,7 +61,7 @@ async fn a_wait_in_vain_says_what_was_there() {
 
     assert_eq!(
         error.unwrap_err().to_string(),
-        "mail number 2 to ada@example.com did not come within 3ms: 1 there, 1 accepted in all",
+        "mail number 2 to ada@example.com did not come within 3ms: 1 present, 1 accepted in total",
     );
 }
 

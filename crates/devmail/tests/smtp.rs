@@ -1,4 +1,4 @@
-//! Mails over real sockets: what is stored, what is refused, and what is survived.
+//! Mails over real sockets: which are stored, which are refused, and which errors are survived.
 
 mod support;
 
@@ -333,9 +333,9 @@ async fn a_taken_port_stops_the_start_with_its_address() {
     })
     .await;
 
-    let error = second.err().expect("the port is taken");
+    let error = second.err().expect("the port is in use");
     assert!(matches!(error, StartError::Smtp { address, .. } if address == first.smtp_addr()));
-    assert!(error.to_string().contains("the port is taken"), "{error}");
+    assert!(error.to_string().contains("the port is in use"), "{error}");
 }
 
 #[tokio::test]

@@ -12,16 +12,16 @@ const HANGING: u32 = 3;
 async fn a_worker_frozen_past_its_lease_doubles_no_mail_without_a_mark() {
     let mut world = World::builder().start().await;
     let faults = world.catcher.faults();
-    for stage in [Stage::Data, Stage::Dot] {
+    for stage in [Stage::Data, Stage::EndOfData] {
         faults.add(Fault::hang(stage).times(HANGING));
     }
     let stages = world.catcher.stages();
     let data = stages.count(Stage::Data) + u64::from(2 * HANGING);
-    let dot = stages.count(Stage::Dot) + u64::from(HANGING);
+    let dot = stages.count(Stage::EndOfData) + u64::from(HANGING);
     let load = world.load(4);
     let stages = world.catcher.stages();
     stages.wait(Stage::Data, data, PATIENCE).await.unwrap();
-    stages.wait(Stage::Dot, dot, PATIENCE).await.unwrap();
+    stages.wait(Stage::EndOfData, dot, PATIENCE).await.unwrap();
 
     let frozen = world.worker().pid();
     world.worker().signal(Signal::STOP);

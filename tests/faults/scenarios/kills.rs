@@ -11,7 +11,7 @@ const STAGES: [Stage; 9] = [
     Stage::Rcpt,
     Stage::Data,
     Stage::Body,
-    Stage::Dot,
+    Stage::EndOfData,
     Stage::Stored,
     Stage::Answered,
 ];

@@ -15,9 +15,9 @@ const ANSWERS: [(Stage, u16, &str); 9] = [
     (Stage::Rcpt, 550, "5.1.1 refused at rcpt"),
     (Stage::Data, 451, "4.3.0 later at data"),
     (Stage::Data, 554, "5.6.0 refused at data"),
-    (Stage::Dot, 452, "4.2.2 later at dot"),
-    (Stage::Dot, 554, "5.6.0 refused at dot"),
-    (Stage::Dot, 421, "4.3.2 closing at dot"),
+    (Stage::EndOfData, 452, "4.2.2 later at dot"),
+    (Stage::EndOfData, 554, "5.6.0 refused at dot"),
+    (Stage::EndOfData, 421, "4.3.2 closing at dot"),
 ];
 
 /// Before a mail is named. A probe may get these, which is in no mail's record.
@@ -60,8 +60,8 @@ async fn whatever_the_relay_answers_at_each_stage_every_mail_comes_to_its_end() 
 async fn a_mail_whose_answer_is_cut_off_comes_at_most_twice() {
     let mut world = World::builder().relay_only().start().await;
     let faults = world.catcher.faults();
-    faults.add(Fault::cut(Stage::Dot).storing().times(4));
-    faults.add(Fault::cut(Stage::Dot).times(4));
+    faults.add(Fault::cut(Stage::EndOfData).storing().times(4));
+    faults.add(Fault::cut(Stage::EndOfData).times(4));
 
     // People who use the code of a mail that counts as cut off would make the second one unneeded.
     let load = world.register((0..20).map(|n| format!("ada{n}")));

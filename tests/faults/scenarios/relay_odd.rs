@@ -65,7 +65,7 @@ async fn a_relay_that_is_slow_doubles_no_mail() {
         Stage::Rcpt,
         Stage::Data,
         Stage::Body,
-        Stage::Dot,
+        Stage::EndOfData,
     ] {
         let slow = Fault::delay(stage, Duration::from_secs(6)).times(4);
         world.catcher.faults().add(slow);

@@ -39,7 +39,7 @@ async fn deliver_under(fault: Fault, times: u32, end: &'static str) -> (Vec<Stri
 
 #[tokio::test]
 async fn a_cut_before_the_answer_is_tried_once_more() {
-    let (tries, taken) = deliver_under(Fault::cut(Stage::Dot), 1, "delivered").await;
+    let (tries, taken) = deliver_under(Fault::cut(Stage::EndOfData), 1, "delivered").await;
 
     assert_eq!(tries, ["cut_off", "delivered"]);
     assert_eq!(taken, 1);
@@ -47,7 +47,7 @@ async fn a_cut_before_the_answer_is_tried_once_more() {
 
 #[tokio::test]
 async fn a_mail_stored_without_an_answer_is_sent_twice_under_one_message_id() {
-    let (tries, taken) = deliver_under(Fault::cut(Stage::Dot).storing(), 1, "delivered").await;
+    let (tries, taken) = deliver_under(Fault::cut(Stage::EndOfData).storing(), 1, "delivered").await;
 
     assert_eq!(tries, ["cut_off", "delivered"]);
     assert_eq!(taken, 2);
@@ -55,7 +55,7 @@ async fn a_mail_stored_without_an_answer_is_sent_twice_under_one_message_id() {
 
 #[tokio::test]
 async fn a_second_cut_is_the_last() {
-    let (tries, taken) = deliver_under(Fault::cut(Stage::Dot), 2, "undeliverable").await;
+    let (tries, taken) = deliver_under(Fault::cut(Stage::EndOfData), 2, "undeliverable").await;
 
     assert_eq!(tries, ["cut_off", "cut_off"]);
     assert_eq!(taken, 0);
@@ -63,7 +63,7 @@ async fn a_second_cut_is_the_last() {
 
 #[tokio::test]
 async fn a_mail_stored_twice_without_an_answer_is_never_sent_a_third_time() {
-    let (tries, taken) = deliver_under(Fault::cut(Stage::Dot).storing(), 2, "undeliverable").await;
+    let (tries, taken) = deliver_under(Fault::cut(Stage::EndOfData).storing(), 2, "undeliverable").await;
 
     assert_eq!(tries, ["cut_off", "cut_off"]);
     assert_eq!(taken, 2);
@@ -71,7 +71,7 @@ async fn a_mail_stored_twice_without_an_answer_is_never_sent_a_third_time() {
 
 #[tokio::test]
 async fn a_strange_yes_to_the_dot_is_no_delivery() {
-    let strange = Fault::reply(Stage::Dot, 251, "2.1.5 Will forward");
+    let strange = Fault::reply(Stage::EndOfData, 251, "2.1.5 Will forward");
 
     let (tries, taken) = deliver_under(strange, 1, "delivered").await;
 
@@ -82,7 +82,7 @@ async fn a_strange_yes_to_the_dot_is_no_delivery() {
 #[tokio::test]
 async fn a_clear_no_to_the_dot_is_no_cut() {
     let rig = Rig::new().await;
-    let full = Fault::reply(Stage::Dot, 452, "4.2.2 Mailbox full");
+    let full = Fault::reply(Stage::EndOfData, 452, "4.2.2 Mailbox full");
     rig.catcher.faults().add(full.times(1));
     let worker = rig.start().await;
     let id = rig.register(ADA).await;

@@ -59,7 +59,7 @@ async fn a_code_used_between_data_and_dot_is_not_mailed() {
     worker.stop().await;
 
     assert_eq!(rig.catcher.inbox().accepted(), 1);
-    assert_eq!(rig.catcher.stages().count(Stage::Dot), 1);
+    assert_eq!(rig.catcher.stages().count(Stage::EndOfData), 1);
 }
 
 #[tokio::test]

@@ -189,13 +189,13 @@ async fn a_trial_that_fails_goes_to_the_next_relay_at_once() {
 #[tokio::test]
 async fn after_the_dot_no_other_relay_gets_the_mail_in_the_same_try() {
     let faults = [
-        (Fault::cut(Stage::Dot).storing(), "cut_off"),
+        (Fault::cut(Stage::EndOfData).storing(), "cut_off"),
         (
-            Fault::reply(Stage::Dot, 421, "4.3.2 Going down"),
+            Fault::reply(Stage::EndOfData, 421, "4.3.2 Going down"),
             "relay_trouble",
         ),
         (
-            Fault::reply(Stage::Dot, 550, "5.7.26 No"),
+            Fault::reply(Stage::EndOfData, 550, "5.7.26 No"),
             "relay_refuses_us",
         ),
     ];

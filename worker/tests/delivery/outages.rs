@@ -208,7 +208,7 @@ async fn a_mail_at_whose_end_the_relay_hangs_when_it_is_back_holds_up_no_other()
     let worker = rig.start().await;
     let ids = register(&rig, 6).await;
     is_posted(&rig, RelayState::Open).await;
-    rig.catcher.faults().add(Fault::hang(Stage::Dot).times(1));
+    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
     rig.catcher.faults().accept_connections().await.unwrap();
 
     is_posted(&rig, RelayState::Closed).await;
@@ -275,7 +275,7 @@ async fn a_refusal_after_the_dot_because_of_us_costs_no_try() {
         let rig = Rig::new().await;
         rig.catcher
             .faults()
-            .add(Fault::reply(Stage::Dot, code, text).times(1));
+            .add(Fault::reply(Stage::EndOfData, code, text).times(1));
         let worker = rig.start().await;
         let id = rig.register(ADA).await;
         let refused = rig.has_tries(id, 1).await;

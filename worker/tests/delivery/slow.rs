@@ -92,12 +92,12 @@ async fn a_recipient_at_which_the_relay_hangs_after_the_message_holds_up_no_othe
     let worker = rig.start().await;
     rig.catcher
         .faults()
-        .add(Fault::hang(Stage::Dot).to_domain("hangs.test"));
+        .add(Fault::hang(Stage::EndOfData).to_domain("hangs.test"));
     for n in 0..MANY {
         rig.register_as(&format!("ada{n}"), "ada@hangs.test").await;
     }
     let stages = rig.catcher.stages();
-    stages.wait(Stage::Dot, 2, PATIENCE).await.unwrap();
+    stages.wait(Stage::EndOfData, 2, PATIENCE).await.unwrap();
 
     others_get_through(&rig, "zoe").await;
     worker.stop().await;
@@ -137,7 +137,7 @@ async fn other_stages_that_hang_for_some_recipients_hold_up_no_other_mail() {
 #[tokio::test]
 async fn mails_over_whose_end_of_data_the_relay_takes_long_are_never_cut_there_and_arrive_once() {
     let rig = Rig::in_real_time(FEW_SLOTS).await;
-    let scan = Fault::delay(Stage::Dot, Duration::from_secs(7)).to_domain("scan.test");
+    let scan = Fault::delay(Stage::EndOfData, Duration::from_secs(7)).to_domain("scan.test");
     rig.catcher.faults().add(scan);
     let worker = rig.start().await;
     for n in 0..8 {

@@ -22,8 +22,8 @@ async fn with_nothing_in_hand_it_stops_and_leaves() {
 #[tokio::test]
 async fn a_mail_in_hand_is_finished_first_and_no_other_begun() {
     let rig = Rig::new().await;
-    rig.catcher.faults().add(Fault::hang(Stage::Dot).times(1));
-    let at_dot = rig.catcher.stages().next(Stage::Dot);
+    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    let at_dot = rig.catcher.stages().next(Stage::EndOfData);
     let worker = rig.start().await;
     let id = rig.register(ADA).await;
     at_dot.await;
@@ -59,8 +59,8 @@ async fn a_mail_that_hangs_after_its_dot_goes_back_as_cut_off() {
     let rig = Rig::new().await;
     rig.catcher
         .faults()
-        .add(Fault::hang(Stage::Dot).storing().times(1));
-    let at_dot = rig.catcher.stages().next(Stage::Dot);
+        .add(Fault::hang(Stage::EndOfData).storing().times(1));
+    let at_dot = rig.catcher.stages().next(Stage::EndOfData);
     let worker = rig.start_with(SOON).await;
     let id = rig.register(ADA).await;
     at_dot.await;

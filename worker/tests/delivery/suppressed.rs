@@ -94,7 +94,7 @@ async fn a_suppressed_mail_that_is_retried_is_sent_if_the_relay_takes_it_now() {
 #[tokio::test]
 async fn a_refusal_of_the_content_suppresses_nobody() {
     let rig = Rig::new().await;
-    let spam = Fault::reply(Stage::Dot, 550, "5.1.1 Looks like spam to us");
+    let spam = Fault::reply(Stage::EndOfData, 550, "5.1.1 Looks like spam to us");
     rig.catcher.faults().add(spam.times(1));
     let worker = rig.start().await;
     let refused = rig.register("ada@example.com").await;

@@ -30,7 +30,7 @@ async fn frozen_before_its_mark_it_writes_no_dot_any_more() {
     assert!(other.stop().await.success());
 
     assert_eq!(outcomes(&story), ["worker_died", "delivered"]);
-    assert_eq!(rig.catcher.stages().count(Stage::Dot), 1);
+    assert_eq!(rig.catcher.stages().count(Stage::EndOfData), 1);
     assert_eq!(rig.catcher.inbox().accepted(), 1);
     assert_eq!(rig.story(id).await.tries.len(), 2);
 }
@@ -38,8 +38,8 @@ async fn frozen_before_its_mark_it_writes_no_dot_any_more() {
 #[tokio::test]
 async fn frozen_after_its_dot_its_late_result_changes_nothing() {
     let rig = Rig::in_real_time(SHORT).await;
-    rig.catcher.faults().add(Fault::hang(Stage::Dot).times(1));
-    let at_dot = rig.catcher.stages().next(Stage::Dot);
+    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    let at_dot = rig.catcher.stages().next(Stage::EndOfData);
     let frozen = rig.spawn();
     let id = rig.register(ADA).await;
     tokio::time::timeout(PATIENCE, at_dot).await.unwrap();

@@ -68,7 +68,7 @@ async fn killed_in_the_body_the_mail_is_delivered_once_with_the_mark_on_record()
 
 #[tokio::test]
 async fn killed_between_dot_and_answer_a_mail_not_stored_is_delivered_once() {
-    let (tries, taken) = killed_at(Stage::Dot, Fault::hang(Stage::Dot), SHORT).await;
+    let (tries, taken) = killed_at(Stage::EndOfData, Fault::hang(Stage::EndOfData), SHORT).await;
 
     assert_eq!(tries, ["cut_off", "delivered"]);
     assert_eq!(taken, 1);
@@ -76,7 +76,7 @@ async fn killed_between_dot_and_answer_a_mail_not_stored_is_delivered_once() {
 
 #[tokio::test]
 async fn killed_between_dot_and_answer_a_stored_mail_is_delivered_twice_and_that_is_on_record() {
-    let (tries, taken) = killed_at(Stage::Stored, Fault::hang(Stage::Dot).storing(), SHORT).await;
+    let (tries, taken) = killed_at(Stage::Stored, Fault::hang(Stage::EndOfData).storing(), SHORT).await;
 
     assert_eq!(tries, ["cut_off", "delivered"]);
     assert_eq!(taken, 2);
@@ -86,7 +86,7 @@ async fn killed_between_dot_and_answer_a_stored_mail_is_delivered_twice_and_that
 async fn killed_twice_at_the_dot_the_mail_is_not_sent_a_third_time_and_says_that_it_may_have_arrived()
  {
     let rig = Rig::in_real_time(SHORT).await;
-    rig.catcher.faults().add(Fault::hang(Stage::Dot).storing());
+    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).storing());
     let id = rig.register(ADA).await;
 
     for n in 1..=2 {
@@ -110,8 +110,8 @@ async fn killed_twice_at_the_dot_the_mail_is_not_sent_a_third_time_and_says_that
 #[tokio::test]
 async fn killed_between_answer_and_ack_the_mail_is_delivered_twice_and_that_is_on_record() {
     let rig = Rig::in_real_time(SHORT).await;
-    rig.catcher.faults().add(Fault::hang(Stage::Dot).times(1));
-    let at_dot = rig.catcher.stages().next(Stage::Dot);
+    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    let at_dot = rig.catcher.stages().next(Stage::EndOfData);
     let before = rig.spawn();
     let id = rig.register(ADA).await;
     tokio::time::timeout(PATIENCE, at_dot).await.unwrap();

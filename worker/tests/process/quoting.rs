@@ -42,9 +42,9 @@ async fn a_relay_that_quotes_the_mail_puts_neither_its_code_nor_the_address_on_r
 
     for (stage, reply) in [
         (Stage::Data, 450),
-        (Stage::Dot, 450),
-        (Stage::Dot, 250),
-        (Stage::Dot, 554),
+        (Stage::EndOfData, 450),
+        (Stage::EndOfData, 250),
+        (Stage::EndOfData, 554),
     ] {
         rig.catcher.faults().clear();
         let quote = format!(

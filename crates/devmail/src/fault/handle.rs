@@ -1,7 +1,7 @@
-//! The handle by which tests change the faults of a running catcher.
+//! The handle through which tests change the faults of a running catcher.
 //!
-//! Apart from the rules because it also carries orders to the listener. Cloned into
-//! every connection, which asks it at each stage.
+//! Separate from the rules because it also sends commands to the listener. Each connection has a
+//! clone and queries it at each stage.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,18 +10,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::rules::Rules;
-use super::{Fault, Strike};
+use super::{Effect, Fault};
 use crate::stage::Stage;
 
-/// The faults in force. Clones share them.
+/// The active faults. Clones share them.
 #[derive(Clone)]
 pub struct Faults {
     shared: Arc<Shared>,
-    orders: mpsc::Sender<Order>,
+    commands: mpsc::Sender<ListenerCommand>,
 }
 
 struct Shared {
-    /// One bit for each stage that has any rule: spares the lock where there is none.
+    /// One bit for each stage with a rule, so that a stage without rules takes no lock.
     armed: AtomicU32,
     sets: Mutex<Sets>,
     releases: watch::Sender<u64>,
@@ -30,12 +30,12 @@ struct Shared {
 #[derive(Default)]
 struct Sets {
     injected: Rules,
-    /// Rules from the configuration; they come last and outlive [`Faults::clear`].
-    standing: Rules,
+    /// Rules from the configuration. They match last, and [`Faults::clear`] keeps them.
+    configured: Rules,
 }
 
-/// What the listener is told to do; it answers when that is done.
-pub(crate) enum Order {
+/// A command to the listener, which replies when it is done.
+pub(crate) enum ListenerCommand {
     Refuse(oneshot::Sender<io::Result<()>>),
     Accept(oneshot::Sender<io::Result<()>>),
     Cut(oneshot::Sender<io::Result<()>>),
@@ -43,13 +43,13 @@ pub(crate) enum Order {
 
 impl Faults {
     pub(crate) fn new(
-        standing: impl IntoIterator<Item = Fault>,
-        orders: mpsc::Sender<Order>,
+        configured: impl IntoIterator<Item = Fault>,
+        commands: mpsc::Sender<ListenerCommand>,
     ) -> Self {
         let mut sets = Sets::default();
-        standing
+        configured
             .into_iter()
-            .for_each(|fault| sets.standing.add(fault));
+            .for_each(|fault| sets.configured.add(fault));
         let shared = Shared {
             armed: AtomicU32::new(sets.armed()),
             sets: Mutex::new(sets),
@@ -57,66 +57,65 @@ impl Faults {
         };
         Self {
             shared: Arc::new(shared),
-            orders,
+            commands,
         }
     }
 
-    /// Puts a fault in force. Where several match, the one added first strikes.
+    /// Activates a fault. If several match, the one added first applies.
     pub fn add(&self, fault: Fault) {
         self.change(|sets| sets.injected.add(fault));
     }
 
-    /// Takes all added faults out of force. Connections that hang go on hanging;
-    /// see [`Faults::release`].
+    /// Removes all added faults. Hanging connections keep hanging; see [`Faults::release`].
     pub fn clear(&self) {
         self.change(|sets| sets.injected.clear());
     }
 
-    /// Lets every connection that hangs now go on as if it had not, including one
-    /// that has reached its stage but is only about to hang.
+    /// Resumes every hanging connection, including one that has reached its stage and is about to
+    /// hang.
     pub fn release(&self) {
         self.shared.releases.send_modify(|releases| *releases += 1);
     }
 
-    /// Stops listening: new connections are refused by the system, as they are when
-    /// a relay is down. The port stays reserved; open connections go on.
+    /// Stops listening: the operating system refuses new connections, as when a relay is down. The
+    /// port stays reserved and open connections continue.
     pub async fn refuse_connections(&self) -> io::Result<()> {
-        self.order(Order::Refuse).await
+        self.command(ListenerCommand::Refuse).await
     }
 
-    /// Listens again, on the same port.
+    /// Starts listening again on the same port.
     pub async fn accept_connections(&self) -> io::Result<()> {
-        self.order(Order::Accept).await
+        self.command(ListenerCommand::Accept).await
     }
 
-    /// Closes every open connection, wherever it stands, and waits until that is done.
+    /// Closes every open connection at whatever stage, and waits until all are closed.
     pub async fn cut_connections(&self) -> io::Result<()> {
-        self.order(Order::Cut).await
+        self.command(ListenerCommand::Cut).await
     }
 
-    pub(crate) fn strike<'a>(
+    pub(crate) fn effect<'a>(
         &self,
         stage: Stage,
-        whom: &(impl Iterator<Item = &'a str> + Clone),
-    ) -> Option<Strike> {
+        target: &(impl Iterator<Item = &'a str> + Clone),
+    ) -> Option<Effect> {
         if self.shared.armed.load(Ordering::SeqCst) & (1 << stage as u8) == 0 {
             return None;
         }
         let mut sets = self.sets();
-        let struck = sets.injected.strike(stage, whom);
-        let mut strike = struck.or_else(|| sets.standing.strike(stage, whom))?;
-        strike.release = Some(self.shared.releases.subscribe());
-        Some(strike)
+        let hits = sets.injected.effect(stage, target);
+        let mut effect = hits.or_else(|| sets.configured.effect(stage, target))?;
+        effect.release = Some(self.shared.releases.subscribe());
+        Some(effect)
     }
 
-    async fn order(
+    async fn command(
         &self,
-        order: impl FnOnce(oneshot::Sender<io::Result<()>>) -> Order,
+        command: impl FnOnce(oneshot::Sender<io::Result<()>>) -> ListenerCommand,
     ) -> io::Result<()> {
         let gone = || io::Error::other("the mail catcher has been stopped");
         let (done, answer) = oneshot::channel();
-        self.orders
-            .send(order(done))
+        self.commands
+            .send(command(done))
             .await
             .map_err(|_closed| gone())?;
         answer.await.map_err(|_closed| gone())?
@@ -138,6 +137,6 @@ impl Faults {
 
 impl Sets {
     fn armed(&self) -> u32 {
-        self.injected.armed() | self.standing.armed()
+        self.injected.armed() | self.configured.armed()
     }
 }

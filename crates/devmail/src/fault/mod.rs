@@ -1,7 +1,7 @@
-//! Faults that tests inject while a catcher runs: what one is, and how it is said.
+//! Faults that tests inject into a running catcher: the type and its constructors.
 //!
-//! Apart from SMTP because they are written by tests and only obeyed there. The
-//! running set and its handle are in [`handle`]; which fault strikes is in [`rules`].
+//! Separate from SMTP because tests define faults and SMTP only applies them. The active set and
+//! its handle are in [`handle`]; the matching is in [`rules`].
 
 mod handle;
 mod rules;
@@ -11,19 +11,19 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use handle::Faults;
-pub(crate) use handle::Order;
+pub(crate) use handle::ListenerCommand;
 
 use crate::stage::Stage;
 
-/// One fault: at which stage, what happens, to whom, and how often.
+/// One fault: its stage, its effect, the addresses it applies to, and how often.
 ///
-/// [`Stage::Stored`] and [`Stage::Answered`] are only counted: a fault never strikes there.
+/// [`Stage::Stored`] and [`Stage::Answered`] are only counted: a fault never applies there.
 ///
 /// ```
 /// use smart_notes_devmail::{Fault, Stage};
 ///
 /// // Stores the mail, then never answers: the sender cannot know.
-/// let unsure = Fault::hang(Stage::Dot).storing();
+/// let unsure = Fault::hang(Stage::EndOfData).storing();
 /// // Greylisting: each recipient is told to come back, once.
 /// let greylist = Fault::reply(Stage::Rcpt, 451, "4.7.1 try again").times_per_recipient(1);
 /// // One slow greeting.
@@ -33,24 +33,24 @@ use crate::stage::Stage;
 #[must_use = "a fault does nothing until it is added"]
 pub struct Fault {
     pub(crate) stage: Stage,
-    pub(crate) strike: Strike,
-    pub(crate) whom: Whom,
+    pub(crate) effect: Effect,
+    pub(crate) target: Target,
     pub(crate) limit: Limit,
 }
 
-/// What a connection goes through when a fault strikes it.
+/// The effect of a fault on a connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Strike {
+pub(crate) struct Effect {
     pub delay: Duration,
     pub storing: bool,
     pub act: Act,
-    /// Changes at the next [`Faults::release`] after the fault struck.
+    /// Changes at the next [`Faults::release`] after the fault applied.
     pub release: Option<watch::Receiver<u64>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// Goes on after the delay.
+    /// Continues after the delay.
     GoOn,
     Reply(u16, String),
     Hang,
@@ -58,7 +58,7 @@ pub(crate) enum Act {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Whom {
+pub(crate) enum Target {
     Anyone,
     Address(String),
     Domain(String),
@@ -72,32 +72,32 @@ pub(crate) enum Limit {
 }
 
 impl Fault {
-    /// Waits at `stage`, then goes on as usual. If the client leaves while
-    /// waiting at [`Stage::Dot`], the mail is not stored.
+    /// Waits at `stage`, then continues normally. If the client disconnects during a wait at
+    /// [`Stage::EndOfData`], the mail is not stored.
     pub fn delay(stage: Stage, by: Duration) -> Self {
         Self::new(stage, Act::GoOn).after(by)
     }
 
-    /// Says nothing from `stage` on, until the client leaves or [`Faults::release`]
-    /// is called.
+    /// Sends nothing from `stage` on, until the client disconnects or [`Faults::release`] is
+    /// called.
     pub fn hang(stage: Stage) -> Self {
         Self::new(stage, Act::Hang)
     }
 
-    /// Closes the connection at `stage` without an answer.
+    /// Closes the connection at `stage` without a reply.
     pub fn cut(stage: Stage) -> Self {
         Self::new(stage, Act::Cut)
     }
 
-    /// Answers `code text` at `stage` in place of the usual answer. 421 closes the
-    /// connection afterwards, and so does any reply at [`Stage::Connect`] or
-    /// [`Stage::Body`]. A line break in `text` becomes a space.
+    /// Replies `code text` at `stage` in place of the usual reply. 421 then closes the connection,
+    /// and so does any reply at [`Stage::Connect`] or [`Stage::Body`]. A line break in `text`
+    /// becomes a space.
     pub fn reply(stage: Stage, code: u16, text: &str) -> Self {
         Self::new(stage, Act::Reply(code, text.replace(['\r', '\n'], " ")))
     }
 
     fn new(stage: Stage, act: Act) -> Self {
-        let strike = Strike {
+        let effect = Effect {
             delay: Duration::ZERO,
             storing: false,
             act,
@@ -105,45 +105,45 @@ impl Fault {
         };
         Self {
             stage,
-            strike,
-            whom: Whom::Anyone,
+            effect,
+            target: Target::Anyone,
             limit: Limit::Always,
         }
     }
 
-    /// Waits this long before the fault happens.
+    /// Waits this long before the effect.
     pub fn after(mut self, delay: Duration) -> Self {
-        self.strike.delay = delay;
+        self.effect.delay = delay;
         self
     }
 
-    /// At [`Stage::Dot`]: stores the mail first, as a server does whose answer is
-    /// lost. Elsewhere it changes nothing.
+    /// At [`Stage::EndOfData`]: stores the mail first, like a server whose reply is lost. It
+    /// changes nothing at other stages.
     pub fn storing(mut self) -> Self {
-        self.strike.storing = true;
+        self.effect.storing = true;
         self
     }
 
-    /// Only mails to this address (in any case). At [`Stage::Mail`] the sender is
-    /// compared; before that there is nobody to compare, so the fault never strikes.
+    /// Limits the fault to mails to this address (case-insensitive). [`Stage::Mail`] compares the
+    /// sender. Earlier stages have no address, so the fault never applies there.
     pub fn to(mut self, address: &str) -> Self {
-        self.whom = Whom::Address(address.to_lowercase());
+        self.target = Target::Address(address.to_lowercase());
         self
     }
 
-    /// Only mails to this domain; compared as in [`Fault::to`].
+    /// Limits the fault to mails to this domain; compared as in [`Fault::to`].
     pub fn to_domain(mut self, domain: &str) -> Self {
-        self.whom = Whom::Domain(domain.to_lowercase());
+        self.target = Target::Domain(domain.to_lowercase());
         self
     }
 
-    /// Strikes `n` times in all, then has worn off.
+    /// Applies `n` times in total.
     pub fn times(mut self, n: u32) -> Self {
         self.limit = Limit::Times(n);
         self
     }
 
-    /// Strikes `n` times for each recipient, then has worn off for that one.
+    /// Applies `n` times for each recipient.
     pub fn times_per_recipient(mut self, n: u32) -> Self {
         self.limit = Limit::PerRecipient(n);
         self

@@ -1,14 +1,14 @@
-//! Which of the faults strikes: first match in the order in which they were added.
+//! Selects the fault that applies: the first match in the order of their addition.
 //!
-//! Apart from the handle so that the matching is plain data and easy to check.
-//! Held by [`super::Faults`] behind a mutex.
+//! Separate from the handle so that the matching works on plain data. Held by [`super::Faults`]
+//! behind a mutex.
 
 use std::collections::HashMap;
 
-use super::{Fault, Limit, Strike, Whom};
+use super::{Effect, Fault, Limit, Target};
 use crate::stage::Stage;
 
-/// The faults in force, in order, each with what it has done so far.
+/// The active faults in command, each with the number of its hits.
 #[derive(Default)]
 pub(super) struct Rules {
     rules: Vec<Rule>,
@@ -16,16 +16,16 @@ pub(super) struct Rules {
 
 struct Rule {
     fault: Fault,
-    struck: u32,
-    struck_per_recipient: HashMap<String, u32>,
+    hits: u32,
+    hits_per_recipient: HashMap<String, u32>,
 }
 
 impl Rules {
     pub(super) fn add(&mut self, fault: Fault) {
         self.rules.push(Rule {
             fault,
-            struck: 0,
-            struck_per_recipient: HashMap::new(),
+            hits: 0,
+            hits_per_recipient: HashMap::new(),
         });
     }
 
@@ -33,52 +33,52 @@ impl Rules {
         self.rules.clear();
     }
 
-    /// One bit for each stage that has a rule.
+    /// One bit for each stage with a rule.
     pub(super) fn armed(&self) -> u32 {
         self.rules
             .iter()
             .fold(0, |bits, rule| bits | 1 << rule.fault.stage as u8)
     }
 
-    pub(super) fn strike<'a>(
+    pub(super) fn effect<'a>(
         &mut self,
         stage: Stage,
-        whom: &(impl Iterator<Item = &'a str> + Clone),
-    ) -> Option<Strike> {
+        target: &(impl Iterator<Item = &'a str> + Clone),
+    ) -> Option<Effect> {
         self.rules
             .iter_mut()
             .filter(|rule| rule.fault.stage == stage)
-            .find_map(|rule| rule.strike(whom.clone()))
+            .find_map(|rule| rule.effect(target.clone()))
     }
 }
 
 impl Rule {
-    fn strike<'a>(&mut self, mut whom: impl Iterator<Item = &'a str>) -> Option<Strike> {
+    fn effect<'a>(&mut self, mut target: impl Iterator<Item = &'a str>) -> Option<Effect> {
         let Self {
             fault,
-            struck,
-            struck_per_recipient,
+            hits,
+            hits_per_recipient,
         } = self;
         let hit = match fault.limit {
-            Limit::Always => fault.whom.any(&mut whom),
-            Limit::Times(n) => *struck < n && fault.whom.any(&mut whom),
-            Limit::PerRecipient(n) => whom.filter(|one| fault.whom.is(one)).any(|one| {
-                let seen = struck_per_recipient.entry(one.to_lowercase()).or_default();
+            Limit::Always => fault.target.any(&mut target),
+            Limit::Times(n) => *hits < n && fault.target.any(&mut target),
+            Limit::PerRecipient(n) => target.filter(|one| fault.target.is(one)).any(|one| {
+                let seen = hits_per_recipient.entry(one.to_lowercase()).or_default();
                 let open = *seen < n;
                 *seen += u32::from(open);
                 open
             }),
         };
         hit.then(|| {
-            *struck = struck.saturating_add(1);
-            fault.strike.clone()
+            *hits = hits.saturating_add(1);
+            fault.effect.clone()
         })
     }
 }
 
-impl Whom {
-    fn any<'a>(&self, whom: &mut impl Iterator<Item = &'a str>) -> bool {
-        matches!(self, Self::Anyone) || whom.any(|one| self.is(one))
+impl Target {
+    fn any<'a>(&self, target: &mut impl Iterator<Item = &'a str>) -> bool {
+        matches!(self, Self::Anyone) || target.any(|one| self.is(one))
     }
 
     fn is(&self, address: &str) -> bool {

@@ -1,8 +1,8 @@
-//! Server-sent events that keep the page in step with the inbox.
+//! Server-sent events that keep the page in sync with the inbox.
 //!
-//! Apart from the page because any client may follow them. The first event, `inbox`,
-//! holds all mails, newest first, and how many are kept; then `mail`, `deleted` and `cleared` say what
-//! changed. After a gap `inbox` comes again.
+//! Separate from the page because any client may subscribe. The first event, `inbox`, holds all
+//! mails, newest first, and how many are kept; then `mail`, `deleted` and `cleared` describe each
+//! change. A subscriber that missed events gets `inbox` again.
 
 use std::convert::Infallible;
 
@@ -17,7 +17,7 @@ use super::Site;
 use crate::inbox::{Event, Inbox};
 use crate::mail::Mail;
 
-/// What the page shows of a mail in its list.
+/// A mail in the list of the page.
 #[derive(Serialize)]
 struct Line<'a> {
     id: &'a str,
@@ -29,7 +29,7 @@ struct Line<'a> {
     html: bool,
 }
 
-/// A subscriber, and whether it has yet to be told the whole inbox.
+/// A subscriber, and whether its next event must be the whole inbox.
 struct Reader {
     inbox: Inbox,
     changes: Receiver<Event>,

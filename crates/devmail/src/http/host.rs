@@ -1,8 +1,8 @@
 //! The check of the Host field.
 //!
-//! Apart because it is the only thing between the inbox and DNS rebinding: a page
-//! anywhere on the web can have its own name resolve to 127.0.0.1 and would then read
-//! one-time codes as same-origin. Its requests still carry that name as Host.
+//! The only protection of the inbox against DNS rebinding: any web page can make its own name
+//! resolve to 127.0.0.1 and would then read one-time codes as same-origin. Its requests still carry
+//! that name in Host.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,7 +13,7 @@ use axum::response::Response;
 
 use super::{Problem, Site};
 
-/// Refuses requests whose Host is not this machine itself.
+/// Refuses requests whose Host is not this machine.
 pub(super) async fn check(
     State(site): State<Site>,
     request: Request,
@@ -34,8 +34,8 @@ pub(super) async fn check(
     }
 }
 
-/// Whether the host (without port) is this machine. An address can not be rebound,
-/// so one that listens everywhere takes any address, but no foreign name.
+/// Whether the host (without port) is this machine. DNS rebinding needs a name, so a listener on
+/// all addresses accepts any address, but no foreign name.
 fn is_own(host: &str, bound: SocketAddr) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<IpAddr>() {

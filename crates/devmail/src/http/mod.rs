@@ -1,8 +1,8 @@
 //! The HTTP side: the web inbox, its live events, and part of Mailpit's API.
 //!
-//! Apart from SMTP because a catcher can run without it. Started by
-//! [`crate::Catcher::start`]. It has no login, so it answers only to names of the
-//! machine itself ([`host`]) and lets no other page read or frame it.
+//! Separate from SMTP because a catcher can run without it. Started by [`crate::Catcher::start`].
+//! It has no login, so it serves only requests whose Host names this machine ([`host`]), and no
+//! other page can read or frame it.
 
 mod events;
 mod host;
@@ -26,17 +26,17 @@ use tokio::task::JoinSet;
 use crate::inbox::Inbox;
 use problem::Problem;
 
-/// What all handlers work with.
+/// The state of all handlers.
 #[derive(Clone)]
 struct Site {
     inbox: Inbox,
-    /// Where SMTP listens, for the page to say.
+    /// The address of the SMTP server, which the page shows.
     smtp: SocketAddr,
-    /// Where this side listens, for the check of the Host field.
+    /// The address of the HTTP server, for the check of the Host field.
     address: SocketAddr,
 }
 
-/// Serves until dropped; dropping it ends its connections too, event streams included.
+/// Serves until dropped, which also closes its connections and event streams.
 pub(crate) async fn run(
     listener: TcpListener,
     address: SocketAddr,
@@ -57,11 +57,11 @@ pub(crate) async fn run(
                     let connection = hyper::server::conn::http1::Builder::new()
                         .timer(TokioTimer::new())
                         .serve_connection(TokioIo::new(stream), service);
-                    // An error here is a client that left or spoke no HTTP.
+                    // An error here means that the client disconnected or did not send HTTP.
                     connections.spawn(async { let _ = connection.await; });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "web inbox: a connection could not be taken");
+                    tracing::warn!(%error, "web inbox: could not accept a connection");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -82,7 +82,7 @@ fn router(site: Site) -> Router {
         .with_state(site)
 }
 
-/// Fields that every answer carries. A page that needs a wider policy sets its own.
+/// Adds the headers that every response carries. A page that needs a wider policy sets its own.
 async fn harden(mut response: Response) -> Response {
     const FIELDS: [(HeaderName, &str); 5] = [
         (

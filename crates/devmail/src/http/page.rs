@@ -1,7 +1,7 @@
-//! The web inbox: one page with its style and script, and single mails for it to show.
+//! The web inbox: one page with its style and script, and the single mails that it shows.
 //!
-//! Apart from the API because only the page uses these. Script and style are files of
-//! their own so that the page's policy can forbid inline ones.
+//! Separate from the API because only the page uses these. Script and style are separate files so
+//! that the page's policy can forbid inline ones.
 
 use std::sync::Arc;
 
@@ -18,11 +18,12 @@ const PAGE: &str = include_str!("../inbox.html");
 const STYLE: &str = include_str!("../inbox.css");
 const SCRIPT: &str = include_str!("../inbox.js");
 
-/// Nothing but the page's own files.
+/// Allows only the page's own files.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src data:; frame-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
-/// A mail may be styled and hold its own images; it may not run, load, send or navigate.
+/// Allows styles and embedded images of a mail; forbids scripts, remote content, forms and
+/// navigation.
 const MAIL_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; \
     img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 

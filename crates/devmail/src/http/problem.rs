@@ -1,22 +1,22 @@
-//! What goes wrong in a request, and the status code and JSON that say so.
+//! The errors of a request, with their status codes and JSON.
 //!
-//! Apart from the handlers so that every error has Mailpit's shape, `{"Error": …}`.
+//! Separate from the handlers so that every error has Mailpit's format, `{"Error": …}`.
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// Why a request is not answered.
+/// The reason why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
     #[error("{0}")]
     Bad(String),
     #[error("{0}")]
     NotFound(&'static str),
-    #[error("this page does not take that method")]
+    #[error("this page does not support that method")]
     Method,
-    #[error("requests must name this machine itself as Host, such as localhost, not {0:?}")]
+    #[error("requests must name this machine as Host, such as localhost, not {0:?}")]
     Host(String),
 }
 

@@ -1,31 +1,30 @@
-//! The bytes between 354 and the final dot.
+//! The bytes between 354 and the end of data.
 //!
-//! Apart from the state machine, which would take them line by line: looking for
-//! the end in whole reads is several times faster, and lines may have any length.
-//! Used by `smtp::connection`.
+//! Separate from the state machine, which would process them line by line: searching for the end in
+//! whole reads is several times faster, and lines may have any length. Used by `smtp::connection`.
 
 use bytes::{Buf, BytesMut};
 use memchr::memmem;
 
 use super::MAX_MAIL;
 
-/// The end of a mail, with the line break before the dot. RFC 5321, section 4.1.1.4,
-/// knows no other; a bare LF ends nothing, or mails could be smuggled.
+/// The end of a mail, with the line break before the dot. RFC 5321, section 4.1.1.4, allows no
+/// other. A bare LF must not end a mail, or mails could be smuggled.
 const END: &[u8] = b"\r\n.\r\n";
 
-/// Looks for the end of the mail in what has arrived so far.
+/// Searches for the end of the mail in the input received so far.
 #[derive(Debug)]
 pub(super) struct Body {
-    /// How much of the input is known to hold no end.
+    /// The length of the input that is known to hold no end.
     searched: usize,
-    /// Whether the input still starts where the mail starts.
+    /// Whether the input still starts at the start of the mail.
     whole: bool,
 }
 
-/// A mail that has come to its end.
+/// A mail that was received to its end.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// As sent, with dot-stuffing still in it.
+    /// The mail as sent, with dot-stuffing.
     Stuffed(BytesMut),
     TooLarge,
 }
@@ -38,7 +37,7 @@ impl Body {
         }
     }
 
-    /// Takes the mail and its final dot from the input once both are there.
+    /// Takes the mail and its end of data from the input once both have arrived.
     pub(super) fn take(&mut self, input: &mut BytesMut) -> Option<Content> {
         if self.whole && input.starts_with(&END[2..]) {
             input.advance(END.len() - 2);
@@ -62,7 +61,7 @@ impl Body {
         })
     }
 
-    /// Drops what has arrived of a mail that will be refused at its end.
+    /// Drops the received part of a mail that will be refused at its end.
     fn discard(&mut self, input: &mut BytesMut) {
         let keep = END.len() - 1;
         input.advance(input.len() - keep);

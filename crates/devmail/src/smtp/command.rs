@@ -1,14 +1,14 @@
-//! One command line, brought into the form that `mailin` understands.
+//! One command line, converted to the form that `mailin` understands.
 //!
-//! Apart from the session because `mailin`'s grammar is narrower than what senders
-//! write: it knows neither the null sender `<>`, nor `SIZE=` and `SMTPUTF8`, nor
-//! NOOP with an argument. Called by `smtp::connection` for each line outside DATA.
+//! Separate from the session because `mailin`'s grammar is narrower than senders need: it lacks the
+//! null sender `<>`, `SIZE=`, `SMTPUTF8`, and NOOP with an argument. Called by `smtp::connection`
+//! for each line outside DATA.
 
 use std::borrow::Cow;
 
 use super::MAX_MAIL;
 
-/// What stands for the null sender; no line from outside can hold it.
+/// The placeholder for the null sender; no received line can contain it.
 pub(super) const NULL_SENDER: &str = "\0";
 
 /// A line, ready for the state machine, or the reply that refuses it.
@@ -27,7 +27,7 @@ pub(super) fn read(line: &[u8]) -> Command<'_> {
         return Command::Refuse("500 5.5.2 A command must be UTF-8");
     };
     if text.contains(char::is_control) {
-        return Command::Refuse("500 5.5.2 A command must not hold control characters");
+        return Command::Refuse("500 5.5.2 A command must not contain control characters");
     }
     let verb = text.get(..4).unwrap_or_default().to_ascii_uppercase();
     match (verb.as_str(), text.split_once('>')) {

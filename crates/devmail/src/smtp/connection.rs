@@ -1,8 +1,8 @@
 //! One SMTP conversation, from the greeting to the last reply.
 //!
-//! Apart from the listener because each runs in its own task. Drives `mailin`'s state
-//! machine with lines and takes mails itself; [`super::finish`] stores them and
-//! [`super::suffer`] goes through faults.
+//! Separate from the listener because each conversation runs in its own task. It passes lines to
+//! `mailin`'s state machine and reads mails itself; [`super::finish`] stores them and
+//! [`super::delay`] applies faults that take time.
 
 use std::io;
 use std::net::IpAddr;
@@ -15,25 +15,25 @@ use tokio::net::TcpStream;
 
 use super::body::Body;
 use super::command::{self, Command};
-use super::session::{self, Clerk, Desk};
+use super::handler::{self, SharedTransaction, SmtpHandler};
 use super::{MAX_ERRORS, MAX_LINE, MAX_MAIL, Shared};
-use crate::fault::Strike;
+use crate::fault::Effect;
 use crate::stage::Stage;
 
-/// How many bytes are asked for at once.
+/// The size of one read, in bytes.
 pub(super) const READ: usize = 16 * 1024;
 
-/// The conversation has ended: the client left, or is to be cut off.
-pub(super) struct Over;
+/// The conversation has ended: the client disconnected, or the catcher closes the connection.
+pub(super) struct Closed;
 
-impl From<io::Error> for Over {
+impl From<io::Error> for Closed {
     fn from(_: io::Error) -> Self {
-        // A client that resets is as gone as one that closes.
+        // A reset means the same as a close: the client has disconnected.
         Self
     }
 }
 
-/// What the next bytes are.
+/// The kind of input expected next.
 enum Expect {
     Command,
     /// The rest of a line that was refused for its length.
@@ -45,26 +45,26 @@ enum Expect {
     },
 }
 
-/// One client and how far the talk with it has come.
+/// One client and the state of its conversation.
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) input: BytesMut,
-    /// Replies not written yet: those to pipelined commands leave in one write.
+    /// Replies not written yet: the replies to pipelined commands are written together.
     output: Vec<u8>,
-    /// How many of them answer a final dot.
+    /// How many of them reply to an end of data.
     answers: usize,
     errors: usize,
     expect: Expect,
-    pub(super) session: Session<Clerk>,
-    pub(super) desk: Desk,
+    pub(super) session: Session<SmtpHandler>,
+    pub(super) transaction: SharedTransaction,
     pub(super) shared: Arc<Shared>,
 }
 
-/// Talks with one client until it leaves.
+/// Serves one client until it disconnects.
 pub(super) async fn serve(stream: TcpStream, client: IpAddr, shared: Arc<Shared>) {
-    // Without it, small replies wait for the client's delayed acknowledgement.
+    // Without TCP_NODELAY, small replies wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
-    let (session, desk) = session::open(&shared, client);
+    let (session, transaction) = handler::open(&shared, client);
     let mut connection = Connection {
         stream,
         input: BytesMut::new(),
@@ -73,43 +73,43 @@ pub(super) async fn serve(stream: TcpStream, client: IpAddr, shared: Arc<Shared>
         errors: 0,
         expect: Expect::Command,
         session,
-        desk,
+        transaction,
         shared,
     };
     if connection.talk().await.is_err() {
-        tracing::trace!("SMTP conversation over");
+        tracing::trace!("SMTP connection closed");
     }
 }
 
 impl Connection {
-    async fn talk(&mut self) -> Result<(), Over> {
+    async fn talk(&mut self) -> Result<(), Closed> {
         self.greet().await?;
         loop {
             self.flush().await?;
             self.input.reserve(READ);
             if self.stream.read_buf(&mut self.input).await? == 0 {
-                return Err(Over);
+                return Err(Closed);
             }
-            while self.digest().await? {}
+            while self.advance().await? {}
         }
     }
 
-    async fn greet(&mut self) -> Result<(), Over> {
-        let strike = self.strike(Stage::Connect);
-        self.suffer_or_close(strike).await?;
+    async fn greet(&mut self) -> Result<(), Closed> {
+        let effect = self.effect(Stage::Connect);
+        self.delay_or_close(effect).await?;
         let greeting = self.session.greeting();
         greeting.write_to(&mut self.output)?;
         Ok(())
     }
 
-    /// Takes one line or mail from the input; false if it holds no whole one.
-    async fn digest(&mut self) -> Result<bool, Over> {
+    /// Processes one line or mail of the input; false if the input holds no complete one.
+    async fn advance(&mut self) -> Result<bool, Closed> {
         match &mut self.expect {
             Expect::Mail { begun: false, .. } if self.input.is_empty() => Ok(false),
             Expect::Mail { begun, .. } if !*begun => {
                 *begun = true;
-                let strike = self.strike(Stage::Body);
-                self.suffer_or_close(strike).await?;
+                let effect = self.effect(Stage::Body);
+                self.delay_or_close(effect).await?;
                 Ok(true)
             }
             Expect::Mail { body, .. } => {
@@ -124,7 +124,7 @@ impl Connection {
         }
     }
 
-    async fn line(&mut self) -> Result<bool, Over> {
+    async fn line(&mut self) -> Result<bool, Closed> {
         let rest = matches!(self.expect, Expect::RestOfLine);
         let end = memchr::memchr(b'\n', &self.input);
         if end.unwrap_or(self.input.len()) >= MAX_LINE && !rest {
@@ -140,7 +140,7 @@ impl Connection {
             }
             Some(end) => {
                 let line = self.input.split_to(end + 1);
-                self.obey(&line).await?;
+                self.execute(&line).await?;
                 Ok(true)
             }
             None => {
@@ -152,18 +152,18 @@ impl Connection {
         }
     }
 
-    async fn obey(&mut self, line: &[u8]) -> Result<(), Over> {
+    async fn execute(&mut self, line: &[u8]) -> Result<(), Closed> {
         let (line, ehlo) = match command::read(line) {
             Command::Pass { line, ehlo } => (line, ehlo),
             Command::Refuse(reply) => return self.refuse(reply).await,
         };
         let response = self.session.process(&line);
-        let strike = self.desk.open().strike.take();
-        if let Some(mut strike) = strike {
-            self.suffer(&mut strike).await?;
+        let effect = self.transaction.open().effect.take();
+        if let Some(mut effect) = effect {
+            self.delay(&mut effect).await?;
         }
         if ehlo && response.code == 250 {
-            self.offer();
+            self.reply_to_ehlo();
         } else {
             response.write_to(&mut self.output)?;
         }
@@ -181,21 +181,21 @@ impl Connection {
         }
     }
 
-    /// Answers EHLO in place of the state machine, which offers 8BITMIME only.
-    fn offer(&mut self) {
+    /// Replies to EHLO in place of the state machine, which offers only 8BITMIME.
+    fn reply_to_ehlo(&mut self) {
         let offer = format!(
             "250-devmail.test\r\n250-PIPELINING\r\n250-SIZE {MAX_MAIL}\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
         );
         self.output.extend_from_slice(offer.as_bytes());
     }
 
-    /// Finds the fault that strikes at a stage, then counts the stage.
-    pub(super) fn strike(&self, stage: Stage) -> Option<Strike> {
-        let transaction = self.desk.open();
+    /// Finds the effect of a fault at a stage, then counts the stage.
+    pub(super) fn effect(&self, stage: Stage) -> Option<Effect> {
+        let transaction = self.transaction.open();
         let recipients = transaction.to.iter().map(String::as_str);
-        let strike = self.shared.faults.strike(stage, &recipients);
+        let effect = self.shared.faults.effect(stage, &recipients);
         self.shared.stages.reached(stage);
-        strike
+        effect
     }
 
     pub(super) fn reply(&mut self, line: &str) {
@@ -203,19 +203,19 @@ impl Connection {
         self.output.extend_from_slice(b"\r\n");
     }
 
-    /// Replies to a final dot.
+    /// Replies to an end of data.
     pub(super) fn answer(&mut self, line: &str) {
         self.answers += 1;
         self.reply(line);
     }
 
-    async fn refuse(&mut self, line: &str) -> Result<(), Over> {
+    async fn refuse(&mut self, line: &str) -> Result<(), Closed> {
         self.reply(line);
         self.count_error().await
     }
 
-    /// Bounds how long a client that speaks no SMTP is listened to.
-    async fn count_error(&mut self) -> Result<(), Over> {
+    /// Closes the connection of a client that sends too many invalid commands.
+    async fn count_error(&mut self) -> Result<(), Closed> {
         self.errors += 1;
         if self.errors < MAX_ERRORS {
             return Ok(());
@@ -224,12 +224,12 @@ impl Connection {
         self.close().await
     }
 
-    pub(super) async fn close(&mut self) -> Result<(), Over> {
+    pub(super) async fn close(&mut self) -> Result<(), Closed> {
         self.flush().await?;
-        Err(Over)
+        Err(Closed)
     }
 
-    pub(super) async fn flush(&mut self) -> Result<(), Over> {
+    pub(super) async fn flush(&mut self) -> Result<(), Closed> {
         if !self.output.is_empty() {
             self.stream.write_all(&self.output).await?;
             self.output.clear();

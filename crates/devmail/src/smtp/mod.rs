@@ -1,15 +1,15 @@
-//! The SMTP side: the listener, and what all its connections share.
+//! The SMTP server: the listener, and the state that its connections share.
 //!
-//! Apart from the web inbox because a catcher can run without that. Started by
-//! [`crate::Catcher::start`]; a client's commands go from [`connection`] through
-//! [`command`] and `mailin`'s state machine to [`session`].
+//! Separate from the web inbox because a catcher can run without that. Started by
+//! [`crate::Catcher::start`]. A client's commands go from [`connection`] through [`command`] and
+//! `mailin`'s state machine to [`handler`].
 
 mod body;
 mod command;
 mod connection;
+mod delay;
 mod finish;
-mod session;
-mod suffer;
+mod handler;
 
 use std::future::pending;
 use std::io;
@@ -22,20 +22,20 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::archive::Archive;
-use crate::fault::{Faults, Order};
+use crate::fault::{Faults, ListenerCommand};
 use crate::inbox::Inbox;
 use crate::stage::Stages;
 
-/// The largest mail taken, in bytes; announced as SIZE.
+/// The largest accepted mail, in bytes; advertised as SIZE.
 const MAX_MAIL: usize = 25 * 1024 * 1024;
-/// The longest command line taken, in bytes; RFC 5321, section 4.5.3.1.4, asks for 512.
+/// The longest accepted command line, in bytes; RFC 5321, section 4.5.3.1.4, requires 512.
 const MAX_LINE: usize = 4096;
-/// After so many commands that are no SMTP, a client is cut off.
+/// The number of invalid commands after which the connection is closed.
 const MAX_ERRORS: usize = 50;
-/// How many connections may wait to be taken.
+/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// What all connections work with.
+/// The state that all connections share.
 pub(crate) struct Shared {
     pub inbox: Inbox,
     pub faults: Faults,
@@ -43,13 +43,13 @@ pub(crate) struct Shared {
     pub archive: Option<Archive>,
 }
 
-/// Either listening, or keeping the port reserved without listening.
-enum Door {
+/// Whether the listener is open, or only reserves its port.
+enum ListenerState {
     Open(TcpListener),
     Shut(Option<TcpSocket>),
 }
 
-/// Listens on the address, at once reusable after a restart.
+/// Listens on the address, which a restart can reuse at once.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     bind(address)?.listen(BACKLOG)
 }
@@ -64,8 +64,9 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Binds the port of a listener that was just closed. A process that another thread is about to start has a copy
-/// of it until it runs its own program, and nothing tells when that is.
+/// Binds the port of a listener that was just closed. Between fork and exec, a process that another
+/// thread starts holds a copy of the socket, and no signal tells when exec has happened, so this
+/// retries.
 async fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
     const TRIES: u32 = 1000;
     for _ in 1..TRIES {
@@ -79,31 +80,31 @@ async fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
     bind(address)
 }
 
-/// Takes connections until dropped; dropping it ends them too.
+/// Accepts connections until dropped, which also closes them.
 pub(crate) async fn run(
     listener: TcpListener,
     address: SocketAddr,
     shared: Arc<Shared>,
-    mut orders: mpsc::Receiver<Order>,
+    mut commands: mpsc::Receiver<ListenerCommand>,
 ) {
-    let mut door = Door::Open(listener);
+    let mut state = ListenerState::Open(listener);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            taken = door.accept() => match taken {
+            taken = state.accept() => match taken {
                 Ok((stream, client)) => {
                     connections.spawn(connection::serve(stream, client.ip(), Arc::clone(&shared)));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "mail catcher: a connection could not be taken");
-                    // Out of file descriptors: some need time to be closed.
+                    tracing::warn!(%error, "mail catcher: could not accept a connection");
+                    // Out of file descriptors: wait until some are closed.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
-            Some(order) = orders.recv() => match order {
-                Order::Refuse(done) => { let _ = done.send(door.shut(address).await); }
-                Order::Accept(done) => { let _ = done.send(door.open(address)); }
-                Order::Cut(done) => {
+            Some(command) = commands.recv() => match command {
+                ListenerCommand::Refuse(done) => { let _ = done.send(state.shut(address).await); }
+                ListenerCommand::Accept(done) => { let _ = done.send(state.open(address)); }
+                ListenerCommand::Cut(done) => {
                     connections.shutdown().await;
                     let _ = done.send(Ok(()));
                 }
@@ -113,7 +114,7 @@ pub(crate) async fn run(
     }
 }
 
-impl Door {
+impl ListenerState {
     async fn accept(&self) -> io::Result<(tokio::net::TcpStream, SocketAddr)> {
         match self {
             Self::Open(listener) => listener.accept().await,
@@ -123,7 +124,7 @@ impl Door {
 
     async fn shut(&mut self, address: SocketAddr) -> io::Result<()> {
         if let Self::Open(_) = self {
-            // The listener must be gone before its port can be reserved.
+            // The listener must be closed before its port can be reserved.
             *self = Self::Shut(None);
             *self = Self::Shut(Some(reserve(address).await?));
         }

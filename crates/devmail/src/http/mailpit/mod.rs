@@ -1,11 +1,11 @@
 //! The part of Mailpit's HTTP API, version 1, that test clients use.
 //!
-//! Apart from the page because its shapes are Mailpit's, not ours: a client written
-//! for Mailpit reads them ([`shape`]) and asks in Mailpit's words ([`search`]).
-//! Unlike Mailpit, malformed input is refused instead of ignored.
+//! Separate from the page because a client written for Mailpit reads these responses ([`dto`]) and
+//! sends these queries ([`search`]). Unlike Mailpit, it refuses malformed input instead of ignoring
+//! it.
 
+mod dto;
 mod search;
-mod shape;
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 
+use self::dto::{Listing, Message};
 use self::search::Search;
-use self::shape::{Listing, Message};
 use super::{Problem, Site};
 use crate::mail::Mail;
 

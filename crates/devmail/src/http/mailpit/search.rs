@@ -1,15 +1,15 @@
-//! Mailpit's search, as far as test clients use it.
+//! The part of Mailpit's search that test clients use.
 //!
-//! Apart from the handlers because it is a small language: words and `"phrases"`, each
-//! bare or behind `to:`, `from:`, `subject:` or `message-id:`. All must be found, in
-//! any case. Filters that Mailpit has and this has not are refused, because ignoring
-//! one would find too much.
+//! Separate from the handlers because it is a small language: words and `"phrases"`, each alone or
+//! after `to:`, `from:`, `subject:` or `message-id:`. A mail must match all terms,
+//! case-insensitive. Other filters of Mailpit are refused, because ignoring one would return too
+//! many mails.
 
 use super::super::Problem;
 use crate::mail::Mail;
 use crate::parsed::Mailbox;
 
-/// Filters of Mailpit that are not offered here.
+/// Filters of Mailpit that are not supported.
 const UNSUPPORTED: [&str; 11] = [
     "tag",
     "is",
@@ -24,12 +24,12 @@ const UNSUPPORTED: [&str; 11] = [
     "smaller",
 ];
 
-/// What to look for; a mail is found if it has all of it.
+/// The terms of a search; a mail must match all of them.
 pub(super) struct Search(Vec<Term>);
 
 struct Term {
     place: Place,
-    /// In lower case.
+    /// The search text in lower case.
     wanted: String,
 }
 
@@ -65,7 +65,7 @@ impl Term {
     fn parse(word: &str) -> Result<Self, Problem> {
         if word.starts_with(['-', '!']) {
             return Err(Problem::Bad(format!(
-                "leaving out, as in {word}, is not supported"
+                "exclusion, as in {word}, is not supported"
             )));
         }
         let (key, value) = word.split_once(':').unwrap_or_default();
@@ -81,7 +81,7 @@ impl Term {
         };
         let wanted = value.replace('"', "").to_lowercase();
         if wanted.is_empty() {
-            return Err(Problem::Bad(format!("nothing to look for in {word:?}")));
+            return Err(Problem::Bad(format!("no search text in {word:?}")));
         }
         Ok(Self { place, wanted })
     }
@@ -119,7 +119,7 @@ fn split(query: &str) -> Result<Vec<String>, Problem> {
         }
     }
     if quoted {
-        return Err(Problem::Bad("a quotation mark is not closed".to_owned()));
+        return Err(Problem::Bad("unclosed quotation mark".to_owned()));
     }
     words.retain(|word| !word.is_empty());
     Ok(words)

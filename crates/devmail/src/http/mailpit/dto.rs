@@ -1,7 +1,7 @@
 //! Mailpit's JSON, field for field.
 //!
-//! Apart from the handlers because a test client depends on every name here. Of
-//! Mailpit's fields only the checksums of attachments are left out.
+//! Separate from the handlers because a test client depends on every name here. Only the checksums
+//! of attachments are omitted.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::mail::Mail;
 use crate::parsed::{Attachment, Mailbox};
 
-/// How many characters of the text a summary shows.
+/// The length of a summary's snippet, in characters.
 const SNIPPET: usize = 250;
 
 /// A page of a list of mails.
@@ -84,7 +84,7 @@ struct ListUnsubscribe {
 }
 
 impl Listing {
-    /// `found` of the mails in the inbox, from `start` on.
+    /// A page of `found`, starting at `start`, with the totals of the inbox.
     pub(super) fn page(
         inbox: &[Arc<Mail>],
         found: &[Arc<Mail>],
@@ -180,7 +180,7 @@ impl ListUnsubscribe {
     }
 }
 
-/// Recipients that the mail itself does not name, as Mailpit lists them.
+/// Envelope recipients that no header names, as Mailpit lists them.
 fn blind_copies(mail: &Mail) -> Vec<Mailbox> {
     let parsed = mail.parsed();
     let mut blind = parsed.bcc.clone();
