@@ -71,10 +71,16 @@ impl Word<'_> {
 
 /// What the words of a text contain, each with a space before and after it, if it has this word of a search.
 pub(super) fn pattern(searched: &str) -> String {
-    match searched.chars().next().map(role) {
-        Some(Role::Unspaced) => searched.to_owned(),
-        _ => format!(" {searched}"),
+    if is_run(searched) {
+        searched.to_owned()
+    } else {
+        format!(" {searched}")
     }
+}
+
+/// Whether a word of a search belongs to a script without spaces, and so is found anywhere in a run.
+pub(super) fn is_run(searched: &str) -> bool {
+    matches!(searched.chars().next().map(role), Some(Role::Unspaced))
 }
 
 /// Calls `emit` with each word of the text, until it breaks.

@@ -6,9 +6,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// After so many steps of its virtual machine `SQLite` looks here. A step may read or write a whole note, so these are
-/// few.
-pub(super) const STEPS: i32 = 50;
+/// After this many steps of its virtual machine `SQLite` calls the handler. A step may read or write a whole note, so
+/// there are few; at 50, reading the clock took a twentieth of a search.
+pub(super) const STEPS: i32 = 250;
 
 /// Of one connection.
 pub(super) struct Watch {
