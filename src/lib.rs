@@ -34,7 +34,6 @@ mod exchange;
 pub mod extract;
 pub mod fields;
 pub mod flood;
-pub mod floor;
 mod forwarded;
 mod framing;
 pub mod headers;

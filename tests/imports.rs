@@ -1,6 +1,6 @@
 //! Who may import whom, read from cargo's own metadata.
 //!
-//! domain ← store-sqlite ← runtime ← {API, worker} ← command line; runtime alone has the heap. Only dependencies of the
+//! domain ← store-sqlite ← runtime ← {API, worker} ← {command line, bench}; runtime alone has the heap. Only dependencies of the
 //! programs count, not those of tests and build scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +16,10 @@ const WORKER: &str = "smart-notes-worker";
 const CLI: &str = "smart-notes-cli";
 const DEVMAIL: &str = "smart-notes-devmail";
 const HEAP: &str = "smart-notes-heap";
+const BENCH: &str = "smart-notes-bench";
 
 /// Our crates, and which of our crates each may import.
-const OURS: [(&str, &[&str]); 8] = [
+const OURS: [(&str, &[&str]); 9] = [
     (DOMAIN, &[]),
     (DEVMAIL, &[]),
     (HEAP, &[]),
@@ -27,6 +28,7 @@ const OURS: [(&str, &[&str]); 8] = [
     (API, &[DOMAIN, RUNTIME]),
     (WORKER, &[DOMAIN, RUNTIME]),
     (CLI, &[DOMAIN, RUNTIME, API, WORKER, DEVMAIL]),
+    (BENCH, &[DOMAIN, RUNTIME, WORKER, DEVMAIL]),
 ];
 
 /// Crates that must not be anywhere below a crate of ours.
@@ -50,11 +52,11 @@ const NOT_BELOW: [(&str, &[&str]); 4] = [
 
 /// Crates that only these of ours may name as their own dependency.
 const ONLY: [(&str, &[&str]); 6] = [
-    ("sqlx", &[STORE]),
+    ("sqlx", &[STORE, BENCH]),
     ("apalis-sqlite", &[STORE]),
     ("apalis-core", &[STORE, WORKER]),
-    ("lettre", &[WORKER]),
-    ("axum", &[API, DEVMAIL]),
+    ("lettre", &[WORKER, BENCH]),
+    ("axum", &[API, DEVMAIL, BENCH]),
     ("argon2", &[DOMAIN]),
 ];
 

@@ -13,7 +13,6 @@
 mod output;
 
 mod after_restore;
-mod bench;
 mod config;
 mod dev;
 mod doctor;
@@ -77,9 +76,6 @@ enum Command {
     Users(users::Command),
     /// Bring the accounts over from the Django service that this one replaces
     ImportDjango(import_django::Args),
-    /// Measure this machine: how soon a mail starts, how fast a backlog drains
-    #[command(subcommand)]
-    Bench(bench::Command),
 }
 
 impl Args {
@@ -120,6 +116,5 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Mail(command) => mail::run(command, &Settings::load(&options.keyless())?).await,
         Command::Users(command) => users::run(command, &Settings::load(&options)?).await,
         Command::ImportDjango(args) => import_django::run(&args, &Settings::load(&options)?).await,
-        Command::Bench(command) => bench::run(command).await,
     }
 }

@@ -10,7 +10,6 @@ use store_sqlite::Sqlite;
 
 pub use store_sqlite::OpenError;
 pub use store_sqlite::django;
-pub use store_sqlite::floor::{Floor, FloorNote};
 pub use store_sqlite::inspect::Inspection;
 pub use store_sqlite::migrate::{MigrationError, Report};
 

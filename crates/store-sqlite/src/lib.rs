@@ -19,7 +19,6 @@ mod connect;
 pub mod django;
 mod error;
 mod fair;
-pub mod floor;
 mod holders;
 mod import;
 pub mod inspect;

@@ -17,7 +17,6 @@ pub mod breaker;
 mod classify;
 mod connection;
 mod dial;
-pub mod floor;
 mod options;
 mod pool;
 mod relay;

@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::figures::percentile;
-use super::rig::Rig;
+use crate::harness::Harness;
+use crate::stats::percentile;
 
-/// What `bench wakeup` is told.
+/// The arguments of `wakeup`.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many mails, one after the other
@@ -27,10 +27,11 @@ const REST: Duration = Duration::from_millis(40);
 
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    let rig = Rig::new().await?;
-    let mut worker = rig.start_worker()?;
-    rig.register(0).await?;
-    rig.catcher
+    let harness = Harness::new().await?;
+    let mut worker = harness.start_worker()?;
+    harness.register(0).await?;
+    harness
+        .catcher
         .inbox()
         .wait_total(1, Duration::from_secs(30))
         .await?;
@@ -41,9 +42,10 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     )?);
     let mut commits = Vec::new();
     for n in 1..=args.mails {
-        rig.register(n).await?;
+        harness.register(n).await?;
         commits.push(Timestamp::now());
-        rig.catcher
+        harness
+            .catcher
             .inbox()
             .wait_total(n + 1, Duration::from_secs(30))
             .await?;
@@ -51,23 +53,23 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut delays = delays(&rig, &commits).await?;
+    let mut delays = delays(&harness, &commits).await?;
     worker.kill().await?;
 
     delays.sort_by(f64::total_cmp);
     let at = |share: f64| percentile(&delays, share);
-    say!(
+    println!(
         "from commit to the handler's start, {} mails, worker idle before each:",
         delays.len()
     );
-    say!(
+    println!(
         "  p50 {:.2} ms   p90 {:.2} ms   p99 {:.2} ms   max {:.2} ms",
         at(0.5),
         at(0.9),
         at(0.99),
         at(1.0)
     );
-    say!(
+    println!(
         "the idle worker takes {:.2} % of a core (over {} s)",
         idle * 100.0,
         args.idle
@@ -103,12 +105,12 @@ fn cpu_ticks(pid: u32) -> anyhow::Result<u64> {
 }
 
 /// Milliseconds from each commit to the start of its handler, as the worker wrote it down.
-async fn delays(rig: &Rig, commits: &[Timestamp]) -> anyhow::Result<Vec<f64>> {
+async fn delays(harness: &Harness, commits: &[Timestamp]) -> anyhow::Result<Vec<f64>> {
     let filter = MailFilter {
         limit: u32::MAX,
         ..MailFilter::default()
     };
-    let mut view = rig.database.store.view().await?;
+    let mut view = harness.database.store.view().await?;
     let mut mails = view.mails(&filter).await?;
     mails.sort_by_key(|mail| mail.created);
     let mut delays = Vec::new();

@@ -10,13 +10,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 
-use super::drain::most_memory;
 use super::greedy;
-use super::http::Client;
-use super::probe::{self, Probe};
-use super::rig::{PASSWORD, Rig};
+use crate::drain::most_memory;
+use crate::harness::{Harness, PASSWORD};
+use crate::http::Client;
+use crate::latency::{self, Probe};
 
-/// What `bench bodies` is told.
+/// The arguments of `bodies`.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many connections send at once
@@ -86,22 +86,22 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
     runtime::descriptors::raise_limit(connections);
     let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
-    say!("{connections} connections:");
+    println!("{connections} connections:");
     for kind in KINDS.iter().filter(|kind| kind.name.contains(&args.only)) {
-        let rig = Rig::new().await?;
-        let api = rig.start_api().await?;
-        let token = rig.logged_in(&api, &hash).await?;
+        let harness = Harness::new().await?;
+        let api = harness.start_api().await?;
+        let token = harness.logged_in(&api, &hash).await?;
         let end = Instant::now() + Duration::from_secs(args.seconds);
         let mut strangers = JoinSet::new();
         for _ in 0..connections {
             strangers.spawn(strange(api.address, kind, end));
         }
         let mut probes = [Probe::me(token)];
-        probe::until(end, &Client::new(api.address), &mut probes).await?;
+        latency::until(end, &Client::new(api.address), &mut probes).await?;
         strangers.join_all().await;
         let memory = most_memory(api.process.id().context("the API has ended")?)?;
-        say!("  {:<20} the API's memory {memory} at most", kind.name);
-        say!("  {}", probes[0].line());
+        println!("  {:<20} the API's memory {memory} at most", kind.name);
+        println!("  {}", probes[0].line());
     }
     Ok(())
 }

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::figures::percentile;
-use super::rig::Rig;
+use crate::harness::Harness;
+use crate::stats::percentile;
 
-/// What `bench tarpit` is told.
+/// The arguments of `tarpit`.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many other mails
@@ -37,17 +37,16 @@ const LIMIT: Duration = Duration::from_mins(5);
 
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    say!(
+    println!(
         "from commit to the relay's 250, {} mails, one each {} ms, while the relay hangs at other recipients:",
-        args.mails,
-        args.pause
+        args.mails, args.pause
     );
     for hanging in &args.hanging {
         for domains in [1, *hanging] {
             let mut waits = measure(args, *hanging, domains).await?;
             waits.sort_by(f64::total_cmp);
             let at = |share: f64| percentile(&waits, share);
-            say!(
+            println!(
                 "  {hanging:>4} recipients of {domains:>3} domains:  p50 {:>4.0} ms   p99 {:>4.0} ms   max {:>4.0} ms",
                 at(0.5),
                 at(0.99),
@@ -60,25 +59,25 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Milliseconds that each of the other mails waited.
 async fn measure(args: &Args, hanging: u64, domains: u64) -> anyhow::Result<Vec<f64>> {
-    let rig = Arc::new(Rig::new().await?);
+    let harness = Arc::new(Harness::new().await?);
     let domain = |n: u64| format!("hangs{}.test", n % domains);
     for n in 0..domains {
         let hangs = Fault::hang(Stage::Rcpt).to_domain(&domain(n));
-        rig.catcher.faults().add(hangs);
+        harness.catcher.faults().add(hangs);
     }
-    let mut worker = rig.start_worker()?;
-    let inbox = rig.catcher.inbox();
-    rig.register(0).await?;
+    let mut worker = harness.start_worker()?;
+    let inbox = harness.catcher.inbox();
+    harness.register(0).await?;
     inbox.wait_total(1, LIMIT).await?;
 
     let mut queueing = JoinSet::new();
     for n in 1..=hanging {
-        let (rig, domain) = (Arc::clone(&rig), domain(n));
+        let (harness, domain) = (Arc::clone(&harness), domain(n));
         let pause = Duration::from_millis(args.pause * args.mails * n / hanging);
         let pause = if args.mixed { pause } else { Duration::ZERO };
         queueing.spawn(async move {
             sleep(pause).await;
-            rig.register_at(n, &domain).await
+            harness.register_at(n, &domain).await
         });
     }
     if !args.mixed {
@@ -86,37 +85,37 @@ async fn measure(args: &Args, hanging: u64, domains: u64) -> anyhow::Result<Vec<
             queued??;
         }
     }
-    let commits = others(&rig, hanging + 1, args).await?;
+    let commits = others(&harness, hanging + 1, args).await?;
     inbox.wait_total(1 + args.mails, LIMIT).await?;
     while let Some(queued) = queueing.join_next().await {
         queued??;
     }
-    let waits = waits(&rig, &commits).await?;
+    let waits = waits(&harness, &commits).await?;
     worker.kill().await?;
     Ok(waits)
 }
 
 /// Queues the other mails at their pace; when each was committed.
-async fn others(rig: &Rig, first: u64, args: &Args) -> anyhow::Result<Vec<Timestamp>> {
+async fn others(harness: &Harness, first: u64, args: &Args) -> anyhow::Result<Vec<Timestamp>> {
     let mut pace = interval(Duration::from_millis(args.pause.max(1)));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut commits = Vec::new();
     for n in first..first + args.mails {
         pace.tick().await;
-        rig.register(n).await?;
+        harness.register(n).await?;
         commits.push(Timestamp::now());
     }
     Ok(commits)
 }
 
 /// Milliseconds from each commit to the end of the mail, as the worker wrote it down.
-async fn waits(rig: &Rig, commits: &[Timestamp]) -> anyhow::Result<Vec<f64>> {
+async fn waits(harness: &Harness, commits: &[Timestamp]) -> anyhow::Result<Vec<f64>> {
     let filter = MailFilter {
         limit: u32::MAX,
         ..MailFilter::default()
     };
     loop {
-        let mut mails = rig.database.store.view().await?.mails(&filter).await?;
+        let mut mails = harness.database.store.view().await?.mails(&filter).await?;
         mails.retain(|mail| mail.to.ends_with("@example.com"));
         mails.sort_by_key(|mail| mail.created);
         let ends = mails.iter().skip(1).map(|mail| mail.finished);

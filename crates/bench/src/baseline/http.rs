@@ -1,5 +1,4 @@
-//! The least that a server of notes takes: bare axum handlers over a bare database, for `smart-notes bench notes`.
-//! Not part of the API.
+//! The least that a server of notes takes: bare axum handlers over a bare database.
 
 use std::sync::Arc;
 
@@ -11,10 +10,11 @@ use axum::{Json, Router};
 use domain::notes::NoteId;
 use domain::token::SecretHash;
 use jiff::Timestamp;
-use runtime::database::{Floor, FloorNote};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
+
+use super::database::{BareDatabase, BareNote};
 
 #[derive(Serialize)]
 struct Listed {
@@ -37,10 +37,10 @@ struct Sent {
 
 /// Answers `GET /notes/` with the notes of the token's user, and `POST /notes/` with 201 once the note is durable. The
 /// latter asks for no token and belongs to user 1.
-pub async fn serve(listener: TcpListener, floor: Floor) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, database: BareDatabase) -> std::io::Result<()> {
     let router = Router::new()
         .route("/notes/", get(list).post(create))
-        .with_state(Arc::new(floor));
+        .with_state(Arc::new(database));
     let undelayed = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
@@ -52,7 +52,7 @@ pub async fn serve(listener: TcpListener, floor: Floor) -> std::io::Result<()> {
 }
 
 async fn list(
-    State(floor): State<Arc<Floor>>,
+    State(database): State<Arc<BareDatabase>>,
     headers: HeaderMap,
 ) -> Result<Json<Vec<Listed>>, StatusCode> {
     let token = headers
@@ -60,7 +60,7 @@ async fn list(
         .and_then(|value| value.to_str().ok()?.strip_prefix("Token "))
         .ok_or(StatusCode::UNAUTHORIZED)?;
     let now = Timestamp::now().as_microsecond();
-    let notes = floor
+    let notes = database
         .list(SecretHash::of(token).as_bytes(), now)
         .await
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?
@@ -73,7 +73,7 @@ async fn list(
         .ok_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-fn listed(note: FloorNote) -> Option<Listed> {
+fn listed(note: BareNote) -> Option<Listed> {
     Some(Listed {
         id: note.id,
         title: note.title,
@@ -87,9 +87,9 @@ fn listed(note: FloorNote) -> Option<Listed> {
     })
 }
 
-async fn create(State(floor): State<Arc<Floor>>, Json(sent): Json<Sent>) -> StatusCode {
+async fn create(State(database): State<Arc<BareDatabase>>, Json(sent): Json<Sent>) -> StatusCode {
     let now = Timestamp::now().as_microsecond();
-    let note = FloorNote {
+    let note = BareNote {
         id: NoteId::generate().to_string(),
         title: sent.title,
         content: sent.content,
@@ -97,9 +97,9 @@ async fn create(State(floor): State<Arc<Floor>>, Json(sent): Json<Sent>) -> Stat
         created: now,
         updated: now,
         version: 1,
-        ..FloorNote::default()
+        ..BareNote::default()
     };
-    if floor.insert(1, note).await {
+    if database.insert(1, note).await {
         StatusCode::CREATED
     } else {
         StatusCode::INTERNAL_SERVER_ERROR

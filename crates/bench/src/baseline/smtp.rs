@@ -1,7 +1,5 @@
-//! What lettre's own connections do over sockets that don't wait to fill a packet, and nothing else: no
-//! queue, no database, no record. The floor beside which the worker's throughput is measured.
-//!
-//! Here, since only the worker may name lettre; `smart-notes bench drain` is the caller.
+//! What lettre's own connections do over sockets without Nagle's algorithm, and nothing else: no queue, no database, no
+//! record.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -17,13 +15,13 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::mail::{Content, Outgoing, build};
+use smart_notes_worker::mail::{Content, Outgoing, build};
 
-/// What went wrong; whoever measures can only give up.
+/// Why a mail was not sent; it ends the measurement.
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Sends so many mails over so many connections to a sink that takes them all, and answers with how long it
-/// took. Each mail is composed as the worker does. Any failure ends it.
+/// Sends that many mails over that many connections to a sink that accepts them all. Returns how long it took.
+/// Each mail is composed as the worker does.
 pub async fn send(sink: SocketAddr, mails: u64, connections: usize) -> Result<Duration, Failure> {
     let (started, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let mut lanes = JoinSet::new();
@@ -57,7 +55,7 @@ async fn connect(sink: SocketAddr) -> Result<AsyncSmtpConnection, Failure> {
 }
 
 /// The `n`-th mail: the first kind's sample, as the worker would send it.
-fn compose(n: u64) -> Result<(super::Envelope, Vec<u8>), Failure> {
+fn compose(n: u64) -> Result<(smart_notes_worker::smtp::Envelope, Vec<u8>), Failure> {
     let from: Address = "no-reply@example.com".parse()?;
     Ok(build(&Outgoing {
         message_id: format!("<{n}@example.com>"),

@@ -17,11 +17,11 @@ use domain::plans::{NoteLimits, StorageLimits};
 use domain::store::{StoreError, Tx, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::figures::percentile;
-use super::http::Client;
-use super::rig::{Api, PASSWORD, Rig, log_in_as};
+use crate::harness::{Api, Harness, PASSWORD, log_in_as};
+use crate::http::Client;
+use crate::stats::percentile;
 
-/// What `bench others` is told.
+/// The arguments of `isolation`.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many notes others have in the one database
@@ -86,26 +86,23 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let beside_few = Place::new(args.few, 0, args.own, &hash).await?;
     let beside_many = Place::new(args.many, 0, args.own, &hash).await?;
     let beside_full = Place::new(args.few, args.full, args.own, &hash).await?;
-    say!("medians of {} requests, in milliseconds:", args.rounds);
-    say!(
+    println!("medians of {} requests, in milliseconds:", args.rounds);
+    println!(
         "  with {OWN_FEW} notes of one's own   beside {:>9}   beside {:>9}   times as much   beside {:>2} full   times as much",
-        args.few,
-        args.many,
-        args.full
+        args.few, args.many, args.full
     );
     for (name, path) in PATHS {
         let places = [&beside_few, &beside_many, &beside_full];
         let [few, many, full] = compare(args.rounds, path, places).await?;
-        say!(
+        println!(
             "  {name:<28} {few:>12.3} {many:>18.3} {:>15.2} {full:>16.3} {:>15.2}",
             many / few,
             full / few
         );
     }
-    say!(
+    println!(
         "  searching through {} of one's own, beside {}:",
-        args.own,
-        args.many
+        args.own, args.many
     );
     for (name, path) in SEARCHES {
         let mut times = Vec::new();
@@ -113,7 +110,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
             times.push(beside_many.time(path, &beside_many.rich).await?);
         }
         times.sort_by(f64::total_cmp);
-        say!(
+        println!(
             "  {name:<28} p50 {:.1}   p99 {:.1}",
             percentile(&times, 0.5),
             percentile(&times, 0.99)
@@ -126,7 +123,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         }
         times.sort_by(f64::total_cmp);
         let median = percentile(&times, 0.5);
-        say!("  an export of {LONG} long notes   p50 {median:.0}");
+        println!("  an export of {LONG} long notes   p50 {median:.0}");
     }
     Ok(())
 }
@@ -134,7 +131,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 /// A database with a server.
 struct Place {
     /// Its files.
-    _rig: Rig,
+    _harness: Harness,
     client: Client,
     /// The token of the user with few notes.
     poor: String,
@@ -147,12 +144,12 @@ struct Place {
 
 impl Place {
     async fn new(others: u32, full: u32, own: u32, hash: &PasswordHash) -> anyhow::Result<Self> {
-        let rig = Rig::new().await?;
-        let poor = rig.user("poor", hash).await?;
-        let rich = rig.user("rich", hash).await?;
+        let harness = Harness::new().await?;
+        let poor = harness.user("poor", hash).await?;
+        let rich = harness.user("rich", hash).await?;
         // Half of the own notes lie before the others', half after them.
-        fill(&rig, poor, OWN_FEW / 2, 10).await?;
-        fill(&rig, rich, own / 2, 300).await?;
+        fill(&harness, poor, OWN_FEW / 2, 10).await?;
+        fill(&harness, rich, own / 2, 300).await?;
         let bar = ProgressBar::new(others.into()).with_style(ProgressStyle::with_template(
             "{msg} {wide_bar} {pos}/{len} {eta}",
         )?);
@@ -160,20 +157,20 @@ impl Place {
         let mut left = others;
         while left > 0 {
             let some = left.min(EACH);
-            let user = rig.user(&format!("other{left}"), hash).await?;
-            fill(&rig, user, some, 10).await?;
+            let user = harness.user(&format!("other{left}"), hash).await?;
+            fill(&harness, user, some, 10).await?;
             left -= some;
             bar.inc(some.into());
         }
         for n in 0..full {
-            let user = rig.user(&format!("full{n}"), hash).await?;
+            let user = harness.user(&format!("full{n}"), hash).await?;
             bar.set_message("long notes");
-            fill_with_long(&rig, user, State::Live).await?;
+            fill_with_long(&harness, user, State::Live).await?;
         }
         bar.finish_and_clear();
-        fill(&rig, poor, OWN_FEW - OWN_FEW / 2, 10).await?;
-        fill(&rig, rich, own - own / 2, 300).await?;
-        let api = rig.start_api().await?;
+        fill(&harness, poor, OWN_FEW - OWN_FEW / 2, 10).await?;
+        fill(&harness, rich, own - own / 2, 300).await?;
+        let api = harness.start_api().await?;
         let client = Client::new(api.address);
         Ok(Self {
             poor: log_in_as(&client, "poor").await?,
@@ -183,7 +180,7 @@ impl Place {
                 _ => Some(log_in_as(&client, "full0").await?),
             },
             client,
-            _rig: rig,
+            _harness: harness,
             _api: api,
         })
     }
@@ -215,13 +212,17 @@ async fn compare<const N: usize>(
 }
 
 /// Adds notes of so many words.
-async fn fill(rig: &Rig, user: UserId, notes: u32, words: u32) -> anyhow::Result<()> {
-    fill_as(rig, user, notes, words, State::Live).await
+async fn fill(harness: &Harness, user: UserId, notes: u32, words: u32) -> anyhow::Result<()> {
+    fill_as(harness, user, notes, words, State::Live).await
 }
 
 /// Fills an account with long notes.
-pub(super) async fn fill_with_long(rig: &Rig, user: UserId, state: State) -> anyhow::Result<()> {
-    fill_as(rig, user, LONG, LONG_WORDS, state).await
+pub(super) async fn fill_with_long(
+    harness: &Harness,
+    user: UserId,
+    state: State,
+) -> anyhow::Result<()> {
+    fill_as(harness, user, LONG, LONG_WORDS, state).await
 }
 
 /// Where notes are.
@@ -232,18 +233,18 @@ pub(super) enum State {
 }
 
 async fn fill_as(
-    rig: &Rig,
+    harness: &Harness,
     user: UserId,
     notes: u32,
     words: u32,
     state: State,
 ) -> anyhow::Result<()> {
-    add(rig, user, (0..notes).map(|n| text(n, words)), state).await
+    add(harness, user, (0..notes).map(|n| text(n, words)), state).await
 }
 
 /// Adds notes with these titles and contents.
 pub(super) async fn add(
-    rig: &Rig,
+    harness: &Harness,
     user: UserId,
     texts: impl Iterator<Item = (String, String)>,
     state: State,
@@ -256,7 +257,7 @@ pub(super) async fn add(
             return Ok(());
         }
         let add = AddNotes { user, notes, state };
-        let added = rig.database.store.write(add).await?;
+        let added = harness.database.store.write(add).await?;
         ensure!(added == count, "not all notes were added");
     }
 }

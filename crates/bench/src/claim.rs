@@ -16,10 +16,10 @@ use domain::store::{StoreError, Tx, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 
-use super::figures::percentile;
-use super::rig::Rig;
+use crate::harness::Harness;
+use crate::stats::percentile;
 
-/// What `bench claim` is told.
+/// The arguments of `claim`.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many mails have been delivered
@@ -46,13 +46,12 @@ const LATER: SignedDuration = SignedDuration::from_hours(24);
 
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    let (empty, full) = (Rig::new().await?, Rig::new().await?);
+    let (empty, full) = (Harness::new().await?, Harness::new().await?);
     fill(&full, "finished", args.finished, MailState::Delivered).await?;
     fill(&full, "waiting", args.waiting, MailState::Waiting).await?;
-    say!(
+    println!(
         "{} rounds of {} mails, in milliseconds:        due p50  claim p50    p90  settle p50",
-        args.rounds,
-        args.hands
+        args.rounds, args.hands
     );
     let later = format!(
         "{} finished, {} wait for later",
@@ -65,17 +64,17 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Adds mails that end in that state, or stay as they are.
-async fn fill(rig: &Rig, what: &str, mails: u64, state: MailState) -> anyhow::Result<()> {
+async fn fill(harness: &Harness, what: &str, mails: u64, state: MailState) -> anyhow::Result<()> {
     let style = ProgressStyle::with_template("{msg:<9} {wide_bar} {pos}/{len} {eta}")?;
     let bar = ProgressBar::new(mails).with_style(style);
     bar.set_message(what.to_owned());
     let mut left = mails;
     while left > 0 {
         let some = left.min(BATCH);
-        enqueue(rig, some, SystemClock.now()).await?;
+        enqueue(harness, some, SystemClock.now()).await?;
         if state != MailState::Queued {
-            let claimed = claim(rig, u32::try_from(some)?).await?;
-            settle(rig, &claimed, state).await?;
+            let claimed = claim(harness, u32::try_from(some)?).await?;
+            settle(harness, &claimed, state).await?;
         }
         left -= some;
         bar.inc(some);
@@ -93,7 +92,7 @@ struct Taken {
 }
 
 /// Prints what both databases took, and how they compare.
-async fn compare(args: &Args, empty: &Rig, full: &Rig, name: &str) -> anyhow::Result<()> {
+async fn compare(args: &Args, empty: &Harness, full: &Harness, name: &str) -> anyhow::Result<()> {
     let style = ProgressStyle::with_template("measuring {wide_bar} {pos}/{len}")?;
     let bar = ProgressBar::new(args.rounds.into()).with_style(style);
     let (mut of_empty, mut of_full) = (Taken::default(), Taken::default());
@@ -104,10 +103,10 @@ async fn compare(args: &Args, empty: &Rig, full: &Rig, name: &str) -> anyhow::Re
     }
     bar.finish_and_clear();
     let (before, after) = (of_empty.figures(), of_full.figures());
-    say!("  {:<42} {}", "no others", line(before, 3));
-    say!("  {name:<42} {}", line(after, 3));
+    println!("  {:<42} {}", "no others", line(before, 3));
+    println!("  {name:<42} {}", line(after, 3));
     let ratio = std::array::from_fn(|n| after[n] / before[n]);
-    say!("  {:<42} {}", "times as much", line(ratio, 2));
+    println!("  {:<42} {}", "times as much", line(ratio, 2));
     Ok(())
 }
 
@@ -117,10 +116,10 @@ fn line(figures: [f64; 4], digits: usize) -> String {
 }
 
 impl Taken {
-    async fn round(&mut self, rig: &Rig, hands: u32) -> anyhow::Result<()> {
-        enqueue(rig, hands.into(), SystemClock.now()).await?;
+    async fn round(&mut self, harness: &Harness, hands: u32) -> anyhow::Result<()> {
+        enqueue(harness, hands.into(), SystemClock.now()).await?;
         let begun = Instant::now();
-        let due = rig
+        let due = harness
             .database
             .queue
             .due(&Keys::Any, SystemClock.now())
@@ -128,11 +127,11 @@ impl Taken {
         self.due.push(milliseconds(begun));
         anyhow::ensure!(due.now, "what was just put in is not due");
         let begun = Instant::now();
-        let claimed = claim(rig, hands).await?;
+        let claimed = claim(harness, hands).await?;
         self.claim.push(milliseconds(begun));
         anyhow::ensure!(claimed.len() == hands as usize, "not all were claimed");
         let begun = Instant::now();
-        settle(rig, &claimed, MailState::Delivered).await?;
+        settle(harness, &claimed, MailState::Delivered).await?;
         self.settle.push(milliseconds(begun));
         Ok(())
     }
@@ -156,19 +155,19 @@ fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
-async fn claim(rig: &Rig, mails: u32) -> anyhow::Result<Vec<Claimed>> {
+async fn claim(harness: &Harness, mails: u32) -> anyhow::Result<Vec<Claimed>> {
     let turn = Turn {
         claim: mails,
         ..Turn::default()
     };
-    let queue = &rig.database.queue;
+    let queue = &harness.database.queue;
     let report = queue
         .turn(WORKER, Arc::new(turn), SystemClock.now())
         .await?;
     Ok(report.claimed)
 }
 
-async fn settle(rig: &Rig, claimed: &[Claimed], state: MailState) -> anyhow::Result<()> {
+async fn settle(harness: &Harness, claimed: &[Claimed], state: MailState) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let settlements = claimed.iter().map(|mail| Settlement {
         claim: mail.claim,
@@ -186,7 +185,11 @@ async fn settle(rig: &Rig, claimed: &[Claimed], state: MailState) -> anyhow::Res
         settlements: settlements.collect(),
         ..Turn::default()
     };
-    rig.database.queue.turn(WORKER, Arc::new(turn), now).await?;
+    harness
+        .database
+        .queue
+        .turn(WORKER, Arc::new(turn), now)
+        .await?;
     Ok(())
 }
 
@@ -206,12 +209,12 @@ fn record(state: MailState, now: Timestamp) -> TryRecord {
 }
 
 /// Puts mails into the queue, in the order of their ids as requests do, which come one by one.
-async fn enqueue(rig: &Rig, mails: u64, now: Timestamp) -> anyhow::Result<()> {
+async fn enqueue(harness: &Harness, mails: u64, now: Timestamp) -> anyhow::Result<()> {
     let mut ids: Vec<MailId> = (0..mails).map(|_| MailId::generate()).collect();
     ids.sort_unstable();
     let new = ids.into_iter().zip(0..).map(|(id, n)| new_mail(id, n, now));
     let put = Put(new.collect::<anyhow::Result<_>>()?);
-    Ok(rig.database.store.write(put).await?)
+    Ok(harness.database.store.write(put).await?)
 }
 
 /// A mail to somebody; codes and notices by turns.

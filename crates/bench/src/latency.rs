@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::figures::percentile;
-use super::http::Client;
+use crate::http::Client;
+use crate::stats::percentile;
 
 /// The pause between two looks. Short enough for a thousand of them in a measurement, long enough that
 /// they take no part of the cores that is worth mentioning.

@@ -6,12 +6,12 @@ use anyhow::ensure;
 use domain::password::{HashCost, Hasher, Password};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::figures::percentile;
-use super::http::Client;
-use super::others::{self, State};
-use super::rig::{PASSWORD, Rig, log_in_as};
+use crate::harness::{Harness, PASSWORD, log_in_as};
+use crate::http::Client;
+use crate::isolation::{self, State};
+use crate::stats::percentile;
 
-/// What `bench search` is told.
+/// The arguments of `search`.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many notes the user of each script has
@@ -142,18 +142,17 @@ const SAMPLES: [Sample; 4] = [
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
-    let rig = Rig::new().await?;
+    let harness = Harness::new().await?;
     for sample in &SAMPLES {
-        let user = rig.user(sample.name, &hash).await?;
+        let user = harness.user(sample.name, &hash).await?;
         let texts = (0..args.own).map(|n| (format!("Note {n}"), sample.content(n, args.words)));
-        others::add(&rig, user, texts, State::Live).await?;
+        isolation::add(&harness, user, texts, State::Live).await?;
     }
-    let api = rig.start_api().await?;
+    let api = harness.start_api().await?;
     let client = Client::new(api.address);
-    say!(
+    println!(
         "searching through {} notes of {} words, in milliseconds:",
-        args.own,
-        args.words
+        args.own, args.words
     );
     for sample in &SAMPLES {
         let token = log_in_as(&client, sample.name).await?;
@@ -168,7 +167,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
                 times.push(begun.elapsed().as_secs_f64() * 1000.0);
             }
             times.sort_by(f64::total_cmp);
-            say!(
+            println!(
                 "  {:<9} {what:<22} p50 {:>5.1}   p99 {:>5.1}",
                 sample.name,
                 percentile(&times, 0.5),

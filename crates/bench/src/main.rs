@@ -1,29 +1,36 @@
-//! `smart-notes bench`: figures of this machine, measured with the real worker on a database of its own.
+//! `smart-notes-bench`: figures of this machine, measured with the real programs on a database of their own.
 
+mod baseline;
 mod bodies;
 mod claim;
 mod drain;
-mod figures;
-mod floor;
 mod greedy;
+mod harness;
 mod http;
+mod isolation;
+mod latency;
 mod load;
 mod login;
 mod notes;
-mod others;
-mod probe;
-mod rig;
 mod search;
+mod stats;
 mod tarpit;
 mod wakeup;
 
-use std::process::ExitCode;
+use clap::{Parser, Subcommand};
+use runtime::program;
 
-use clap::Subcommand;
+/// Measure this machine with the real API and worker, which stand beside this program
+#[derive(Parser)]
+#[command(name = "smart-notes-bench", version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
 
 /// What can be measured.
 #[derive(Subcommand)]
-pub enum Command {
+enum Command {
     /// How soon after its commit a mail is begun by an idle worker, and what idling costs
     Wakeup(wakeup::Args),
     /// How many logins a second, beside a bare loop of the same hash
@@ -35,7 +42,7 @@ pub enum Command {
     /// How many lists and new notes a second, beside bare handlers that do nothing else; and how soon at a steady pace
     Notes(notes::Args),
     /// What listing, searching and following one's own notes costs beside a million of others'
-    Others(others::Args),
+    Isolation(isolation::Args),
     /// How long a search through thousands of one's own notes takes, in Latin, Hindi, Thai and Japanese
     Search(search::Args),
     /// How much memory the API takes while strangers send long requests slowly or read no answers, and how soon others are answered
@@ -44,25 +51,27 @@ pub enum Command {
     Greedy(greedy::Args),
     /// What the bare handlers of `notes` run in
     #[command(hide = true)]
-    Floor(floor::Args),
+    Baseline(baseline::Args),
     /// What a claim costs beside a million mails that are over, as many times what it costs beside none
     Claim(claim::Args),
 }
 
-/// Runs a measurement.
-pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn main() -> anyhow::Result<()> {
+    program::run(run(Args::parse().command))
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Wakeup(args) => wakeup::run(&args).await?,
-        Command::Login(args) => login::run(&args).await?,
-        Command::Drain(args) => drain::run(&args).await?,
-        Command::Tarpit(args) => tarpit::run(&args).await?,
-        Command::Notes(args) => notes::run(&args).await?,
-        Command::Others(args) => others::run(&args).await?,
-        Command::Search(args) => search::run(&args).await?,
-        Command::Bodies(args) => bodies::run(&args).await?,
-        Command::Greedy(args) => greedy::run(&args).await?,
-        Command::Floor(args) => floor::run(&args).await?,
-        Command::Claim(args) => claim::run(&args).await?,
+        Command::Wakeup(args) => wakeup::run(&args).await,
+        Command::Login(args) => login::run(&args).await,
+        Command::Drain(args) => drain::run(&args).await,
+        Command::Tarpit(args) => tarpit::run(&args).await,
+        Command::Notes(args) => notes::run(&args).await,
+        Command::Isolation(args) => isolation::run(&args).await,
+        Command::Search(args) => search::run(&args).await,
+        Command::Bodies(args) => bodies::run(&args).await,
+        Command::Greedy(args) => greedy::run(&args).await,
+        Command::Baseline(args) => baseline::run(&args).await,
+        Command::Claim(args) => claim::run(&args).await,
     }
-    Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,8 @@
-//! The process that `bench notes` compares with: bare handlers over a bare database.
+//! What the product is compared with: the same work by the same libraries, and nothing else.
+
+pub mod database;
+pub mod http;
+pub mod smtp;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,10 +11,11 @@ use anyhow::ensure;
 use domain::notes::NoteId;
 use domain::token::SecretHash;
 use jiff::Timestamp;
-use runtime::database::{Floor, FloorNote};
 use tokio::net::TcpListener;
 
-/// What `bench floor` is told.
+use database::{BareDatabase, BareNote};
+
+/// The arguments of `baseline`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Where it listens
@@ -35,12 +40,14 @@ pub struct Args {
 
 /// Serves until it is killed.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    let floor = Floor::make(&args.database, args.readers).await?;
+    let database = BareDatabase::make(&args.database, args.readers).await?;
     let hash = SecretHash::of(&args.token);
     // The user of the lists is not the one whom new notes belong to.
-    floor.add_token(&args.database, hash.as_bytes(), 2).await?;
+    database
+        .add_token(&args.database, hash.as_bytes(), 2)
+        .await?;
     let now = Timestamp::now().as_microsecond();
-    let note = |n: u32| FloorNote {
+    let note = |n: u32| BareNote {
         id: NoteId::generate().to_string(),
         title: format!("Note {n}"),
         content: args.content.clone(),
@@ -48,10 +55,13 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         created: now + i64::from(n),
         updated: now + i64::from(n),
         version: 1,
-        ..FloorNote::default()
+        ..BareNote::default()
     };
     let notes = (0..args.notes).map(note).collect();
-    ensure!(floor.insert_all(2, notes).await, "the floor can't be laid");
+    ensure!(
+        database.insert_all(2, notes).await,
+        "the notes can't be inserted"
+    );
     let listener = TcpListener::bind(args.listen).await?;
-    Ok(smart_notes_api::floor::serve(listener, floor).await?)
+    Ok(http::serve(listener, database).await?)
 }

@@ -1,4 +1,4 @@
-//! The least that listing and adding notes takes: what `smart-notes bench notes` compares with.
+//! The least that listing and adding notes takes in SQLite.
 //!
 //! A database of its own with two bare tables: a token is looked up and rows are selected, or one row is inserted in a
 //! commit that many share. No ports, no versions, no limits, no words.
@@ -7,12 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Row, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::connect::connect_options;
-use crate::writer::GROUP;
+/// Inserts that share a commit at most, as in the product.
+const GROUP: usize = 64;
 
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -25,9 +25,9 @@ const SCHEMA: &str = "
     ) strict;
     create index notes_by_user on notes (user_id, updated_at desc);";
 
-/// A note of the floor.
+/// A note.
 #[derive(Debug, Clone, Default)]
-pub struct FloorNote {
+pub struct BareNote {
     /// A UUID.
     pub id: String,
     /// The title.
@@ -50,36 +50,36 @@ pub struct FloorNote {
 
 struct Insert {
     user: i64,
-    note: FloorNote,
+    note: BareNote,
     done: oneshot::Sender<()>,
 }
 
 /// The bare database. Clones share it.
 #[derive(Clone)]
-pub struct Floor {
+pub struct BareDatabase {
     readers: SqlitePool,
-    line: mpsc::Sender<Insert>,
+    queue: mpsc::Sender<Insert>,
 }
 
-impl Floor {
+impl BareDatabase {
     /// Makes the database and opens it, with as many readers as the product has.
     pub async fn make(path: &Path, readers: u32) -> Result<Self, sqlx::Error> {
-        let options = connect_options(path, BUSY).create_if_missing(true);
+        let options = connect_options(path).create_if_missing(true);
         let mut writer = options.connect().await?;
         sqlx::raw_sql(SCHEMA).execute(&mut writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(readers)
             .test_before_acquire(false)
-            .connect_with(connect_options(path, BUSY).pragma("query_only", "on"))
+            .connect_with(connect_options(path).pragma("query_only", "on"))
             .await?;
-        let (line, inserts) = mpsc::channel(4096);
+        let (queue, inserts) = mpsc::channel(4096);
         tokio::spawn(write(writer, inserts));
-        Ok(Self { readers, line })
+        Ok(Self { readers, queue })
     }
 
-    /// Adds a token that is good for ever.
+    /// Adds a token that does not expire.
     pub async fn add_token(&self, path: &Path, hash: &[u8], user: i64) -> Result<(), sqlx::Error> {
-        let mut connection = connect_options(path, BUSY).connect().await?;
+        let mut connection = connect_options(path).connect().await?;
         sqlx::query("insert into tokens values (?, ?, ?)")
             .bind(hash)
             .bind(user)
@@ -90,7 +90,7 @@ impl Floor {
     }
 
     /// The user of a token, and that user's newest notes.
-    pub async fn list(&self, hash: &[u8], now: i64) -> Result<Option<Vec<FloorNote>>, sqlx::Error> {
+    pub async fn list(&self, hash: &[u8], now: i64) -> Result<Option<Vec<BareNote>>, sqlx::Error> {
         let mut connection = self.readers.acquire().await?;
         let user = sqlx::query_scalar::<_, i64>(
             "select user_id from tokens where hash = ? and expires_at > ?",
@@ -111,7 +111,7 @@ impl Floor {
         .await?;
         Ok(Some(
             rows.iter()
-                .map(|row| FloorNote {
+                .map(|row| BareNote {
                     id: row.get(0),
                     title: row.get(1),
                     content: row.get(2),
@@ -127,23 +127,36 @@ impl Floor {
     }
 
     /// Inserts a note and returns once it is durable. False: the writer has failed.
-    pub async fn insert(&self, user: i64, note: FloorNote) -> bool {
+    pub async fn insert(&self, user: i64, note: BareNote) -> bool {
         let (done, durable) = oneshot::channel();
         let insert = Insert { user, note, done };
-        self.line.send(insert).await.is_ok() && durable.await.is_ok()
+        self.queue.send(insert).await.is_ok() && durable.await.is_ok()
     }
 
     /// Inserts many.
-    pub async fn insert_all(&self, user: i64, notes: Vec<FloorNote>) -> bool {
+    pub async fn insert_all(&self, user: i64, notes: Vec<BareNote>) -> bool {
         let inserts = notes.into_iter().map(|note| self.insert(user, note));
         join_all(inserts).await.into_iter().all(|done| done)
     }
 }
 
-/// Commits what waits in groups. Ends at the first error: whoever waits is told by the end of its channel.
-async fn write(mut connection: SqliteConnection, mut line: mpsc::Receiver<Insert>) {
+/// As the product opens its database.
+fn connect_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .pragma("secure_delete", "on")
+        .pragma("trusted_schema", "off")
+        .disable_statement_logging()
+}
+
+/// Commits what waits in groups. Ends at the first error, and so do the channels of its callers.
+async fn write(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Insert>) {
     let mut group = Vec::with_capacity(GROUP);
-    while line.recv_many(&mut group, GROUP).await > 0 {
+    while queue.recv_many(&mut group, GROUP).await > 0 {
         if commit(&mut connection, &group).await.is_err() {
             return;
         }

@@ -14,12 +14,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::process::Child;
 
-use super::figures::percentile;
-use super::http::Client;
-use super::load::{self, Call};
-use super::rig::{Api, PASSWORD, Rig, free_address, log_in_as, own_program};
+use crate::harness::{Api, Harness, PASSWORD, free_address, log_in_as, own_program};
+use crate::http::Client;
+use crate::load::{self, Call};
+use crate::stats::percentile;
 
-/// What `bench notes` is told.
+/// The arguments of `notes`.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many slices of each kind
@@ -51,9 +51,9 @@ struct Calls {
 
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    let rig = Rig::new().await?;
-    let api = rig.start_api().await?;
-    let (calls, _floor) = set_up(&rig, &api).await?;
+    let harness = Harness::new().await?;
+    let api = harness.start_api().await?;
+    let (calls, _baseline) = set_up(&harness, &api).await?;
     let slice = Duration::from_secs(args.seconds);
     let bar = ProgressBar::new(u64::from(args.slices) * 4 + 2).with_style(
         ProgressStyle::with_template("slices {wide_bar} {pos}/{len}")?,
@@ -75,12 +75,12 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
     let seconds = args.seconds * u64::from(args.slices);
-    say!("{} connections:", args.connections);
+    println!("{} connections:", args.connections);
     compare(&format!("lists of {LISTED} notes"), lists, seconds);
     compare("new notes, each durable", creates, seconds);
-    say!("at {} requests a second:", args.pace);
+    println!("at {} requests a second:", args.pace);
     for (name, times) in ["lists", "new notes"].iter().zip(&paced) {
-        say!(
+        println!(
             "  {name:<10} p50 {:.2} ms   p99 {:.2} ms   ({} requests)",
             percentile(times, 0.5),
             percentile(times, 0.99),
@@ -93,9 +93,9 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 #[expect(clippy::cast_precision_loss, reason = "some hundred thousand answers")]
 fn compare(what: &str, [bare, ours]: [u64; 2], seconds: u64) {
     let a_second = |answers: u64| answers as f64 / seconds as f64;
-    say!("  {what}:");
-    say!("    bare handler  {:>7.0} a second", a_second(bare));
-    say!(
+    println!("  {what}:");
+    println!("    bare handler  {:>7.0} a second", a_second(bare));
+    println!(
         "    the API       {:>7.0} a second: {:.1} % of it",
         a_second(ours),
         a_second(ours) / a_second(bare) * 100.0
@@ -103,12 +103,12 @@ fn compare(what: &str, [bare, ours]: [u64; 2], seconds: u64) {
 }
 
 /// A reader with a list, a writer without a limit, and the same for the bare server.
-async fn set_up(rig: &Rig, api: &Api) -> anyhow::Result<(Calls, Child)> {
+async fn set_up(harness: &Harness, api: &Api) -> anyhow::Result<(Calls, Child)> {
     let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
     let client = Client::new(api.address);
     let mut tokens = Vec::new();
     for name in ["reader", "writer"] {
-        rig.user(name, &hash).await?;
+        harness.user(name, &hash).await?;
         tokens.push(log_in_as(&client, name).await?);
     }
     let note = |title: &str| Bytes::from(json!({"title": title, "content": CONTENT}).to_string());
@@ -133,13 +133,13 @@ async fn set_up(rig: &Rig, api: &Api) -> anyhow::Result<(Calls, Child)> {
         create.send().await?;
     }
     let bare = free_address()?;
-    let floor = own_program()?
-        .args(["bench", "floor", "--listen", &bare.to_string()])
+    let baseline = own_program()?
+        .args(["baseline", "--listen", &bare.to_string()])
         .arg("--database")
-        .arg(rig.folder().join("floor.db"))
+        .arg(harness.folder().join("baseline.db"))
         .args(["--token", &tokens[0], "--content", CONTENT])
         .args(["--notes", &LISTED.to_string()])
-        .args(["--readers", &rig.settings.database.readers.to_string()])
+        .args(["--readers", &harness.settings.database.readers.to_string()])
         .kill_on_drop(true)
         .spawn()
         .context("the bare server can't be started")?;
@@ -176,5 +176,5 @@ async fn set_up(rig: &Rig, api: &Api) -> anyhow::Result<(Calls, Child)> {
         ],
     };
     calls.lists[0].until_answered().await?;
-    Ok((calls, floor))
+    Ok((calls, baseline))
 }

@@ -13,11 +13,11 @@ use domain::password::{HashCost, Hasher, Password, PasswordHash};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
-use super::http::Client;
-use super::probe::{self, Probe};
-use super::rig::{PASSWORD, Rig, log_in};
+use crate::harness::{Harness, PASSWORD, log_in};
+use crate::http::Client;
+use crate::latency::{self, Probe};
 
-/// What `bench login` is told.
+/// The arguments of `login`.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many slices of each kind
@@ -33,16 +33,16 @@ pub struct Args {
 
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    let rig = Rig::new().await?;
-    let accounts = &rig.settings.accounts;
+    let harness = Harness::new().await?;
+    let accounts = &harness.settings.accounts;
     let cost = HashCost {
         memory_kib: accounts.argon2_memory_kib,
         iterations: accounts.argon2_iterations,
         parallelism: accounts.argon2_parallelism,
     };
     let hash = Hasher::new(cost)?.hash(&Password::new(PASSWORD));
-    let api = rig.start_api().await?;
-    let token = rig.logged_in(&api, &hash).await?;
+    let api = harness.start_api().await?;
+    let token = harness.logged_in(&api, &hash).await?;
 
     let threads = accounts.hash_threads;
     let slice = Duration::from_secs(args.seconds);
@@ -60,23 +60,19 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     bar.finish_and_clear();
 
     let (bare, logins) = (bare.rate(), logins.rate());
-    say!(
+    println!(
         "argon2id m={},t={},p={} on {threads} threads, {} slices of {} s each:",
-        cost.memory_kib,
-        cost.iterations,
-        cost.parallelism,
-        args.slices,
-        args.seconds
+        cost.memory_kib, cost.iterations, cost.parallelism, args.slices, args.seconds
     );
-    say!("  bare loop   {bare:.1} hashes/s");
-    say!(
+    println!("  bare loop   {bare:.1} hashes/s");
+    println!(
         "  logins      {logins:.1} logins/s over HTTP, {} clients: {:.1} % of the bare loop",
         args.clients,
         logins / bare * 100.0
     );
-    say!("meanwhile, one request after the other:");
+    println!("meanwhile, one request after the other:");
     for probe in &mut probes {
-        say!("  {}", probe.line());
+        println!("  {}", probe.line());
     }
     Ok(())
 }
@@ -154,7 +150,7 @@ async fn login_slice(
             anyhow::Ok(count)
         });
     }
-    probe::until(started + slice, &Client::new(api), probes).await?;
+    latency::until(started + slice, &Client::new(api), probes).await?;
     let mut total = 0;
     while let Some(count) = tasks.join_next().await {
         total += count??;

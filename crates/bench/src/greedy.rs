@@ -17,12 +17,12 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use super::http::Client;
-use super::others::{self, State};
-use super::probe::{self, Probe};
-use super::rig::{Api, PASSWORD, Rig, log_in_as};
+use crate::harness::{Api, Harness, PASSWORD, log_in_as};
+use crate::http::Client;
+use crate::isolation::{self, State};
+use crate::latency::{self, Probe};
 
-/// What `bench greedy` is told.
+/// The arguments of `greedy`.
 #[derive(clap::Args)]
 pub struct Args {
     /// How long each attack is, in seconds
@@ -73,12 +73,12 @@ enum Then {
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     descriptors::raise_limit(CROWD);
-    let rig = Rig::limited().await?;
-    let api = rig.start_api().await?;
+    let harness = Harness::limited().await?;
+    let api = harness.start_api().await?;
     let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
     let client = Client::new(api.address);
     for name in ["greedy", "other"] {
-        rig.user(name, &hash).await?;
+        harness.user(name, &hash).await?;
     }
     let greedy = log_in_as(&client, "greedy").await?;
     let other = log_in_as(&client, "other").await?;
@@ -86,11 +86,11 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let mut full = Vec::new();
     for n in 0..FULL {
         let name = format!("full{n}");
-        let user = rig.user(&name, &hash).await?;
-        others::fill_with_long(&rig, user, State::Trashed).await?;
+        let user = harness.user(&name, &hash).await?;
+        isolation::fill_with_long(&harness, user, State::Trashed).await?;
         full.push(log_in_as(&client, &name).await?);
     }
-    say!("another user's profile meanwhile, and the most memory of the API:");
+    println!("another user's profile meanwhile, and the most memory of the API:");
     for attack in [&attacks(&greedy, &note)[..], &by_several(&full)].concat() {
         if attack.name.contains(&args.only) {
             measure(&attack, &api, &other, Duration::from_secs(args.seconds)).await?;
@@ -243,18 +243,18 @@ async fn measure(attack: &Attack, api: &Api, other: &str, time: Duration) -> any
             sent
         });
     }
-    let watched = probe::until(end, &client, &mut probes).await;
+    let watched = latency::until(end, &client, &mut probes).await;
     let sent: u64 = attackers.join_all().await.into_iter().sum();
     let memory = api.most_memory()?;
     let [profile, live] = &mut probes;
     match watched {
         Ok(()) => {
-            say!("  {:<30} {}", attack.name, profile.line());
-            say!("  {:<30} {}", "", live.line());
+            println!("  {:<30} {}", attack.name, profile.line());
+            println!("  {:<30} {}", "", live.line());
         }
-        Err(refused) => say!("  {:<30} {refused}", attack.name),
+        Err(refused) => println!("  {:<30} {refused}", attack.name),
     }
-    say!("  {:<30} {sent} attempts, {memory}", "");
+    println!("  {:<30} {sent} attempts, {memory}", "");
     Ok(())
 }
 

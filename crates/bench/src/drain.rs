@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use domain::password::{HashCost, Hasher, Password};
 use indicatif::{ProgressBar, ProgressStyle};
-use smart_notes_worker::smtp::floor;
 use tokio::task::JoinSet;
 
-use super::http::Client;
-use super::probe::{self, Probe};
-use super::rig::{PASSWORD, Rig};
+use crate::baseline::smtp;
+use crate::harness::{Harness, PASSWORD};
+use crate::http::Client;
+use crate::latency::{self, Probe};
 
-/// What `bench drain` is told.
+/// The arguments of `drain`.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many mails wait when the worker starts
@@ -33,44 +33,44 @@ const LIMIT: Duration = Duration::from_mins(10);
 
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    let rig = Arc::new(Rig::new().await?);
-    let connections = rig.settings.smtp.max_connections;
-    let sink = rig.catcher.smtp_addr();
+    let harness = Arc::new(Harness::new().await?);
+    let connections = harness.settings.smtp.max_connections;
+    let sink = harness.catcher.smtp_addr();
     let bar = ProgressBar::new(args.mails).with_style(ProgressStyle::with_template(
         "{msg:<10} {wide_bar} {pos}/{len}",
     )?);
     bar.set_message("queueing");
-    queue(&rig, args.mails, &bar).await?;
+    queue(&harness, args.mails, &bar).await?;
 
     bar.set_message("bare loop");
-    let mut bare = floor::send(sink, args.mails / 2, connections)
+    let mut bare = smtp::send(sink, args.mails / 2, connections)
         .await
         .map_err(anyhow::Error::from_boxed)?;
     bar.set_message("delivering");
-    let api = rig.start_api().await?;
+    let api = harness.start_api().await?;
     let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
-    let mut probes = [Probe::me(rig.logged_in(&api, &hash).await?)];
+    let mut probes = [Probe::me(harness.logged_in(&api, &hash).await?)];
     let client = Client::new(api.address);
-    let draining = drain(&rig, args.mails / 2, args.mails, &bar);
-    let (took, memory) = probe::during(draining, &client, &mut probes).await?;
+    let draining = drain(&harness, args.mails / 2, args.mails, &bar);
+    let (took, memory) = latency::during(draining, &client, &mut probes).await?;
     bar.set_message("bare loop");
-    bare += floor::send(sink, args.mails - args.mails / 2, connections)
+    bare += smtp::send(sink, args.mails - args.mails / 2, connections)
         .await
         .map_err(anyhow::Error::from_boxed)?;
     bar.finish_and_clear();
 
-    let (rate, floor) = (rate(args.mails, took), rate(args.mails, bare));
-    say!("{} mails on {connections} connections:", args.mails);
-    say!(
-        "  bare loop   {floor:.0} mails/s: lettre's connections with TCP_NODELAY, nothing on record"
+    let (rate, baseline) = (rate(args.mails, took), rate(args.mails, bare));
+    println!("{} mails on {connections} connections:", args.mails);
+    println!(
+        "  bare loop   {baseline:.0} mails/s: lettre's connections with TCP_NODELAY, nothing on record"
     );
-    say!(
+    println!(
         "  worker      {rate:.0} mails/s, every claim, mark, record and result durable: {:.1} % of the bare loop",
-        rate / floor * 100.0
+        rate / baseline * 100.0
     );
-    say!("  its memory  {memory} at most");
-    say!("meanwhile, one request after the other:");
-    say!("  {}", probes[0].line());
+    println!("  its memory  {memory} at most");
+    println!("meanwhile, one request after the other:");
+    println!("  {}", probes[0].line());
     Ok(())
 }
 
@@ -81,13 +81,13 @@ fn rate(mails: u64, took: Duration) -> f64 {
 }
 
 /// Puts so many mails into the queue.
-async fn queue(rig: &Arc<Rig>, mails: u64, bar: &ProgressBar) -> anyhow::Result<()> {
+async fn queue(harness: &Arc<Harness>, mails: u64, bar: &ProgressBar) -> anyhow::Result<()> {
     let mut writers = JoinSet::new();
     for lane in (0..mails).take(LANES) {
-        let (rig, bar) = (Arc::clone(rig), bar.clone());
+        let (harness, bar) = (Arc::clone(harness), bar.clone());
         writers.spawn(async move {
             for n in (lane..mails).step_by(LANES) {
-                rig.register(n).await?;
+                harness.register(n).await?;
                 bar.inc(1);
             }
             anyhow::Ok(())
@@ -101,14 +101,14 @@ async fn queue(rig: &Arc<Rig>, mails: u64, bar: &ProgressBar) -> anyhow::Result<
 
 /// Lets the worker deliver them to a sink that has had `before` others: how long it took from the first to the last, and the most memory it had.
 async fn drain(
-    rig: &Rig,
+    harness: &Harness,
     before: u64,
     mails: u64,
     bar: &ProgressBar,
 ) -> anyhow::Result<(Duration, String)> {
     bar.set_position(0);
-    let inbox = rig.catcher.inbox();
-    let mut worker = rig.start_worker()?;
+    let inbox = harness.catcher.inbox();
+    let mut worker = harness.start_worker()?;
     inbox.wait_total(before + 1, LIMIT).await?;
     let first = Instant::now();
     for part in 1..=20 {

@@ -26,8 +26,8 @@ use runtime::shutdown::Shutdown;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::drain::most_memory;
-use super::http::Client;
+use crate::drain::most_memory;
+use crate::http::Client;
 
 /// The password of the one user there is.
 pub const PASSWORD: &str = "an example passphrase";
@@ -35,8 +35,8 @@ pub const PASSWORD: &str = "an example passphrase";
 const USERNAME: &str = "bench";
 
 /// A database, a sink, and settings that name both.
-pub struct Rig {
-    /// Removed with everything in it when the rig is dropped.
+pub struct Harness {
+    /// Removed with everything in it when the harness is dropped.
     folder: TempDir,
     pub catcher: Catcher,
     pub settings: Settings,
@@ -44,8 +44,8 @@ pub struct Rig {
     keys: KeyRing,
 }
 
-impl Rig {
-    /// A rig whose sink counts mails and keeps none. `variables` reach the worker too.
+impl Harness {
+    /// A harness whose sink counts mails and keeps none. `variables` reach the worker too.
     pub async fn new() -> anyhow::Result<Self> {
         Self::with(false).await
     }
@@ -209,7 +209,7 @@ impl Api {
     }
 }
 
-/// A program of this rig that is another process of this one.
+/// A program of this harness that is another process of this one.
 pub fn own_program() -> anyhow::Result<Command> {
     let own = std::env::current_exe().context("this program's own path is unknown")?;
     Ok(Command::new(own))
