@@ -1,7 +1,7 @@
 //! Who may import whom, read from cargo's own metadata.
 //!
-//! domain ← store-sqlite ← runtime ← {API, worker} ← {command line, bench}; runtime alone has the heap. Only dependencies of the
-//! programs count, not those of tests and build scripts.
+//! domain ← store-sqlite ← runtime ← {API, worker, operator} ← {command line, bench}; runtime alone has the heap. Only
+//! dependencies of the programs count, not those of tests and build scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -13,13 +13,14 @@ const STORE: &str = "smart-notes-store-sqlite";
 const RUNTIME: &str = "smart-notes-runtime";
 const API: &str = "smart-notes-api";
 const WORKER: &str = "smart-notes-worker";
+const OPERATOR: &str = "smart-notes-operator";
 const CLI: &str = "smart-notes-cli";
 const DEVMAIL: &str = "smart-notes-devmail";
 const HEAP: &str = "smart-notes-heap";
 const BENCH: &str = "smart-notes-bench";
 
 /// Our crates, and which of our crates each may import.
-const OURS: [(&str, &[&str]); 9] = [
+const OURS: [(&str, &[&str]); 10] = [
     (DOMAIN, &[]),
     (DEVMAIL, &[]),
     (HEAP, &[]),
@@ -27,12 +28,13 @@ const OURS: [(&str, &[&str]); 9] = [
     (RUNTIME, &[DOMAIN, STORE, HEAP]),
     (API, &[DOMAIN, RUNTIME]),
     (WORKER, &[DOMAIN, RUNTIME]),
-    (CLI, &[DOMAIN, RUNTIME, API, WORKER, DEVMAIL]),
+    (OPERATOR, &[DOMAIN, RUNTIME]),
+    (CLI, &[DOMAIN, RUNTIME, API, WORKER, OPERATOR, DEVMAIL]),
     (BENCH, &[DOMAIN, RUNTIME, WORKER, DEVMAIL]),
 ];
 
 /// Crates that must not be anywhere below a crate of ours.
-const NOT_BELOW: [(&str, &[&str]); 4] = [
+const NOT_BELOW: [(&str, &[&str]); 5] = [
     (
         DOMAIN,
         &[
@@ -47,6 +49,18 @@ const NOT_BELOW: [(&str, &[&str]); 4] = [
     ),
     (API, &["lettre", "minijinja", "tokio-rustls", DEVMAIL]),
     (WORKER, &["axum", "tower-http", DEVMAIL]),
+    (
+        OPERATOR,
+        &[
+            "axum",
+            "lettre",
+            "clap",
+            "comfy-table",
+            "indicatif",
+            "hickory-resolver",
+            DEVMAIL,
+        ],
+    ),
     (DEVMAIL, &["sqlx", "lettre", "apalis-core"]),
 ];
 
@@ -232,6 +246,9 @@ fn each_kind_of_broken_rule_is_found() {
     finds(WORKER, API, format!("{WORKER} imports {API}"));
     finds(API, STORE, format!("{API} imports {STORE}"));
     finds(STORE, RUNTIME, format!("{STORE} imports {RUNTIME}"));
+    finds(OPERATOR, WORKER, format!("{OPERATOR} imports {WORKER}"));
+    finds(WORKER, OPERATOR, format!("{WORKER} imports {OPERATOR}"));
+    finds(OPERATOR, "clap", format!("clap is below {OPERATOR}"));
     finds(DEVMAIL, DOMAIN, format!("{DEVMAIL} imports {DOMAIN}"));
     finds(DOMAIN, "tokio", format!("tokio is below {DOMAIN}"));
     finds(RUNTIME, "sqlx", format!("{RUNTIME} imports sqlx"));

@@ -18,7 +18,7 @@ use runtime::database::{Database, Role, django};
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
 
-use crate::users::operator;
+use crate::users::actor;
 
 /// Somebody is left out, or has another name.
 const LOOK_AT_IT: u8 = 3;
@@ -76,7 +76,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         lapse: settings.accounts.registration_lapse,
         session: settings.accounts.session_max,
     };
-    let import = Import::new(read.source, lives, operator(), SystemClock.now());
+    let import = Import::new(read.source, lives, actor(), SystemClock.now());
 
     let database = Database::open(settings, Role::Tool, &Shutdown::new()).await?;
     let planned = if args.mode.writes() {

@@ -16,7 +16,7 @@ mod after_restore;
 mod config;
 mod dev;
 mod doctor;
-mod fault;
+mod exit;
 mod import_django;
 mod jobs;
 mod mail;

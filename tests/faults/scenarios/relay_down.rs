@@ -39,11 +39,17 @@ const KNOCKS: u64 = 2;
 async fn comes_back(world: &World) {
     let stages = world.catcher.stages();
     // So that no second mail knocks while the knocks are counted.
-    world.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    world
+        .catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     let (knocks, mails) = (stages.count(Stage::Connect), stages.count(Stage::EndOfData));
     let back = Instant::now();
     world.catcher.faults().accept_connections().await.unwrap();
-    stages.wait(Stage::EndOfData, mails + 1, FLOWS).await.unwrap();
+    stages
+        .wait(Stage::EndOfData, mails + 1, FLOWS)
+        .await
+        .unwrap();
     let knocks = stages.count(Stage::Connect) - knocks;
     tell(&format!(
         "the first mail came {:.1?} after the relay, at knock {knocks}",

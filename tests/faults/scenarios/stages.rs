@@ -26,7 +26,13 @@ async fn a_worker_killed_at_each_stage_costs_no_mail_and_doubles_none_without_a_
     let mut world = World::builder().start().await;
 
     let before_mail = killed_at(&mut world, "ada", Stage::Hello, Fault::hang(Stage::Hello)).await;
-    let unstored = killed_at(&mut world, "bob", Stage::EndOfData, Fault::hang(Stage::EndOfData)).await;
+    let unstored = killed_at(
+        &mut world,
+        "bob",
+        Stage::EndOfData,
+        Fault::hang(Stage::EndOfData),
+    )
+    .await;
     let stored = Fault::hang(Stage::EndOfData).storing();
     let stored = killed_at(&mut world, "cyd", Stage::Stored, stored).await;
     let answered = killed_before_the_acknowledgement(&mut world, "dan").await;
@@ -46,7 +52,10 @@ async fn a_worker_killed_at_each_stage_costs_no_mail_and_doubles_none_without_a_
 
 /// With the lock held elsewhere the acknowledgement can't be committed.
 async fn killed_before_the_acknowledgement(world: &mut World, name: &str) -> Vec<String> {
-    world.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    world
+        .catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     let at_dot = world.catcher.stages().next(Stage::EndOfData);
     let load = world.register([name.to_owned()]);
     tokio::time::timeout(PATIENCE, at_dot).await.unwrap();

@@ -94,7 +94,10 @@ async fn sigterm_under_load_answers_every_request_in_hand() {
 #[tokio::test]
 async fn sigterm_while_the_relay_hangs_at_a_dot_ends_the_worker_in_time() {
     let mut world = World::builder().start().await;
-    world.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    world
+        .catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     let at_dot = world.catcher.stages().next(Stage::EndOfData);
     let load = world.register(["ada".to_owned()]);
     tokio::time::timeout(PATIENCE, at_dot).await.unwrap();

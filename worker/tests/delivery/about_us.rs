@@ -9,7 +9,11 @@ use crate::rig::{Rig, until};
 const REPLIES: &[(Stage, u16, &str)] = &[
     (Stage::Rcpt, 535, "5.7.8 Authentication credentials invalid"),
     (Stage::Rcpt, 550, "5.7.26 This mail is unauthenticated"),
-    (Stage::EndOfData, 550, "5.4.5 Daily user sending limit exceeded"),
+    (
+        Stage::EndOfData,
+        550,
+        "5.4.5 Daily user sending limit exceeded",
+    ),
     (
         Stage::EndOfData,
         454,

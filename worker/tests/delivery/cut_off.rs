@@ -47,7 +47,8 @@ async fn a_cut_before_the_answer_is_tried_once_more() {
 
 #[tokio::test]
 async fn a_mail_stored_without_an_answer_is_sent_twice_under_one_message_id() {
-    let (tries, taken) = deliver_under(Fault::cut(Stage::EndOfData).storing(), 1, "delivered").await;
+    let (tries, taken) =
+        deliver_under(Fault::cut(Stage::EndOfData).storing(), 1, "delivered").await;
 
     assert_eq!(tries, ["cut_off", "delivered"]);
     assert_eq!(taken, 2);
@@ -63,7 +64,8 @@ async fn a_second_cut_is_the_last() {
 
 #[tokio::test]
 async fn a_mail_stored_twice_without_an_answer_is_never_sent_a_third_time() {
-    let (tries, taken) = deliver_under(Fault::cut(Stage::EndOfData).storing(), 2, "undeliverable").await;
+    let (tries, taken) =
+        deliver_under(Fault::cut(Stage::EndOfData).storing(), 2, "undeliverable").await;
 
     assert_eq!(tries, ["cut_off", "cut_off"]);
     assert_eq!(taken, 2);

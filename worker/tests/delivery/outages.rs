@@ -208,7 +208,9 @@ async fn a_mail_at_whose_end_the_relay_hangs_when_it_is_back_holds_up_no_other()
     let worker = rig.start().await;
     let ids = register(&rig, 6).await;
     is_posted(&rig, RelayState::Open).await;
-    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    rig.catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     rig.catcher.faults().accept_connections().await.unwrap();
 
     is_posted(&rig, RelayState::Closed).await;

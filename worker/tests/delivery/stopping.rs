@@ -22,7 +22,9 @@ async fn with_nothing_in_hand_it_stops_and_leaves() {
 #[tokio::test]
 async fn a_mail_in_hand_is_finished_first_and_no_other_begun() {
     let rig = Rig::new().await;
-    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    rig.catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     let at_dot = rig.catcher.stages().next(Stage::EndOfData);
     let worker = rig.start().await;
     let id = rig.register(ADA).await;

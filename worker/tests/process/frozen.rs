@@ -38,7 +38,9 @@ async fn frozen_before_its_mark_it_writes_no_dot_any_more() {
 #[tokio::test]
 async fn frozen_after_its_dot_its_late_result_changes_nothing() {
     let rig = Rig::in_real_time(SHORT).await;
-    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    rig.catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     let at_dot = rig.catcher.stages().next(Stage::EndOfData);
     let frozen = rig.spawn();
     let id = rig.register(ADA).await;

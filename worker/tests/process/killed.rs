@@ -76,7 +76,12 @@ async fn killed_between_dot_and_answer_a_mail_not_stored_is_delivered_once() {
 
 #[tokio::test]
 async fn killed_between_dot_and_answer_a_stored_mail_is_delivered_twice_and_that_is_on_record() {
-    let (tries, taken) = killed_at(Stage::Stored, Fault::hang(Stage::EndOfData).storing(), SHORT).await;
+    let (tries, taken) = killed_at(
+        Stage::Stored,
+        Fault::hang(Stage::EndOfData).storing(),
+        SHORT,
+    )
+    .await;
 
     assert_eq!(tries, ["cut_off", "delivered"]);
     assert_eq!(taken, 2);
@@ -86,7 +91,9 @@ async fn killed_between_dot_and_answer_a_stored_mail_is_delivered_twice_and_that
 async fn killed_twice_at_the_dot_the_mail_is_not_sent_a_third_time_and_says_that_it_may_have_arrived()
  {
     let rig = Rig::in_real_time(SHORT).await;
-    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).storing());
+    rig.catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).storing());
     let id = rig.register(ADA).await;
 
     for n in 1..=2 {
@@ -110,7 +117,9 @@ async fn killed_twice_at_the_dot_the_mail_is_not_sent_a_third_time_and_says_that
 #[tokio::test]
 async fn killed_between_answer_and_ack_the_mail_is_delivered_twice_and_that_is_on_record() {
     let rig = Rig::in_real_time(SHORT).await;
-    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    rig.catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     let at_dot = rig.catcher.stages().next(Stage::EndOfData);
     let before = rig.spawn();
     let id = rig.register(ADA).await;

@@ -22,7 +22,9 @@ async fn an_idle_worker_ends_with_success() {
 #[tokio::test]
 async fn a_dot_that_hangs_keeps_no_worker_and_is_on_record() {
     let rig = Rig::in_real_time(SOON).await;
-    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    rig.catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     let at_dot = rig.catcher.stages().next(Stage::EndOfData);
     let worker = rig.spawn();
     let id = rig.register(ADA).await;
@@ -58,7 +60,9 @@ async fn a_relay_that_hangs_at_its_greeting_keeps_no_worker() {
 #[tokio::test]
 async fn what_is_in_hand_is_finished_first() {
     let rig = Rig::in_real_time(&[]).await;
-    rig.catcher.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    rig.catcher
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     let at_dot = rig.catcher.stages().next(Stage::EndOfData);
     let worker = rig.spawn();
     let id = rig.register(ADA).await;

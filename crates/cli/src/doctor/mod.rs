@@ -1,27 +1,18 @@
 //! `smart-notes doctor`: looks at everything that must fit together, and says how what does not is mended.
-//!
-//! Changes nothing and sends no mail. One file for each room; each check is a sentence in the report.
 
-mod clock;
-mod database;
-mod files;
-mod finding;
-mod keys;
-mod payments;
-mod processes;
-mod queue;
-mod relays;
-mod restores;
-mod sender;
-mod settings;
+mod dns;
+mod network;
+mod progress;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use operator::doctor::{Examination, Level};
 use runtime::settings::LoadOptions;
 
-use finding::{Level, Report};
+use network::RealNetwork;
+use progress::Terminal;
 
 /// What `doctor` is told.
 #[derive(clap::Args)]
@@ -49,42 +40,25 @@ pub struct Args {
 
 /// Looks at everything.
 pub async fn run(args: &Args, options: LoadOptions) -> ExitCode {
-    let mut report = Report::new(args.json);
-    examine(args, options, &mut report).await;
-    report.finish();
-    if report.count(Level::Problem) == 0 {
+    let examination = Examination {
+        options,
+        env_file: args.env_file.clone(),
+        dns: args.dns || args.nameserver.is_some(),
+    };
+    let network = RealNetwork {
+        nameserver: args.nameserver,
+    };
+    let mut terminal = Terminal::new(args.json);
+    let findings = examination.run(&network, &mut terminal).await;
+    terminal.finish();
+    if args.json {
+        say!("{:#}", findings.json());
+    } else {
+        say!("\n{}", findings.summary());
+    }
+    if findings.count(Level::Problem) == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
-}
-
-async fn examine(args: &Args, options: LoadOptions, report: &mut Report) {
-    report.group("settings");
-    let Some(settings) = settings::check(args.env_file.as_ref(), options, report) else {
-        return;
-    };
-    report.group("payments");
-    payments::check(&settings, report);
-    report.group("database");
-    let database = database::check(&settings, report).await;
-    if let Some(database) = &database {
-        restores::check(database, report).await;
-    }
-    report.group("clock");
-    clock::check(&settings, database.as_ref(), report).await;
-    let mut posted = Vec::new();
-    if let Some(database) = &database {
-        report.group("processes");
-        let present = processes::check(&settings, database, report).await;
-        report.group("keys");
-        keys::check(&settings, &present, report);
-        report.group("queue");
-        posted = queue::check(database, &present, report).await;
-        database.close().await;
-    }
-    report.group("relays");
-    relays::check(&settings, &posted, report).await;
-    report.group("sender");
-    sender::check(&settings, args.dns, args.nameserver, report).await;
 }

@@ -9,14 +9,14 @@ use domain::mail::{MailKind, MailState};
 use domain::queue::{MailFilter, MailRecord};
 use domain::store::View;
 use jiff::{SpanRelativeTo, Timestamp};
+use operator::jobs::list::{MailPage, own_reason, state};
+use operator::jobs::shown::{Holds, Reveal, find, moment};
+use operator::users::lookup::find as find_user;
 use runtime::database::Database;
 use runtime::settings::Settings;
-use serde_json::Value;
 
 use super::kinds;
-use super::shown::{self, Holds, Reveal, mail_json, moment};
 use crate::table;
-use crate::users::Whom;
 
 /// What `list` is told.
 #[derive(clap::Args)]
@@ -63,26 +63,22 @@ fn states() -> impl TypedValueParser<Value = MailState> {
 pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
     let mut view = database.store.view().await?;
     let filter = args.filter(view.as_mut()).await?;
-    let mut mails = view.mails(&filter).await?;
     drop(view);
-    let holds = Holds::now(settings, database).await?;
-    let more = mails.len() > args.limit as usize;
-    mails.truncate(args.limit as usize);
+    let page = MailPage::read(filter, settings, database).await?;
     let reveal = Reveal(args.reveal);
     if args.json {
-        let mails = mails.iter().map(|mail| mail_json(mail, &holds, reveal));
-        say!("{:#}", Value::Array(mails.collect()));
+        say!("{:#}", page.json(reveal));
         return Ok(0);
     }
-    if mails.is_empty() {
+    if page.mails.is_empty() {
         say!("no mails");
     } else {
-        say!("{}", mail_table(&mails, &holds, reveal));
+        say!("{}", mail_table(&page.mails, &page.holds, reveal));
     }
-    if let Some(last) = mails.last().filter(|_| more) {
+    if let Some(last) = page.mails.last().filter(|_| page.more) {
         say!("there are more: {}", args.next_page(last.id));
     }
-    for hold in holds.all() {
+    for hold in page.holds.all() {
         say!("{hold}");
     }
     Ok(0)
@@ -91,13 +87,9 @@ pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyho
 /// Mails as a table.
 pub fn mail_table(mails: &[MailRecord], holds: &Holds, reveal: Reveal) -> String {
     let rows = mails.iter().map(|mail| {
-        let state = match holds.pause_of(mail) {
-            Some(_) => format!("{}, paused", mail.state),
-            None => mail.state.clone(),
-        };
         [
             mail.id.to_string(),
-            state,
+            state(mail, holds),
             mail.kind.clone(),
             reveal.address(&mail.to),
             mail.tries.to_string(),
@@ -118,12 +110,6 @@ pub fn mail_table(mails: &[MailRecord], holds: &Holds, reveal: Reveal) -> String
     table::of([id, state, kind, to, tries, asked, "REASON"], rows)
 }
 
-/// Why a mail waits, apart from what holds all mails.
-fn own_reason(mail: &MailRecord) -> Option<String> {
-    let waits = matches!(mail.state.as_str(), "queued" | "waiting");
-    mail.reason.clone().filter(|_| waits)
-}
-
 impl Args {
     async fn filter(&self, view: &mut dyn View) -> anyhow::Result<MailFilter> {
         let to = self.to.as_deref().map(address).transpose()?;
@@ -135,8 +121,7 @@ impl Args {
             request: self.request.clone(),
             since: self.since.as_deref().map(since).transpose()?,
             before: self.after_which(view).await?,
-            // One more than asked for tells whether there is another page.
-            limit: self.limit + 1,
+            limit: self.limit,
         })
     }
 
@@ -147,13 +132,13 @@ impl Args {
         let Some(user) = &self.user else {
             return Ok(None);
         };
-        let user = Whom::named(user).find(view).await?;
+        let user = find_user(view, user).await?;
         Ok(Some((user.id, user.email_key)))
     }
 
     async fn after_which(&self, view: &mut dyn View) -> anyhow::Result<Option<MailId>> {
         match &self.before {
-            Some(id) => Ok(Some(shown::find(view, id).await?.mail.id)),
+            Some(id) => Ok(Some(find(view, id).await?.mail.id)),
             None => Ok(None),
         }
     }

@@ -5,7 +5,6 @@ mod change;
 mod list;
 mod pause;
 mod show;
-pub mod shown;
 mod stats;
 mod watch;
 
@@ -18,7 +17,7 @@ use runtime::database::{Database, Role};
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
 
-use crate::fault::{CODES, exit_code};
+use crate::exit::{CODES, exit_code};
 
 pub use list::address;
 

@@ -1,18 +1,12 @@
 //! `jobs pause` and `jobs resume`.
 
 use anyhow::ensure;
-use domain::clock::{Clock, SystemClock};
 use domain::mail::MailKind;
-use domain::operator::{Pause, PauseQueue, ReleaseHeld, ResumeQueue};
 use domain::store::Store;
-use serde_json::{Value, json};
+use operator::jobs::pause::{self, LONGEST_REASON};
 
 use super::kinds;
-use super::shown::{pause_json, pause_sentence, pause_told};
-use crate::users::operator;
-
-/// The longest reason, in characters.
-const LONGEST_REASON: usize = 500;
+use crate::users::actor;
 
 /// What `pause` is told.
 #[derive(clap::Args)]
@@ -51,63 +45,22 @@ pub async fn pause(args: &PauseArgs, store: &Store) -> anyhow::Result<u8> {
         reason.chars().count() <= LONGEST_REASON,
         "a reason has at most {LONGEST_REASON} characters"
     );
-    let pause = PauseQueue {
-        kind: args.kind,
-        reason,
-        actor: operator(),
-        now: SystemClock.now(),
-    };
-    let new = store.write(pause).await?;
-    let kind = args.kind.map(MailKind::as_str);
-    let all = store.view().await?.pauses().await?;
-    let Some(paused) = all.iter().find(|pause| pause.kind.as_deref() == kind) else {
-        anyhow::bail!("somebody has resumed it meanwhile");
-    };
+    let paused = pause::pause(args.kind, reason, actor(), store).await?;
     if args.json {
-        say!("{:#}", json!({ "new": new, "pause": pause_json(paused) }));
-        return Ok(0);
+        say!("{:#}", paused.json());
+    } else {
+        say!("{}", paused.sentences().join("\n"));
     }
-    if !new {
-        say!("it was paused already; what is new is the reason:");
-    }
-    say!("{}", pause_told(paused));
-    say!("mails that workers have in hand still go out");
     Ok(0)
 }
 
 /// Ends pauses.
 pub async fn resume(args: &ResumeArgs, store: &Store) -> anyhow::Result<u8> {
-    let resume = ResumeQueue {
-        kind: args.kind,
-        actor: operator(),
-        now: SystemClock.now(),
-    };
-    let resumed = store.write(resume).await?;
-    let mut back = 0;
-    loop {
-        let some = store.write(ReleaseHeld).await?;
-        if some == 0 {
-            break;
-        }
-        back += some;
-    }
+    let resumed = pause::resume(args.kind, actor(), store).await?;
     if args.json {
-        let all = |pauses: &[Pause]| -> Value { pauses.iter().map(pause_json).collect() };
-        let (ended, left) = (all(&resumed.ended), all(&resumed.left));
-        say!(
-            "{:#}",
-            json!({ "ended": ended, "left": left, "mails_held": back })
-        );
-        return Ok(0);
-    }
-    if resumed.ended.is_empty() {
-        say!("that was not paused");
-    }
-    for pause in &resumed.ended {
-        say!("resumed: {}", pause_sentence(pause, "was"));
-    }
-    for pause in &resumed.left {
-        say!("still, {}", pause_told(pause));
+        say!("{:#}", resumed.json());
+    } else {
+        say!("{}", resumed.sentences().join("\n"));
     }
     Ok(0)
 }

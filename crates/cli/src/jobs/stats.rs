@@ -1,15 +1,9 @@
-//! `jobs stats`: the queue in numbers.
+//! `jobs stats`.
 
-use domain::clock::{Clock, SystemClock};
-use domain::operator::QueueCounts;
-use domain::queue::{Beat, MailRecord};
-use domain::relay::PostedStanding;
-use jiff::Timestamp;
+use operator::jobs::stats::Snapshot;
 use runtime::database::Database;
 use runtime::settings::Settings;
-use serde_json::{Map, Value, json};
 
-use super::shown::{Holds, Reveal, mail_json, pause_json, pause_told, relay_told, span};
 use crate::table;
 
 /// What `stats` is told.
@@ -20,131 +14,24 @@ pub struct Args {
     json: bool,
 }
 
-/// Everything that is shown.
-pub struct Snapshot {
-    pub at: Timestamp,
-    pub counts: QueueCounts,
-    pub holds: Holds,
-    pub workers: Vec<Worker>,
-}
-
-/// A worker as it says of itself.
-pub struct Worker {
-    name: String,
-    seen: i64,
-    /// Whether it has said so within its lease.
-    alive: bool,
-    in_hand: u64,
-}
-
 /// Prints the numbers.
 pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
     let snapshot = Snapshot::take(settings, database).await?;
     if args.json {
         say!("{:#}", snapshot.json());
     } else {
-        say!("{}", snapshot.told());
+        say!("{}", text(&snapshot));
     }
     Ok(0)
 }
 
-impl Snapshot {
-    /// Asks for everything.
-    pub async fn take(settings: &Settings, database: &Database) -> anyhow::Result<Self> {
-        let at = SystemClock.now();
-        let mut view = database.store.view().await?;
-        let counts = view.queue_counts(at).await?;
-        drop(view);
-        let lease = i64::try_from(settings.worker.lease.as_secs()).unwrap_or(i64::MAX);
-        let beats = database.queue.beats().await?;
-        let workers = beats
-            .into_iter()
-            .map(|beat| worker(beat, &counts, at, lease))
-            .collect();
-        Ok(Self {
-            at,
-            holds: Holds::now(settings, database).await?,
-            counts,
-            workers,
-        })
-    }
-
-    /// As JSON.
-    pub fn json(&self) -> Value {
-        let mut states = Map::new();
-        for count in &self.counts.states {
-            states
-                .entry(&count.state)
-                .or_insert_with(|| json!({}))
-                .as_object_mut()
-                .expect("only objects are put in")
-                .insert(count.kind.clone(), count.mails.into());
-        }
-        let ended = |ended: &[(String, u64)]| -> Value {
-            let ended = ended
-                .iter()
-                .map(|(state, mails)| (state.clone(), json!(mails)));
-            Value::Object(ended.collect())
-        };
-        json!({
-            "at": self.at,
-            "mails": states,
-            "oldest_waiting": self.counts.oldest.as_ref().map(|mail| self.oldest_json(mail)),
-            "ended_last_minute": ended(&self.counts.last_minute),
-            "ended_last_hour": ended(&self.counts.last_hour),
-            "suppressed_addresses": self.counts.suppressed,
-            "pauses": self.holds.pauses.iter().map(pause_json).collect::<Value>(),
-            "workers": self.workers.iter().map(Worker::json).collect::<Value>(),
-            "relays": self.holds.relays.iter().map(relay_json).collect::<Value>(),
-        })
-    }
-
-    fn oldest_json(&self, mail: &MailRecord) -> Value {
-        let mut value = mail_json(mail, &self.holds, Reveal(false));
-        value["age_seconds"] = json!(self.age(mail));
-        value
-    }
-
-    fn age(&self, mail: &MailRecord) -> i64 {
-        self.at.duration_since(mail.created).as_secs()
-    }
-
-    /// For people.
-    pub fn told(&self) -> String {
-        let mut lines = vec![self.states(), String::new()];
-        lines.push(format!("{:<18} {}", "waits longest", self.oldest()));
-        for (what, ended) in [
-            ("in the last minute", &self.counts.last_minute),
-            ("in the last hour", &self.counts.last_hour),
-        ] {
-            lines.push(format!("{what:<18} {}", told_ended(ended)));
-        }
-        let suppressed = match self.counts.suppressed {
-            0 => "no address".to_owned(),
-            1 => "1 address".to_owned(),
-            addresses => format!("{addresses} addresses"),
-        };
-        lines.push(format!("{:<18} {suppressed}", "suppressed"));
-        let paused = self.holds.pauses.iter().map(pause_told);
-        lines.push(listed("paused", "nothing", paused));
-        let none = "none: nothing is sent until one is started";
-        let workers = self.workers.iter().map(|worker| worker.told(self.at));
-        lines.push(listed("workers", none, workers));
-        let none = "none is known: no worker is alive";
-        let relays = self
-            .holds
-            .relays
-            .iter()
-            .map(|posted| format!("{} (of {})", relay_told(&posted.standing), posted.worker));
-        lines.push(listed("relays", none, relays));
-        lines.join("\n")
-    }
-
-    fn states(&self) -> String {
-        if self.counts.states.is_empty() {
-            return "no mails".to_owned();
-        }
-        let rows = self.counts.states.iter().map(|count| {
+/// A table of the mails, and the rest of the numbers.
+pub fn text(snapshot: &Snapshot) -> String {
+    let states = &snapshot.counts.states;
+    let mails = if states.is_empty() {
+        "no mails".to_owned()
+    } else {
+        let rows = states.iter().map(|count| {
             vec![
                 count.state.clone(),
                 count.kind.clone(),
@@ -152,95 +39,6 @@ impl Snapshot {
             ]
         });
         table::of(["STATE", "KIND", "MAILS"], rows)
-    }
-
-    fn oldest(&self) -> String {
-        self.counts.oldest.as_ref().map_or_else(
-            || "nothing waits".to_owned(),
-            |mail| {
-                format!(
-                    "{} ({}, {}), asked for {} ago",
-                    mail.id,
-                    mail.state,
-                    mail.kind,
-                    span(self.age(mail))
-                )
-            },
-        )
-    }
-}
-
-/// Things under a heading, the first on its line.
-fn listed(heading: &str, none: &str, things: impl Iterator<Item = String>) -> String {
-    let things: Vec<String> = things.collect();
-    if things.is_empty() {
-        return format!("{heading:<18} {none}");
-    }
-    format!("{heading:<18} {}", things.join(&format!("\n{:<18} ", "")))
-}
-
-fn told_ended(ended: &[(String, u64)]) -> String {
-    if ended.is_empty() {
-        return "no mail ended".to_owned();
-    }
-    let ended: Vec<String> = ended
-        .iter()
-        .map(|(state, mails)| format!("{mails} {state}"))
-        .collect();
-    ended.join(", ")
-}
-
-fn worker(beat: Beat, counts: &QueueCounts, now: Timestamp, lease: i64) -> Worker {
-    let hands = counts.in_hand.iter();
-    let in_hand = hands
-        .filter(|(worker, _)| *worker == beat.worker)
-        .map(|(_, mails)| *mails)
-        .sum();
-    Worker {
-        alive: now.as_second().saturating_sub(beat.seen) <= lease,
-        name: beat.worker,
-        seen: beat.seen,
-        in_hand,
-    }
-}
-
-impl Worker {
-    fn json(&self) -> Value {
-        json!({
-            "name": self.name,
-            "seen_at": Timestamp::from_second(self.seen).ok(),
-            "alive": self.alive,
-            "in_hand": self.in_hand,
-        })
-    }
-
-    fn told(&self, now: Timestamp) -> String {
-        let silent = now.as_second().saturating_sub(self.seen).max(0);
-        let state = if self.alive {
-            "alive"
-        } else {
-            "SILENT, others take its mails over"
-        };
-        format!(
-            "{}: {state}, seen {} ago, {} in hand",
-            self.name,
-            span(silent),
-            self.in_hand
-        )
-    }
-}
-
-/// How a worker stands with a relay: `half_open` is a relay that answered a probe and is tried with one mail.
-fn relay_json(posted: &PostedStanding) -> Value {
-    let standing = &posted.standing;
-    json!({
-        "worker": posted.worker,
-        "position": posted.position,
-        "relay": standing.relay,
-        "breaker": standing.state.as_str(),
-        "since": standing.since,
-        "reason": standing.reason,
-        "next_probe_at": standing.next_probe_at,
-        "updated_at": posted.updated,
-    })
+    };
+    format!("{mails}\n\n{}", snapshot.text())
 }

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use domain::queue::{MailFilter, MailRecord, Watch};
+use operator::jobs::shown::{Reveal, mail_json, moment};
+use operator::jobs::stats::Snapshot;
 use runtime::database::Database;
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
@@ -11,8 +13,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::list::mail_table;
-use super::shown::{Reveal, mail_json};
-use super::stats::Snapshot;
+use super::stats;
 use crate::output;
 
 /// What `watch` is told.
@@ -124,6 +125,6 @@ fn shown(args: &Args, snapshot: &Snapshot, mails: &[MailRecord]) -> String {
         let table = mail_table(mails, &snapshot.holds, Reveal(args.reveal));
         format!("\n\n{table}")
     };
-    let at = super::shown::moment(snapshot.at);
-    format!("{at}\n\n{}{table}", snapshot.told())
+    let at = moment(snapshot.at);
+    format!("{at}\n\n{}{table}", stats::text(snapshot))
 }

@@ -1,12 +1,8 @@
 //! `smart-notes mail`: what became of the mails to an address, in sentences; and letting an address have mail again
 //! that a relay had refused.
 
-mod address;
-mod facts;
-mod story;
 mod unsuppress;
 mod why;
-mod words;
 
 use std::process::ExitCode;
 
@@ -15,7 +11,7 @@ use runtime::database::{Database, Role};
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
 
-use crate::fault::{CODES, exit_code};
+use crate::exit::{CODES, exit_code};
 
 /// What `mail` can do.
 #[derive(Subcommand)]

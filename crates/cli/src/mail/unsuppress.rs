@@ -4,11 +4,11 @@ use domain::clock::{Clock, SystemClock};
 use domain::email::mask;
 use domain::operator::Unsuppress;
 use domain::store::Store;
+use operator::Error;
 use serde_json::json;
 
-use crate::fault::Fault;
 use crate::jobs::address;
-use crate::users::operator;
+use crate::users::actor;
 
 /// What `unsuppress` is told.
 #[derive(clap::Args)]
@@ -25,12 +25,12 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<u8> {
     let address = address(&args.address)?;
     let lift = Unsuppress {
         to: address.key().clone(),
-        actor: operator(),
+        actor: actor(),
         now: SystemClock.now(),
     };
     let shown = mask(address.as_typed());
     let Some(lifted) = store.write(lift).await? else {
-        return Err(Fault::NotFound(format!("{shown} is not suppressed")).into());
+        return Err(Error::not_found(format!("{shown} is not suppressed")).into());
     };
     if args.json {
         say!(

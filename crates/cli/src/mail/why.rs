@@ -1,17 +1,11 @@
 //! `mail why`.
 
-use domain::email::EmailAddress;
-use jiff::Timestamp;
+use operator::jobs::shown::Reveal;
+use operator::mail::MailReport;
 use runtime::database::Database;
 use runtime::settings::Settings;
-use serde_json::{Value, json};
 
-use super::address::{limited, stands, why_none};
-use super::facts::Facts;
-use super::story::{self, Around};
-use super::words::Told;
 use crate::jobs::address;
-use crate::jobs::shown::{Reveal, pause_json, story_json};
 
 /// What `why` is told.
 #[derive(clap::Args)]
@@ -32,102 +26,12 @@ pub struct Args {
 /// Tells what became of the mails to an address.
 pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
     let address = address(&args.address)?;
-    let facts = Facts::of(&address, args.limit, settings, database).await?;
-    let answer = Answer::of(&facts, &address, args);
+    let reveal = Reveal(args.reveal);
+    let report = MailReport::read(&address, args.limit, reveal, settings, database).await?;
     if args.json {
-        say!("{:#}", answer.json(&facts));
+        say!("{:#}", report.json());
     } else {
-        say!("{}", answer.told(facts.now));
+        say!("{}", report.text());
     }
     Ok(0)
-}
-
-/// Everything that is said.
-struct Answer {
-    shown: String,
-    reveal: Reveal,
-    /// About the address.
-    address: Vec<String>,
-    /// About each mail.
-    mails: Vec<Vec<String>>,
-    /// About mails that there are not.
-    none: Vec<String>,
-    older: Option<String>,
-}
-
-impl Answer {
-    fn of(facts: &Facts, address: &EmailAddress, args: &Args) -> Self {
-        let told = Told::at(facts.now);
-        let reveal = Reveal(args.reveal);
-        let shown = reveal.address(address.as_typed());
-        let around = Around {
-            told,
-            holds: &facts.holds,
-        };
-        let mails = facts.stories.iter();
-        let mut none = limited(facts, told);
-        if facts.stories.is_empty() {
-            none.splice(0..0, why_none(facts, told));
-        }
-        Self {
-            address: stands(facts, told),
-            mails: mails.map(|one| story::of(one, around)).collect(),
-            none,
-            older: facts
-                .more
-                .then(|| "There are older ones: smart-notes jobs list --to ADDRESS".to_owned()),
-            shown,
-            reveal,
-        }
-    }
-
-    fn told(&self, now: Timestamp) -> String {
-        let heading = format!(
-            "Mail to {}. Times are in UTC; it is {} now.",
-            self.shown,
-            now.strftime("%Y-%m-%d %H:%M:%S")
-        );
-        let mut parts = vec![heading];
-        let address = std::iter::once(&self.address).chain(&self.mails);
-        let all = address.chain(std::iter::once(&self.none));
-        parts.extend(
-            all.filter(|sentences| !sentences.is_empty())
-                .map(|sentences| sentences.join("\n")),
-        );
-        parts.extend(self.older.clone());
-        parts.join("\n\n")
-    }
-
-    fn json(&self, facts: &Facts) -> Value {
-        let mails = facts.stories.iter().zip(&self.mails);
-        let mails = mails.map(|(one, sentences)| {
-            let mut value = story_json(one, &facts.holds, self.reveal);
-            value["sentences"] = json!(sentences);
-            value
-        });
-        json!({
-            "address": self.shown,
-            "at": facts.now,
-            "user_id": facts.user.as_ref().map(|user| user.id),
-            "suppressed": facts.suppression.as_ref().map(|one| json!({
-                "since": one.since,
-                "until": one.until,
-                "mail": one.mail,
-                "relay": one.relay,
-                "code": one.code,
-                "enhanced": one.enhanced,
-                "text": one.text,
-            })),
-            "pauses": facts.holds.pauses.iter().map(pause_json).collect::<Value>(),
-            "held": facts.holds.all(),
-            "registrations": facts.registrations.iter().map(|one| json!({
-                "created_at": one.created,
-                "expires_at": one.expires,
-                "of_an_account": one.decoy,
-            })).collect::<Value>(),
-            "mails": mails.collect::<Value>(),
-            "more": facts.more,
-            "sentences": self.address.iter().chain(&self.none).collect::<Vec<_>>(),
-        })
-    }
 }

@@ -9,23 +9,24 @@ use domain::clock::{Clock, SystemClock};
 use domain::id::MailId;
 use domain::otp::KeyRing;
 use domain::store::Store;
+use operator::Error;
+use operator::users::lookup::{find, shown};
 use runtime::settings::Settings;
 
-use super::{Whom, operator, shown};
-use crate::fault::Fault;
+use super::{Whom, actor};
 
-async fn find(whom: &Whom, store: &Store) -> anyhow::Result<User> {
+async fn user(whom: &Whom, store: &Store) -> anyhow::Result<User> {
     let mut view = store.view().await?;
-    whom.find(view.as_mut()).await
+    Ok(find(view.as_mut(), &whom.user).await?)
 }
 
 /// Shuts a user out, or lets it in again.
 pub async fn set_active(whom: &Whom, active: bool, store: &Store) -> anyhow::Result<()> {
-    let user = find(whom, store).await?;
+    let user = user(whom, store).await?;
     let change = SetActive {
         user: user.id,
         active,
-        actor: operator(),
+        actor: actor(),
         now: SystemClock.now(),
     };
     let word = if active { "enabled" } else { "disabled" };
@@ -39,10 +40,10 @@ pub async fn set_active(whom: &Whom, active: bool, store: &Store) -> anyhow::Res
 
 /// Ends every session of a user.
 pub async fn log_out(whom: &Whom, store: &Store) -> anyhow::Result<()> {
-    let user = find(whom, store).await?;
+    let user = user(whom, store).await?;
     let log_out = LogOut {
         user: user.id,
-        actor: operator(),
+        actor: actor(),
         now: SystemClock.now(),
     };
     let ended = store.write(log_out).await?;
@@ -57,7 +58,7 @@ pub async fn delete(
     settings: &Settings,
     store: &Store,
 ) -> anyhow::Result<()> {
-    let user = find(whom, store).await?;
+    let user = user(whom, store).await?;
     if !yes {
         bail!(
             "this deletes {} with everything that belongs to it and can't be undone. \
@@ -70,11 +71,13 @@ pub async fn delete(
         user: user.id,
         keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
         mail: MailId::generate(),
-        actor: operator(),
+        actor: actor(),
         now: SystemClock.now(),
     };
     if !store.write(removal).await? {
-        return Fault::not_found(format!("{} has been deleted meanwhile", shown(&user)));
+        return Err(
+            Error::not_found(format!("{} has been deleted meanwhile", shown(&user))).into(),
+        );
     }
     say!("deleted {}; a farewell is on its way", shown(&user));
     Ok(())

@@ -10,12 +10,12 @@ use domain::email::{self, EmailAddress};
 use domain::password::{Attribute, LengthRule, Password};
 use domain::store::Store;
 use domain::username::{NameKey, Username};
+use operator::Error;
 use runtime::hashing::HashPool;
 use runtime::settings::Settings;
 use serde_json::json;
 
-use super::{CreateArgs, operator};
-use crate::fault::Fault;
+use super::{CreateArgs, actor};
 
 /// Makes a user.
 pub async fn create(args: &CreateArgs, settings: &Settings, store: &Store) -> anyhow::Result<()> {
@@ -31,21 +31,22 @@ pub async fn create(args: &CreateArgs, settings: &Settings, store: &Store) -> an
         username,
         email,
         password,
-        actor: operator(),
+        actor: actor(),
         now: SystemClock.now(),
     };
     match store.write(creation).await? {
         Creation::NameTaken => {
-            return Fault::refused(format!(
+            return Err(Error::refused(format!(
                 "the username `{}` is taken by a user, or held by a registration for a while: choose another",
                 args.username
-            ));
+            )).into());
         }
         Creation::EmailTaken => {
-            return Fault::refused(format!(
+            return Err(Error::refused(format!(
                 "a user has the address already: `smart-notes users show {}` shows who",
                 args.email
-            ));
+            ))
+            .into());
         }
         Creation::Done(user) if args.json => say!("{}", json!({ "id": user })),
         Creation::Done(user) => say!(
@@ -106,37 +107,40 @@ pub async fn verify(email: &str, username: Option<&str>, store: &Store) -> anyho
     let verification = VerifyAttempt {
         email: address,
         name: username.map(NameKey::of),
-        actor: operator(),
+        actor: actor(),
         now: SystemClock.now(),
     };
     match store.write(verification).await? {
         Verification::Done(user) => say!("{} is verified: user {user}", email::mask(email)),
         Verification::Verified(user) => {
-            return Fault::refused(format!("the address is verified already: user {user}"));
+            return Err(
+                Error::refused(format!("the address is verified already: user {user}")).into(),
+            );
         }
         Verification::Nobody => {
-            return Fault::not_found(format!(
+            return Err(Error::not_found(format!(
                 "no registration with this address{} waits for its code. It may have lapsed: \
                  have it registered again, or make a user with `smart-notes users create`",
                 username.map_or_else(String::new, |name| format!(" and the name `{name}`"))
-            ));
+            ))
+            .into());
         }
         Verification::NameTaken => {
-            return Fault::refused(
+            return Err(Error::refused(
                 "somebody else has the registration's name by now: have it registered again with another",
-            );
+            ).into());
         }
         Verification::Several(attempts) => {
             let names: Vec<_> = attempts
                 .iter()
                 .map(|(id, name)| format!("  {id}  {name}"))
                 .collect();
-            return Fault::not_found(format!(
+            return Err(Error::not_found(format!(
                 "registrations of several clients wait with this address, and one may be a stranger's, \
                  whose password would be good then. Ask the owner for the name, and give it with --username. \
                  Newest first:\n{}",
                 names.join("\n")
-            ));
+            )).into());
         }
     }
     Ok(())

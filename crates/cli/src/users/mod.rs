@@ -3,25 +3,19 @@
 
 mod change;
 mod create;
-mod look;
 mod plan;
+mod show;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use domain::accounts::User;
 use domain::audit::Actor;
-use domain::clock::{Clock, SystemClock};
-use domain::email::EmailAddress;
-use domain::id::UserId;
-use domain::store::View;
-use domain::username::NameKey;
 use runtime::database::{Database, Role};
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
 
-use crate::fault::{CODES, Fault, exit_code};
+use crate::exit::{CODES, exit_code};
 
 /// What `users` can do.
 #[derive(Subcommand)]
@@ -154,8 +148,8 @@ async fn carry_out(
     let store = &database.store;
     match command {
         Command::Create(args) => create::create(&args, settings, store).await,
-        Command::List(args) => look::list(&args, store).await,
-        Command::Show(args) => look::show(&args, settings, store).await,
+        Command::List(args) => show::list(&args, store).await,
+        Command::Show(args) => show::show(&args, settings, store).await,
         Command::Verify { email, username } => {
             create::verify(&email, username.as_deref(), store).await
         }
@@ -167,68 +161,8 @@ async fn carry_out(
     }
 }
 
-impl Whom {
-    /// Whoever is meant by a number, address or name.
-    pub fn named(user: &str) -> Self {
-        Self {
-            user: user.to_owned(),
-        }
-    }
-
-    /// The user that is meant. An address is never taken for a name, though a name may look like one.
-    pub async fn find(&self, view: &mut dyn View) -> anyhow::Result<User> {
-        let text = self.user.trim();
-        let email = EmailAddress::parse(text).ok();
-        let found = match (&email, text.parse().map(UserId)) {
-            (Some(email), _) => view.user_by_email(email.key()).await?,
-            (None, Err(_)) => named(view, text).await?,
-            (None, Ok(number)) => {
-                let by_number = view.user(number).await?;
-                let by_name = named(view, text).await?;
-                if let (Some(one), Some(other)) = (&by_number, &by_name)
-                    && one.id != other.id
-                {
-                    return Fault::not_found(format!(
-                        "`{text}` is the number of one user and the name of another ({}): say which by the address",
-                        other.id
-                    ));
-                }
-                by_number.or(by_name)
-            }
-        };
-        found.ok_or_else(|| {
-            let hint = if email.is_some() {
-                "`smart-notes users verify` makes one of a registration that waits; whose name looks like an address is found by number"
-            } else {
-                "`smart-notes users list` shows who there is"
-            };
-            Fault::NotFound(format!("there is no user `{text}`: {hint}")).into()
-        })
-    }
-}
-
-async fn named(view: &mut dyn View, name: &str) -> anyhow::Result<Option<User>> {
-    let account = view
-        .login_account(None, &NameKey::of(name), None, SystemClock.now())
-        .await?;
-    match account.user {
-        Some(user) => Ok(view.user(user.id).await?),
-        None => Ok(None),
-    }
-}
-
-/// A user as every command names one: number, name, masked address.
-fn shown(user: &User) -> String {
-    format!(
-        "user {} ({}, {})",
-        user.id,
-        user.username,
-        domain::email::mask(&user.email)
-    )
-}
-
 /// Whoever types this, for the record of security events.
-pub fn operator() -> Actor {
+pub fn actor() -> Actor {
     let who = ["SUDO_USER", "USER", "LOGNAME"]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())

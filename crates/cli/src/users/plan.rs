@@ -1,19 +1,21 @@
-//! `users set-plan`, and how a plan is told to an operator.
+//! `users set-plan`.
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use domain::accounts::admin::{GivenPlan, SetPlan};
 use domain::clock::{Clock, SystemClock};
-use domain::plans::{Grant, NoteLimits, Plan, Standing};
+use domain::plans::Plan;
 use domain::store::Store;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
+use operator::Error;
+use operator::users::lookup::{find, shown};
+use operator::users::plan::{grant_json, told};
+use operator::users::show::moment;
+use serde_json::json;
 
-use super::look::moment;
-use super::{SetPlanArgs, operator, shown};
-use crate::fault::Fault;
+use super::{SetPlanArgs, actor};
 
 /// A plan that can be set.
 #[derive(Clone, Copy, ValueEnum)]
@@ -29,16 +31,18 @@ pub async fn set(args: &SetPlanArgs, store: &Store) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let plan = given(args.plan, args.until.as_deref(), now)?;
     let mut view = store.view().await?;
-    let user = args.whom.find(view.as_mut()).await?;
+    let user = find(view.as_mut(), &args.whom.user).await?;
     drop(view);
     let change = SetPlan {
         user: user.id,
         plan,
-        actor: operator(),
+        actor: actor(),
         now,
     };
     let Some((standing, grants)) = store.write(change).await? else {
-        return Fault::not_found(format!("{} has been deleted meanwhile", shown(&user)));
+        return Err(
+            Error::not_found(format!("{} has been deleted meanwhile", shown(&user))).into(),
+        );
     };
     if args.json {
         let value = json!({
@@ -97,49 +101,4 @@ fn end(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
 
 fn unreadable(text: &str) -> String {
     format!("`{text}` is no date like 2030-01-31, nor a time like 2030-01-31T12:00:00Z")
-}
-
-/// The plan and its end, in words.
-pub(super) fn told(standing: &Standing) -> String {
-    match (standing.plan, standing.premium_until) {
-        (Plan::Free, _) => "the free plan".to_owned(),
-        (Plan::Premium, None) => "premium without end".to_owned(),
-        (Plan::Premium, Some(until)) => format!("premium until {}", moment(until)),
-    }
-}
-
-/// How many notes there are, and may be.
-pub(super) fn used(standing: &Standing, limits: NoteLimits) -> String {
-    match limits.of(standing.plan) {
-        Some(limit) => format!("{} of {limit}", standing.used),
-        None => standing.used.to_string(),
-    }
-}
-
-/// How many bytes of notes there are, and may be.
-pub(super) fn stored(standing: &Standing, limits: NoteLimits) -> String {
-    match limits.storage.of(standing.plan) {
-        Some(limit) => format!("{} of {limit} bytes", standing.bytes),
-        None => format!("{} bytes", standing.bytes),
-    }
-}
-
-/// A grant in words.
-pub(super) fn grant(grant: &Grant, now: Timestamp) -> String {
-    let until = match grant.until {
-        None => "without end".to_owned(),
-        Some(until) if grant.lasts(now) => format!("until {}", moment(until)),
-        Some(until) => format!("ended {}", moment(until)),
-    };
-    let (source, granted) = (grant.source.as_str(), moment(grant.granted));
-    format!("{source}, {until}, granted {granted}")
-}
-
-/// A grant for programs.
-pub(super) fn grant_json(grant: &Grant) -> Value {
-    json!({
-        "source": grant.source.as_str(),
-        "until": grant.until,
-        "granted_at": grant.granted,
-    })
 }

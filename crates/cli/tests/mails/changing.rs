@@ -69,7 +69,10 @@ async fn a_mail_in_hand_is_cancelled_until_its_end_is_on_its_way() {
     scene.relay.faults().clear();
     scene.relay.faults().release();
 
-    scene.relay.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    scene
+        .relay
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     let after = scene.mail_to("bob", "bob@example.com").await;
     let mut answer = scene.run(&["jobs", "cancel", &after]);
     if answer.code == 0 {
@@ -91,7 +94,10 @@ async fn a_mail_in_hand_is_cancelled_until_its_end_is_on_its_way() {
 /// What the answer is once a mail's end is on its way.
 async fn late_cancel(scene: &Scene) -> crate::support::Answer {
     scene.relay.faults().release();
-    scene.relay.faults().add(Fault::hang(Stage::EndOfData).times(1));
+    scene
+        .relay
+        .faults()
+        .add(Fault::hang(Stage::EndOfData).times(1));
     let id = scene.mail_to("eve", "eve@example.com").await;
     scene.reaches(&id, "sending").await;
     loop {

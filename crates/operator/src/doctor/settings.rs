@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use runtime::settings::{Env, LoadOptions, Settings};
 
 use super::files;
-use super::finding::Report;
+use super::report::Report;
 
 /// Loads the settings; `None` if they can't be used, which the report says then.
 pub fn check(
     env_file: Option<&PathBuf>,
     mut options: LoadOptions,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<Settings> {
     if let Some(file) = env_file {
         if !file.is_file() {
@@ -55,7 +55,7 @@ pub fn check(
     Some(settings)
 }
 
-fn key_file(file: Option<&Path>, report: &mut Report) {
+fn key_file(file: Option<&Path>, report: &mut Report<'_>) {
     let Some(file) = file else { return };
     match files::mode(file) {
         Some(mode) if files::is_owners_alone(mode) => {
@@ -74,7 +74,7 @@ fn key_file(file: Option<&Path>, report: &mut Report) {
     }
 }
 
-fn metrics(settings: &Settings, report: &mut Report) {
+fn metrics(settings: &Settings, report: &mut Report<'_>) {
     let places = [
         ("http.metrics_listen", settings.http.metrics_listen),
         ("worker.metrics_listen", settings.worker.metrics_listen),

@@ -6,21 +6,24 @@ use runtime::database::Database;
 use runtime::presence;
 use runtime::settings::{Env, Settings};
 
-use super::finding::{Level, Report, span};
+use super::finding::{Level, span};
+use super::report::Report;
+use crate::error::with_causes;
 
 /// Signs of presence that may fail until a process counts as gone.
 const MISSED: u32 = 2;
 
 /// Looks who is there; returns those who are.
-pub async fn check(settings: &Settings, database: &Database, report: &mut Report) -> Vec<Present> {
+pub async fn check(
+    settings: &Settings,
+    database: &Database,
+    report: &mut Report<'_>,
+) -> Vec<Present> {
     let now = Timestamp::now();
     let all = match database.vitals.processes().await {
         Ok(all) => all,
         Err(error) => {
-            let message = format!(
-                "which processes run can't be read: {:#}",
-                anyhow::Error::new(error)
-            );
+            let message = format!("which processes run can't be read: {}", with_causes(&error));
             report.problem("processes", message, "");
             return Vec::new();
         }
@@ -48,7 +51,7 @@ pub async fn check(settings: &Settings, database: &Database, report: &mut Report
     here
 }
 
-fn of_kind(settings: &Settings, kind: ProcessKind, here: &[Present], report: &mut Report) {
+fn of_kind(settings: &Settings, kind: ProcessKind, here: &[Present], report: &mut Report<'_>) {
     let number = here.iter().filter(|one| one.process.kind == kind).count();
     let (what, service) = match kind {
         ProcessKind::Api => ("API", "smart-notes-api"),
@@ -74,7 +77,7 @@ fn when_nobody_runs(settings: &Settings) -> Level {
     }
 }
 
-fn versions(here: &[Present], report: &mut Report) {
+fn versions(here: &[Present], report: &mut Report<'_>) {
     let ours = env!("CARGO_PKG_VERSION");
     for one in here.iter().filter(|one| one.process.version != ours) {
         let (name, version) = (&one.process.id, &one.process.version);
@@ -87,7 +90,7 @@ fn versions(here: &[Present], report: &mut Report) {
 }
 
 /// What processes have seen.
-fn remarks(here: &[Present], report: &mut Report) {
+fn remarks(here: &[Present], report: &mut Report<'_>) {
     for one in here {
         if let Some(remark) = &one.process.remark {
             let name = &one.process.id;
@@ -96,11 +99,16 @@ fn remarks(here: &[Present], report: &mut Report) {
     }
 }
 
-async fn heartbeats(settings: &Settings, database: &Database, now: Timestamp, report: &mut Report) {
+async fn heartbeats(
+    settings: &Settings,
+    database: &Database,
+    now: Timestamp,
+    report: &mut Report<'_>,
+) {
     let beats = match database.queue.beats().await {
         Ok(beats) => beats,
         Err(error) => {
-            let message = format!("heartbeats can't be read: {:#}", anyhow::Error::new(error));
+            let message = format!("heartbeats can't be read: {}", with_causes(&error));
             report.problem("heartbeat", message, "");
             return;
         }

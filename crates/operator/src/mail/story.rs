@@ -8,7 +8,9 @@ use crate::jobs::shown::{Holds, cut_off};
 /// What bears on every mail alike.
 #[derive(Clone, Copy)]
 pub struct Around<'a> {
+    /// How times are told.
     pub told: Told,
+    /// What keeps mails from being sent.
     pub holds: &'a Holds,
 }
 

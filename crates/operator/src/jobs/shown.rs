@@ -12,7 +12,7 @@ use runtime::database::Database;
 use runtime::settings::Settings;
 use serde_json::{Value, json};
 
-use crate::fault::Fault;
+use crate::Error;
 
 /// Whether addresses are shown as they are.
 #[derive(Clone, Copy)]
@@ -20,6 +20,7 @@ pub struct Reveal(pub bool);
 
 impl Reveal {
     /// An address, masked unless it may be shown. One that is forgotten says so.
+    #[must_use]
     pub fn address(self, address: &str) -> String {
         match address {
             "" => "(forgotten)".to_owned(),
@@ -30,25 +31,27 @@ impl Reveal {
 }
 
 /// The mail that an id, or the beginning of one, means.
-pub async fn find(view: &mut dyn View, id: &str) -> anyhow::Result<MailStory> {
+pub async fn find(view: &mut dyn View, id: &str) -> Result<MailStory, Error> {
     let mut stories = view.mail(id.trim()).await?;
     let several = stories.len() > 1;
     match stories.pop() {
         Some(story) if !several => Ok(story),
         Some(_) => {
             let said = format!("several mails' ids begin with `{id}`: give more of it");
-            Err(Fault::NotFound(said).into())
+            Err(Error::not_found(said))
         }
         None => {
             let said = format!("there is no mail whose id begins with `{id}`");
-            Err(Fault::NotFound(said).into())
+            Err(Error::not_found(said))
         }
     }
 }
 
 /// What keeps mails from being sent: pauses, no worker, and relays that are out of order.
 pub struct Holds {
+    /// What is paused.
     pub pauses: Vec<Pause>,
+    /// How each worker stands with each relay.
     pub relays: Vec<PostedStanding>,
     /// Whether some worker has said lately that it lives.
     pub worker_alive: bool,
@@ -68,11 +71,13 @@ impl Holds {
     }
 
     /// The pause that keeps a mail from being sent.
+    #[must_use]
     pub fn pause_of(&self, mail: &MailRecord) -> Option<&Pause> {
         self.pauses.iter().find(|pause| pause.holds(mail))
     }
 
     /// Why a mail that waits is not claimed, however often it is due: a sentence without its full stop.
+    #[must_use]
     pub fn why(&self, mail: &MailRecord) -> Option<String> {
         if let Some(pause) = self.pause_of(mail) {
             return Some(pause_told(pause));
@@ -102,6 +107,7 @@ impl Holds {
 }
 
 /// How a worker stands with a relay.
+#[must_use]
 pub fn relay_told(standing: &RelayStanding) -> String {
     let since = moment(standing.since);
     match standing.state {
@@ -125,6 +131,7 @@ pub fn relay_told(standing: &RelayStanding) -> String {
 }
 
 /// A pause, with what ends it.
+#[must_use]
 pub fn pause_told(pause: &Pause) -> String {
     format!(
         "{}. To end that: {}",
@@ -134,6 +141,7 @@ pub fn pause_told(pause: &Pause) -> String {
 }
 
 /// A pause as JSON.
+#[must_use]
 pub fn pause_json(pause: &Pause) -> Value {
     json!({
         "kind": pause.kind,
@@ -144,6 +152,7 @@ pub fn pause_json(pause: &Pause) -> Value {
 }
 
 /// What is paused, since when, by whom and why: a sentence without its full stop.
+#[must_use]
 pub fn pause_sentence(pause: &Pause, is: &str) -> String {
     let what = pause.kind.as_deref().unwrap_or("the queue");
     let why = match pause.reason.as_str() {
@@ -158,6 +167,7 @@ pub fn pause_sentence(pause: &Pause, is: &str) -> String {
 }
 
 /// What ends a pause.
+#[must_use]
 pub fn resume_command(pause: &Pause) -> String {
     match &pause.kind {
         None => "smart-notes jobs resume".to_owned(),
@@ -186,6 +196,7 @@ pub fn mail_json(mail: &MailRecord, holds: &Holds, reveal: Reveal) -> Value {
 }
 
 /// A mail with its tries as JSON; those that were cut off after the final dot are named by their number.
+#[must_use]
 pub fn story_json(story: &MailStory, holds: &Holds, reveal: Reveal) -> Value {
     let mut value = mail_json(&story.mail, holds, reveal);
     value["tries"] = json!(story.tries);
@@ -201,11 +212,13 @@ pub fn cut_off(tries: &[TryRecord]) -> impl Iterator<Item = (usize, &TryRecord)>
 }
 
 /// A time to the millisecond.
+#[must_use]
 pub fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string()
 }
 
 /// A span in the largest unit that fits.
+#[must_use]
 pub fn span(seconds: i64) -> String {
     match seconds {
         ..120 => format!("{seconds} s"),
@@ -216,6 +229,7 @@ pub fn span(seconds: i64) -> String {
 }
 
 /// Whether a text is, or may be the beginning of, this mail's id.
+#[must_use]
 pub fn names(detail: &str, mail: MailId) -> bool {
     detail.contains(&mail.to_string())
 }

@@ -7,7 +7,9 @@ use runtime::settings::{DatabaseUrl, Env, Settings};
 use runtime::shutdown::Shutdown;
 
 use super::files;
-use super::finding::{Level, Report};
+use super::finding::Level;
+use super::report::Report;
+use crate::error::with_causes;
 
 /// Bytes that must be free: below, the next hour may fill the disk; below, the next weeks may.
 const TOO_LITTLE: u64 = 64 << 20;
@@ -17,7 +19,7 @@ const MIGRATE: &str =
     "run `smart-notes migrate` as the services do (systemctl start smart-notes-migrate)";
 
 /// Looks at the file, and opens it as a service does if that can be.
-pub async fn check(settings: &Settings, report: &mut Report) -> Option<Database> {
+pub async fn check(settings: &Settings, report: &mut Report<'_>) -> Option<Database> {
     let DatabaseUrl::Sqlite { path } = &settings.database.url;
     // First, because SQLite sets the mode of an empty -wal right when it opens it.
     if path.exists() {
@@ -32,7 +34,7 @@ pub async fn check(settings: &Settings, report: &mut Report) -> Option<Database>
             return None;
         }
         Err(error) => {
-            unreadable(path, error, report);
+            unreadable(path, &error, report);
             return None;
         }
     };
@@ -42,8 +44,8 @@ pub async fn check(settings: &Settings, report: &mut Report) -> Option<Database>
     open(settings, &inspection, report).await
 }
 
-fn unreadable(path: &Path, error: OpenError, report: &mut Report) {
-    let message = format!("{:#}", anyhow::Error::new(error));
+fn unreadable(path: &Path, error: &OpenError, report: &mut Report<'_>) {
+    let message = with_causes(error);
     let mend = if files::mode(path).is_none() {
         "run this as root, or as the user of the services"
     } else {
@@ -52,7 +54,7 @@ fn unreadable(path: &Path, error: OpenError, report: &mut Report) {
     report.problem("opens", message, mend);
 }
 
-fn content(path: &Path, found: &Inspection, report: &mut Report) {
+fn content(path: &Path, found: &Inspection, report: &mut Report<'_>) {
     let path = path.display();
     if found.damage.is_empty() {
         report.ok("whole", format!("{path} is whole (quick_check)"));
@@ -84,7 +86,7 @@ fn content(path: &Path, found: &Inspection, report: &mut Report) {
     }
 }
 
-fn schema(found: &Inspection, report: &mut Report) {
+fn schema(found: &Inspection, report: &mut Report<'_>) {
     if !found.missing.is_empty() {
         let message = format!(
             "its schema is older than this program: {} missing, from {}",
@@ -104,7 +106,11 @@ fn schema(found: &Inspection, report: &mut Report) {
 }
 
 /// As a service opens it: every pragma is read back.
-async fn open(settings: &Settings, found: &Inspection, report: &mut Report) -> Option<Database> {
+async fn open(
+    settings: &Settings,
+    found: &Inspection,
+    report: &mut Report<'_>,
+) -> Option<Database> {
     if !found.damage.is_empty() || !found.missing.is_empty() {
         report.skipped(
             "pragmas",
@@ -122,14 +128,14 @@ async fn open(settings: &Settings, found: &Inspection, report: &mut Report) -> O
             Some(database)
         }
         Err(error) => {
-            let message = format!("{:#}", anyhow::Error::new(error));
+            let message = with_causes(&error);
             report.problem("pragmas", message, "");
             None
         }
     }
 }
 
-fn permissions(settings: &Settings, path: &Path, report: &mut Report) {
+fn permissions(settings: &Settings, path: &Path, report: &mut Report<'_>) {
     let folder = files::folder(path);
     let before = report.count(Level::Problem) + report.count(Level::Warning);
     let owner = files::owner(path);
@@ -168,7 +174,7 @@ fn permissions(settings: &Settings, path: &Path, report: &mut Report) {
     }
 }
 
-fn room(path: &Path, report: &mut Report) {
+fn room(path: &Path, report: &mut Report<'_>) {
     let folder = files::folder(path);
     let disk = match rustix::fs::statvfs(folder) {
         Ok(disk) => disk,

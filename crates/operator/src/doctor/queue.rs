@@ -7,7 +7,9 @@ use domain::vitals::{Present, ProcessKind};
 use jiff::Timestamp;
 use runtime::database::Database;
 
-use super::finding::{Report, span};
+use super::finding::span;
+use super::report::Report;
+use crate::error::with_causes;
 use crate::jobs::shown::{pause_sentence, resume_command};
 
 /// Seconds for which a mail may be due while a worker lives: below, it is worth no word.
@@ -20,12 +22,12 @@ const TOO_LATE: i64 = 300;
 pub async fn check(
     database: &Database,
     present: &[Present],
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Vec<PostedStanding> {
     match waiting(database, present, report).await {
         Ok(posted) => posted,
         Err(error) => {
-            let message = format!("the queue can't be read: {:#}", anyhow::Error::new(error));
+            let message = format!("the queue can't be read: {}", with_causes(&error));
             report.problem("queue", message, "");
             Vec::new()
         }
@@ -35,7 +37,7 @@ pub async fn check(
 async fn waiting(
     database: &Database,
     present: &[Present],
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Result<Vec<PostedStanding>, StoreError> {
     let now = Timestamp::now();
     let pauses = database.store.view().await?.pauses().await?;
@@ -71,7 +73,7 @@ async fn waiting(
 }
 
 /// Pauses are an operator's will, but one that keeps mails back may have been forgotten.
-fn paused(pauses: &[Pause], age: i64, report: &mut Report) {
+fn paused(pauses: &[Pause], age: i64, report: &mut Report<'_>) {
     for pause in pauses {
         let message = pause_sentence(pause, "is");
         let mend = format!("to end that: {}", resume_command(pause));
@@ -83,7 +85,7 @@ fn paused(pauses: &[Pause], age: i64, report: &mut Report) {
     }
 }
 
-fn due(shown: &str, age: i64, worker: bool, report: &mut Report) {
+fn due(shown: &str, age: i64, worker: bool, report: &mut Report<'_>) {
     let ago = span(age.max(0).unsigned_abs());
     let message = format!("{shown}; the oldest has been due for {ago}");
     match (age, worker) {
@@ -104,7 +106,7 @@ fn due(shown: &str, age: i64, worker: bool, report: &mut Report) {
 }
 
 /// What workers think of their relays.
-fn held(posted: &[PostedStanding], report: &mut Report) {
+fn held(posted: &[PostedStanding], report: &mut Report<'_>) {
     let open = posted
         .iter()
         .filter(|one| one.standing.state != RelayState::Closed);
@@ -131,7 +133,7 @@ async fn keys(
     database: &Database,
     present: &[Present],
     now: Timestamp,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Result<(), StoreError> {
     let workers = present
         .iter()

@@ -9,7 +9,8 @@ use runtime::database::Database;
 use runtime::settings::{DatabaseUrl, Settings};
 
 use super::files;
-use super::finding::{Report, span};
+use super::finding::span;
+use super::report::Report;
 
 /// Seconds by which what was written may seem to come from the future: times are rounded.
 const SLACK: i64 = 5;
@@ -18,7 +19,7 @@ const MEND: &str =
     "let the clock be kept by NTP (`timedatectl set-ntp true`), and look whether somebody set it";
 
 /// Compares the clock with what it has shown before.
-pub async fn check(settings: &Settings, database: Option<&Database>, report: &mut Report) {
+pub async fn check(settings: &Settings, database: Option<&Database>, report: &mut Report<'_>) {
     let now = Timestamp::now();
     let DatabaseUrl::Sqlite { path } = &settings.database.url;
     if !clock::is_possible(now) {
@@ -60,7 +61,7 @@ pub async fn check(settings: &Settings, database: Option<&Database>, report: &mu
 }
 
 /// What was written while the clock was ahead.
-async fn dated_ahead(database: &Database, now: Timestamp, report: &mut Report) {
+async fn dated_ahead(database: &Database, now: Timestamp, report: &mut Report<'_>) {
     let found = database.vitals.dated_ahead(now).await.unwrap_or_default();
     if found.is_empty() {
         return;

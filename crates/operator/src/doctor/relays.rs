@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::finding::{Report, span};
+use super::finding::span;
+use super::network::{Network, RelayAnswer, RelayProbe, Security};
+use super::report::Report;
 use crate::jobs::shown::moment;
 use domain::relay::{PostedStanding, RelayState};
 use jiff::Timestamp;
 use runtime::settings::{Env, RelayUrl, Settings, Source};
-use smart_notes_worker::smtp::{Inspected, Relay, Stage, Try};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// For a name, and for each of its addresses.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,7 +22,12 @@ const DAYS: i64 = 14;
 const RESTART: &str = "a process keeps the settings that it was started with: restart the worker (systemctl restart smart-notes-worker)";
 
 /// Asks every relay. `posted`: what workers think of theirs.
-pub async fn check(settings: &Settings, posted: &[PostedStanding], report: &mut Report) {
+pub async fn check(
+    settings: &Settings,
+    posted: &[PostedStanding],
+    network: &dyn Network,
+    report: &mut Report<'_>,
+) {
     let missing = settings.missing().any(|(key, _)| key == "smtp.relays");
     if missing {
         report.skipped(
@@ -33,15 +38,14 @@ pub async fn check(settings: &Settings, posted: &[PostedStanding], report: &mut 
     }
     let mut names = Vec::new();
     for url in &settings.smtp.relays {
-        match smart_notes_worker::relay(url, &settings.smtp) {
+        match network.relay(url, &settings.smtp) {
             Ok(relay) => {
                 names.push(relay.name().to_owned());
-                if ask(settings, url, &relay, report).await {
+                if ask(settings, url, relay.as_ref(), report).await {
                     worker_disagrees(relay.name(), posted, report);
                 }
             }
-            Err(error) => {
-                let message = format!("{:#}", anyhow::Error::new(error));
+            Err(message) => {
                 report.problem(
                     "setup",
                     message,
@@ -57,7 +61,7 @@ pub async fn check(settings: &Settings, posted: &[PostedStanding], report: &mut 
 
 /// A relay that takes mail with these settings and not with a worker's: they were changed since it started, or the relay
 /// has just come back.
-fn worker_disagrees(name: &str, posted: &[PostedStanding], report: &mut Report) {
+fn worker_disagrees(name: &str, posted: &[PostedStanding], report: &mut Report<'_>) {
     let out = |one: &&PostedStanding| {
         one.standing.relay == name && one.standing.state != RelayState::Closed
     };
@@ -75,7 +79,7 @@ fn worker_disagrees(name: &str, posted: &[PostedStanding], report: &mut Report) 
 }
 
 /// A worker whose relays are not those of the settings.
-fn other_relays(names: &[String], posted: &[PostedStanding], report: &mut Report) {
+fn other_relays(names: &[String], posted: &[PostedStanding], report: &mut Report<'_>) {
     for one in posted
         .iter()
         .filter(|one| !names.contains(&one.standing.relay))
@@ -92,12 +96,17 @@ fn other_relays(names: &[String], posted: &[PostedStanding], report: &mut Report
 }
 
 /// Whether it would take mail.
-async fn ask(settings: &Settings, url: &RelayUrl, relay: &Relay, report: &mut Report) -> bool {
+async fn ask(
+    settings: &Settings,
+    url: &RelayUrl,
+    relay: &dyn RelayProbe,
+    report: &mut Report<'_>,
+) -> bool {
     let name = relay.name().to_owned();
     report.working_on(format!("{name}: looking up its addresses"));
     addresses(url, &name, report).await;
     report.working_on(format!("{name}: connecting, TLS, EHLO, AUTH"));
-    match smart_notes_worker::inspect(relay, &settings.smtp).await {
+    match relay.inspect().await {
         Ok(found) => {
             report.ok(
                 "answers",
@@ -106,18 +115,18 @@ async fn ask(settings: &Settings, url: &RelayUrl, relay: &Relay, report: &mut Re
             certificate(&name, &found, report);
             return true;
         }
-        Err(attempt) if is_the_catcher(settings) => report.warning(
+        Err(failure) if is_the_catcher(settings) => report.warning(
             "answers",
-            format!("{attempt}"),
+            failure.message,
             "this is the mail catcher, which runs while `cargo run` does",
         ),
-        Err(attempt) => report.problem("answers", format!("{attempt}"), mend(&attempt)),
+        Err(failure) => report.problem("answers", failure.message, failure.mend),
     }
     false
 }
 
 /// Each address by itself: a relay that has several may be half gone, which only costs time at first.
-async fn addresses(url: &RelayUrl, name: &str, report: &mut Report) {
+async fn addresses(url: &RelayUrl, name: &str, report: &mut Report<'_>) {
     let found = timeout(PATIENCE, lookup_host((url.host.as_str(), url.port))).await;
     // What is wrong with the name, or with all addresses, the inspection says as well.
     let Ok(Ok(found)) = found else { return };
@@ -149,11 +158,10 @@ async fn addresses(url: &RelayUrl, name: &str, report: &mut Report) {
 }
 
 /// What the answer of the relay is worth.
-fn proven(found: &Inspected) -> String {
-    let tls = if found.certificate.is_some() {
-        "TLS with a certificate that is trusted"
-    } else {
-        "in clear text"
+fn proven(found: &RelayAnswer) -> String {
+    let tls = match found.security {
+        Security::Tls { .. } => "TLS with a certificate that is trusted",
+        Security::None => "in clear text",
     };
     let login = if found.logged_in {
         "user and password accepted"
@@ -163,11 +171,11 @@ fn proven(found: &Inspected) -> String {
     format!("{tls}, {login}")
 }
 
-fn certificate(name: &str, found: &Inspected, report: &mut Report) {
-    let Some(der) = &found.certificate else {
+fn certificate(name: &str, found: &RelayAnswer, report: &mut Report<'_>) {
+    let Security::Tls { until } = found.security else {
         return;
     };
-    let Ok((_, shown)) = X509Certificate::from_der(der) else {
+    let Some(until) = until else {
         report.warning(
             "certificate",
             format!("the certificate of {name} can't be read"),
@@ -175,12 +183,8 @@ fn certificate(name: &str, found: &Inspected, report: &mut Report) {
         );
         return;
     };
-    let until = shown.validity().not_after.timestamp();
-    let left = until - Timestamp::now().as_second();
-    let date = Timestamp::from_second(until).map_or_else(
-        |_| "far off".to_owned(),
-        |at| at.strftime("%Y-%m-%d").to_string(),
-    );
+    let left = until.as_second() - Timestamp::now().as_second();
+    let date = until.strftime("%Y-%m-%d").to_string();
     let said = span(left.max(0).unsigned_abs());
     if left < DAYS * 86_400 {
         report.warning(
@@ -203,26 +207,4 @@ fn is_the_catcher(settings: &Settings) -> bool {
         .into_iter()
         .find(|row| row.key == "smtp.relays");
     settings.env == Env::Development && relays.is_some_and(|row| row.source == Source::Default)
-}
-
-fn mend(attempt: &Try) -> &'static str {
-    match attempt.stage {
-        Stage::Resolve => "check the relay's name in smtp.relays, and this machine's DNS",
-        Stage::Connect => {
-            "see whether the relay runs and a firewall lets this machine out to that port; many providers block 25"
-        }
-        Stage::Tls => {
-            "check the port (587: smtp://, 465: smtps://) and the relay's certificate; smtp.ca_file trusts an authority of your own"
-        }
-        Stage::Greeting => {
-            "check the port, and whether the relay knows this machine or its name (smtp.hello_name)"
-        }
-        Stage::Auth => {
-            "check user and password in smtp.relays; percent-encode what a URL gives a meaning"
-        }
-        Stage::Mail => {
-            "the relay does not take mails from smtp.from: have it allowed there, for the user that smtp.relays names, or set another"
-        }
-        Stage::Rcpt | Stage::Data | Stage::Dot => "ask whoever runs the relay",
-    }
 }

@@ -3,13 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use runtime::database::Database;
 
-use super::finding::Report;
+use super::report::Report;
 
 /// How long it is told: who has not synced since then starts over.
 const TOLD: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Says of how many users, and when last.
-pub async fn check(database: &Database, report: &mut Report) {
+pub async fn check(database: &Database, report: &mut Report<'_>) {
     let shown = database.vitals.restore_shown(Timestamp::now() - TOLD).await;
     let Ok(Some(shown)) = shown else {
         return;

@@ -8,7 +8,7 @@ use domain::limits;
 use domain::operator::{Registration, Suppression};
 use domain::otp::KeyRing;
 use domain::queue::{MailFilter, MailStory};
-use domain::store::View;
+use domain::store::{StoreError, View};
 use jiff::Timestamp;
 use runtime::database::Database;
 use runtime::settings::Settings;
@@ -25,6 +25,7 @@ const REGISTRATIONS: u32 = 5;
 pub struct Budget {
     /// In a minute, or in an hour.
     pub window: &'static str,
+    /// How many are granted in it.
     pub most: u32,
     /// When each was granted, the oldest first.
     pub granted: Vec<Timestamp>,
@@ -34,10 +35,15 @@ pub struct Budget {
 
 /// What is known.
 pub struct Facts {
+    /// When it was looked up.
     pub now: Timestamp,
+    /// Whose address it is.
     pub user: Option<User>,
+    /// The registrations of it that were not verified, newest first.
     pub registrations: Vec<Registration>,
+    /// Why nothing is sent to it.
     pub suppression: Option<Suppression>,
+    /// What keeps mails from being sent.
     pub holds: Holds,
     /// The mails, newest first.
     pub stories: Vec<MailStory>,
@@ -45,8 +51,11 @@ pub struct Facts {
     pub more: bool,
     /// The security events, newest first.
     pub records: Vec<Recorded>,
+    /// How many codes its mailbox has had; empty where there are no limits.
     pub budgets: Vec<Budget>,
+    /// Days for which mails are kept after their end.
     pub keep_mails_days: u64,
+    /// Days for which security events are kept.
     pub keep_audit_days: u64,
 }
 
@@ -57,7 +66,7 @@ impl Facts {
         most: u32,
         settings: &Settings,
         database: &Database,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, StoreError> {
         let now = SystemClock.now();
         let holds = Holds::now(settings, database).await?;
         let mut view = database.store.view().await?;
@@ -98,7 +107,11 @@ fn pseudonym(settings: &Settings, key: &EmailKey) -> EmailKey {
 }
 
 /// One more than `most`, which tells whether there are older ones.
-async fn stories(view: &mut dyn View, to: &EmailKey, most: u32) -> anyhow::Result<Vec<MailStory>> {
+async fn stories(
+    view: &mut dyn View,
+    to: &EmailKey,
+    most: u32,
+) -> Result<Vec<MailStory>, StoreError> {
     let filter = MailFilter {
         to: Some(to.clone()),
         limit: most + 1,
@@ -116,7 +129,7 @@ async fn budgets(
     address: &EmailAddress,
     settings: &Settings,
     now: Timestamp,
-) -> anyhow::Result<Vec<Budget>> {
+) -> Result<Vec<Budget>, StoreError> {
     if !settings.limits.enabled {
         return Ok(Vec::new());
     }

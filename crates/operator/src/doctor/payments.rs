@@ -6,7 +6,7 @@
 use runtime::settings::{Env, Settings};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::finding::Report;
+use super::report::Report;
 
 /// What the keys of Stripe's and RevenueCat's own interfaces begin with. None of them comes with an event.
 const API_KEYS: [&str; 3] = ["sk_", "rk_", "pk_"];
@@ -15,7 +15,7 @@ const API_KEYS: [&str; 3] = ["sk_", "rk_", "pk_"];
 const SIGNING: &str = "whsec_";
 
 /// Looks at both services, and at whether tests count.
-pub fn check(settings: &Settings, report: &mut Report) {
+pub fn check(settings: &Settings, report: &mut Report<'_>) {
     let payments = &settings.payments;
     match begins(payments.stripe_secret.as_ref()) {
         None => off("stripe", "Stripe", "payments.stripe_secret", report),
@@ -35,7 +35,7 @@ pub fn check(settings: &Settings, report: &mut Report) {
 }
 
 /// Whether it is named what means premium, where a webhook is on.
-fn products(settings: &Settings, report: &mut Report) {
+fn products(settings: &Settings, report: &mut Report<'_>) {
     let payments = &settings.payments;
     if payments.stripe_secret.is_some() && payments.stripe_products.is_empty() {
         report.warning(
@@ -73,14 +73,14 @@ fn begins(secret: Option<&SecretString>) -> Option<Beginning> {
     })
 }
 
-fn off(check: &'static str, service: &str, key: &str, report: &mut Report) {
+fn off(check: &'static str, service: &str, key: &str, report: &mut Report<'_>) {
     report.skipped(
         check,
         format!("the webhook of {service} is off: {key} is not set for this command"),
     );
 }
 
-fn stripe(secret: Beginning, report: &mut Report) {
+fn stripe(secret: Beginning, report: &mut Report<'_>) {
     match secret {
         Beginning::Signing => report.ok("stripe", "the webhook of Stripe is on"),
         Beginning::ApiKey(prefix) => report.problem(
@@ -102,7 +102,7 @@ fn stripe(secret: Beginning, report: &mut Report) {
     }
 }
 
-fn revenuecat(secret: Beginning, report: &mut Report) {
+fn revenuecat(secret: Beginning, report: &mut Report<'_>) {
     let prefix = match secret {
         Beginning::Other => return report.ok("revenuecat", "the webhook of RevenueCat is on"),
         Beginning::ApiKey(prefix) => prefix,
@@ -119,7 +119,7 @@ fn revenuecat(secret: Beginning, report: &mut Report) {
 }
 
 /// Whether purchases for which nobody has paid give premium.
-fn test_events(settings: &Settings, report: &mut Report) {
+fn test_events(settings: &Settings, report: &mut Report<'_>) {
     let payments = &settings.payments;
     let on = payments.stripe_secret.is_some() || payments.revenuecat_secret.is_some();
     if on && payments.accept_test_events && settings.env == Env::Production {

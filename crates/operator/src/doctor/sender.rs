@@ -2,24 +2,10 @@
 //!
 //! Receivers look there before they take mail. Without a network this says so, after a few seconds, and goes on.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
-use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::RData;
 use runtime::settings::{Env, Settings};
-use tokio::time::timeout;
 
-use super::finding::Report;
-
-/// For one look-up, with every name server and try.
-const PATIENCE: Duration = Duration::from_secs(6);
-
-/// For one name server.
-const ONE_TRY: Duration = Duration::from_secs(2);
+use super::network::Network;
+use super::report::Report;
 
 /// A domain has so many labels at least: nothing is asked of `com`.
 const FEWEST_LABELS: usize = 2;
@@ -28,8 +14,8 @@ const FEWEST_LABELS: usize = 2;
 pub async fn check(
     settings: &Settings,
     asked: bool,
-    nameserver: Option<SocketAddr>,
-    report: &mut Report,
+    network: &dyn Network,
+    report: &mut Report<'_>,
 ) {
     if settings.missing().any(|(key, _)| key == "smtp.from") {
         report.skipped(
@@ -39,7 +25,7 @@ pub async fn check(
         return;
     }
     let domain = settings.smtp.from.domain().to_ascii_lowercase();
-    if settings.env == Env::Development && !asked && nameserver.is_none() {
+    if settings.env == Env::Development && !asked {
         report.skipped(
             "domain",
             format!("{domain} was not looked up in development: --dns does"),
@@ -47,63 +33,11 @@ pub async fn check(
         return;
     }
     report.working_on(format!("looking up {domain}"));
-    let dns = match resolver(nameserver) {
-        Ok(dns) => dns,
-        Err(error) => {
-            let message = format!("{domain} could not be looked up: {error}");
-            report.warning(
-                "domain",
-                message,
-                "mend /etc/resolv.conf, or name a server with --nameserver",
-            );
-            return;
-        }
-    };
-    spf(&dns, &domain, report).await;
-    dmarc(&dns, &domain, report).await;
+    spf(network, &domain, report).await;
+    dmarc(network, &domain, report).await;
 }
 
-fn resolver(nameserver: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
-    let mut builder = match nameserver {
-        None => TokioResolver::builder_tokio()?,
-        Some(server) => {
-            let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut way| {
-                way.port = server.port();
-                way
-            });
-            let server = NameServerConfig::new(server.ip(), true, connections.to_vec());
-            let config = ResolverConfig::from_name_servers(vec![server]);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        }
-    };
-    let options = builder.options_mut();
-    options.timeout = ONE_TRY;
-    options.attempts = 1;
-    builder.build()
-}
-
-/// The texts of a name; none if there is no such name. An error: nobody knows.
-async fn texts(dns: &TokioResolver, name: &str) -> Result<Vec<String>, String> {
-    // With the final dot, so that no search domain of this machine is put behind it.
-    let lookup = match timeout(PATIENCE, dns.txt_lookup(format!("{name}."))).await {
-        Ok(Ok(lookup)) => lookup,
-        Ok(Err(error)) if error.is_no_records_found() => return Ok(Vec::new()),
-        Ok(Err(error)) => return Err(error.to_string()),
-        Err(_) => return Err(format!("no answer within {PATIENCE:?}")),
-    };
-    let text = |data: &RData| match data {
-        // One text may come in several pieces (RFC 7208 section 3.3).
-        RData::TXT(text) => Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned()),
-        _ => None,
-    };
-    Ok(lookup
-        .answers()
-        .iter()
-        .filter_map(|record| text(&record.data))
-        .collect())
-}
-
-fn unknown(name: &str, why: &str, check: &'static str, report: &mut Report) {
+fn unknown(name: &str, why: &str, check: &'static str, report: &mut Report<'_>) {
     report.warning(
         check,
         format!("{name} could not be looked up: {why}"),
@@ -112,8 +46,8 @@ fn unknown(name: &str, why: &str, check: &'static str, report: &mut Report) {
 }
 
 /// Exactly one record, and one that does not allow everybody.
-async fn spf(dns: &TokioResolver, domain: &str, report: &mut Report) {
-    let found = match texts(dns, domain).await {
+async fn spf(network: &dyn Network, domain: &str, report: &mut Report<'_>) {
+    let found = match network.txt(domain).await {
         Ok(found) => found,
         Err(why) => return unknown(domain, &why, "spf", report),
     };
@@ -144,13 +78,13 @@ async fn spf(dns: &TokioResolver, domain: &str, report: &mut Report) {
 }
 
 /// At the domain, or at the nearest one above it that has a record.
-async fn dmarc(dns: &TokioResolver, domain: &str, report: &mut Report) {
+async fn dmarc(network: &dyn Network, domain: &str, report: &mut Report<'_>) {
     let labels: Vec<&str> = domain.split('.').collect();
     let last = labels.len().saturating_sub(FEWEST_LABELS);
     for above in 0..=last {
         let at = labels[above..].join(".");
         let name = format!("_dmarc.{at}");
-        let found = match texts(dns, &name).await {
+        let found = match network.txt(&name).await {
             Ok(found) => found,
             Err(why) => return unknown(&name, &why, "dmarc", report),
         };

@@ -4,13 +4,13 @@ use domain::otp::{KeyId, KeyRing};
 use domain::vitals::{Present, ProcessKind};
 use runtime::settings::Settings;
 
-use super::finding::Report;
+use super::report::Report;
 
 const MEND: &str = "give all of them the same SECRET_KEY, put the former key into SECRET_KEY_FALLBACKS, and restart \
                     the worker, then the API";
 
 /// Compares what processes wrote with each other and with what this command was given.
-pub fn check(settings: &Settings, present: &[Present], report: &mut Report) {
+pub fn check(settings: &Settings, present: &[Present], report: &mut Report<'_>) {
     if present.is_empty() {
         report.skipped(
             "compare",
@@ -68,7 +68,7 @@ fn signing(present: &[Present]) -> Vec<&KeyId> {
     keys
 }
 
-fn own(settings: &Settings, present: &[Present], report: &mut Report) {
+fn own(settings: &Settings, present: &[Present], report: &mut Report<'_>) {
     if settings.missing().any(|(key, _)| key == "secret_key") {
         report.skipped(
             "own",

@@ -1,0 +1,65 @@
+//! A page of mails.
+
+use domain::queue::{MailFilter, MailRecord};
+use domain::store::StoreError;
+use runtime::database::Database;
+use runtime::settings::Settings;
+use serde_json::Value;
+
+use super::shown::{Holds, Reveal, mail_json};
+
+/// Mails that a filter lets through, newest first.
+pub struct MailPage {
+    /// The mails.
+    pub mails: Vec<MailRecord>,
+    /// Whether there are older ones.
+    pub more: bool,
+    /// What keeps mails from being sent.
+    pub holds: Holds,
+}
+
+impl MailPage {
+    /// Reads a page of as many mails as the filter allows.
+    pub async fn read(
+        mut filter: MailFilter,
+        settings: &Settings,
+        database: &Database,
+    ) -> Result<Self, StoreError> {
+        let limit = filter.limit as usize;
+        // One more than asked for tells whether there is another page.
+        filter.limit += 1;
+        let mut mails = database.store.view().await?.mails(&filter).await?;
+        let more = mails.len() > limit;
+        mails.truncate(limit);
+        Ok(Self {
+            mails,
+            more,
+            holds: Holds::now(settings, database).await?,
+        })
+    }
+
+    /// As JSON.
+    #[must_use]
+    pub fn json(&self, reveal: Reveal) -> Value {
+        let mails = self.mails.iter();
+        mails
+            .map(|mail| mail_json(mail, &self.holds, reveal))
+            .collect()
+    }
+}
+
+/// A mail's state, and whether a pause keeps it there.
+#[must_use]
+pub fn state(mail: &MailRecord, holds: &Holds) -> String {
+    match holds.pause_of(mail) {
+        Some(_) => format!("{}, paused", mail.state),
+        None => mail.state.clone(),
+    }
+}
+
+/// Why a mail waits, apart from what holds all mails.
+#[must_use]
+pub fn own_reason(mail: &MailRecord) -> Option<String> {
+    let waits = matches!(mail.state.as_str(), "queued" | "waiting");
+    mail.reason.clone().filter(|_| waits)
+}

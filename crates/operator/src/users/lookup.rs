@@ -1,0 +1,62 @@
+//! Which user is meant by what an operator types.
+
+use domain::accounts::User;
+use domain::clock::{Clock, SystemClock};
+use domain::email::EmailAddress;
+use domain::id::UserId;
+use domain::store::View;
+use domain::username::NameKey;
+
+use crate::Error;
+
+/// The user that is meant. An address is never taken for a name, though a name may look like one.
+pub async fn find(view: &mut dyn View, text: &str) -> Result<User, Error> {
+    let text = text.trim();
+    let email = EmailAddress::parse(text).ok();
+    let found = match (&email, text.parse().map(UserId)) {
+        (Some(email), _) => view.user_by_email(email.key()).await?,
+        (None, Err(_)) => named(view, text).await?,
+        (None, Ok(number)) => {
+            let by_number = view.user(number).await?;
+            let by_name = named(view, text).await?;
+            if let (Some(one), Some(other)) = (&by_number, &by_name)
+                && one.id != other.id
+            {
+                return Err(Error::not_found(format!(
+                    "`{text}` is the number of one user and the name of another ({}): say which by the address",
+                    other.id
+                )));
+            }
+            by_number.or(by_name)
+        }
+    };
+    found.ok_or_else(|| {
+        let hint = if email.is_some() {
+            "`smart-notes users verify` makes one of a registration that waits; whose name looks like an address is found by number"
+        } else {
+            "`smart-notes users list` shows who there is"
+        };
+        Error::not_found(format!("there is no user `{text}`: {hint}"))
+    })
+}
+
+async fn named(view: &mut dyn View, name: &str) -> Result<Option<User>, Error> {
+    let account = view
+        .login_account(None, &NameKey::of(name), None, SystemClock.now())
+        .await?;
+    match account.user {
+        Some(user) => Ok(view.user(user.id).await?),
+        None => Ok(None),
+    }
+}
+
+/// A user as every command names one: number, name, masked address.
+#[must_use]
+pub fn shown(user: &User) -> String {
+    format!(
+        "user {} ({}, {})",
+        user.id,
+        user.username,
+        domain::email::mask(&user.email)
+    )
+}

@@ -1,0 +1,5 @@
+//! Accounts.
+
+pub mod lookup;
+pub mod plan;
+pub mod show;
