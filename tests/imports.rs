@@ -92,7 +92,7 @@ const OF_ONE_SYSTEM: [&str; 9] = [
 struct Graph(BTreeMap<String, BTreeSet<String>>);
 
 /// What cargo says of this workspace when it is built for a platform.
-fn metadata_for(platform: &str) -> cargo_metadata::Result<Metadata> {
+pub(crate) fn metadata_for(platform: &str) -> cargo_metadata::Result<Metadata> {
     MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
         .other_options([
@@ -173,7 +173,7 @@ impl Graph {
 }
 
 /// The target triple of the compiler that these tests were built with.
-fn this_platform() -> String {
+pub(crate) fn this_platform() -> String {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let about = Command::new(rustc).arg("-vV").output().unwrap();
     let about = String::from_utf8(about.stdout).unwrap();

@@ -25,6 +25,7 @@ mod http_unreadable;
 mod imports;
 mod in_flight;
 mod kills;
+mod licences;
 mod limits_attempts;
 mod limits_clock;
 mod limits_codes;
