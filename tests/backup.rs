@@ -1,4 +1,4 @@
-//! A backup as README says to make one: what was deleted before is not in it, and all else is; and a restore from it.
+//! A backup as docs/operations.md describes it: what was deleted before is not in it, and all else is; and a restore from it.
 
 use std::path::Path;
 
@@ -177,7 +177,7 @@ async fn sync(devices: &mut [Device; 2]) {
     }
 }
 
-/// Stops both, copies the database, or puts a copy back as the README says, and starts both.
+/// Stops both, copies the database, or puts a copy back as docs/operations.md describes, and starts both.
 async fn stopped(app: &mut Processes, round: &str, then: impl AsyncFnOnce(&Place)) {
     ended(&mut app.apis[0].process).await;
     ended(&mut app.worker).await;

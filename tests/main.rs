@@ -11,6 +11,7 @@ mod bodies_long;
 mod cors;
 mod cross_use;
 mod deletion;
+mod docs;
 mod email_change;
 mod enumeration;
 mod export;

@@ -1,5 +1,5 @@
 //! `/api/openapi.json` and `/api/docs`: what is described is what is served. That live answers fit the schemas is
-//! checked by schemathesis, as the README says.
+//! checked by schemathesis, see docs/testing.md.
 
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Clients: people who register, verify, log in, forget their passwords and leave, over real HTTP.
 //!
-//! A client whose answer was lost sends the same again, as the README tells it to, and one that was told 503
+//! A client whose answer was lost sends the same again, as docs/api.md tells it to, and one that was told 503
 //! waits as long as it was told. Nobody asks twice in any other case, so that every answer can be judged.
 
 use std::sync::Arc;

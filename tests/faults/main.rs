@@ -2,7 +2,7 @@
 //!
 //! A test starts a [`world::World`], lets people come ([`load`]), does its harm, makes it good again, and calls
 //! [`world::World::finish`]: that drains the queue, stops the programs, and holds two [`ledger`]s against the
-//! [`database`] ([`checker`]). The README says how to run it, and what a failure leaves behind.
+//! [`database`] ([`checker`]). docs/testing.md says how to run it, and what a failure leaves behind.
 
 mod checker;
 mod database;

@@ -86,7 +86,7 @@ impl Walk {
         "backup"
     }
 
-    /// Puts the server back to the backup, as README says to. What only the server had since then is lost.
+    /// Puts the server back to the backup, as docs/operations.md describes. What only the server had since then is lost.
     async fn restore(&mut self) -> &'static str {
         if !self.backed_up {
             return self.back_up().await;

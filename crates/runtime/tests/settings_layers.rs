@@ -12,7 +12,7 @@ use smart_notes_runtime::settings::{Env, LoadOptions, LogFormat, RelaySecurity, 
 use support::{KEY, Place, load, refused, row};
 
 const DEFAULT_TOML: &str = include_str!("../../../config/default.toml");
-const README: &str = include_str!("../../../README.md");
+const SETTINGS_PAGE: &str = include_str!("../../../docs/settings.md");
 const PRODUCTION_EXAMPLE: &str = include_str!("../../../config/production.example.toml");
 
 #[test]
@@ -58,19 +58,25 @@ fn every_field_stands_in_the_default_file_and_back() {
 }
 
 #[test]
-fn the_readme_tells_every_key_with_its_default() {
-    let (_, table) = README
-        .split_once("| Key | Default | Means |\n|---|---|---|\n")
-        .unwrap();
-    let rows = table.lines().take_while(|line| line.starts_with('|'));
+fn the_page_of_settings_lists_every_key_with_its_default() {
+    let tables = SETTINGS_PAGE
+        .split("| Key | Default | Means |\n|---|---|---|\n")
+        .skip(1);
+    let rows = tables.flat_map(|table| table.lines().take_while(|line| line.starts_with('|')));
 
-    let told = rows.map(|row| {
+    let mut listed = BTreeMap::new();
+    for row in rows {
         let mut cells = row.split('|').skip(1);
         let mut cell = || cells.next().unwrap().trim().trim_matches('`').to_owned();
-        (cell(), cell())
-    });
+        let (key, default) = (cell(), cell());
+        assert_eq!(
+            listed.insert(key.clone(), default),
+            None,
+            "{key} is listed twice"
+        );
+    }
 
-    assert_eq!(told.collect::<BTreeMap<_, _>>(), defaults());
+    assert_eq!(listed, defaults());
 }
 
 /// The keys of the default file, each with what it is set to.
