@@ -1,10 +1,8 @@
 //! Relays that hang, break off, talk garbage or never stop: each ends as a labelled try.
 
-mod scripted;
-
 use std::net::SocketAddr;
 
-use scripted::{
+use crate::scripted::{
     Act, Script, Scripted, close, good, hasty, hasty_try_with, on, say, send, try_with,
 };
 use smart_notes_worker::smtp::{
@@ -193,7 +191,7 @@ async fn a_connection_cut_while_the_message_is_sent_counts_by_what_was_written()
     };
     let large = [&b"x".repeat(900)[..], b"\r\n"].concat().repeat(20_000);
 
-    let attempt = relay.send(&scripted::envelope(), &large, mark).await;
+    let attempt = relay.send(&crate::scripted::envelope(), &large, mark).await;
 
     assert_eq!(
         (attempt.stage, attempt.dot_written),

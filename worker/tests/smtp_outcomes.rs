@@ -1,8 +1,6 @@
 //! What is kept of a try, and when the mark is asked for. The outcomes themselves are in `smtp_table.rs`.
 
-mod scripted;
-
-use scripted::{MESSAGE, Marks, Scripted, envelope, good, on, say, send, try_with};
+use crate::scripted::{MESSAGE, Marks, Scripted, envelope, good, on, say, send, try_with};
 use smart_notes_worker::smtp::{End, Mark, RelayOptions, Reply, Stage, Verdict, classify};
 
 fn refusal(end: &End) -> &Reply {
@@ -56,7 +54,7 @@ async fn all_lines_of_a_refusal_are_kept_and_its_address_masked() {
 
 #[tokio::test]
 async fn a_reply_that_is_not_utf8_still_counts_by_its_code() {
-    let latin1 = |text: &[u8]| scripted::Act::Say([text, b"\r\n"].concat());
+    let latin1 = |text: &[u8]| crate::scripted::Act::Say([text, b"\r\n"].concat());
 
     let (refused, _) = try_with(on("RCPT", latin1(b"550 5.1.1 Bo\xeete inconnue"))).await;
     let (accepted, heard) = try_with(on("DOT", latin1(b"250 accept\xe9"))).await;

@@ -1,10 +1,8 @@
 //! Connections used again, and when they are not.
 
-mod scripted;
-
 use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
-use scripted::{
+use crate::scripted::{
     Act, MESSAGE, Scripted, close, envelope, good, hasty, on, say, say_and_close, send,
 };
 use smart_notes_worker::smtp::{End, Mark, Relay, RelayOptions, Stage, Verdict, classify};

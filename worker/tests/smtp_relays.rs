@@ -1,16 +1,14 @@
 //! Several relays over the wire: probes, the one mail after a good one, and mails that wait for a connection.
 
-mod scripted;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::scripted::{Act, MESSAGE, Script, Scripted, close, envelope, good, hasty, on, say};
 use domain::clock::SystemClock;
 use domain::id::MailId;
 use domain::mail::Lane;
 use domain::relay::RelayState;
 use jiff::Timestamp;
-use scripted::{Act, MESSAGE, Script, Scripted, close, envelope, good, hasty, on, say};
 use smart_notes_worker::smtp::{
     Credentials, Mark, Permits, Reach, Relay, RelayOptions, RelaySecurity, Relays, Verdict,
     classify,

@@ -1,10 +1,8 @@
 //! Relays that take fewer connections at once than we would open.
 
-mod scripted;
-
 use std::sync::Arc;
 
-use scripted::{Act, Scripted, good, on, say_and_close, send};
+use crate::scripted::{Act, Scripted, good, on, say_and_close, send};
 use smart_notes_worker::smtp::{Relay, RelayOptions, Stage, Try, Verdict, classify};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};

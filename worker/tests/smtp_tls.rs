@@ -1,10 +1,8 @@
 //! TLS and AUTH: nothing is sent to a relay that is not what the settings demand.
 
-mod scripted;
-
 use std::path::PathBuf;
 
-use scripted::{
+use crate::scripted::{
     Act, Script, Scripted, Tls,
     certificate::{certificate, certificate_until},
     close, good, hasty, on, say, send,

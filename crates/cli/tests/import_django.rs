@@ -1,10 +1,8 @@
 //! `smart-notes import-django` on a database that Django made (`fixtures/make_django_db.py` says who is in it).
 
-mod support;
-
 use serde_json::json;
 
-use support::Place;
+use crate::support::Place;
 
 const DJANGO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/django.sqlite3");
 const ALICES_TOKEN: &str = "a11cea11cea11cea11cea11cea11cea11cea11ce";

@@ -1,7 +1,5 @@
 //! `smart-notes users set-plan`, and where a plan is shown.
 
-mod support;
-
 use domain::id::UserId;
 use domain::payments::{Event, Fact, Products, Says, TakeEvent, Until};
 use domain::plans::Source;
@@ -9,7 +7,7 @@ use runtime::database::{Database, Role};
 use runtime::shutdown::Shutdown;
 use serde_json::{Value, json};
 
-use support::{Answer, Place};
+use crate::support::{Answer, Place};
 
 const PASSWORD: &str = "correct horse staple";
 

@@ -1,14 +1,12 @@
 //! `smart-notes users`, and what a client of the API sees of it.
 
-mod support;
-
 use domain::id::UserId;
 use runtime::database::{Database, Role};
 use runtime::printable::is_unsafe;
 use runtime::shutdown::Shutdown;
 use serde_json::{Value, json};
 
-use support::{Answer, Api, Place};
+use crate::support::{Answer, Api, Place};
 
 const PASSWORD: &str = "correct horse staple";
 

@@ -1,12 +1,10 @@
 //! Every fault, as a sender sees it.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::smtp::{Client, deliver};
+use crate::support::{PATIENCE, soon, start};
 use smart_notes_devmail::{Catcher, Fault, Stage};
-use support::smtp::{Client, deliver};
-use support::{PATIENCE, soon, start};
 use tokio::net::TcpStream;
 
 const ADA: &str = "ada@example.com";

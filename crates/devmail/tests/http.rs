@@ -1,10 +1,8 @@
 //! The web inbox: its page, its events, single mails, and who may read them.
 
-mod support;
-
-use support::http::{Events, get, request, send};
-use support::smtp::deliver;
-use support::{mail, start, start_with};
+use crate::support::http::{Events, get, request, send};
+use crate::support::smtp::deliver;
+use crate::support::{mail, start, start_with};
 
 #[tokio::test]
 async fn the_page_says_where_mail_is_taken_and_loads_nothing_from_elsewhere() {

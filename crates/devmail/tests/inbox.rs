@@ -1,12 +1,10 @@
 //! The inbox: storage, look-up, waiting and deletion.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::smtp::{Client, deliver};
+use crate::support::{PATIENCE, soon, start, start_with};
 use smart_notes_devmail::Event;
-use support::smtp::{Client, deliver};
-use support::{PATIENCE, soon, start, start_with};
 
 #[tokio::test]
 async fn only_the_newest_mails_are_kept_and_all_are_counted() {

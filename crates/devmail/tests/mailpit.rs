@@ -1,12 +1,10 @@
 //! The part of Mailpit's API that test clients use, with Mailpit's names.
 
-mod support;
-
+use crate::support::http::{get, request};
+use crate::support::smtp::deliver;
+use crate::support::{mail, start};
 use serde_json::{Value, json};
 use smart_notes_devmail::Catcher;
-use support::http::{get, request};
-use support::smtp::deliver;
-use support::{mail, start};
 
 async fn subjects(catcher: &Catcher, path: &str) -> Vec<String> {
     let answer = get(catcher, path).await;

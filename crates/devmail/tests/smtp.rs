@@ -1,10 +1,8 @@
 //! Mails over real sockets: which are stored, which are refused, and which errors are survived.
 
-mod support;
-
+use crate::support::smtp::{Client, deliver};
+use crate::support::{PATIENCE, mail, soon, start, start_with};
 use smart_notes_devmail::{Catcher, Config, Stage, StartError};
-use support::smtp::{Client, deliver};
-use support::{PATIENCE, mail, soon, start, start_with};
 
 #[tokio::test]
 async fn a_mail_is_stored_with_its_envelope_and_its_content() {

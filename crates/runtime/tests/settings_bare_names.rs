@@ -1,11 +1,9 @@
 //! The variables users already have, and what each of them means.
 
-mod support;
-
 use std::path::PathBuf;
 
+use crate::support::{KEY, Place, load, refused, row};
 use smart_notes_runtime::settings::{DatabaseUrl, LogFormat, RelaySecurity, Source};
-use support::{KEY, Place, load, refused, row};
 
 #[test]
 fn the_original_service_s_mail_variables_mean_gmail_with_starttls() {

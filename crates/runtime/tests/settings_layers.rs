@@ -1,15 +1,13 @@
 //! Where settings come from, and what wins.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::{KEY, Place, load, refused, row};
 use smart_notes_runtime::settings::{Env, LoadOptions, LogFormat, RelaySecurity, Settings};
-use support::{KEY, Place, load, refused, row};
 
 const DEFAULT_TOML: &str = include_str!("../../../config/default.toml");
 const SETTINGS_PAGE: &str = include_str!("../../../docs/settings.md");

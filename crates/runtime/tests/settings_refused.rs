@@ -1,9 +1,7 @@
 //! What stops the start, and what the operator reads then.
 
-mod support;
-
+use crate::support::{KEY, Place, load, refused, row};
 use smart_notes_runtime::settings::{LoadOptions, Settings};
-use support::{KEY, Place, load, refused};
 
 /// Development with one variable set.
 fn with(place: &Place, key: &str, value: &str) -> LoadOptions {
@@ -423,7 +421,7 @@ fn a_dollar_sign_that_would_change_a_secret_in_dotenv_is_refused() {
         "{unquoted}"
     );
     assert_eq!(
-        support::row(&quoted, "secret_key").0,
+        row(&quoted, "secret_key").0,
         format!("*** ({} bytes)", KEY.len() + 2)
     );
 }

@@ -1,14 +1,12 @@
 //! The secret keys, the development key's file, and that no secret is ever shown.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Barrier};
 
+use crate::support::{KEY, Place, load, refused, row};
 use secrecy::ExposeSecret as _;
 use smart_notes_runtime::settings::{RelayUrl, Settings, Source};
-use support::{KEY, Place, load, refused, row};
 
 #[test]
 fn the_development_key_is_made_once_and_read_ever_after() {

@@ -109,7 +109,12 @@ type Output = BufReader<std::process::ChildStdout>;
 /// Starts the child and waits until it listens.
 fn child(behaviour: &str) -> (Child, Output) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_process", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "shutdown::child_process",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(CHILD, behaviour)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

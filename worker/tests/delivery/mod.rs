@@ -1,3 +1,6 @@
+//! The worker end to end inside this process: a real database, a real relay over a socket, and a
+//! clock that stands still until a test moves it.
+//!
 //! What becomes of a mail, one room for each kind of trouble.
 
 mod about_us;

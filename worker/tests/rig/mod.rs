@@ -1,8 +1,6 @@
 //! What every end-to-end test of the worker needs: a database in a folder of its own, a catcher as
 //! the relay, people who register, and workers, inside this process or as processes of their own.
 
-#![expect(dead_code, reason = "each test program uses a part of it")]
-
 pub mod people;
 pub mod process;
 pub mod running;

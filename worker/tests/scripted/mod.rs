@@ -4,8 +4,6 @@
 //! By default it is a well-behaved relay. A [`Script`] replaces single answers, in the order in
 //! which a connection asks; connections beyond the scripts given use the last one.
 
-#![expect(dead_code, reason = "each test file uses a part of it")]
-
 pub mod certificate;
 mod session;
 

@@ -1,3 +1,6 @@
+//! The outcome table, row by row, each over the wire: at which stage the relay says what, and what that
+//! means for the mail and for the relay.
+//!
 //! The rows of the table, and the scene in which each is seen: a relay that does something at a stage.
 
 mod replies;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use domain::vitals::ProcessKind;
 use jiff::Timestamp;
 
-use crate::place::{KEY, Place};
+use super::place::{KEY, Place};
 
 /// Half a minute more than is told, which the test may take.
 const AHEAD: Duration = Duration::from_secs(90 * 60 + 30);

@@ -11,7 +11,7 @@ use runtime::shutdown::Shutdown;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use crate::place::Place;
+use super::place::Place;
 
 /// A connection from outside, as some other program has.
 async fn outside(path: &Path) -> SqliteConnection {

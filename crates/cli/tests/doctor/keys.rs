@@ -4,7 +4,7 @@ use domain::otp::KeyRing;
 use domain::vitals::ProcessKind::{Api, Worker};
 use jiff::Timestamp;
 
-use crate::place::{KEY, Place};
+use super::place::{KEY, Place};
 
 const OTHER: &str = "another example key for tests and long enough";
 

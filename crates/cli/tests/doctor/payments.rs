@@ -1,6 +1,6 @@
 //! The webhooks of payment services.
 
-use crate::place::Place;
+use super::place::Place;
 
 const STRIPE: &str = "SMART_NOTES__PAYMENTS__STRIPE_SECRET";
 const REVENUECAT: &str = "SMART_NOTES__PAYMENTS__REVENUECAT_SECRET";

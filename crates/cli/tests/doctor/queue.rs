@@ -7,8 +7,8 @@ use domain::relay::{RelayStanding, RelayState};
 use domain::vitals::ProcessKind::{Api, Worker};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::place::{KEY, Place};
-use crate::relay::Relay;
+use super::place::{KEY, Place};
+use super::relay::Relay;
 
 const OTHER: &str = "another example key for tests and long enough";
 

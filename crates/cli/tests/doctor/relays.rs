@@ -1,7 +1,7 @@
 //! Relays that would take mail, and those that would not, each at its stage.
 
-use crate::place::{Place, Said};
-use crate::relay::Relay;
+use super::place::{Place, Said};
+use super::relay::Relay;
 
 async fn ask(relays: &str, ca_file: Option<&Relay>) -> Said {
     let place = Place::new().await.with("SMART_NOTES__SMTP__RELAYS", relays);

@@ -1,7 +1,7 @@
 //! What the sender's domain says in DNS.
 
-use crate::nameserver::Nameserver;
-use crate::place::{Place, Said};
+use super::nameserver::Nameserver;
+use super::place::{Place, Said};
 
 const SPF: (&str, &str) = ("mail.notes.test", "v=spf1 include:spf.relay.test -all");
 

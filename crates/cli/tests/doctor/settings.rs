@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::place::{KEY, Place};
+use super::place::{KEY, Place};
 
 #[tokio::test]
 async fn settings_that_cannot_be_used_are_all_named_and_nothing_else_is_looked_at() {

@@ -3,8 +3,8 @@
 use domain::vitals::ProcessKind;
 use jiff::Timestamp;
 
-use crate::place::{KEY, Place, Services};
-use crate::relay::Relay;
+use super::place::{KEY, Place, Services};
+use super::relay::Relay;
 
 #[tokio::test]
 async fn a_system_that_runs_is_well() {

@@ -1,3 +1,6 @@
+//! `smart-notes jobs` and `smart-notes mail`, as an operator types them, while a worker delivers to a relay that
+//! says no, later, or nothing at all.
+//!
 //! What all of them share: the API, a worker and a relay around one database.
 
 mod changing;

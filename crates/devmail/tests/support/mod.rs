@@ -2,8 +2,6 @@
 //!
 //! Apart from the tests because each of them is its own program.
 
-#![expect(dead_code, reason = "each test program uses its own part of this")]
-
 pub mod http;
 pub mod smtp;
 

@@ -1,0 +1,10 @@
+//! The tests of the command line: the real program, run as an operator runs it.
+
+mod closed_pipes;
+mod commands;
+mod doctor;
+mod import_django;
+mod mails;
+mod plans;
+mod support;
+mod users;
