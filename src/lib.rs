@@ -12,7 +12,7 @@
 //! | `smart-notes-api` (here) | HTTP and nothing else |
 //! | `smart-notes-worker` | the queue's consumer, SMTP, the mails' texts |
 //! | `smart-notes-cli` | `smart-notes`: everything an operator or developer types |
-//! | `heap` | memory that is free, given back to the system: the one crate with `unsafe` |
+//! | `malloc_trim` | memory that is free, given back to the system: the one crate with `unsafe` |
 //! | `devmail` | an SMTP catcher with a web inbox, for development and tests |
 //!
 //! One request: [`server`] accepts the connection, [`request`] gives the request an id and a
@@ -66,7 +66,7 @@ use domain::clock::Clock;
 use domain::store::Store;
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
-use runtime::supervisor::{self, Pulse};
+use runtime::systemd::{self, Liveness};
 use tokio::net::{TcpListener, TcpSocket};
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -91,7 +91,7 @@ pub enum StartError {
     },
     /// Passwords can't be hashed with these settings, or not on this machine.
     #[error(transparent)]
-    NoHashing(#[from] runtime::hashing::NoPool),
+    NoHashing(#[from] runtime::hashing::HashPoolError),
     /// The pool of hashing threads is unusable.
     #[error(transparent)]
     Hashing(#[from] runtime::hashing::NotHashed),
@@ -129,11 +129,11 @@ pub async fn serve(
 ) -> Result<(), StartError> {
     let state = AppState::new(settings, store.clone(), clock).await?;
     let _metrics = meters::serve(settings, &state).await?;
-    let [accepting, writing] = ["the listener", "the database's writer"].map(Pulse::of);
-    let _watched = supervisor::watch_over(vec![accepting.clone(), writing.clone()], shutdown);
+    let [accepting, writing] = ["the listener", "the database's writer"].map(Liveness::of);
+    let _watched = systemd::watchdog(vec![accepting.clone(), writing.clone()], shutdown);
     if let Ok(address) = listener.local_addr() {
         tracing::info!(http.listen = %address, "the API listens");
-        supervisor::ready(&format!("serving on {address}"));
+        systemd::ready(&format!("serving on {address}"));
     }
     let log = state.access_log.clone();
     tokio::select! {
@@ -147,9 +147,9 @@ pub async fn serve(
 }
 
 /// Passes on what the database's writer answers. Never returns.
-async fn answer_for_the_writer(store: &Store, writing: &Pulse) {
-    while let ((), Ok(())) = (writing.asked().await, store.answers().await) {
-        writing.beat();
+async fn answer_for_the_writer(store: &Store, writing: &Liveness) {
+    while let ((), Ok(())) = (writing.pinged().await, store.answers().await) {
+        writing.pong();
     }
     std::future::pending::<()>().await;
 }

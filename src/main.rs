@@ -9,12 +9,12 @@ use clap::Parser;
 use domain::clock::SystemClock;
 use domain::vitals::ProcessKind;
 use runtime::database::{Database, Role};
-use runtime::descriptors;
 use runtime::hints;
 use runtime::memory;
 use runtime::metrics;
-use runtime::presence::Presence;
+use runtime::process_registration::ProcessRegistration;
 use runtime::program;
+use runtime::rlimit;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
@@ -39,7 +39,7 @@ struct Args {
 
 impl Args {
     fn load_options(self) -> LoadOptions {
-        hints::keep(self.config.as_deref(), self.env_file.as_deref());
+        hints::set_options(self.config.as_deref(), self.env_file.as_deref());
         let mut options = LoadOptions::from_process(self.config, self.env_file);
         options
             .overrides
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     match program::run(run(Args::parse())) {
         Ok(code) => code,
         Err(error) => {
-            program::complain("smart-notes-api", &format!("{error:#}"));
+            program::print_error("smart-notes-api", &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -61,20 +61,21 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(&args.load_options())?;
     telemetry::init(&settings.log)?;
-    settings.warn_of_unread_variables();
+    settings.log_warnings();
     if settings.http.metrics_listen.is_some() {
         metrics::install()?;
     }
-    descriptors::raise_limit(settings.http.max_connections);
-    memory::give_back_regularly();
+    rlimit::raise(settings.http.max_connections);
+    memory::trim_regularly();
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Api, &shutdown).await?;
     let listener = smart_notes_api::bind(settings.http.listen)?;
     let clock = Arc::new(SystemClock);
-    let presence = Presence::announce(&database, ProcessKind::Api, &settings, clock.clone());
+    let registration =
+        ProcessRegistration::register(&database, ProcessKind::Api, &settings, clock.clone());
     let served =
         smart_notes_api::serve(&settings, &database.store, clock, listener, &shutdown).await;
-    presence.leave(&database).await;
+    registration.deregister(&database).await;
     database.close().await;
     served?;
     Ok(shutdown.exit_code())

@@ -14,7 +14,7 @@ use domain::client::ClientKey;
 use domain::store::{Caller, Ticket};
 use futures_util::FutureExt;
 use futures_util::future::{Either, ready};
-use runtime::presence;
+use runtime::process_registration;
 use runtime::settings::Http;
 use tracing::Instrument;
 use ulid::Ulid;
@@ -135,7 +135,7 @@ fn warn_of_untrusted_proxy(headers: &HeaderMap, peer: IpAddr, http: &Http) {
              If it is your proxy, add it there; if not, it is a client that pretends to have others"
         )
     };
-    if presence::remark(remark) {
+    if process_registration::remark(remark) {
         tracing::warn!("{}", remark());
     }
 }

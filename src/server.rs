@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
-use runtime::supervisor::Pulse;
+use runtime::systemd::Liveness;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -101,7 +101,7 @@ pub async fn run(
     state: AppState,
     settings: &Settings,
     shutdown: &Shutdown,
-    accepting: &Pulse,
+    accepting: &Liveness,
 ) {
     let graceful = GracefulShutdown::new();
     let free = Arc::new(Semaphore::new(settings.http.max_connections));
@@ -115,8 +115,8 @@ pub async fn run(
         };
         let (permit, accepted) = tokio::select! {
             accepted = accept => accepted,
-            () = accepting.asked() => {
-                accepting.beat();
+            () = accepting.pinged() => {
+                accepting.pong();
                 continue;
             }
             () = shutdown.cancelled() => break,

@@ -155,7 +155,7 @@ impl Rules {
                     max_tries: settings.otp.max_tries,
                 },
                 lapse: settings.accounts.registration_lapse,
-                live_attempts: limits.map(|_| settings.limits.live_attempts_per_address),
+                live_attempts: limits.map(|_| settings.limits.pending_registrations_per_address),
                 limits,
                 reveal_registered: settings.accounts.reveal_registered_emails,
             },

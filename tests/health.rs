@@ -65,7 +65,10 @@ async fn a_process_whose_database_was_moved_away_or_replaced_is_not_ready_and_wr
         let ada = Person::new(&format!("ada{replaced}"));
         refused.push(app.client().register(&ada).await.status);
     }
-    let told = app.worker.logged("nothing is written").await;
+    let told = app
+        .worker
+        .logged("the database file was moved: writes are refused")
+        .await;
     std::fs::rename(&elsewhere, &file).unwrap();
     let ready = app.client().get("/health/ready").await;
     let taken = app.client().register(&Person::new("ada")).await;

@@ -1,6 +1,6 @@
 //! Who may import whom, read from cargo's own metadata.
 //!
-//! domain ← store-sqlite ← runtime ← {API, worker, operator} ← {command line, bench}; runtime alone has the heap. Only
+//! domain ← store-sqlite ← runtime ← {API, worker, operator} ← {command line, bench}; only runtime imports malloc_trim. Only
 //! dependencies of the programs count, not those of tests and build scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,16 +16,16 @@ const WORKER: &str = "smart-notes-worker";
 const OPERATOR: &str = "smart-notes-operator";
 const CLI: &str = "smart-notes-cli";
 const DEVMAIL: &str = "smart-notes-devmail";
-const HEAP: &str = "smart-notes-heap";
+const MALLOC_TRIM: &str = "smart-notes-malloc-trim";
 const BENCH: &str = "smart-notes-bench";
 
 /// Our crates, and which of our crates each may import.
 const OURS: [(&str, &[&str]); 10] = [
     (DOMAIN, &[]),
     (DEVMAIL, &[]),
-    (HEAP, &[]),
+    (MALLOC_TRIM, &[]),
     (STORE, &[DOMAIN]),
-    (RUNTIME, &[DOMAIN, STORE, HEAP]),
+    (RUNTIME, &[DOMAIN, STORE, MALLOC_TRIM]),
     (API, &[DOMAIN, RUNTIME]),
     (WORKER, &[DOMAIN, RUNTIME]),
     (OPERATOR, &[DOMAIN, RUNTIME]),

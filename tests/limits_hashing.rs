@@ -122,7 +122,7 @@ async fn a_client_over_its_registrations_costs_no_hash_and_is_recorded() {
 #[tokio::test]
 async fn an_address_with_all_its_attempts_costs_no_hash() {
     let app = small_pool()
-        .limit("live_attempts_per_address", 1)
+        .limit("pending_registrations_per_address", 1)
         .start()
         .await;
     let ada = Person::new("ada");

@@ -332,7 +332,7 @@ async fn metrics_hold_no_name_no_address_and_no_id() {
 async fn no_metrics_are_served_unless_they_are_asked_for_and_then_on_no_other_path() {
     let app = Processes::start().await;
     let mut asked = measured().await;
-    let line = asked.worker.logged("metrics are served").await;
+    let line = asked.worker.logged("serving metrics").await;
     let client = Client::new(address(&line));
 
     let elsewhere = client.get("/").await;
@@ -343,7 +343,7 @@ async fn no_metrics_are_served_unless_they_are_asked_for_and_then_on_no_other_pa
     assert_eq!((elsewhere.status, posted.status), (404, 405));
     assert_eq!(public.status, 404, "the API's own socket has none");
     for process in [&app.apis[0].process, &app.worker] {
-        assert!(!process.log().contains("metrics are served"));
+        assert!(!process.log().contains("serving metrics"));
     }
     asked.finish().await;
     app.finish().await;

@@ -15,7 +15,7 @@ pub struct Scrape {
 impl Scrape {
     /// Fetches the metrics of a program that was told to serve them.
     pub async fn of(process: &mut Process) -> Self {
-        let line = process.logged("metrics are served").await;
+        let line = process.logged("serving metrics").await;
         let answer = Client::new(address(&line)).get("/metrics").await;
         assert_eq!(answer.status, 200);
         let text = answer.text().to_owned();

@@ -37,7 +37,7 @@ use runtime::database::Database;
 use runtime::metrics::{self, Listening};
 use runtime::settings::{Settings, Smtp};
 use runtime::shutdown::Shutdown;
-use runtime::supervisor::{self, Pulse};
+use runtime::systemd::{self, Liveness};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
@@ -98,7 +98,7 @@ pub async fn run(
         shutdown.clone(),
         abandon.clone(),
     );
-    let parts = vec![ledger.pulse(), Pulse::of("the heartbeat")];
+    let parts = vec![ledger.liveness(), Liveness::of("the heartbeat")];
     let beating = tokio::spawn(heartbeat::run(
         Arc::clone(&database.queue),
         Arc::clone(&clock),
@@ -129,7 +129,7 @@ pub async fn run(
         tokio::spawn(ledger.run()),
         HandsLayer::new(handle.clone(), abandon.clone()),
     );
-    let _watched = supervisor::watch_over(parts.clone(), shutdown);
+    let _watched = systemd::watchdog(parts.clone(), shutdown);
     let names: Vec<String> = settings
         .smtp
         .relays
@@ -185,11 +185,11 @@ async fn handle_mail(
 }
 
 /// Tells the supervisor that mails are delivered, once every part goes round.
-async fn say_ready(parts: Vec<Pulse>, relays: String) {
+async fn say_ready(parts: Vec<Liveness>, relays: String) {
     for part in &parts {
-        part.answered().await;
+        part.ping().await;
     }
-    supervisor::ready(&format!("delivering through {relays}"));
+    systemd::ready(&format!("delivering through {relays}"));
 }
 
 async fn serve_metrics(

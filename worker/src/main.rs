@@ -9,12 +9,12 @@ use clap::Parser;
 use domain::clock::SystemClock;
 use domain::vitals::ProcessKind;
 use runtime::database::{Database, Role};
-use runtime::descriptors;
 use runtime::hints;
 use runtime::memory;
 use runtime::metrics;
-use runtime::presence::Presence;
+use runtime::process_registration::ProcessRegistration;
 use runtime::program;
+use runtime::rlimit;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
@@ -38,29 +38,30 @@ fn main() -> ExitCode {
     match program::run(run(Args::parse())) {
         Ok(code) => code,
         Err(error) => {
-            program::complain("smart-notes-worker", &format!("{error:#}"));
+            program::print_error("smart-notes-worker", &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    hints::keep(args.config.as_deref(), args.env_file.as_deref());
+    hints::set_options(args.config.as_deref(), args.env_file.as_deref());
     let options = LoadOptions::from_process(args.config, args.env_file);
     let settings = Settings::load(&options)?;
     telemetry::init(&settings.log)?;
-    settings.warn_of_unread_variables();
+    settings.log_warnings();
     if settings.worker.metrics_listen.is_some() {
         metrics::install()?;
     }
-    descriptors::raise_limit(settings.smtp.max_connections * settings.smtp.relays.len());
-    memory::give_back_regularly();
+    rlimit::raise(settings.smtp.max_connections * settings.smtp.relays.len());
+    memory::trim_regularly();
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let database = Database::open(&settings, Role::Worker, &shutdown).await?;
     let clock = Arc::new(SystemClock);
-    let presence = Presence::announce(&database, ProcessKind::Worker, &settings, clock.clone());
+    let registration =
+        ProcessRegistration::register(&database, ProcessKind::Worker, &settings, clock.clone());
     let ran = smart_notes_worker::run(&settings, &database, clock, &shutdown).await;
-    presence.leave(&database).await;
+    registration.deregister(&database).await;
     database.close().await;
     ran?;
     Ok(shutdown.exit_code())

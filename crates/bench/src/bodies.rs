@@ -84,7 +84,7 @@ const KINDS: [Kind; 5] = [
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
-    runtime::descriptors::raise_limit(connections);
+    runtime::rlimit::raise(connections);
     let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));
     println!("{connections} connections:");
     for kind in KINDS.iter().filter(|kind| kind.name.contains(&args.only)) {

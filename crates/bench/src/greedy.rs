@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use domain::password::{HashCost, Hasher, Password};
 use hyper::body::Bytes;
-use runtime::descriptors;
+use runtime::rlimit;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -72,7 +72,7 @@ enum Then {
 
 /// Measures and prints.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    descriptors::raise_limit(CROWD);
+    rlimit::raise(CROWD);
     let harness = Harness::limited().await?;
     let api = harness.start_api().await?;
     let hash = Hasher::new(HashCost::FLOOR)?.hash(&Password::new(PASSWORD));

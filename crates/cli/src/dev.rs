@@ -13,10 +13,10 @@ use devmail::{Catcher, Config};
 use domain::clock::SystemClock;
 use domain::vitals::ProcessKind;
 use runtime::database::{Database, Role};
-use runtime::descriptors;
 use runtime::memory;
 use runtime::metrics;
-use runtime::presence::Presence;
+use runtime::process_registration::ProcessRegistration;
+use runtime::rlimit;
 use runtime::settings::{DatabaseUrl, Env, LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
@@ -55,12 +55,12 @@ impl Default for Args {
 pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     let settings = settings(&args, options)?;
     telemetry::init(&settings.log)?;
-    settings.warn_of_unread_variables();
+    settings.log_warnings();
     if settings.http.metrics_listen.is_some() || settings.worker.metrics_listen.is_some() {
         metrics::install()?;
     }
-    descriptors::raise_limit(settings.http.max_connections);
-    memory::give_back_regularly();
+    rlimit::raise(settings.http.max_connections);
+    memory::trim_regularly();
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
     let _lock = alone(&settings)?;
     ports_must_be_free(&args, settings.http.listen).await?;
@@ -77,9 +77,10 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     let worker = Database::open(&settings, Role::Worker, &shutdown).await?;
     welcome(address, &args);
     let clock = Arc::new(SystemClock);
-    let announce = |database, kind| Presence::announce(database, kind, &settings, clock.clone());
-    let api_presence = announce(&api, ProcessKind::Api);
-    let worker_presence = announce(&worker, ProcessKind::Worker);
+    let announce =
+        |database, kind| ProcessRegistration::register(database, kind, &settings, clock.clone());
+    let api_registration = announce(&api, ProcessKind::Api);
+    let worker_registration = announce(&worker, ProcessKind::Worker);
     let (api_end, worker_end) = tokio::join!(
         ending(
             &shutdown,
@@ -90,8 +91,8 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
             smart_notes_worker::run(&settings, &worker, clock.clone(), &shutdown),
         ),
     );
-    api_presence.leave(&api).await;
-    worker_presence.leave(&worker).await;
+    api_registration.deregister(&api).await;
+    worker_registration.deregister(&worker).await;
     api.close().await;
     worker.close().await;
     catcher.shutdown().await;

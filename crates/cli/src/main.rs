@@ -80,7 +80,7 @@ enum Command {
 
 impl Args {
     fn load_options(&self) -> LoadOptions {
-        hints::keep(self.config.as_deref(), self.env_file.as_deref());
+        hints::set_options(self.config.as_deref(), self.env_file.as_deref());
         LoadOptions::from_process(self.config.clone(), self.env_file.clone())
     }
 }
@@ -107,13 +107,17 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => dev::run(args, options).await,
         Command::Migrate(args) => migrate::run(&args, &Settings::load(&options)?).await,
         Command::AfterRestore(args) => {
-            after_restore::run(&args, &Settings::load(&options.keyless())?).await
+            after_restore::run(&args, &Settings::load(&options.inspect_only())?).await
         }
-        Command::Config(args) => config::run(&args, &Settings::load(&options.keyless())?),
+        Command::Config(args) => config::run(&args, &Settings::load(&options.inspect_only())?),
         Command::Doctor(args) => Ok(doctor::run(&args, options).await),
-        Command::Openapi => openapi::run(&Settings::load(&options.keyless())?),
-        Command::Jobs(command) => jobs::run(command, &Settings::load(&options.keyless())?).await,
-        Command::Mail(command) => mail::run(command, &Settings::load(&options.keyless())?).await,
+        Command::Openapi => openapi::run(&Settings::load(&options.inspect_only())?),
+        Command::Jobs(command) => {
+            jobs::run(command, &Settings::load(&options.inspect_only())?).await
+        }
+        Command::Mail(command) => {
+            mail::run(command, &Settings::load(&options.inspect_only())?).await
+        }
         Command::Users(command) => users::run(command, &Settings::load(&options)?).await,
         Command::ImportDjango(args) => import_django::run(&args, &Settings::load(&options)?).await,
     }

@@ -56,5 +56,5 @@ pub fn complain(why: &anyhow::Error) {
 
 /// Prints a line on the standard error that is not a part of the result.
 pub fn remark(text: &str) {
-    program::complain("smart-notes", text);
+    program::print_error("smart-notes", text);
 }

@@ -1,4 +1,4 @@
-//! Which database a process works on: the only place that chooses one.
+//! Opens the database of the settings: the only place that chooses a database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,22 +16,24 @@ pub use store_sqlite::migrate::{MigrationError, Report};
 use crate::settings::{DatabaseUrl, Settings};
 use crate::shutdown::Shutdown;
 
-/// How long a write waits for its turn, if its caller has no deadline.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a write may wait in the queue if its caller has no deadline.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a process does with its database.
+/// The kind of process that opens the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Answers requests.
+    /// The API, which serves requests.
     Api,
-    /// Delivers mail: leaves a pause between two commits, so that the API gets the lock.
+    /// The worker, which delivers mail. It pauses between two commits, so that the API gets the
+    /// lock.
     Worker,
-    /// A command of an operator.
+    /// A command of the operator's tool.
     Tool,
 }
 
 impl Role {
-    /// `SQLite`'s lock is not fair: without a pause a busy worker would keep the API waiting.
+    /// The pause between two commits. `SQLite`'s lock is not fair: without a pause, a busy worker
+    /// would starve the API.
     fn pause(self) -> Duration {
         match self {
             Self::Worker => Duration::from_millis(2),
@@ -43,17 +45,18 @@ impl Role {
 /// An open database behind its ports. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
-    /// Accounts and everything else that requests read and write.
+    /// Accounts, notes and everything else that requests read and write.
     pub store: Store,
-    /// The mail queue, as a worker sees it.
+    /// The mail queue, for the worker.
     pub queue: Arc<dyn JobQueue>,
-    /// Which processes there are, and what waits.
+    /// The running processes and the depth of the queue.
     pub vitals: Arc<dyn Vitals>,
     sqlite: Sqlite,
 }
 
 impl Database {
-    /// Opens the database of the settings. A disk that loses data ends the process through `shutdown`.
+    /// Opens the database of the settings. A disk error that may lose data ends the process through
+    /// `shutdown`.
     pub async fn open(
         settings: &Settings,
         role: Role,
@@ -70,26 +73,27 @@ impl Database {
         })
         .await?;
         Ok(Self {
-            store: Store::new(Arc::new(sqlite.clone()), PATIENCE),
+            store: Store::new(Arc::new(sqlite.clone()), WRITE_TIMEOUT),
             queue: Arc::new(sqlite.clone()),
             vitals: Arc::new(sqlite.clone()),
             sqlite,
         })
     }
 
-    /// Finishes the writes that wait and closes every connection.
+    /// Finishes waiting writes and closes every connection.
     pub async fn close(&self) {
         self.sqlite.close().await;
     }
 }
 
-/// Makes the database of the settings if there is none, and brings its schema up to date.
+/// Creates the database of the settings if it does not exist, and migrates its schema.
 pub async fn migrate(settings: &Settings) -> Result<Report, MigrationError> {
     let DatabaseUrl::Sqlite { path } = &settings.database.url;
     store_sqlite::migrate::run(path).await
 }
 
-/// Looks at the database of the settings, whatever its schema, and changes nothing. Reads all of it.
+/// Inspects the database of the settings, whatever its schema, without changing it. Reads the whole
+/// file.
 pub async fn inspect(settings: &Settings) -> Result<Inspection, OpenError> {
     let DatabaseUrl::Sqlite { path } = &settings.database.url;
     store_sqlite::inspect::inspect(path, settings.database.busy_timeout).await

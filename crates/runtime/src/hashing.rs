@@ -1,11 +1,13 @@
 //! The pool of threads that hash passwords.
 //!
-//! A hash costs a core about 14 ms and 19 MiB by design, so it never runs on an async thread,
-//! and only so many wait: whoever comes when the line is full is told at once, instead of
-//! everybody being late (OWASP ASVS 5.0 2.4.1). One client gets at most a quarter of it, and its users with a token another.
+//! By design, a hash takes a core about 14 ms and 19 MiB, so it never runs on an async thread, and
+//! the queue is bounded: when it is full, a request is refused at once, instead of delaying all
+//! requests (OWASP ASVS 5.0 2.4.1). One client gets at most a quarter of the slots, and its
+//! logged-in users another quarter.
 //!
-//! The threads are the pool's own and take the next password from the line themselves. By way of
-//! the async threads, which wait for a core as well, each core would idle for a while after each hash.
+//! The pool has its own threads, which take the next password from the queue themselves. If async
+//! threads handed the passwords out, each core would idle after each hash until an async thread got
+//! a core.
 
 mod shares;
 
@@ -29,37 +31,37 @@ const REFUSED: &str = "smart_notes_hash_refused_total";
 #[derive(Clone)]
 pub struct HashPool {
     cost: HashCost,
-    /// Everybody inside: being hashed or waiting.
-    places: Arc<Semaphore>,
-    /// Whose places they are; `None` where limits are lifted.
+    /// The free slots. Each password that is hashed or waits holds one.
+    slots: Arc<Semaphore>,
+    /// The slots held by each client; `None` if limits are disabled.
     shares: Option<Shares>,
-    line: Sender<Work>,
-    /// Threads at work.
+    queue: Sender<Work>,
+    /// The number of threads that hash a password.
     busy: Arc<AtomicUsize>,
-    meters: Meters,
+    counters: Counters,
 }
 
-/// How busy a pool is.
+/// The load of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// Threads that hash a password.
+    /// The number of threads that hash a password.
     pub busy: usize,
-    /// Passwords that wait for a thread.
+    /// The number of passwords that wait for a thread.
     pub waiting: usize,
 }
 
-/// Who was turned away.
+/// Counters of refused passwords, by reason.
 #[derive(Clone)]
-struct Meters {
+struct Counters {
     full: Counter,
     share: Counter,
 }
 
-impl Meters {
+impl Counters {
     fn new() -> Self {
         describe_counter!(
             REFUSED,
-            "Passwords that were not hashed: too many waited (full), or too many of one client (client_share)."
+            "Passwords that were not hashed, because too many waited (full) or too many were from one client (client_share)."
         );
         Self {
             full: counter!(REFUSED, "reason" => "full"),
@@ -68,53 +70,53 @@ impl Meters {
     }
 }
 
-/// What a thread does with its hasher.
+/// A unit of work for a thread and its hasher.
 type Work = Box<dyn FnOnce(&mut Hasher) + Send>;
 
-/// Why a password was not hashed. Nothing was done.
+/// The reason why a password was not hashed. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotHashed {
-    /// As many wait as may wait.
+    /// The queue is full.
     #[error("too many passwords wait to be hashed")]
     Full,
-    /// A quarter of all that may wait are this client's.
+    /// This client holds a quarter of the slots.
     #[error("too many passwords of one client wait to be hashed")]
     ClientHasItsShare,
-    /// A bug, which has been logged.
+    /// A bug, which was logged.
     #[error("hashing a password failed")]
     Failed,
 }
 
-/// A place in the pool, for as many passwords as its holder hashes one after the other. Taken before anything is
-/// written, so that whoever finds none has changed nothing.
-pub struct Slot(Arc<Held>);
+/// A slot in the pool, for any number of passwords that its holder hashes one after the other.
+/// Acquired before anything is written, so that a refusal changes nothing.
+pub struct Slot(Arc<SlotGuard>);
 
-struct Held {
-    _place: OwnedSemaphorePermit,
+struct SlotGuard {
+    _permit: OwnedSemaphorePermit,
     _share: Option<Share>,
 }
 
-/// Why there is no pool.
+/// The reason why the pool could not be created.
 #[derive(Debug, thiserror::Error)]
-pub enum NoPool {
-    /// The cost can't be paid.
+pub enum HashPoolError {
+    /// The configured cost is invalid.
     #[error(transparent)]
     Cost(#[from] InvalidCost),
-    /// The system gave no thread.
-    #[error("a thread that hashes passwords can't be started")]
+    /// The operating system could not start a thread.
+    #[error("can't start a thread for hashing passwords")]
     Thread(#[from] std::io::Error),
 }
 
 impl HashPool {
-    /// A pool of the size and cost of the settings.
-    pub fn new(settings: &Settings) -> Result<Self, NoPool> {
+    /// Creates a pool with the size and cost of the settings.
+    pub fn new(settings: &Settings) -> Result<Self, HashPoolError> {
         let accounts = &settings.accounts;
         let cost = HashCost {
             memory_kib: accounts.argon2_memory_kib,
             iterations: accounts.argon2_iterations,
             parallelism: accounts.argon2_parallelism,
         };
-        let (line, waiting) = crossbeam_channel::unbounded();
+        let (queue, waiting) = crossbeam_channel::unbounded();
         let busy = Arc::default();
         for _ in 0..accounts.hash_threads {
             let (hasher, waiting) = (Hasher::new(cost)?, waiting.clone());
@@ -126,21 +128,21 @@ impl HashPool {
         let slots = accounts.hash_threads + accounts.hash_queue;
         Ok(Self {
             cost,
-            places: Arc::new(Semaphore::new(slots)),
+            slots: Arc::new(Semaphore::new(slots)),
             shares: settings.limits.enabled.then(|| Shares::of(slots)),
-            line,
+            queue,
             busy,
-            meters: Meters::new(),
+            counters: Counters::new(),
         })
     }
 
-    /// A slot for a client, which holds at most a quarter of them.
+    /// Acquires a slot for a client, which can hold at most a quarter of them.
     pub fn slot_of(&self, client: &ClientKey) -> Result<Slot, NotHashed> {
         self.shared(Holder::anonymous(client))
     }
 
-    /// A slot for a user who is logged in at a client. These have a quarter of their own: what is done there without a
-    /// token, by neighbours behind the same address, leaves them theirs.
+    /// Acquires a slot for a logged-in user at a client. Logged-in users have a separate quarter,
+    /// so that anonymous requests from the same address cannot use up their slots.
     pub fn slot_of_user_at(&self, client: &ClientKey) -> Result<Slot, NotHashed> {
         self.shared(Holder::logged_in(client))
     }
@@ -148,7 +150,7 @@ impl HashPool {
     fn shared(&self, holder: Holder) -> Result<Slot, NotHashed> {
         let share = match &self.shares {
             Some(shares) => Some(shares.take(holder).ok_or_else(|| {
-                self.meters.share.increment(1);
+                self.counters.share.increment(1);
                 NotHashed::ClientHasItsShare
             })?),
             None => None,
@@ -156,19 +158,19 @@ impl HashPool {
         self.taken(share)
     }
 
-    /// A slot for the program itself.
+    /// Acquires a slot for the program itself.
     pub fn slot(&self) -> Result<Slot, NotHashed> {
         self.taken(None)
     }
 
     fn taken(&self, share: Option<Share>) -> Result<Slot, NotHashed> {
-        let places = Arc::clone(&self.places);
-        let place = places.try_acquire_owned().map_err(|_| {
-            self.meters.full.increment(1);
+        let slots = Arc::clone(&self.slots);
+        let permit = slots.try_acquire_owned().map_err(|_| {
+            self.counters.full.increment(1);
             NotHashed::Full
         })?;
-        Ok(Slot(Arc::new(Held {
-            _place: place,
+        Ok(Slot(Arc::new(SlotGuard {
+            _permit: permit,
             _share: share,
         })))
     }
@@ -195,12 +197,12 @@ impl HashPool {
         self.cost
     }
 
-    /// How busy it is at this moment.
+    /// The current load.
     #[must_use]
     pub fn load(&self) -> Load {
         Load {
             busy: self.busy.load(Ordering::Relaxed),
-            waiting: self.line.len(),
+            waiting: self.queue.len(),
         }
     }
 
@@ -209,30 +211,31 @@ impl HashPool {
         slot: &Slot,
         work: impl FnOnce(&mut Hasher) -> T + Send + 'static,
     ) -> Result<T, NotHashed> {
-        // Its holder may go away: then the slot is free once the work has left the line.
-        let held = Arc::clone(&slot.0);
+        // The caller may disconnect: then the slot is freed once the work has left the queue.
+        let guard = Arc::clone(&slot.0);
         let (answer, result) = oneshot::channel();
         let work = Box::new(move |hasher: &mut Hasher| {
-            // This hold goes first, in a panic too: the slot is free as soon as who hears the answer drops it.
+            // This guard is dropped before the result is sent, also in a panic, so that the slot is
+            // free once the caller drops its own.
             let answer = answer;
-            let held = held;
-            // Whoever has gone away meanwhile needs no answer.
+            let guard = guard;
+            // A caller that has disconnected needs no result.
             let done = (!answer.is_closed()).then(|| work(hasher));
-            drop(held);
+            drop(guard);
             if let Some(done) = done {
                 let _ = answer.send(done);
             }
         });
-        self.line.send(work).map_err(|_| NotHashed::Failed)?;
+        self.queue.send(work).map_err(|_| NotHashed::Failed)?;
         result.await.map_err(|_| NotHashed::Failed)
     }
 }
 
-/// One thread of the pool: one password after the other, until the pool is gone.
+/// Runs one thread of the pool: one password after the other, until the pool is dropped.
 fn serve(mut hasher: Hasher, waiting: &Receiver<Work>, busy: &AtomicUsize) {
     for work in waiting {
         busy.fetch_add(1, Ordering::Relaxed);
-        // The hasher's memory holds nothing from one hash to the next, so none can spoil another.
+        // The hasher keeps nothing between two hashes, so a panic in one cannot affect the next.
         if catch_unwind(AssertUnwindSafe(|| work(&mut hasher))).is_err() {
             tracing::error!("hashing a password failed");
         }
@@ -244,9 +247,9 @@ fn serve(mut hasher: Hasher, waiting: &Receiver<Work>, busy: &AtomicUsize) {
 mod tests {
     use super::*;
 
-    /// A pool of one thread where nobody may wait, with hashes that cost little.
+    /// A pool of one thread without a queue, with cheap hashes.
     fn pool() -> HashPool {
-        let (line, waiting) = crossbeam_channel::unbounded();
+        let (queue, waiting) = crossbeam_channel::unbounded();
         let cost = HashCost::FLOOR;
         let hasher = Hasher::new(cost).unwrap();
         let busy = Arc::default();
@@ -254,16 +257,16 @@ mod tests {
         thread::spawn(move || serve(hasher, &waiting, &thread_busy));
         HashPool {
             cost,
-            places: Arc::new(Semaphore::new(1)),
+            slots: Arc::new(Semaphore::new(1)),
             shares: None,
-            line,
+            queue,
             busy,
-            meters: Meters::new(),
+            counters: Counters::new(),
         }
     }
 
     #[tokio::test]
-    async fn whoever_finds_the_line_full_is_told_at_once() {
+    async fn a_full_queue_refuses_at_once() {
         let pool = pool();
         let (go, wait) = crossbeam_channel::bounded(1);
         let slot = pool.slot().unwrap();
@@ -280,11 +283,12 @@ mod tests {
         assert!(pool.slot().is_ok());
     }
 
-    /// OWASP ASVS 5.0 2.4.1: of eight slots two are one client's, however many passwords it sends.
+    /// OWASP ASVS 5.0 2.4.1: of eight slots, one client can hold two, however many passwords it
+    /// sends.
     #[tokio::test]
     async fn one_client_holds_a_quarter_of_the_slots_until_its_passwords_are_hashed() {
         let pool = HashPool {
-            places: Arc::new(Semaphore::new(8)),
+            slots: Arc::new(Semaphore::new(8)),
             shares: Some(Shares::of(8)),
             ..pool()
         };
@@ -313,16 +317,16 @@ mod tests {
     #[tokio::test]
     async fn where_limits_are_lifted_one_client_may_hold_every_slot() {
         let pool = HashPool {
-            places: Arc::new(Semaphore::new(4)),
+            slots: Arc::new(Semaphore::new(4)),
             ..pool()
         };
         let client = ClientKey::of([192, 0, 2, 1].into());
 
         let slots = [(); 5].map(|()| pool.slot_of(&client).err());
 
-        assert_eq!(slots, [None; 5], "each is given back at once");
-        let held = [(); 4].map(|()| pool.slot_of(&client));
-        assert!(held.iter().all(Result::is_ok));
+        assert_eq!(slots, [None; 5], "each slot is released at once");
+        let guard = [(); 4].map(|()| pool.slot_of(&client));
+        assert!(guard.iter().all(Result::is_ok));
         assert_eq!(pool.slot_of(&client).err(), Some(NotHashed::Full));
     }
 
@@ -341,9 +345,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_hashes_for_a_caller_who_has_gone_away() {
+    async fn the_password_of_a_disconnected_caller_is_not_hashed() {
         let pool = HashPool {
-            places: Arc::new(Semaphore::new(2)),
+            slots: Arc::new(Semaphore::new(2)),
             ..pool()
         };
         let (go, wait) = crossbeam_channel::bounded::<()>(0);

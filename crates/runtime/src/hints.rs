@@ -1,5 +1,6 @@
-//! Commands that messages name, such as `smart-notes migrate`: typed as they stand they must find the settings that this
-//! program was given. Messages name them bare; where one is printed, [`complete`] adds the options.
+//! Commands in messages, such as `smart-notes migrate`. When the operator copies one, it must use
+//! the same settings as this program. Messages contain them without options; [`complete`] adds the
+//! options when a message is printed.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -20,12 +21,12 @@ const COMMANDS: [&str; 9] = [
     "users",
 ];
 
-/// The options of this program's command line, each with a space after it.
+/// The options of this program's command line, each followed by a space.
 static OPTIONS: OnceLock<String> = OnceLock::new();
 
-/// Keeps the files that the command line has named. `SMART_NOTES_CONFIG` needs no option: it holds for the next command
-/// as well.
-pub fn keep(config: Option<&Path>, env_file: Option<&Path>) {
+/// Stores the files that the command line names. `SMART_NOTES_CONFIG` needs no option, because the
+/// next command reads it as well.
+pub fn set_options(config: Option<&Path>, env_file: Option<&Path>) {
     let options = [("--config", config), ("--env-file", env_file)];
     let options = options
         .into_iter()
@@ -33,7 +34,7 @@ pub fn keep(config: Option<&Path>, env_file: Option<&Path>) {
     let _ = OPTIONS.set(options.collect());
 }
 
-/// A file's name as a shell reads it. `None`: not without escapes that JSON has as well.
+/// A file name quoted for a shell. `None` if it needs escapes that JSON would escape again.
 fn typed(file: &Path) -> Option<String> {
     let name = file.to_str()?;
     let plain = |c: char| c.is_alphanumeric() || "_-./+,:@%".contains(c);
@@ -45,7 +46,7 @@ fn typed(file: &Path) -> Option<String> {
     }
 }
 
-/// A text in which each command has the options of this program's command line.
+/// Adds the options of this program's command line to each command in a text.
 #[must_use]
 pub fn complete(text: &str) -> Cow<'_, str> {
     match OPTIONS.get() {

@@ -1,26 +1,26 @@
-//! Memory that a crowd of connections or mails has left behind, given back to the system.
+//! Returns the free memory after a load peak to the operating system.
 //!
-//! Apart from the programs because the allocator keeps it in each of them ([`heap`] says how and why). `main` calls
-//! [`give_back_regularly`] once the log runs.
+//! Separate from the programs because the allocator keeps free memory in each of them
+//! ([`malloc_trim`] explains how and why). `main` calls [`trim_regularly`] once the log runs.
 
 use std::thread;
 use std::time::Duration;
 
-/// How often. After a fault all is to be as before within a minute.
+/// The interval. After a failure, memory use must be normal again within a minute.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Gives back what is free, for as long as the process runs: on a thread of its own, because it may take
-/// milliseconds in which no request is to wait.
-pub fn give_back_regularly() {
+/// Returns free memory regularly, for as long as the process runs. It uses a separate thread,
+/// because a call may take milliseconds and no request must wait for it.
+pub fn trim_regularly() {
     let spawned = thread::Builder::new()
         .name("free-memory".to_owned())
         .spawn(|| {
             loop {
                 thread::sleep(EVERY);
-                heap::give_back();
+                malloc_trim::trim();
             }
         });
     if let Err(error) = spawned {
-        tracing::warn!(%error, "memory that is free stays with this process");
+        tracing::warn!(%error, "could not start the thread that returns free memory");
     }
 }

@@ -1,14 +1,15 @@
-//! Text from outside on its way to a terminal: what would move the cursor, end a line or turn the direction of writing
-//! is escaped (CWE-150, CWE-117; Unicode Technical Report 36, section 2.5).
+//! Escapes untrusted text for a terminal: characters that would move the cursor, end a line or
+//! change the direction of writing (CWE-150, CWE-117; Unicode Technical Report 36, section 2.5).
 //!
-//! Clients choose user agents, relays choose their replies, and files hold anything. Log lines (`telemetry`) and the
-//! command line's output and errors go through here, so that no place that prints must think of it.
+//! Clients choose user agents, relays choose their replies, and files can hold anything. Log lines
+//! (`telemetry`) and all output and errors of the command line tool pass through here, so that no
+//! call site has to escape.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a terminal, or a reader, could be misled by it: control characters (C0, DEL, C1), Unicode's own line breaks,
-/// and the marks that change the direction of writing.
+/// Whether the character could mislead a terminal or a reader: control characters (C0, DEL, C1),
+/// Unicode line breaks, and the marks that change the direction of writing.
 #[must_use]
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
@@ -22,14 +23,14 @@ pub fn is_unsafe(character: char) -> bool {
         )
 }
 
-/// A text whose unsafe characters are written as in JSON, like `\u001b`; line breaks (U+000A) stay. JSON says the same
-/// as before, since such characters stand inside its strings alone.
+/// The text with unsafe characters escaped as in JSON, like `\u001b`; line breaks (U+000A) stay.
+/// JSON keeps its meaning, because such characters can only occur inside its strings.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |character| character != '\n' && is_unsafe(character))
 }
 
-/// The same for what is to stay on one line.
+/// The same for a single line: line breaks are escaped as well.
 #[must_use]
 pub fn printable_line(text: &str) -> Cow<'_, str> {
     escaped(text, is_unsafe)

@@ -1,4 +1,4 @@
-//! The threads that a program runs on, and its end: called by each `main`.
+//! The threads of a program and its exit: called by each `main`.
 
 use std::future::Future;
 use std::io::Write;
@@ -10,20 +10,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::hints;
 use crate::printable::printable;
 
-/// Runs a program to its end, on a thread a core. What still blocks a thread then does not hold the process: the
-/// system's resolver may ask silent name servers for half a minute, and nothing can make it stop. `tokio::main` waits
-/// for that.
+/// Runs a program to its end, with one thread per core. Then the process exits even if a thread
+/// still blocks: the system resolver may wait half a minute for silent name servers and can't be
+/// interrupted. `tokio::main` would wait for it.
 ///
-/// A write beyond the size that files may have (`RLIMIT_FSIZE`) fails, as on a full disk; the signal that comes with it
-/// would end the program.
+/// A write beyond the maximum file size (`RLIMIT_FSIZE`) fails, as on a full disk; the signal that
+/// accompanies it (SIGXFSZ) is ignored, because it would kill the program.
 ///
 /// # Panics
 ///
-/// If the system gives no threads.
+/// If the operating system can't start threads.
 pub fn run<T>(program: impl Future<Output = T>) -> T {
-    let threads = Runtime::new().expect("a program needs threads");
+    let threads = Runtime::new().expect("the operating system starts threads");
     let end = threads.block_on(async {
-        // One listener is enough, and it lasts.
+        // One registration is enough; it is never removed.
         let _signal = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
         program.await
     });
@@ -31,8 +31,9 @@ pub fn run<T>(program: impl Future<Output = T>) -> T {
     end
 }
 
-/// Says on the standard error why a program failed, if anybody listens there; `eprintln!` panics if not.
-pub fn complain(program: &str, why: &str) {
+/// Writes to standard error why a program failed. `eprintln!` would panic if standard error is
+/// closed.
+pub fn print_error(program: &str, why: &str) {
     let text = format!("{program}: {why}");
     let _ = writeln!(std::io::stderr(), "{}", printable(&hints::complete(&text)));
 }

@@ -1,9 +1,9 @@
-//! How a process learns that it has to end, and with which exit code it does.
+//! Tells a process to stop, and decides its exit code.
 //!
-//! Apart from the programs because all of them promise the same: SIGTERM or SIGINT lets
-//! what is in hand finish, a second signal ends at once, and a fault nobody can mend ends
-//! the process with an exit code that a supervisor notices. `main` makes one [`Shutdown`]
-//! and hands clones to its parts.
+//! Separate from the programs because all of them behave the same: SIGTERM or SIGINT lets work in
+//! flight finish, a second signal exits at once, and an unrecoverable error ends the process with
+//! an exit code that a supervisor notices. `main` creates one [`Shutdown`] and passes clones to its
+//! parts.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,48 +13,48 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::supervisor;
+use crate::systemd;
 
-/// A handle on the end of the process; clones are handles on the same end.
+/// The handle that stops the process. Clones stop the same process.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     token: CancellationToken,
     reason: Arc<Mutex<Option<Reason>>>,
 }
 
-/// Why the process ends.
+/// The reason why the process stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Somebody called [`Shutdown::trigger`].
+    /// [`Shutdown::trigger`] was called.
     Triggered,
-    /// The operator, or the supervisor, sent a signal.
+    /// The operator or the supervisor sent a signal.
     Signal(Signal),
-    /// A part reported a fault it can't go on with.
+    /// A part reported an unrecoverable error.
     Fatal(String),
 }
 
-/// A signal that ends a process in good order.
+/// A signal that stops a process gracefully.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGINT: Ctrl-C.
     Interrupt,
-    /// SIGTERM: what supervisors send.
+    /// SIGTERM: sent by supervisors.
     Terminate,
 }
 
 impl Shutdown {
-    /// A handle that only [`trigger`](Self::trigger) and [`fatal`](Self::fatal) end.
+    /// A handle that only [`trigger`](Self::trigger) and [`fatal`](Self::fatal) stop.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A handle that SIGTERM and SIGINT end as well. The second of them, whichever it is,
-    /// exits at once with 128 plus its number (130 or 143) and says so on standard error.
+    /// A handle that SIGTERM and SIGINT stop as well. A second signal of either kind exits at once
+    /// with 128 plus its number (130 or 143) and writes a line to standard error.
     ///
     /// # Errors
     ///
-    /// The system refused to hand over a signal.
+    /// The operating system refused to register a signal handler.
     ///
     /// # Panics
     ///
@@ -65,48 +65,48 @@ impl Shutdown {
         let handle = shutdown.clone();
         tokio::spawn(async move {
             let first = signals.next().await;
-            tracing::info!(signal = %first, "stopping; what is in hand may finish");
+            tracing::info!(signal = %first, "stopping; requests and mails in flight may finish");
             handle.end(Reason::Signal(first));
             let second = signals.next().await;
-            // Not `eprintln!`, which panics where nobody listens, and the exit would not come.
+            // Not `eprintln!`, which panics if standard error is closed and would prevent the exit.
             let _ = writeln!(
                 io::stderr(),
-                "{second} again: exiting at once, what was in hand is left behind"
+                "{second} again: exiting at once, work in flight is abandoned"
             );
             std::process::exit(second.exit_code().into());
         });
         Ok(shutdown)
     }
 
-    /// Waits for the end to begin. Safe to drop and to call again.
+    /// Waits until the process is told to stop. Safe to drop and to call again.
     pub async fn cancelled(&self) {
         self.token.cancelled().await;
     }
 
-    /// Whether the end has begun.
+    /// Whether the process was told to stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.token.is_cancelled()
     }
 
-    /// The end as a token, for libraries that ask for one. Cancelling it gives no reason.
+    /// The handle as a token, for libraries that need one. Cancelling it records no reason.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.token.clone()
     }
 
-    /// Begins the end, in good order.
+    /// Starts a graceful stop.
     pub fn trigger(&self) {
         self.end(Reason::Triggered);
     }
 
-    /// Begins the end because of a fault: what failed and what to do, for the operator.
-    /// [`exit_code`](Self::exit_code) is a failure from now on, even if the end had begun.
+    /// Starts a stop because of an error; the reason tells the operator what failed and what to do.
+    /// From now on [`exit_code`](Self::exit_code) is a failure, even if a stop had already started.
     pub fn fatal(&self, reason: impl Into<String>) {
         self.end(Reason::Fatal(reason.into()));
     }
 
-    /// Why the process ends; the first fault, else the first reason of all.
+    /// The reason why the process stops: the first error, else the first reason.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.reason
@@ -115,7 +115,7 @@ impl Shutdown {
             .clone()
     }
 
-    /// For the end of `main`: failure after a fault, else success.
+    /// The exit code for `main`: failure after an error, else success.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self.reason() {
@@ -132,7 +132,7 @@ impl Shutdown {
         }
         drop(reason);
         if !self.token.is_cancelled() {
-            supervisor::stopping();
+            systemd::stopping();
         }
         self.token.cancel();
     }
@@ -160,7 +160,7 @@ impl fmt::Display for Signal {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Triggered => f.write_str("asked to stop"),
+            Self::Triggered => f.write_str("told to stop"),
             Self::Signal(signal) => signal.fmt(f),
             Self::Fatal(fault) => f.write_str(fault),
         }

@@ -1,8 +1,8 @@
 //! The tests of what all programs share: settings, logs, metrics and signals.
 
 mod metrics;
-mod settings_bare_names;
 mod settings_layers;
+mod settings_legacy_env;
 mod settings_refused;
 mod settings_secrets;
 mod shutdown;

@@ -20,7 +20,7 @@ fn an_unknown_key_is_named_with_its_file() {
     assert_eq!(
         refused,
         format!(
-            "a setting can't be used:\n  http.max_conections ({}): is no known key. \
+            "a setting can't be used:\n  http.max_conections ({}): unknown key. \
              Did you mean `http.max_connections`?",
             file.display()
         )
@@ -49,7 +49,7 @@ fn an_unknown_variable_is_named_with_the_nearest_known_one() {
 }
 
 #[test]
-fn a_variable_with_one_underscore_is_somebody_else_s() {
+fn a_variable_of_an_orchestrator_gives_no_warning() {
     let place = Place::new();
 
     let settings = load(
@@ -59,11 +59,11 @@ fn a_variable_with_one_underscore_is_somebody_else_s() {
             .with_variable("SMART_NOTES_SERVICE_HOST", "192.0.2.1"),
     );
 
-    assert_eq!(settings.unread_variables(), [""; 0]);
+    assert_eq!(settings.warnings(), [""; 0]);
 }
 
 #[test]
-fn a_variable_that_is_nearly_ours_is_told_and_changes_nothing() {
+fn a_misspelt_variable_gives_a_warning_and_changes_nothing() {
     let place = Place::new();
 
     for (written, meant) in [
@@ -75,13 +75,55 @@ fn a_variable_that_is_nearly_ours_is_told_and_changes_nothing() {
         let settings = load(&place.options().with_variable(written, "debug"));
 
         let told = format!("environment variable {written} is not read. Did you mean `{meant}`?");
-        assert_eq!(settings.unread_variables(), [told]);
+        assert_eq!(settings.warnings(), [told]);
         assert_eq!(settings.log.level, "info");
     }
 }
 
 #[test]
-fn a_section_nobody_knows_is_named_by_its_keys() {
+fn a_former_name_of_a_key_still_sets_it_and_gives_a_warning() {
+    let place = Place::new();
+    let file = place.write("settings.toml", "[limits]\nlive_attempts_per_address = 7\n");
+    let variable = "SMART_NOTES__LIMITS__LIVE_ATTEMPTS_PER_ADDRESS";
+
+    let in_file = load(&place.options().with_config_file(&file));
+    let in_variable = load(&place.options().with_variable(variable, "8"));
+
+    let per_address = |settings: &Settings| settings.limits.pending_registrations_per_address;
+    assert_eq!((per_address(&in_file), per_address(&in_variable)), (7, 8));
+    assert_eq!(
+        in_file.warnings(),
+        [format!(
+            "`limits.live_attempts_per_address` ({}) has a new name. \
+             Write `limits.pending_registrations_per_address`",
+            file.display()
+        )]
+    );
+    assert_eq!(
+        in_variable.warnings(),
+        [format!(
+            "`limits.live_attempts_per_address` (environment variable {variable}) has a new name. \
+             Write `SMART_NOTES__LIMITS__PENDING_REGISTRATIONS_PER_ADDRESS`"
+        )]
+    );
+}
+
+#[test]
+fn the_present_name_of_a_key_wins_over_its_former_one() {
+    let place = Place::new();
+    let file = place.write(
+        "settings.toml",
+        "[limits]\nlive_attempts_per_address = 7\npending_registrations_per_address = 3\n",
+    );
+
+    let settings = load(&place.options().with_config_file(file));
+
+    assert_eq!(settings.limits.pending_registrations_per_address, 3);
+    assert_eq!(settings.warnings().len(), 1);
+}
+
+#[test]
+fn an_unknown_section_is_named_by_its_keys() {
     let place = Place::new();
     let file = place.write(
         "settings.toml",

@@ -90,15 +90,15 @@ fn production_makes_no_key_and_says_how_to() {
 fn a_command_that_only_looks_needs_no_key_and_makes_none() {
     let place = Place::new();
 
-    let before = load(&place.options().keyless());
-    let made_by_keyless = place.path("secret_key").exists();
+    let before = load(&place.options().inspect_only());
+    let made_by_inspection = place.path("secret_key").exists();
     let served = load(&place.options());
-    let after = load(&place.options().keyless());
+    let after = load(&place.options().inspect_only());
 
-    assert!(!made_by_keyless);
+    assert!(!made_by_inspection);
     assert_eq!(
         row(&before, "secret_key").0,
-        "(not set: the first start makes one)"
+        "(not set: the first start generates one)"
     );
     assert_eq!(row(&after, "secret_key"), row(&served, "secret_key"));
 }
@@ -110,7 +110,7 @@ fn a_command_that_only_looks_runs_in_production_and_can_say_what_is_missing() {
         .options()
         .with_variable("SMART_NOTES__ENV", "production");
 
-    let settings = load(&options.clone().keyless());
+    let settings = load(&options.clone().inspect_only());
     let told = refused(&options);
 
     for key in ["secret_key", "smtp.relays", "smtp.from"] {
@@ -134,7 +134,7 @@ fn a_key_file_that_cannot_be_read_stops_only_who_needs_the_key() {
         .with_variable("SECRET_KEY", "")
         .with_override("secret_key_file", "/nowhere/key");
 
-    let looking = load(&options.clone().keyless());
+    let looking = load(&options.clone().inspect_only());
     let refused = refused(&options);
 
     let (value, _) = row(&looking, "secret_key");
@@ -150,7 +150,7 @@ fn a_key_that_is_wrong_is_refused_by_everything() {
     let place = Place::new();
     let options = place.options().with_variable("SECRET_KEY", "short");
 
-    let refused = refused(&options.keyless());
+    let refused = refused(&options.inspect_only());
 
     assert!(refused.contains("5 bytes are too few"), "{refused}");
 }

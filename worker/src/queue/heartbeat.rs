@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use domain::clock::Clock;
 use domain::queue::{Beat, JobQueue, Keys, Tended};
 use jiff::Timestamp;
-use runtime::supervisor::Pulse;
+use runtime::systemd::Liveness;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::meters;
@@ -32,14 +32,14 @@ pub struct Lease {
     pub lease: Duration,
 }
 
-/// Beats, rescues and tends until it is dropped. `keys` are the worker's; `pulse`: that it goes round.
+/// Beats, rescues and tends until it is dropped. `keys` are the worker's; `liveness`: that it goes round.
 pub async fn run(
     queue: Arc<dyn JobQueue>,
     clock: Arc<dyn Clock>,
     worker: String,
     lease: Lease,
     keys: Keys,
-    pulse: Pulse,
+    liveness: Liveness,
 ) {
     let mut observer = Observer::new(worker.clone(), lease);
     let mut ticks = interval(lease.heartbeat);
@@ -47,10 +47,10 @@ pub async fn run(
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = pulse.asked() => {}
+            () = liveness.pinged() => {}
         }
         let beat = queue.beat(&worker, clock.now()).await;
-        pulse.beat();
+        liveness.pong();
         if let Err(error) = beat {
             tracing::warn!(%error, "no sign of life could be written");
             // What kept this worker from writing kept the others too: their silence proves nothing.

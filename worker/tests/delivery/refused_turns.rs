@@ -167,7 +167,7 @@ async fn a_database_that_refuses_everything_is_waited_for_and_nothing_is_lost() 
     let shutdown = Shutdown::new();
     let queue = Arc::clone(&rig.database.queue);
     let (ledger, handle, mut mails) = ledger_on(queue, &rig, &shutdown);
-    let pulse = ledger.pulse();
+    let liveness = ledger.liveness();
     let running = tokio::spawn(ledger.run());
     let mail = mails.recv().await.unwrap();
     refuse(&rig, "before update on mails").await;
@@ -182,7 +182,7 @@ async fn a_database_that_refuses_everything_is_waited_for_and_nothing_is_lost() 
     handle.ended(mail.claim, delivered_saying(&mail, "250 Ok"));
     // Each time it is refused once more, but for the first, which may be before the turn.
     for _ in 0..=10 {
-        pulse.answered().await;
+        liveness.ping().await;
     }
     refuse_no_more(&rig).await;
     run(&rig, "drop trigger no_signs_of_life".to_owned()).await;

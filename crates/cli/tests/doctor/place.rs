@@ -18,7 +18,7 @@ use domain::username::Username;
 use domain::vitals::{Process, ProcessKind};
 use jiff::Timestamp;
 use runtime::database::{self, Database, Role};
-use runtime::presence::Presence;
+use runtime::process_registration::ProcessRegistration;
 use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use serde_json::Value;
@@ -257,7 +257,7 @@ impl Place {
 /// API and worker, running in the test's process, each announced as its program announces itself.
 pub struct Services {
     shutdown: Shutdown,
-    halves: Vec<(Database, Presence)>,
+    halves: Vec<(Database, ProcessRegistration)>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -275,7 +275,8 @@ impl Services {
             (ProcessKind::Worker, Role::Worker),
         ] {
             let database = Database::open(&settings, role, &shutdown).await.unwrap();
-            let presence = Presence::announce(&database, kind, &settings, clock.clone());
+            let registration =
+                ProcessRegistration::register(&database, kind, &settings, clock.clone());
             let (settings, handle) = (settings.clone(), database.clone());
             let (clock, shutdown) = (clock.clone(), shutdown.clone());
             services.tasks.push(tokio::spawn(async move {
@@ -288,7 +289,7 @@ impl Services {
                     smart_notes_api::serve(&settings, &handle.store, clock, listener, &shutdown);
                 serve.await.unwrap();
             }));
-            services.halves.push((database, presence));
+            services.halves.push((database, registration));
         }
         services.are_seen().await;
         services
@@ -314,8 +315,8 @@ impl Services {
         for task in self.tasks {
             task.await.unwrap();
         }
-        for (database, presence) in self.halves {
-            presence.leave(&database).await;
+        for (database, registration) in self.halves {
+            registration.deregister(&database).await;
             database.close().await;
         }
     }

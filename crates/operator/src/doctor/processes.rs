@@ -3,7 +3,7 @@
 use domain::vitals::{Present, ProcessKind};
 use jiff::Timestamp;
 use runtime::database::Database;
-use runtime::presence;
+use runtime::process_registration;
 use runtime::settings::{Env, Settings};
 
 use super::finding::{Level, span};
@@ -28,7 +28,8 @@ pub async fn check(
             return Vec::new();
         }
     };
-    let patience = i64::try_from((presence::EVERY * MISSED).as_secs()).unwrap_or(i64::MAX);
+    let patience =
+        i64::try_from((process_registration::INTERVAL * MISSED).as_secs()).unwrap_or(i64::MAX);
     let silent = |one: &Present| now.as_second().saturating_sub(one.seen.as_second());
     let (here, gone): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| silent(one) <= patience);
     for kind in ProcessKind::ALL {

@@ -26,7 +26,7 @@ pub fn check(
         options.dotenv = Some(file.clone());
     }
     // Keyless, so that looking makes no key, and goes on without one.
-    let settings = match Settings::load(&options.keyless()) {
+    let settings = match Settings::load(&options.inspect_only()) {
         Ok(settings) => settings,
         Err(error) => {
             for problem in error.problems {

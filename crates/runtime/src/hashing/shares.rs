@@ -1,5 +1,6 @@
-//! What part of the pool one client may hold: a quarter of it, so that nobody who floods it keeps the others out
-//! (OWASP ASVS 5.0 2.4.1). Counted in the memory of this process, because it protects this process's threads.
+//! The share of the pool that one client may hold: a quarter, so that a client that floods the pool
+//! cannot lock out others (OWASP ASVS 5.0 2.4.1). Counted in the memory of this process, because it
+//! protects this process's threads.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -7,18 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::client::ClientKey;
 
-/// How many slots each client holds. Cheap to clone.
+/// The number of slots that each client holds. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Shares(Arc<Held>);
+pub(super) struct Shares(Arc<Counts>);
 
-struct Held {
-    /// How many are one client's at most.
+struct Counts {
+    /// The maximum for one client.
     most: usize,
-    /// Clients that hold none are not in here, so this never outgrows the pool.
+    /// Clients without slots are not stored, so the map never outgrows the pool.
     by_client: Mutex<HashMap<Holder, NonZeroUsize>>,
 }
 
-/// Who holds slots: a client, apart from the users who are logged in there.
+/// A holder of slots: the anonymous requests of a client, or its logged-in users.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Holder {
     client: ClientKey,
@@ -26,7 +27,7 @@ pub(super) struct Holder {
 }
 
 impl Holder {
-    /// A client without a token.
+    /// The anonymous requests of a client.
     pub(super) fn anonymous(client: &ClientKey) -> Self {
         Self {
             client: client.clone(),
@@ -34,7 +35,7 @@ impl Holder {
         }
     }
 
-    /// All users who are logged in at a client.
+    /// The logged-in users of a client.
     pub(super) fn logged_in(client: &ClientKey) -> Self {
         Self {
             client: client.clone(),
@@ -44,15 +45,16 @@ impl Holder {
 }
 
 impl Shares {
-    /// A quarter of so many slots for each client, one at least.
+    /// Shares of a quarter of `slots` for each client, at least one.
     pub(super) fn of(slots: usize) -> Self {
-        Self(Arc::new(Held {
+        Self(Arc::new(Counts {
             most: (slots / 4).max(1),
             by_client: Mutex::default(),
         }))
     }
 
-    /// One more slot for a holder, unless it holds its share. It is given back when it is dropped.
+    /// Adds one slot to a holder, unless it already holds its share. Dropping the result releases
+    /// it.
     pub(super) fn take(&self, holder: Holder) -> Option<Share> {
         let mut by_client = self.0.by_client();
         let held = by_client.get(&holder).map_or(0, |held| held.get());
@@ -71,7 +73,7 @@ impl Shares {
 /// One of a holder's slots.
 pub(super) struct Share {
     holder: Holder,
-    of: Arc<Held>,
+    of: Arc<Counts>,
 }
 
 impl Drop for Share {
@@ -84,7 +86,7 @@ impl Drop for Share {
     }
 }
 
-impl Held {
+impl Counts {
     fn by_client(&self) -> MutexGuard<'_, HashMap<Holder, NonZeroUsize>> {
         self.by_client
             .lock()

@@ -1,4 +1,5 @@
-//! The socket that hands out the figures: HTTP/1.1, one path, no token. Who can connect may read.
+//! The socket that serves the metrics: HTTP/1.1, one path, no token. Every client that can connect
+//! can read them.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,20 +20,20 @@ use tokio::time::{sleep, timeout};
 
 use super::{Collect, text, upkeep};
 
-/// Prometheus asks over one connection; more than a few at once is somebody else.
+/// Prometheus uses one connection; more than a few at once come from other clients.
 const CONNECTIONS: usize = 16;
 
-/// For a request's headers to arrive, and then for a connection as a whole.
+/// The time limit for the headers of a request, and then for a connection as a whole.
 const HEADERS: Duration = Duration::from_secs(5);
 const CONNECTION: Duration = Duration::from_mins(10);
 
 /// The pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The format of the text (Prometheus, "Exposition formats").
+/// The text format (Prometheus, "Exposition formats").
 const FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// The address can't be listened on.
+/// The address can't be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("can't serve metrics on {address}. Choose another address in {setting}, or leave it empty")]
 pub struct BindError {
@@ -42,7 +43,7 @@ pub struct BindError {
     source: std::io::Error,
 }
 
-/// The running listener. It ends when this is dropped.
+/// The running listener. Dropping it stops the listener.
 #[derive(Debug)]
 pub struct Listening([JoinHandle<()>; 2]);
 
@@ -52,7 +53,7 @@ impl Drop for Listening {
     }
 }
 
-/// Serves the figures from now on. `setting`: the one that the address is from.
+/// Starts serving the metrics. `setting` is the key of the address, for the error message.
 pub async fn serve(
     address: SocketAddr,
     setting: &'static str,
@@ -65,11 +66,11 @@ pub async fn serve(
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    tracing::info!(http.listen = %address, "metrics are served");
+    tracing::info!(http.listen = %address, "serving metrics");
     if !address.ip().is_loopback() {
         tracing::warn!(
             http.listen = %address,
-            "metrics are served to whoever can reach this address; they need no token"
+            "every client that can reach this address can read the metrics; they need no token"
         );
     }
     Ok(Listening([
@@ -91,7 +92,7 @@ async fn accept(listener: TcpListener, collect: Arc<dyn Collect>) {
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection for metrics could not be accepted");
+                tracing::warn!(%error, "could not accept a connection for metrics");
                 sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -1,9 +1,9 @@
-//! Figures for Prometheus: where they are kept, and who may fetch them.
+//! Metrics for Prometheus: the recorder, and the listener that serves them.
 //!
-//! The crates count by the facade of the `metrics` crate, each under names of its own. Without a recorder
-//! that does nothing, and there is one only if a listener is asked for (`http.metrics_listen`,
-//! `worker.metrics_listen`): [`install`] makes it, before the database is opened, and [`serve`] hands
-//! out the text, on a socket apart from that of the API.
+//! The crates record metrics through the facade of the `metrics` crate. Without a recorder, that
+//! does nothing, and a recorder is installed only if a listener is configured
+//! (`http.metrics_listen`, `worker.metrics_listen`): [`install`] creates it before the database is
+//! opened, and [`serve`] serves the text on a socket separate from the API's.
 
 mod listener;
 
@@ -16,47 +16,54 @@ use metrics_process::Collector;
 
 pub use listener::{BindError, Listening, serve};
 
-/// What is measured in seconds of a request, a statement or a try: half a millisecond to half a minute.
-const MOMENTS: &[f64] = &[
+/// Buckets for the duration of a request, a statement or a delivery attempt, in seconds: 0.5 ms to
+/// 30 s.
+const LATENCY_BUCKETS: &[f64] = &[
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
-/// What may take as long as a mail waits: up to a day.
-const WAITS: &[f64] = &[
+/// Buckets for durations as long as a mail may wait, in seconds: up to a day.
+const WAIT_BUCKETS: &[f64] = &[
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3600.0, 86400.0,
 ];
 
-/// From a mail's request to the relay's 250: up to a day, where the others take moments.
+/// The metric from a mail's request to the relay's 250. It may take up to a day, where the others
+/// take seconds.
 pub const ACCEPTANCE: &str = "smart_notes_mail_acceptance_seconds";
 
-/// Values are kept one by one until they are sorted into their buckets, so that recording one takes no lock.
+/// The interval in which recorded values are sorted into buckets. Until then they are stored one by
+/// one, so that recording takes no lock.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// The process's recorder. There is one, as there is one facade.
+/// The recorder of the process. There is only one, because there is only one facade.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Something else in this process already receives figures.
+/// Another recorder is already installed in this process.
 #[derive(Debug, thiserror::Error)]
-#[error("figures are already kept by something else in this process")]
-pub struct Taken;
+#[error("another metrics recorder is already installed in this process")]
+pub struct AlreadyInstalled;
 
-/// Begins to keep figures. Once per process; a second call changes nothing.
+/// Installs the recorder. A second call does nothing.
 ///
 /// # Panics
 ///
-/// Never: the buckets are constants of this file, and there are some.
-pub fn install() -> Result<(), Taken> {
+/// Never: the buckets are non-empty constants of this file.
+pub fn install() -> Result<(), AlreadyInstalled> {
     if RECORDER.get().is_some() {
         return Ok(());
     }
     let buckets = |builder: PrometheusBuilder, matcher, buckets| {
         let set = builder.set_buckets_for_metric(matcher, buckets);
-        set.expect("buckets are there, constants of this file")
+        set.expect("the buckets are non-empty constants")
     };
     let builder = PrometheusBuilder::new();
-    let builder = buckets(builder, Matcher::Suffix("_seconds".to_owned()), MOMENTS);
-    let builder = buckets(builder, Matcher::Full(ACCEPTANCE.to_owned()), WAITS);
-    let handle = builder.install_recorder().map_err(|_| Taken)?;
+    let builder = buckets(
+        builder,
+        Matcher::Suffix("_seconds".to_owned()),
+        LATENCY_BUCKETS,
+    );
+    let builder = buckets(builder, Matcher::Full(ACCEPTANCE.to_owned()), WAIT_BUCKETS);
+    let handle = builder.install_recorder().map_err(|_| AlreadyInstalled)?;
     metrics::describe_gauge!(
         "smart_notes_build_info",
         "1, with the version of the program."
@@ -67,14 +74,14 @@ pub fn install() -> Result<(), Taken> {
     Ok(())
 }
 
-/// What must be looked up at the moment in which somebody asks, because nobody counts it.
+/// Gauges that are computed on each scrape.
 #[async_trait]
 pub trait Collect: Send + Sync + 'static {
-    /// Sets gauges. Others wait meanwhile.
+    /// Sets the gauges. Other scrapes wait until it returns.
     async fn collect(&self);
 }
 
-/// The figures as Prometheus reads them; empty if none are kept.
+/// The metrics in Prometheus's text format; empty without a recorder.
 async fn text(collect: &dyn Collect) -> String {
     collect.collect().await;
     Collector::default().collect();
@@ -84,7 +91,7 @@ async fn text(collect: &dyn Collect) -> String {
         .unwrap_or_default()
 }
 
-/// Sorts what was recorded into its buckets, so that it does not pile up while nobody asks.
+/// Sorts recorded values into buckets, so that they do not accumulate between scrapes.
 async fn upkeep() {
     loop {
         tokio::time::sleep(UPKEEP).await;

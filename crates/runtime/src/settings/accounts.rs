@@ -1,24 +1,24 @@
-//! `[accounts]`: registrations, passwords and sessions. Read by the API, and by the
-//! command line where it sets passwords.
+//! `[accounts]`: registrations, passwords and sessions. Read by the API, and by the command line
+//! tool when it sets passwords.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::check::Checks;
-use super::units;
+use super::serde_formats;
 
-/// What is asked of passwords, and how long registrations and sessions last.
+/// Rules for passwords, and the lifetimes of registrations and sessions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Accounts {
-    /// Whether registering a registered address is answered with an error. That tells
-    /// anyone who has an account (ASVS 6.3.8); off by default.
+    /// Whether registering a registered address is answered with an error. That reveals which
+    /// addresses have an account (ASVS 6.3.8); off by default.
     pub reveal_registered_emails: bool,
-    /// Whether one can log in with a code from a mail instead of the password. Never a second
-    /// factor: mail is no authenticator (NIST SP 800-63B-4 §3.1.3.1).
+    /// Whether users can log in with a mailed code instead of the password. Never a second factor:
+    /// mail is not an authenticator (NIST SP 800-63B-4 §3.1.3.1).
     pub otp_login: bool,
-    /// `registration_lapse_seconds`: how long an unverified registration holds its name.
-    #[serde(rename = "registration_lapse_seconds", with = "units::seconds")]
+    /// `registration_lapse_seconds`: how long an unverified registration reserves its username.
+    #[serde(rename = "registration_lapse_seconds", with = "serde_formats::seconds")]
     pub registration_lapse: Duration,
     /// Shortest password in characters, 8 to 64 (ASVS 6.2.1, NIST SP 800-63B-4 §3.1.1.2).
     pub password_min_length: usize,
@@ -30,20 +30,21 @@ pub struct Accounts {
     pub argon2_iterations: u32,
     /// argon2id's lanes (ASVS 11.4.2).
     pub argon2_parallelism: u32,
-    /// Threads that hash passwords, one at least: 0 was replaced by the number of cores.
+    /// Threads that hash passwords, at least one; a 0 in the settings was replaced by the number of
+    /// cores.
     #[serde(deserialize_with = "threads")]
     pub hash_threads: usize,
-    /// Passwords that may wait for a thread; more are answered 503. One client has at most a
-    /// quarter of these and of the threads, unless limits are lifted.
+    /// Passwords that may wait for a thread; more are answered 503. One client gets at most a
+    /// quarter of the queue and threads, unless limits are disabled.
     pub hash_queue: usize,
-    /// `session_idle_seconds`: a session not used for so long ends (ASVS 7.3.1).
-    #[serde(rename = "session_idle_seconds", with = "units::seconds")]
+    /// `session_idle_seconds`: a session ends after being unused for this time (ASVS 7.3.1).
+    #[serde(rename = "session_idle_seconds", with = "serde_formats::seconds")]
     pub session_idle: Duration,
-    /// `session_max_seconds`: a session ends after so long in any case (ASVS 7.3.2).
-    #[serde(rename = "session_max_seconds", with = "units::seconds")]
+    /// `session_max_seconds`: a session ends after this time even if it is used (ASVS 7.3.2).
+    #[serde(rename = "session_max_seconds", with = "serde_formats::seconds")]
     pub session_max: Duration,
-    /// `keep_audit_days`: how long the record of security events is kept (ASVS 16.4).
-    #[serde(rename = "keep_audit_days", with = "units::days")]
+    /// `keep_audit_days`: how long audit rows (security events) are kept (ASVS 16.4).
+    #[serde(rename = "keep_audit_days", with = "serde_formats::days")]
     pub keep_audit: Duration,
 }
 
@@ -72,7 +73,7 @@ impl Accounts {
             self.session_idle <= self.session_max,
             "accounts.session_idle_seconds",
             format!(
-                "{} s is more than accounts.session_max_seconds ({} s) and would never count. \
+                "{} s is more than accounts.session_max_seconds ({} s) and would have no effect. \
                  Lower it, or raise the other",
                 self.session_idle.as_secs(),
                 self.session_max.as_secs()
@@ -81,8 +82,8 @@ impl Accounts {
         self.check_argon2(checks);
     }
 
-    /// OWASP ASVS 11.4.2 and the Password Storage Cheat Sheet: nothing below m=19456, t=2,
-    /// p=1. The upper ends are slips: one login would take the machine.
+    /// OWASP ASVS 11.4.2 and the Password Storage Cheat Sheet: nothing below m=19456, t=2, p=1. The
+    /// upper bounds catch mistakes: one login would use up the machine.
     fn check_argon2(&self, checks: &mut Checks<'_>) {
         let audit_days = self.keep_audit.as_secs() / 86_400;
         checks.range("accounts.keep_audit_days", audit_days, 1..=3650);

@@ -1,7 +1,7 @@
-//! Collects what is wrong, so that an operator sees all of it at one start.
+//! Collects the problems of the settings, so that one start reports all of them.
 //!
-//! Apart from the sections because each section's rules (`check` in its file) report here,
-//! and this knows where the offending value came from.
+//! Separate from the sections because the rules of each section (`check` in its file) report here,
+//! and this knows the source of each value.
 
 use super::error::{Missing, Problem};
 use super::layers::Layers;
@@ -27,14 +27,14 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// Reports `key` unless the rule holds. The message says what is wrong and the mend.
+    /// Reports `key` unless the rule holds. The message names the problem and the fix.
     pub fn require(&mut self, holds: bool, key: &str, message: impl Into<String>) {
         if !holds {
             self.refuse(key, message);
         }
     }
 
-    /// Reports `key`, with the place its value came from.
+    /// Reports `key`, with the source of its value.
     pub fn refuse(&mut self, key: &str, message: impl Into<String>) {
         let source = Some(self.layers.source_of(key));
         self.problems.push(Problem {
@@ -55,7 +55,7 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// Reports `key` unless its value lies in `range`, both ends included.
+    /// Reports `key` unless its value lies in `range`, including both ends.
     pub fn range<T>(&mut self, key: &str, value: T, range: std::ops::RangeInclusive<T>)
     where
         T: Copy + PartialOrd + std::fmt::Display,
@@ -72,13 +72,13 @@ impl<'a> Checks<'a> {
         self.refuse(key, message);
     }
 
-    /// Whether this key's value did not fit and its default stands in: what a rule says
-    /// about that would not be about what the operator wrote.
+    /// Whether this key's value was invalid and replaced by its default: then a rule would check a
+    /// value that the operator did not write.
     pub fn is_reported(&self, key: &str) -> bool {
         self.problems.iter().any(|problem| problem.key == key)
     }
 
-    /// Whether nobody set this key.
+    /// Whether this key was not set.
     pub fn is_default(&self, key: &str) -> bool {
         self.layers.source_of(key) == Source::Default
     }

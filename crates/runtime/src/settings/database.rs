@@ -1,4 +1,4 @@
-//! `[database]`: which database, and how it is opened. Read by every process.
+//! `[database]`: the database, and how it is opened. Read by every process.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Checks;
 use super::http::Http;
-use super::units;
+use super::serde_formats;
 
-/// The database that API, worker and command line share.
+/// The database that the API, the worker and the command line tool share.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Database {
-    /// Which database.
-    #[serde(with = "units::text")]
+    /// The URL of the database.
+    #[serde(with = "serde_formats::text")]
     pub url: DatabaseUrl,
-    /// `busy_timeout_ms`: how long a statement waits for a lock; below the request's
-    /// deadline, so that a request never ends while its statement still waits.
-    #[serde(rename = "busy_timeout_ms", with = "units::millis")]
+    /// `busy_timeout_ms`: how long a statement waits for a lock. It must be below the request
+    /// timeout, so that a request never ends while its statement still waits.
+    #[serde(rename = "busy_timeout_ms", with = "serde_formats::millis")]
     pub busy_timeout: Duration,
-    /// Connections that read; one more writes.
+    /// The number of reading connections; one more connection writes.
     pub readers: u32,
 }
 
@@ -47,19 +47,19 @@ impl Database {
     }
 }
 
-/// A database by its URL. `Display` writes the URL again.
+/// The URL of a database. `Display` writes the URL again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
-    /// A file of `SQLite`'s. `sqlite://a/b.db` is relative to the working directory,
-    /// `sqlite:///a/b.db` is absolute; the path is percent-decoded.
+    /// An `SQLite` file. `sqlite://a/b.db` is relative to the working directory, `sqlite:///a/b.db`
+    /// is absolute; the path is percent-decoded.
     Sqlite {
-        /// The database's file.
+        /// The path of the database file.
         path: PathBuf,
     },
 }
 
 impl DatabaseUrl {
-    /// The directory the database lives in; the working directory is `.`.
+    /// The directory of the database; the working directory is `.`.
     #[must_use]
     pub fn directory(&self) -> &Path {
         let Self::Sqlite { path } = self;
@@ -70,29 +70,29 @@ impl DatabaseUrl {
     }
 }
 
-/// Why a database URL can't be used. Holds no part of the URL but its scheme: another
-/// database's URL may carry a password.
+/// The reason why a database URL is invalid. Contains only the scheme of the URL: the URL of
+/// another database may contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
-    /// Another database, or no URL at all.
+    /// A URL of another database, or not a URL.
     #[error("{0} is not supported. Write {SPELLINGS}")]
     Scheme(String),
     /// The URL names no file.
-    #[error("this names no file. Write {SPELLINGS}")]
+    #[error("the URL contains no file. Write {SPELLINGS}")]
     NoFile,
-    /// Options in the URL; they are settings of their own.
+    /// Options in the URL; they are separate settings.
     #[error(
-        "options after `?` or `#` are not supported. Leave them out; `database.*` has what can be set"
+        "options after `?` or `#` are not supported. Remove them; the keys of `[database]` set options"
     )]
     Options,
-    /// Two processes must see the same database.
-    #[error("a database in memory can't be shared by API and worker. Write {SPELLINGS}")]
+    /// An in-memory database, which two processes can't share.
+    #[error("the API and the worker can't share an in-memory database. Write {SPELLINGS}")]
     Memory,
 }
 
 const SPELLINGS: &str = "sqlite://path/from/the/working/directory.db or sqlite:///absolute/path.db";
 
-/// What would be read as something else in a URL's path.
+/// Characters with a special meaning in the path of a URL.
 const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b' ');
 
 impl FromStr for DatabaseUrl {

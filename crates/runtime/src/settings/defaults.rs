@@ -1,7 +1,7 @@
-//! The embedded `config/default.toml`: which keys exist, and what each is without being told.
+//! The embedded `config/default.toml`: the known keys and their defaults.
 //!
-//! Apart from the layers because the list of known keys serves three callers: reading
-//! (unknown keys), errors (the nearest known key) and mending (the default to write).
+//! Separate from the layers because three callers use the list of known keys: reading (unknown
+//! keys), errors (the nearest known key) and recovery (the default of an invalid value).
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use figment::Provider as _;
 use figment::providers::{Format as _, Toml};
 use figment::value::{Dict, Value};
 
-/// The file itself, as it is in the repository.
+/// The file in the repository.
 const DEFAULT_TOML: &str = include_str!("../../../../config/default.toml");
 
-/// How alike two keys must be for one to be offered as the other's meaning.
+/// The similarity of two keys from which one is suggested for the other.
 const NEAR: f64 = 0.75;
 
-/// The keys that exist and their defaults.
+/// The known keys and their defaults.
 pub(super) struct Defaults {
-    /// As in the file: sections hold keys.
+    /// The defaults as in the file: sections with keys.
     pub tree: Dict,
-    /// By full key, like `http.listen`.
+    /// The defaults by full key, like `http.listen`.
     leaves: BTreeMap<String, Value>,
 }
 
@@ -43,7 +43,7 @@ impl Defaults {
         self.leaves.get(key)
     }
 
-    /// Every key there is.
+    /// Every known key.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.leaves.keys().map(String::as_str)
     }
@@ -53,8 +53,8 @@ impl Defaults {
         matches!(self.tree.get(key), Some(Value::Dict(..)))
     }
 
-    /// The known key that an unknown one most likely means: nearly the same spelling, or
-    /// the same key in another section.
+    /// The known key that an unknown one most likely means: a similar spelling, or the same key in
+    /// another section.
     pub fn nearest(&self, unknown: &str) -> Option<&str> {
         self.leaves
             .keys()
@@ -66,7 +66,8 @@ impl Defaults {
 }
 
 impl Defaults {
-    /// The variable that one means which is none of ours: ours but for its underscores, or for small letters.
+    /// The known variable that an unread one most likely means: one that differs only in
+    /// underscores or case.
     pub fn meant(&self, variable: &str) -> Option<String> {
         let plain = |name: &str| name.to_ascii_lowercase().replace(['.', '_'], "");
         let key = plain(variable).strip_prefix("smartnotes")?.to_owned();
@@ -75,7 +76,7 @@ impl Defaults {
     }
 }
 
-/// 1.0 for the same key, 0.0 for nothing in common.
+/// The similarity of two keys: 1.0 for the same key, 0.0 for nothing in common.
 fn likeness(unknown: &str, known: &str) -> f64 {
     let whole = strsim::normalized_damerau_levenshtein(unknown, known);
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
@@ -109,7 +110,7 @@ pub(super) fn variable_name(key: &str) -> String {
     format!("{VARIABLE_PREFIX}{}", key.to_uppercase().replace('.', "__"))
 }
 
-/// What our variables begin with. Two underscores: an orchestrator may itself set
+/// The prefix of all variables. It has two underscores because an orchestrator may set
 /// `SMART_NOTES_PORT` or `SMART_NOTES_SERVICE_HOST` for a service of that name.
 pub(super) const VARIABLE_PREFIX: &str = "SMART_NOTES__";
 

@@ -1,15 +1,16 @@
-//! The `.env` file: variables for a working directory, read without changing the process.
+//! The `.env` file: variables of a working directory, read without changing the environment of the
+//! process.
 //!
-//! Apart from the layers because its syntax has traps that would silently change a secret:
-//! dotenvy replaces `$name` in values and stops a value at ` #`. Its own errors quote the
-//! line, which may be the password, so they are put into words here.
+//! Separate from the layers because its syntax can silently change a secret: dotenvy replaces
+//! `$name` in values and ends a value at ` #`. dotenvy's errors quote the line, which may be the
+//! password, so this module writes its own messages.
 
 use std::path::Path;
 
 use super::error::Problem;
 use super::source::Source;
 
-/// Variables whose value is or holds a secret, where a lost `$` would go unnoticed.
+/// Variables whose value contains a secret, where a replaced `$` would go unnoticed.
 const SECRET: [&str; 6] = [
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
@@ -19,7 +20,7 @@ const SECRET: [&str; 6] = [
     "SMART_NOTES__SMTP__RELAYS",
 ];
 
-/// The file's variables in order. There may be no file, and then no variable, unless it must exist.
+/// Reads the variables of the file in order. A missing file has no variables, unless it must exist.
 pub(super) fn read(
     file: &Path,
     must_exist: bool,
@@ -50,9 +51,7 @@ pub(super) fn read(
     for (line, name) in substituted_secrets(&text) {
         report(
             name.to_owned(),
-            format!(
-                "line {line}: `$` would be replaced by a variable. Put the value in single quotes"
-            ),
+            format!("line {line}: `$` starts a variable name here. Put the value in single quotes"),
         );
     }
 
@@ -64,7 +63,7 @@ pub(super) fn read(
         match item {
             Ok(variable) => variables.push(variable),
             Err(dotenvy::Error::LineParse(broken, _)) => {
-                // A value whose quotes are never closed goes on to the end of the file.
+                // A value with an unclosed quote extends to the end of the file.
                 let begins = broken.trim().lines().next().unwrap_or_default().trim_end();
                 let line = text
                     .lines()
@@ -75,20 +74,20 @@ pub(super) fn read(
                     format!("{place} can't be read. Write NAME='value', with quotes around spaces"),
                 );
             }
-            Err(error) => report(key.into(), format!("can't be read: {error}. Mend the file")),
+            Err(error) => report(key.into(), format!("can't be read: {error}. Fix the file")),
         }
     }
     variables
 }
 
-/// Says of each problem with a variable of such a file on which line it stands.
+/// Adds the line number to each problem with a variable of this file.
 pub(super) fn name_lines(problems: &mut [Problem]) {
     for problem in problems {
         let Some(Source::Dotenv { file, variable }) = &problem.source else {
             continue;
         };
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        // The last one counts where a name is given twice.
+        // If a name occurs twice, the last one wins.
         let line = text.lines().enumerate().filter(|(_, line)| {
             let line = line.trim_start();
             let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
@@ -101,7 +100,7 @@ pub(super) fn name_lines(problems: &mut [Problem]) {
     }
 }
 
-/// Secrets that are not in single quotes and hold a `$`: line number and name.
+/// Secrets with a `$` that are not in single quotes: line number and name.
 fn substituted_secrets(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().filter_map(|(index, line)| {
         let line = line.trim_start();

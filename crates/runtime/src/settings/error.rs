@@ -1,36 +1,37 @@
-//! What is wrong with the settings: all of it at once, each with its place and its mend.
+//! The problems of the settings, each with its source and its fix.
 //!
-//! Apart from the checks because `main` and the command line tool print these.
+//! Separate from the checks because `main` and the command line tool print these.
 
 use std::fmt;
 
 use super::source::Source;
 
-/// Why a process can't start: every problem that was found.
+/// The reason why a process can't start: every problem that was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError {
-    /// At least one; in the order in which they were found.
+    /// The problems in the order of detection; at least one.
     pub problems: Vec<Problem>,
 }
 
-/// One setting that can't be used.
+/// One invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The key, like `http.listen`, or the variable's or file's own name where there is no key.
+    /// The key, like `http.listen`, or the name of the variable or file if there is no key.
     pub key: String,
-    /// Where the value came from; `None` if it came from nowhere, which is the problem.
+    /// The source of the value; `None` if there is no value.
     pub source: Option<Source>,
-    /// What is wrong and how to mend it. Never holds a secret.
+    /// The problem and its fix. Never contains a secret.
     pub message: String,
 }
 
-/// What a process that serves needs and was not told. A problem for it, a remark for a command
-/// that only looks at things ([`LoadOptions::keyless`](super::LoadOptions::keyless)).
+/// A missing setting that a serving process needs. A problem for the API and the worker, a remark
+/// for a command that only inspects
+/// ([`LoadOptions::inspect_only`](super::LoadOptions::inspect_only)).
 #[derive(Clone, Debug)]
 pub(super) struct Missing {
     pub key: &'static str,
     pub source: Option<Source>,
-    /// Why that can't be, and how to mend it.
+    /// The reason why the setting is needed, and the fix.
     pub why: String,
 }
 

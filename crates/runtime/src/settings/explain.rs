@@ -1,7 +1,7 @@
-//! What is in force and where it came from: one row a key, secrets masked.
+//! The effective settings and their sources: one row for each key, with secrets masked.
 //!
-//! Apart from the reading because it is for people: `smart-notes config` prints the rows,
-//! as a table through `Display` or as JSON through serde.
+//! Separate from loading because `smart-notes config` prints the rows, as a table through `Display`
+//! or as JSON through serde.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,15 +14,15 @@ use super::defaults::join;
 use super::layers::Layers;
 use super::source::Source;
 
-/// One setting in force.
+/// One effective setting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// Like `http.listen`.
+    /// The key, like `http.listen`.
     pub key: String,
-    /// As it would be written in a variable, with secrets masked; empty if not set. In
-    /// parentheses: not set either, but needed by a process that serves, and why.
+    /// The value as written in a variable, with secrets masked; empty if not set. A text in
+    /// parentheses means: not set, but needed by a serving process, with the reason.
     pub value: String,
-    /// Where it came from.
+    /// The source of the value.
     pub source: Source,
 }
 
@@ -33,12 +33,12 @@ impl fmt::Display for Row {
 }
 
 impl Settings {
-    /// Every key with its value and origin, sorted by key.
+    /// Every key with its value and source, sorted by key.
     ///
     /// # Panics
     ///
-    /// Never: every field serialises to text, number, boolean or a list of these, and the
-    /// test `every_field_stands_in_the_default_file_and_back` runs this over all of them.
+    /// Never: every field serialises to text, number, boolean or a list of these, and the test
+    /// `every_field_stands_in_the_default_file_and_back` covers all of them.
     #[must_use]
     pub fn explain(&self) -> Vec<Row> {
         let tree = Value::serialize(self).expect("settings are plain values under plain keys");
@@ -69,7 +69,7 @@ impl Settings {
     }
 }
 
-/// Where every key that was set came from.
+/// The source of every key that was set.
 pub(super) fn sources(layers: &Layers) -> BTreeMap<String, Source> {
     let keys = layers.defaults.keys().filter(|key| !layers.is_default(key));
     keys.map(|key| (key.to_owned(), layers.source_of(key)))
@@ -86,7 +86,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// A number as it is written; there are only whole ones.
+/// A number as text; all numbers are whole.
 pub(super) fn whole(number: Num) -> String {
     let signed = number.to_i128().map(|number| number.to_string());
     let unsigned = || number.to_u128().map(|number| number.to_string());

@@ -1,4 +1,4 @@
-//! `[http]`: the API's socket and how patient it is. Read by the API only.
+//! `[http]`: the API's socket, timeouts and connection limits. Read by the API only.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -7,54 +7,60 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::check::Checks;
-use super::units;
+use super::serde_formats;
 
-/// The API's socket and its limits against slow or large requests.
+/// The API's socket, and its limits for slow or large requests.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Http {
-    /// Where to listen; port 0 takes any free one.
-    #[serde(serialize_with = "units::text::serialize", deserialize_with = "listen")]
-    pub listen: SocketAddr,
-    /// Where metrics are served, if anywhere: a socket apart, without a token.
-    #[serde(with = "units::optional_listen")]
-    pub metrics_listen: Option<SocketAddr>,
-    /// Proxies whose word on their client is believed (ASVS 4.1.3). A single address is the
-    /// network that holds it alone.
+    /// The address to listen on; port 0 selects any free port.
     #[serde(
-        serialize_with = "units::list::serialize",
+        serialize_with = "serde_formats::text::serialize",
+        deserialize_with = "listen"
+    )]
+    pub listen: SocketAddr,
+    /// The address of the metrics listener, if any: a separate socket, without a token.
+    #[serde(with = "serde_formats::optional_listen")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// Proxies that are trusted to name their client (ASVS 4.1.3). A single address is a network
+    /// with one member.
+    #[serde(
+        serialize_with = "serde_formats::list::serialize",
         deserialize_with = "networks"
     )]
     pub trusted_proxies: Vec<IpNet>,
-    /// The header in which those proxies name their client; the other is never read, since a
-    /// proxy passes on what it does not write.
+    /// The header in which these proxies name their client. The other header is never read, because
+    /// a proxy forwards a header that it does not write.
     pub forwarded_header: ForwardedHeader,
-    /// Web pages' origins that may call the API from a browser, exactly as browsers send them;
-    /// empty: none, and no header of CORS is ever sent.
+    /// Origins of web pages that may call the API from a browser, exactly as browsers send them. If
+    /// empty, no CORS header is ever sent.
     #[serde(deserialize_with = "origins")]
     pub cors_origins: Vec<String>,
-    /// Headers that these pages may send beyond those that the API and common libraries need.
+    /// Headers that these pages may send, in addition to those that the API and common libraries
+    /// need.
     #[serde(deserialize_with = "header_names")]
     pub cors_headers: Vec<String>,
-    /// Where clients find this API, for the links in its answers: scheme, host, and a path where a proxy adds one, without
-    /// a slash at its end. Empty: what the client or a trusted proxy says of it.
+    /// The public address of this API, for links in its responses: scheme, host, and the path that
+    /// a proxy adds, without a trailing slash. If empty, the headers of the client or of a trusted
+    /// proxy decide.
     #[serde(deserialize_with = "public_url")]
     pub public_url: String,
-    /// Connections held at once.
+    /// The maximum number of open connections.
     pub max_connections: usize,
-    /// Connections held at once by one network address, or IPv6 /64. Those of this machine and of
-    /// `trusted_proxies` don't count.
+    /// The maximum number of open connections of one network address, or IPv6 /64. Connections from
+    /// this machine and from `trusted_proxies` don't count.
     pub max_connections_per_address: usize,
-    /// `request_timeout_seconds`: by when a write must be over, counted from the end of the
-    /// request's body; one that can't begin in time is answered 503.
-    #[serde(rename = "request_timeout_seconds", with = "units::seconds")]
+    /// `request_timeout_seconds`: the deadline of a write, counted from the end of the request's
+    /// body. A write that can't start in time is answered 503.
+    #[serde(rename = "request_timeout_seconds", with = "serde_formats::seconds")]
     pub request_timeout: Duration,
-    /// `header_timeout_seconds`: for a request to begin, and then for its headers to arrive.
-    #[serde(rename = "header_timeout_seconds", with = "units::seconds")]
+    /// `header_timeout_seconds`: the time limit for a request to start, and then for its headers to
+    /// arrive.
+    #[serde(rename = "header_timeout_seconds", with = "serde_formats::seconds")]
     pub header_timeout: Duration,
-    /// `body_timeout_seconds`: for a request's body to arrive.
-    #[serde(rename = "body_timeout_seconds", with = "units::seconds")]
+    /// `body_timeout_seconds`: the time limit for a request's body to arrive.
+    #[serde(rename = "body_timeout_seconds", with = "serde_formats::seconds")]
     pub body_timeout: Duration,
-    /// Largest body in bytes, except on the routes that store notes.
+    /// The maximum size of a body in bytes, except on the routes that store notes.
     pub body_limit_bytes: usize,
 }
 
@@ -62,14 +68,14 @@ pub struct Http {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardedHeader {
-    /// `X-Forwarded-For`: addresses alone, by no standard.
+    /// `X-Forwarded-For`: a list of addresses, without a standard.
     XForwardedFor,
     /// `Forwarded` (RFC 7239), its parameter `for`.
     Forwarded,
 }
 
 impl Http {
-    /// Whether an address is one of the trusted proxies.
+    /// Whether an address belongs to the trusted proxies.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxies
@@ -111,7 +117,7 @@ fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
     let written = String::deserialize(from)?;
     written.trim().parse().map_err(|_| {
         serde::de::Error::custom(format!(
-            "`{}` is no address with a port. Write digits, no name, like 127.0.0.1:8000, \
+            "`{}` is not an address with a port. Write digits, not a name, like 127.0.0.1:8000, \
              0.0.0.0:8000 or [::]:8000",
             written.escape_debug()
         ))
@@ -119,18 +125,18 @@ fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
 }
 
 fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    units::texts(from)?
+    serde_formats::texts(from)?
         .iter()
         .map(|item| network(item).map_err(serde::de::Error::custom))
         .collect()
 }
 
 fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    let written = units::texts(from)?;
+    let written = serde_formats::texts(from)?;
     match written.iter().find(|item| !is_origin(item)) {
         None => Ok(written),
         Some(item) => Err(serde::de::Error::custom(format!(
-            "`{}` is no origin as browsers send it. Write scheme and host in lower case, a port only \
+            "`{}` is not an origin as browsers send it. Write scheme and host in lower case, a port only \
              if it is not the scheme's own, and nothing after it, like https://app.example.com or \
              http://localhost:5173",
             item.escape_debug()
@@ -138,7 +144,7 @@ fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> 
     }
 }
 
-/// Without the slash at its end, because paths begin with one.
+/// Reads a URL without its trailing slash, because paths begin with one.
 fn public_url<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let written = String::deserialize(from)?;
     let written = written.trim().trim_end_matches('/');
@@ -151,14 +157,14 @@ fn public_url<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
         return Ok(written.to_owned());
     }
     Err(serde::de::Error::custom(format!(
-        "`{}` is no address of a service. Write scheme and host, and a path if a proxy adds one, like \
+        "`{}` is not the address of a service. Write scheme and host, and a path if a proxy adds one, like \
          https://notes.example.com or https://example.com/notes",
         written.escape_debug()
     )))
 }
 
 fn header_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    let written = units::texts(from)?;
+    let written = serde_formats::texts(from)?;
     let is_token = |name: &str| {
         let of_tokens =
             |sign: u8| sign.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&sign);
@@ -167,7 +173,7 @@ fn header_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Er
     match written.iter().find(|name| !is_token(name)) {
         None => Ok(written),
         Some(name) => Err(serde::de::Error::custom(format!(
-            "`{}` is no name of a header. Write names like x-app-version; there is no wildcard",
+            "`{}` is not a header name. Write names like x-app-version; there is no wildcard",
             name.escape_debug()
         ))),
     }
@@ -184,7 +190,7 @@ fn network(written: &str) -> Result<IpNet, String> {
     let address = || written.parse::<IpAddr>().map(IpNet::from).ok();
     written.parse().ok().or_else(address).ok_or_else(|| {
         format!(
-            "`{written}` is no network. Write an address like 10.0.0.7 or a network like 10.0.0.0/8"
+            "`{written}` is not a network. Write an address like 10.0.0.7 or a network like 10.0.0.0/8"
         )
     })
 }

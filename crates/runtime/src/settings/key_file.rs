@@ -1,33 +1,33 @@
-//! The development key: made once, next to the database, for whoever comes first.
+//! The development key: generated once, next to the database, by the first process that starts.
 //!
-//! Apart from the keys because API and worker start at the same moment and both may find
-//! no file. The key is written under a name of its own and then given the real one, which
-//! fails if somebody else was quicker; then theirs is read. Nobody ever sees half a key.
+//! Separate from the keys because the API and the worker start at the same time and both may find
+//! no file. The key is written to a temporary file and then linked to the real name, which fails if
+//! another process was faster; then that process's key is read. No process ever sees a partial key.
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Bytes from the system's random source; twice as many hex digits are written.
+/// The number of random bytes; the file holds twice as many hex digits.
 const RANDOM_BYTES: usize = 32;
 
-/// Why there is no development key.
+/// The reason why there is no development key.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KeyFileError {
-    /// The directory or the file can't be read or made.
-    #[error("{what} failed: {error}. Mend the permissions, or set SECRET_KEY")]
+    /// The directory or the file can't be read or created.
+    #[error("{what} failed: {error}. Fix the permissions, or set SECRET_KEY")]
     Io { what: String, error: io::Error },
-    /// The system has no random source.
+    /// The operating system has no random source.
     #[error("the system's random source failed: {0}. Set SECRET_KEY")]
     Random(getrandom::Error),
-    /// The file is not as this module writes it.
+    /// The file does not have the format that this module writes.
     #[error(
-        "the file does not hold 64 hex digits. Remove it to have a new one made, which ends codes under way"
+        "the file does not contain 64 hex digits. Remove it, and the next start generates a new key; codes already mailed become invalid"
     )]
     Damaged,
 }
 
-/// The key in `file`, after making the file if there is none: 64 hex digits, mode 0600.
+/// Reads the key in `file`, or generates the file if it does not exist: 64 hex digits, mode 0600.
 pub(super) fn load_or_create(file: &Path) -> Result<String, KeyFileError> {
     if let Some(key) = load(file)? {
         return Ok(key);
@@ -36,7 +36,7 @@ pub(super) fn load_or_create(file: &Path) -> Result<String, KeyFileError> {
     parse(&fs::read_to_string(file).map_err(failed("reading", file))?)
 }
 
-/// The key in `file`, if the file is there.
+/// Reads the key in `file`, if the file exists.
 pub(super) fn load(file: &Path) -> Result<Option<String>, KeyFileError> {
     match fs::read_to_string(file) {
         Ok(text) => parse(&text).map(Some),
@@ -55,7 +55,7 @@ fn parse(text: &str) -> Result<String, KeyFileError> {
     }
 }
 
-/// Makes the file unless somebody else does so first.
+/// Creates the file, unless another process does so first.
 fn create(file: &Path) -> Result<(), KeyFileError> {
     let directory = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(failed("making", directory))?;

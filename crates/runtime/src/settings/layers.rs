@@ -1,8 +1,7 @@
-//! Values from several places, laid over each other; the origin of each stays known.
+//! Merges the values of several sources and remembers the source of each.
 //!
-//! figment does the laying and remembers, for every value, which provider it came from.
-//! This wraps it so that the provider is always one of our [`Source`]s and that keys
-//! nobody knows are found when they are added.
+//! figment merges the values and remembers the provider of each. This wrapper makes every provider
+//! a [`Source`], and reports unknown keys when a layer is added.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +15,11 @@ use super::source::Source;
 pub(super) struct Layers {
     pub figment: Figment,
     pub defaults: Defaults,
-    /// figment keeps a provider's name with each value; this leads back to the source.
+    /// The source by its provider name, which figment stores with each value.
     sources: BTreeMap<String, Source>,
 }
 
-/// One layer on its way into figment.
+/// One layer as a figment provider.
 struct Layer<'a> {
     source: &'a Source,
     values: Dict,
@@ -37,7 +36,7 @@ impl Provider for Layer<'_> {
 }
 
 impl Layers {
-    /// The lowest layer: the embedded defaults.
+    /// Starts with the lowest layer: the embedded defaults.
     pub fn new() -> Self {
         let defaults = Defaults::embedded();
         let tree = defaults.tree.clone();
@@ -50,7 +49,7 @@ impl Layers {
         layers
     }
 
-    /// Lays `values` over what is there; returns the keys that nobody knows, left out.
+    /// Merges `values` over the lower layers. Returns the unknown keys, which are left out.
     pub fn add(&mut self, source: Source, mut values: Dict) -> Vec<String> {
         let mut unknown = Vec::new();
         self.prune("", &mut values, &mut unknown);
@@ -58,20 +57,20 @@ impl Layers {
         unknown
     }
 
-    /// Lays one value of a known key over what is there.
+    /// Sets one value of a known key over the lower layers.
     pub fn set(&mut self, source: Source, key: &str, value: impl Into<Value>) {
         let nested = figment::util::nest(key, value.into());
         self.merge(source, nested.into_dict().unwrap_or_default());
     }
 
-    /// Puts a key's default on top, so that reading can go on past a bad value.
+    /// Sets a key to its default, so that reading can continue after an invalid value.
     pub fn restore_default(&mut self, key: &str) {
         if let Some(value) = self.defaults.get(key).cloned() {
             self.set(Source::Default, key, value);
         }
     }
 
-    /// Where the value in force came from.
+    /// The source of the effective value.
     pub fn source_of(&self, key: &str) -> Source {
         self.figment
             .find_metadata(key)
@@ -80,12 +79,12 @@ impl Layers {
             .unwrap_or(Source::Default)
     }
 
-    /// Whether nobody set this key.
+    /// Whether this key was not set.
     pub fn is_default(&self, key: &str) -> bool {
         self.source_of(key) == Source::Default
     }
 
-    /// The value in force where it is a text, as it was written.
+    /// The effective value as written, if it is a text.
     pub fn text(&self, key: &str) -> Option<String> {
         self.figment
             .find_value(key)
@@ -102,8 +101,8 @@ impl Layers {
         self.sources.insert(source.to_string(), source);
     }
 
-    /// Takes out what is no known key: unknown names, a section given as one value, and a
-    /// key given as a section.
+    /// Removes unknown keys: unknown names, a section given as one value, and a key given as a
+    /// section.
     fn prune(&self, prefix: &str, values: &mut Dict, unknown: &mut Vec<String>) {
         values.retain(|name, value| {
             let key = join(prefix, name);

@@ -1,7 +1,6 @@
-//! [`Settings::load`]: every place in its order, then all checks.
+//! [`Settings::load`]: reads every source in order, then runs all checks.
 //!
-//! Apart from the parts it calls because the order is the policy: what wins over what
-//! stands here and nowhere else.
+//! Separate from the modules it calls because this file alone decides which source wins.
 
 use std::path::Path;
 
@@ -9,47 +8,47 @@ use figment::Provider as _;
 use figment::providers::{Format as _, Toml};
 use figment::value::Dict;
 
-use super::bare_names::{self, BareNames};
 use super::check::Checks;
 use super::defaults::variable_name;
 use super::error::{Problem, SettingsError};
 use super::layers::Layers;
+use super::legacy_env::{self, LegacyEnv};
 use super::options::LoadOptions;
 use super::reader::read;
 use super::source::Source;
-use super::{Env, Settings, dotenv, explain, production, secret_keys};
+use super::{Env, Settings, dotenv, explain, production, renamed, secret_keys};
 
-/// Layers and problems while they are gathered.
+/// The layers, problems and warnings collected so far.
 struct Loading {
     layers: Layers,
     problems: Vec<Problem>,
-    unread: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Settings {
-    /// Reads and checks the settings. In development it may make the key file next to the
-    /// database, unless the options say [`keyless`](LoadOptions::keyless); nothing else is
-    /// written.
+    /// Reads and checks the settings. In development it may create the key file next to the
+    /// database, unless the options are [`inspect_only`](LoadOptions::inspect_only). It writes
+    /// nothing else.
     ///
     /// # Errors
     ///
-    /// Every problem that was found, each with its key, its place and its mend.
+    /// Every problem that was found, each with its key, its source and its fix.
     pub fn load(options: &LoadOptions) -> Result<Self, SettingsError> {
         let mut loading = Loading {
             layers: Layers::new(),
             problems: Vec::new(),
-            unread: Vec::new(),
+            warnings: Vec::new(),
         };
-        let bare_names = loading.gather(options);
+        let legacy_env = loading.gather(options);
         let Loading {
             mut layers,
             mut problems,
-            unread,
+            warnings,
         } = loading;
 
         let env = read::<Env>("env", &mut layers, &mut problems).unwrap_or(Env::Development);
-        bare_names.apply_port(env, &mut layers, &mut problems);
-        bare_names.apply_email_host(&mut layers, &mut problems);
+        legacy_env.apply_port(env, &mut layers, &mut problems);
+        legacy_env.apply_email_host(&mut layers, &mut problems);
         let sender_is_set = layers.text("smtp.from").is_none_or(|from| !from.is_empty());
 
         let mut missing = Vec::new();
@@ -64,15 +63,15 @@ impl Settings {
         match (settings, problems) {
             (Some(mut settings), mut problems) => {
                 settings.sources = explain::sources(&layers);
-                settings.unread = unread;
+                settings.warnings = warnings;
                 let resolved = secret_keys::resolve(
                     &mut settings,
-                    options.keyless,
+                    options.inspect_only,
                     &mut layers,
                     &mut problems,
                 );
                 missing.extend(resolved.err());
-                if options.keyless {
+                if options.inspect_only {
                     settings.missing = missing;
                 } else {
                     problems.extend(missing.into_iter().map(Problem::from));
@@ -101,7 +100,7 @@ impl Settings {
     }
 }
 
-/// Reads every section; `None` only if not even the defaults fit.
+/// Reads every section; `None` only if the defaults are invalid.
 fn assemble(env: Env, layers: &mut Layers, problems: &mut Vec<Problem>) -> Option<Settings> {
     let mut section = Sections { layers, problems };
     let (http, database, smtp) = (
@@ -131,7 +130,7 @@ fn assemble(env: Env, layers: &mut Layers, problems: &mut Vec<Problem>) -> Optio
         log: log?,
         sources: std::collections::BTreeMap::new(),
         missing: Vec::new(),
-        unread: Vec::new(),
+        warnings: Vec::new(),
     })
 }
 
@@ -152,8 +151,8 @@ impl Sections<'_> {
 }
 
 impl Loading {
-    /// Adds all places, lowest first; returns the bare names still to be applied.
-    fn gather(&mut self, options: &LoadOptions) -> BareNames {
+    /// Adds all sources, lowest first. Returns the unprefixed variables that are applied later.
+    fn gather(&mut self, options: &LoadOptions) -> LegacyEnv {
         if let Some(file) = &options.config_file {
             self.add_config_file(file);
         }
@@ -168,9 +167,9 @@ impl Loading {
         let in_dotenv = in_dotenv.unwrap_or_default();
         let in_env = self.environment(options);
 
-        let mut bare = BareNames::default();
+        let mut bare = LegacyEnv::default();
         for (name, value) in &in_dotenv {
-            self.note_unread(name, &from_dotenv(name));
+            self.warn_of_misspelt(name, &from_dotenv(name));
             bare.take(name, value, from_dotenv(name));
         }
         for (name, value) in &in_env {
@@ -212,7 +211,7 @@ impl Loading {
             }
             Err(error) => {
                 let message = format!(
-                    "can't be read: {}. Mend the file, or name another",
+                    "can't be read: {}. Fix the file or pass another one",
                     error.trim()
                 );
                 self.problems.push(Problem {
@@ -224,14 +223,14 @@ impl Loading {
         }
     }
 
-    /// The environment's variables that are ours; a value that is not Unicode is reported.
+    /// The environment variables of this program. A value that is not Unicode is reported.
     fn environment(&mut self, options: &LoadOptions) -> Vec<(String, String)> {
         let mut ours = Vec::new();
         for (name, value) in &options.env {
             let Some(name) = name.to_str() else { continue };
-            self.note_unread(name, &Source::Environment(name.to_owned()));
+            self.warn_of_misspelt(name, &Source::Environment(name.to_owned()));
             if !name.starts_with(super::defaults::VARIABLE_PREFIX)
-                && !bare_names::NAMES.contains(&name)
+                && !legacy_env::NAMES.contains(&name)
             {
                 continue;
             }
@@ -240,40 +239,48 @@ impl Loading {
                 None => self.problems.push(Problem {
                     key: name.to_owned(),
                     source: Some(Source::Environment(name.to_owned())),
-                    message: "is not UTF-8. Write it anew".into(),
+                    message: "is not valid UTF-8. Set it to UTF-8 text".into(),
                 }),
             }
         }
         ours
     }
 
-    /// Notes a variable that looks like ours and is not read: one of an orchestrator, or a misspelt one.
-    fn note_unread(&mut self, name: &str, source: &Source) {
+    /// Warns about an unread variable whose name differs from a known one only in underscores or
+    /// case.
+    fn warn_of_misspelt(&mut self, name: &str, source: &Source) {
         let ours = name.starts_with(super::defaults::VARIABLE_PREFIX);
         if let Some(meant) = self.layers.defaults.meant(name).filter(|_| !ours) {
-            self.unread
+            self.warnings
                 .push(format!("{source} is not read. Did you mean `{meant}`?"));
         }
     }
 
     fn add_variables(&mut self, variables: &[(String, String)], source: impl Fn(&str) -> Source) {
         for (name, value) in variables {
-            if let Some((_, values)) = bare_names::prefixed(name, value) {
+            if let Some((_, values)) = legacy_env::prefixed(name, value) {
                 self.add(&source(name), values);
             }
         }
     }
 
-    /// Adds a layer and reports its unknown keys, each with the nearest known one.
-    fn add(&mut self, source: &Source, values: Dict) {
+    /// Adds a layer. Reports unknown keys, each with the nearest known one, and warns about former names.
+    fn add(&mut self, source: &Source, mut values: Dict) {
+        let spelt = |key: &str| {
+            if source.is_variable() {
+                variable_name(key)
+            } else {
+                key.to_owned()
+            }
+        };
+        for renamed in renamed::rename(&mut values) {
+            self.warnings.push(format!(
+                "`{}` ({source}) has a new name. Write `{}`",
+                renamed.former(),
+                spelt(&renamed.key())
+            ));
+        }
         for key in self.layers.add(source.clone(), values) {
-            let spelt = |key: &str| {
-                if source.is_variable() {
-                    variable_name(key)
-                } else {
-                    key.to_owned()
-                }
-            };
             let message = match self.layers.defaults.nearest(&key) {
                 _ if self.layers.defaults.is_section(&key) => {
                     format!(
@@ -281,8 +288,8 @@ impl Loading {
                         spelt(&format!("{key}.…"))
                     )
                 }
-                Some(near) => format!("is no known key. Did you mean `{}`?", spelt(near)),
-                None => "is no known key. Take it out; config/default.toml has them all".to_owned(),
+                Some(near) => format!("unknown key. Did you mean `{}`?", spelt(near)),
+                None => "unknown key. Remove it; config/default.toml lists all keys".to_owned(),
             };
             self.problems.push(Problem {
                 key,

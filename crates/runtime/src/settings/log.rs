@@ -1,26 +1,26 @@
-//! `[log]`: what is logged, and in which shape. Read by [`crate::telemetry`].
+//! `[log]`: the level and format of log lines. Read by [`crate::telemetry`].
 
 use serde::{Deserialize, Serialize};
 
 use super::check::Checks;
 use crate::telemetry;
 
-/// What is logged, and in which shape.
+/// The level and format of log lines.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Log {
     /// A level, or directives like `info,smart_notes_worker=debug`; checked at start.
     pub level: String,
-    /// The shape of a line.
+    /// The format of log lines.
     pub format: LogFormat,
 }
 
-/// The shape of a log line.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For machines: one JSON object a line.
+    /// One JSON object per line, for machines.
     Json,
 }
 

@@ -1,22 +1,21 @@
-//! What the operator asked for: read from every place, checked as a whole, typed.
+//! The settings of the operator: read from every source, typed, and checked as a whole.
 //!
-//! Settings stand apart because every program reads the same ones and must refuse the
-//! same mistakes. [`Settings::load`] is called first thing in `main`; nothing else in the
-//! workspace reads the environment for its behaviour.
+//! Separate from the programs because every program reads the same settings and must refuse the
+//! same mistakes. [`Settings::load`] is called first thing in `main`; nothing else in the workspace
+//! reads the environment for its behaviour.
 //!
-//! Places, later ones win: the embedded `config/default.toml`, `--config FILE` (or the file
-//! that `SMART_NOTES_CONFIG` names), `--env-file FILE` (or, where no file of settings is
-//! named, `.env` in the working directory), environment variables, command-line flags. Any key is a variable
-//! as well (`SMART_NOTES__OTP__TTL_SECONDS`); the names that users of the service this one
-//! replaces already have (`SECRET_KEY`, `EMAIL_HOST_USER`, …) are translated in
-//! `bare_names.rs`.
+//! Sources, later ones win: the embedded `config/default.toml`, `--config FILE` (or the file that
+//! `SMART_NOTES_CONFIG` names), `--env-file FILE` (or, without a settings file, `.env` in the
+//! working directory), environment variables, command-line flags. Any key is a variable as well
+//! (`SMART_NOTES__OTP__TTL_SECONDS`); variables of the service that this one replaces
+//! (`SECRET_KEY`, `EMAIL_HOST_USER`, …) are translated in `legacy_env.rs`. `renamed.rs` translates
+//! former names of keys.
 //!
 //! A new setting is a documented field in its section's struct and a commented line in
 //! `config/default.toml`; the test `every_field_stands_in_the_default_file_and_back` fails
 //! while either lacks the other.
 
 mod accounts;
-mod bare_names;
 mod check;
 mod database;
 mod defaults;
@@ -26,6 +25,7 @@ mod explain;
 mod http;
 mod key_file;
 mod layers;
+mod legacy_env;
 mod limits;
 mod load;
 mod log;
@@ -36,11 +36,12 @@ mod payments;
 mod production;
 mod reader;
 mod relay_url;
+mod renamed;
 mod secret_keys;
 mod sender;
+mod serde_formats;
 mod smtp;
 mod source;
-mod units;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -65,29 +66,29 @@ pub use self::smtp::Smtp;
 pub use self::source::Source;
 pub use self::worker::Worker;
 
-/// Everything a process was told, checked: a value of this type breaks no rule.
+/// The settings of a process. A value of this type has passed all checks.
 ///
 /// Serialising shows every value under its key, with secrets masked; so does `Debug`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Settings {
-    /// `env`: whether this is somebody's laptop or serves people.
+    /// `env`: whether this is a development machine or a production service.
     pub env: Env,
     /// `secret_key`, `secret_key_file` and `secret_key_fallbacks`.
     #[serde(flatten)]
     pub secret_keys: SecretKeys,
-    /// `[http]`: the API's socket and the patience it has.
+    /// `[http]`: the API's socket, timeouts and connection limits.
     pub http: Http,
-    /// `[database]`: which database, and how it is opened.
+    /// `[database]`: the database, and how it is opened.
     pub database: Database,
-    /// `[smtp]`: who carries the mail, and as whom it is sent.
+    /// `[smtp]`: the relays and the sender of mail.
     pub smtp: Smtp,
     /// `[otp]`: one-time codes.
     pub otp: Otp,
     /// `[accounts]`: registrations, passwords and sessions.
     pub accounts: Accounts,
-    /// `[notes]`: how many there may be.
+    /// `[notes]`: how many notes a user may have, and for how long deleted ones are kept.
     pub notes: Notes,
-    /// `[payments]`: what payment services prove themselves with, and what of theirs counts.
+    /// `[payments]`: the secrets of payment services, and which products mean premium.
     pub payments: Payments,
     /// `[limits]`: rates and budgets.
     pub limits: Limits,
@@ -95,33 +96,34 @@ pub struct Settings {
     pub worker: Worker,
     /// `[log]`: what is logged, and in which shape.
     pub log: Log,
-    /// Where each key's value came from; keys that are not in here have their default.
+    /// The source of each key that was set.
     #[serde(skip)]
     sources: BTreeMap<String, Source>,
-    /// What is missing for a process that serves; empty unless it was loaded keyless.
+    /// Missing settings that a serving process needs; empty unless loaded with `inspect_only`.
     #[serde(skip)]
     missing: Vec<error::Missing>,
-    /// Variables that look like ours and are not read, each in a sentence.
+    /// Warnings about unread variables and former names of keys, one sentence each.
     #[serde(skip)]
-    unread: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Settings {
-    /// Variables that look like ours and are not read, each in a sentence with the one that is likely meant.
+    /// Warnings about misspelt variables that are not read, and about former names of keys, one
+    /// sentence each.
     #[must_use]
-    pub fn unread_variables(&self) -> &[String] {
-        &self.unread
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
-    /// Logs the same as warnings.
-    pub fn warn_of_unread_variables(&self) {
-        for sentence in &self.unread {
+    /// Logs each warning.
+    pub fn log_warnings(&self) {
+        for sentence in &self.warnings {
             tracing::warn!("{sentence}");
         }
     }
 
-    /// What a process that serves needs and was not told, each key with the reason that follows "is not set, and";
-    /// empty unless it was loaded keyless.
+    /// Missing settings that a serving process needs, each with the reason that follows "is not
+    /// set, and". Empty unless loaded with `inspect_only`.
     pub fn missing(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.missing
             .iter()
@@ -129,12 +131,13 @@ impl Settings {
     }
 }
 
-/// `env`: what the process is for. It changes what is accepted at start, never an answer.
+/// `env`: the environment of the process. It changes which settings are accepted at start, never a
+/// response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Env {
-    /// Everything has a default that works on one machine.
+    /// A development machine: every setting has a default that works on one machine.
     Development,
-    /// What is only fit for development is refused at start.
+    /// A production service: settings that are only safe in development are refused at start.
     Production,
 }

@@ -1,5 +1,6 @@
-//! `[notes]`: how many notes a user may hold, and what is kept of deleted ones. Read by the API, by the worker, which
-//! sweeps, and by the command line where it shows a plan.
+//! `[notes]`: how many notes a user may have, and for how long deleted ones are kept. Read by the
+//! API, by the worker, which deletes expired notes, and by the command line tool when it shows a
+//! plan.
 
 use std::time::Duration;
 
@@ -7,29 +8,31 @@ use domain::plans::{NoteLimits, StorageLimits};
 use serde::{Deserialize, Serialize};
 
 use super::check::Checks;
-use super::{Settings, units};
+use super::{Settings, serde_formats};
 
-/// What holds for notes.
+/// The limits and retention of notes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Notes {
-    /// Notes outside of the trash that the free plan allows.
+    /// The number of notes outside the trash that the free plan allows.
     pub free_limit: u32,
-    /// The same for premium; 0: any number.
+    /// The same for premium; 0 means unlimited.
     pub premium_limit: u32,
-    /// MiB of notes that the free plan allows, those in the trash included.
+    /// MiB of notes that the free plan allows, including those in the trash.
     pub free_storage_mib: u32,
-    /// The same for premium; 0: any number.
+    /// The same for premium; 0 means unlimited.
     pub premium_storage_mib: u32,
     /// `trash_days`: how long a note stays in the trash.
-    #[serde(rename = "trash_days", with = "units::days")]
+    #[serde(rename = "trash_days", with = "serde_formats::days")]
     pub trash: Duration,
-    /// `tombstone_days`: how long devices are told that a note was deleted; one that was away for longer starts over.
-    #[serde(rename = "tombstone_days", with = "units::days")]
+    /// `tombstone_days`: how long the feed tells devices that a note was deleted. A device that was
+    /// offline for longer must sync from the start.
+    #[serde(rename = "tombstone_days", with = "serde_formats::days")]
     pub tombstones: Duration,
 }
 
 impl Settings {
-    /// How many notes each plan allows, and how many bytes; the bytes are a budget that `limits.enabled` lifts.
+    /// The number of notes and bytes that each plan allows. `limits.enabled = false` disables the
+    /// limit of bytes.
     #[must_use]
     pub fn note_limits(&self) -> NoteLimits {
         let notes = &self.notes;

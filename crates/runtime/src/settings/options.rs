@@ -1,46 +1,46 @@
-//! Where [`Settings::load`](super::Settings::load) is to look.
+//! The sources that [`Settings::load`](super::Settings::load) reads.
 //!
-//! Everything the process would otherwise reach for (its environment, its working
-//! directory) is an argument here, so that tests change neither.
+//! The environment and the working directory are arguments here, so that tests need not change
+//! those of the process.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// Names the file of settings, where `--config` does not.
+/// Names the settings file if `--config` does not.
 const CONFIG_VARIABLE: &str = "SMART_NOTES_CONFIG";
 
-/// The places to read settings from.
+/// The sources to read settings from.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
     /// The file of `--config` or `SMART_NOTES_CONFIG`; it must exist.
     pub config_file: Option<PathBuf>,
-    /// The `.env` file, if one is to be read; it need not exist.
+    /// The `.env` file, if one should be read; it need not exist.
     pub dotenv: Option<PathBuf>,
-    /// The file of `--env-file`, which takes the place of the `.env` file; it must exist.
+    /// The file of `--env-file`, which replaces the `.env` file; it must exist.
     pub env_file: Option<PathBuf>,
-    /// The environment's variables; those that are none of ours are ignored.
+    /// The environment variables; unknown ones are ignored.
     pub env: BTreeMap<OsString, OsString>,
-    /// Keys and values from command-line flags, like `("http.listen", "127.0.0.1:0")`.
-    /// Written as in an environment variable: lists with commas, all values as text.
+    /// Keys and values from command-line flags, like `("http.listen", "127.0.0.1:0")`, written as
+    /// in an environment variable: lists with commas, all values as text.
     pub overrides: Vec<(String, String)>,
-    /// Whether no key is needed, nor a relay or a sender. What is missing of them is then no
-    /// error, but a remark in [`Settings::explain`](super::Settings::explain), and no key file
-    /// is made. Such settings are fit for looking at things, not for a process that serves.
-    pub keyless: bool,
+    /// Whether the process only inspects and needs no key, relay or sender. If one is missing, that
+    /// is a remark in [`Settings::explain`](super::Settings::explain) instead of an error, and no
+    /// key file is created. Such settings are not valid for a serving process.
+    pub inspect_only: bool,
 }
 
 impl LoadOptions {
-    /// What a program uses: this process's environment, and the files that its command line names (`--config`,
-    /// `--env-file`).
+    /// The options of a program: the environment of this process, and the files of its command line
+    /// (`--config`, `--env-file`).
     #[must_use]
     pub fn from_process(config: Option<PathBuf>, env_file: Option<PathBuf>) -> Self {
         Self::of_program(std::env::vars_os().collect(), config, env_file)
     }
 
-    /// The same for a given environment. The file of settings may be named by `SMART_NOTES_CONFIG` as well. Where one
-    /// is named, `.env` in the working directory is not read: the folder that a service or an operator happens to be in
-    /// may be anybody's.
+    /// The same for a given environment. `SMART_NOTES_CONFIG` may also name the settings file. With
+    /// a settings file, `.env` in the working directory is not read, because another user may have
+    /// written it.
     #[must_use]
     pub fn of_program(
         env: BTreeMap<OsString, OsString>,
@@ -60,10 +60,10 @@ impl LoadOptions {
         }
     }
 
-    /// For a command that only looks at things: see the field of this name.
+    /// Sets the field of this name, for a command that only inspects.
     #[must_use]
-    pub fn keyless(mut self) -> Self {
-        self.keyless = true;
+    pub fn inspect_only(mut self) -> Self {
+        self.inspect_only = true;
         self
     }
 
@@ -74,14 +74,14 @@ impl LoadOptions {
         self
     }
 
-    /// Sets one variable of the environment that is read.
+    /// Sets one environment variable.
     #[must_use]
     pub fn with_variable(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.insert(name.into(), value.into());
         self
     }
 
-    /// Adds a value given by a command-line flag.
+    /// Adds the value of a command-line flag.
     #[must_use]
     pub fn with_override(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.overrides.push((key.into(), value.into()));

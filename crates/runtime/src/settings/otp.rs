@@ -1,24 +1,24 @@
-//! `[otp]`: one-time codes. Read by the API, which checks them, and the worker, which
-//! derives and mails them; both must be told the same.
+//! `[otp]`: one-time codes. Read by the API, which checks them, and by the worker, which derives
+//! and mails them; both need the same values.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::check::Checks;
-use super::units;
+use super::serde_formats;
 
-/// How long, how many tries and how many digits a code has.
+/// The lifetime, the tries and the length of a code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Otp {
-    /// `ttl_seconds`: a code's life, from its request; any from one second.
-    #[serde(rename = "ttl_seconds", with = "units::seconds")]
+    /// `ttl_seconds`: the lifetime of a code from its request; at least one second.
+    #[serde(rename = "ttl_seconds", with = "serde_formats::seconds")]
     pub ttl: Duration,
-    /// Wrong tries until a code is dead; 100 at most (NIST SP 800-63B-4 §3.2.2).
+    /// Wrong tries after which a code is invalid; at most 100 (NIST SP 800-63B-4 §3.2.2).
     pub max_tries: u32,
-    /// Digits. ASVS 6.5.4 wants 20 bits or close to it (six digits have 19.9), and the wire contract refuses
-    /// an `otp` of more than six characters, so six is all that can be set; a setting all
-    /// the same, so that a shorter one is refused with its reason instead of ignored.
+    /// The number of digits. ASVS 6.5.4 requires about 20 bits (six digits have 19.9), and the
+    /// API's contract refuses an `otp` of more than six characters, so six is the only valid value.
+    /// It is a setting so that another value is refused with a reason instead of being ignored.
     pub length: u8,
 }
 
@@ -30,7 +30,7 @@ impl Otp {
             self.length >= 6,
             "otp.length",
             format!(
-                "{} digits can be guessed (OWASP ASVS 6.5.4 wants six at least). Write 6",
+                "{} digits can be guessed (OWASP ASVS 6.5.4 requires at least six). Write 6",
                 self.length
             ),
         );
@@ -38,7 +38,7 @@ impl Otp {
             self.length <= 6,
             "otp.length",
             format!(
-                "{} digits would be refused by the API, whose clients send `otp` with 6 \
+                "{} digits would be refused by the API, which accepts `otp` with 6 \
                  characters at most. Write 6",
                 self.length
             ),

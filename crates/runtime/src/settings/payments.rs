@@ -1,47 +1,49 @@
-//! `[payments]`: the secrets that payment services prove themselves with, and what of theirs counts. Read by the API;
-//! without its secret, a service's route is not there.
+//! `[payments]`: the secrets that authenticate payment services, and which of their products mean
+//! premium. Read by the API. Without its secret, the route of a service answers 404.
 
 use domain::payments::Products;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::check::Checks;
-use super::units;
+use super::serde_formats;
 
-/// Fewest bytes of a secret, without what stands before everybody's alike. Whoever guesses one grants premium to whom
-/// they like. This floor is against slips (an example, half of a copied line), under which no real secret falls: Stripe
-/// makes its own with 32 characters or more behind `whsec_`, and for `RevenueCat` one takes what a generator prints, of
-/// which even 16 hex digits are 64 random bits.
+/// The minimum length of a secret in bytes, without its constant prefix. A guessed secret lets an
+/// attacker grant premium to any account. The minimum catches mistakes (an example value, half of a
+/// copied line); real secrets are longer: Stripe's have at least 32 characters after `whsec_`, and
+/// for `RevenueCat` the operator generates one, of which even 16 hex digits are 64 random bits.
 const MIN_BYTES: usize = 16;
 
-/// What holds for payment services. `Debug` and serialising mask it.
+/// The settings of payment services. `Debug` and serialising mask the secrets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Payments {
-    /// Signs what Stripe sends: the endpoint's signing secret, `whsec_…` with at least 16 characters behind that.
-    #[serde(with = "units::optional_secret")]
+    /// The signing secret of the Stripe endpoint: `whsec_…`, with at least 16 characters after the
+    /// prefix.
+    #[serde(with = "serde_formats::optional_secret")]
     pub stripe_secret: Option<SecretString>,
-    /// Stands in `Authorization` of what `RevenueCat` sends, alone or after `Bearer`: at least 16 characters.
-    #[serde(with = "units::optional_secret")]
+    /// The `Authorization` header that `RevenueCat` sends, with or without `Bearer`: at least 16
+    /// characters.
+    #[serde(with = "serde_formats::optional_secret")]
     pub revenuecat_secret: Option<SecretString>,
-    /// Products and prices of Stripe whose subscriptions mean premium, by their ids; empty: every subscription does. A
-    /// checkout that is paid once counts if its metadata names one.
+    /// Ids of Stripe products and prices whose subscriptions mean premium. If empty, every
+    /// subscription does. A one-time checkout counts if its metadata names one.
     #[serde(deserialize_with = "names")]
     pub stripe_products: Vec<String>,
-    /// Payment links of Stripe whose checkouts, paid once, mean premium, by their ids; also `KEY=VALUE` of a checkout's
-    /// metadata. Empty: no link does.
+    /// Ids of Stripe payment links whose one-time checkouts mean premium, or `KEY=VALUE` of a
+    /// checkout's metadata. If empty, no link does.
     #[serde(deserialize_with = "links")]
     pub stripe_payment_links: Vec<String>,
-    /// Entitlements of `RevenueCat` that mean premium, by their identifiers; empty: every subscription does, and what is
-    /// paid once if it has an entitlement.
+    /// Identifiers of `RevenueCat` entitlements that mean premium. If empty, every subscription
+    /// does, and every one-time purchase with an entitlement.
     #[serde(deserialize_with = "names")]
     pub revenuecat_entitlements: Vec<String>,
-    /// Whether purchases of tests, for which nobody has paid, give premium: Stripe's of test mode and `RevenueCat`'s of a
-    /// sandbox.
+    /// Whether unpaid test purchases grant premium: those of Stripe's test mode and of
+    /// `RevenueCat`'s sandbox.
     pub accept_test_events: bool,
 }
 
 impl Payments {
-    /// What means premium.
+    /// The products that mean premium.
     #[must_use]
     pub fn products(&self) -> Products {
         Products {
@@ -63,7 +65,7 @@ impl Payments {
                 "payments.revenuecat_secret",
                 &self.revenuecat_secret,
                 "Bearer ",
-                "Make one with `openssl rand -hex 32`, and enter it as the webhook's authorization header at RevenueCat, too",
+                "Generate one with `openssl rand -hex 32`, and enter it as the webhook's authorization header at RevenueCat as well",
             ),
         ] {
             let Some(secret) = secret else { continue };
@@ -80,7 +82,7 @@ impl Payments {
     }
 }
 
-/// A secret without what stands before it alike in everybody's.
+/// A secret without its constant prefix.
 fn own<'a>(secret: &'a str, prefix: &str) -> &'a str {
     match secret.split_at_checked(prefix.len()) {
         Some((before, own)) if before.eq_ignore_ascii_case(prefix) => own.trim_start(),
@@ -88,22 +90,22 @@ fn own<'a>(secret: &'a str, prefix: &str) -> &'a str {
     }
 }
 
-/// Identifiers of a service, as it shows them.
+/// Reads identifiers as a service shows them.
 fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    let written = units::texts(from)?;
+    let written = serde_formats::texts(from)?;
     match written.iter().find(|name| !is_identifier(name)) {
         None => Ok(written),
         Some(name) => Err(serde::de::Error::custom(format!(
-            "`{}` is no identifier. Copy it from the service's dashboard, like prod_NffrFeUfNV2Hib, \
+            "`{}` is not an identifier. Copy it from the service's dashboard, like prod_NffrFeUfNV2Hib, \
              price_1MoBy5LkdIwHu7ix or pro",
             name.escape_debug()
         ))),
     }
 }
 
-/// Payment links by their ids, which are no part of their addresses, and pairs of metadata.
+/// Reads ids of payment links, which are not part of their URLs, and pairs of metadata.
 fn links<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    let written = units::texts(from)?;
+    let written = serde_formats::texts(from)?;
     let is_pair = |text: &str| {
         text.split_once('=')
             .is_some_and(|(key, value)| is_identifier(key) && !value.trim().is_empty())
@@ -120,7 +122,7 @@ fn links<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     }
 }
 
-/// At most as long as an id that is taken from an event.
+/// Whether the text has the form of an identifier, at most as long as an id from an event.
 fn is_identifier(text: &str) -> bool {
     let is_shown = |sign: char| !sign.is_whitespace() && !sign.is_control() && sign != '/';
     (1..=255).contains(&text.len()) && text.chars().all(is_shown)

@@ -1,26 +1,25 @@
-//! What production refuses: everything whose default is only fit for a laptop.
+//! The settings that production refuses: those that are only safe in development.
 //!
-//! Apart from the sections' own rules because these hold in one environment only, and an
-//! operator wants to see them in one place. The generated key is refused in
-//! `secret_keys.rs`, where it would be made.
+//! Separate from the rules of the sections because these apply to one environment only, and belong
+//! in one place. The generated key is refused in `secret_keys.rs`, which would generate it.
 
 use super::Settings;
 use super::check::Checks;
 
-/// Reports every development setting.
+/// Reports every setting that is only for development.
 pub(super) fn check(settings: &Settings, sender_is_set: bool, checks: &mut Checks<'_>) {
     let smtp = &settings.smtp;
     checks.need(
         !checks.is_default("smtp.relays") || checks.is_reported("smtp.relays"),
         "smtp.relays",
-        "production has no mail catcher. Write a relay, like \
+        "production has no mail catcher. Set a relay, like \
          smtp://user:password@mail.example.com:587",
     );
     for relay in smtp.plaintext_elsewhere().filter(|_| smtp.allow_plaintext) {
         checks.refuse(
             "smtp.relays",
             format!(
-                "`{relay}` is clear text to another machine, which production refuses whatever \
+                "`{relay}` would send mail unencrypted to another machine, which production refuses whatever \
                  smtp.allow_plaintext says. Use STARTTLS (smtp.ca_file trusts your own \
                  authority) or a relay on this machine"
             ),
@@ -29,12 +28,12 @@ pub(super) fn check(settings: &Settings, sender_is_set: bool, checks: &mut Check
     checks.require(
         smtp.verify,
         "smtp.verify",
-        "production checks certificates. Take it out; smtp.ca_file trusts your own authority",
+        "production always checks certificates. Remove it; smtp.ca_file trusts your own authority",
     );
     checks.need(
         sender_is_set,
         "smtp.from",
-        "production has no sender of its own. Write one, like \
+        "production has no default sender. Set one, like \
          \"Smart Notes <no-reply@your.domain>\"",
     );
     checks.require(
@@ -48,6 +47,6 @@ pub(super) fn check(settings: &Settings, sender_is_set: bool, checks: &mut Check
     checks.require(
         settings.limits.enabled,
         "limits.enabled",
-        "production never runs without limits. Take it out",
+        "production never runs without limits. Remove it",
     );
 }

@@ -1,7 +1,7 @@
-//! Turns the layers into typed sections and goes on past values that don't fit.
+//! Reads the layers into typed sections and continues after invalid values.
 //!
-//! serde stops at its first error. To report all of them, a value that does not fit is
-//! noted, replaced by its default, and the section is read again.
+//! serde stops at its first error. To report all errors, an invalid value is reported and replaced
+//! by its default, and the section is read again.
 
 use figment::error::Kind;
 use figment::value::Value;
@@ -11,7 +11,7 @@ use super::error::Problem;
 use super::explain::whole;
 use super::layers::Layers;
 
-/// Keys whose values never appear in a message: they are, or may hold, secrets.
+/// Keys whose values never appear in a message, because they may contain secrets.
 const SECRET: [&str; 5] = [
     "secret_key",
     "secret_key_fallbacks",
@@ -20,7 +20,7 @@ const SECRET: [&str; 5] = [
     "payments.revenuecat_secret",
 ];
 
-/// Reads one section, or one key at the top. `None` only if not even the defaults fit.
+/// Reads one section, or one top-level key. `None` only if the defaults are invalid.
 pub(super) fn read<T: DeserializeOwned>(
     path: &str,
     layers: &mut Layers,
@@ -31,7 +31,7 @@ pub(super) fn read<T: DeserializeOwned>(
             Ok(section) => return Some(section),
             Err(error) => error,
         };
-        // figment puts what it was asked for behind the path it found inside.
+        // figment appends the requested path to the path inside it.
         error.path.rotate_right(path.split('.').count());
         let Some(key) = known_key(layers, &error.path) else {
             problems.push(Problem {
@@ -55,7 +55,7 @@ pub(super) fn read<T: DeserializeOwned>(
     None
 }
 
-/// The key an error is about: its path without what lies inside the value (a list's index).
+/// The key of an error: its path without the part inside the value, such as the index of a list.
 fn known_key(layers: &Layers, path: &[String]) -> Option<String> {
     (1..=path.len())
         .rev()
@@ -69,7 +69,10 @@ fn describe(key: &str, kind: &Kind, default: Option<&Value>) -> String {
             (found.to_string(), friendly(expected))
         }
         Kind::UnknownVariant(found, known) => {
-            return format!("`{found}` is not known. Write one of: {}", known.join(", "));
+            return format!(
+                "unknown value `{found}`. Write one of: {}",
+                known.join(", ")
+            );
         }
         other => return other.to_string(),
     };
@@ -79,7 +82,7 @@ fn describe(key: &str, kind: &Kind, default: Option<&Value>) -> String {
     format!("found {found}. Write {expected}{}", example(default))
 }
 
-/// The default as an example of how to write the value, where it is one.
+/// The default as an example of the value's format, if it is one.
 fn example(default: Option<&Value>) -> String {
     match default {
         Some(Value::Num(_, number)) => format!(", like the default {}", whole(*number)),
@@ -90,7 +93,7 @@ fn example(default: Option<&Value>) -> String {
     }
 }
 
-/// serde's names of types in words.
+/// Describes serde's type names in words.
 fn friendly(expected: &str) -> String {
     match expected {
         "u8" => "a whole number up to 255".to_owned(),

@@ -1,8 +1,8 @@
-//! A relay's URL: where it is, how the connection is protected, who logs in.
+//! The URL of a relay: its address, the security of the connection, and the credentials.
 //!
-//! Apart from `[smtp]` because the rules are strict on purpose. Mail libraries read
-//! `smtp://host:587` as clear text and send the password over it; here no spelling does
-//! so by omission: clear text has to be asked for with `tls=none`.
+//! Separate from `[smtp]` because the rules are deliberately strict. Mail libraries read
+//! `smtp://host:587` as plaintext and send the password unencrypted. Here plaintext must be
+//! requested with `tls=none`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,74 +15,74 @@ use url::{Host, Url};
 /// One relay. `Display` and `Debug` never show the password.
 #[derive(Clone, Debug)]
 pub struct RelayUrl {
-    /// A name or an address; an IPv6 address without brackets.
+    /// The host name or address; an IPv6 address without brackets.
     pub host: String,
-    /// 587 (STARTTLS), 465 (implicit TLS) or 25 (clear text) unless given.
+    /// The port; by default 587 (STARTTLS), 465 (implicit TLS) or 25 (plaintext).
     pub port: u16,
-    /// How the connection is protected.
+    /// The security of the connection.
     pub security: RelaySecurity,
-    /// Whom to log in as; nobody if the URL names nobody.
+    /// The credentials for the relay, if the URL has any.
     pub credentials: Option<Credentials>,
 }
 
-/// How the connection to a relay is protected.
+/// The security of the connection to a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelaySecurity {
-    /// `smtp://…?tls=none`: not at all.
+    /// `smtp://…?tls=none`: plaintext.
     Plaintext,
-    /// `smtp://`: by STARTTLS, and no mail without it (RFC 3207).
+    /// `smtp://`: STARTTLS required; no mail is sent without it (RFC 3207).
     StartTls,
     /// `smtps://`: TLS from the first byte (RFC 8314 §3.3).
     ImplicitTls,
 }
 
-/// A user of the relay.
+/// The credentials of a user of the relay.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// As in the URL, percent-decoded.
+    /// The user name, percent-decoded.
     pub user: String,
-    /// As in the URL, percent-decoded.
+    /// The password, percent-decoded.
     pub password: SecretString,
 }
 
-/// Why a relay's URL can't be used. Holds no part of the URL: a password may be anywhere
-/// in one that does not parse.
+/// The reason why a relay's URL is invalid. Contains no part of the URL, because a password may be
+/// anywhere in a URL that does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RelayUrlError {
     /// Not a URL, often because of a character that must be percent-encoded.
     #[error(
-        "a relay is no URL ({0}). Write {FORMS}; percent-encode @ / # ? % and the comma in user and password"
+        "a relay is not a URL ({0}). Write {FORMS}; percent-encode @ / # ? % and the comma in user and password"
     )]
     Malformed(String),
-    /// Neither `smtp` nor `smtps`.
-    #[error("a relay's URL begins with smtp:// or smtps://. Write {FORMS}")]
+    /// The scheme is neither `smtp` nor `smtps`.
+    #[error("a relay's URL must begin with smtp:// or smtps://. Write {FORMS}")]
     Scheme,
-    /// No host, or one with characters that no host has.
+    /// The host is missing, or has characters that are invalid in a host name.
     #[error(
         "a relay's URL has no usable host. Write {FORMS}; a name outside ASCII in its xn-- form"
     )]
     Host,
-    /// Port 0.
-    #[error("port 0 can't be connected to. Leave the port out for the usual one")]
+    /// The port is 0.
+    #[error("port 0 is not a valid port. Omit the port to use the default")]
     Port,
-    /// A path or a fragment.
+    /// The URL has a path or a fragment.
     #[error(
-        "a relay's URL ends after host and port. Take out what follows; percent-encode / and # in a password"
+        "a relay's URL must end after host and port. Remove the rest; percent-encode / and # in a password"
     )]
     Trailing,
-    /// A query other than `tls=none`.
+    /// The URL has a query other than `tls=none`.
     #[error(
-        "after `?` in a relay's URL only tls=none is known, for clear text. Take the rest out; percent-encode ? in a password"
+        "only tls=none (plaintext) may follow `?` in a relay's URL. Remove the rest; percent-encode ? in a password"
     )]
     Query,
-    /// `smtps` and `tls=none`.
+    /// The URL has both `smtps` and `tls=none`.
     #[error("smtps:// is TLS from the first byte, which tls=none contradicts. Keep one of them")]
     Contradiction,
-    /// Only one of user and password.
-    #[error("a relay's URL has only one of user and password. Write user:password@ or neither")]
+    /// The URL has only a user or only a password.
+    #[error("a relay's URL has only a user or only a password. Write user:password@ or neither")]
     HalfCredentials,
-    /// A user or password that is not text once decoded.
-    #[error("user or password is not UTF-8 once percent-decoded. Encode it as UTF-8")]
+    /// The user or password is not UTF-8 after percent-decoding.
+    #[error("user or password is not UTF-8 after percent-decoding. Encode it as UTF-8")]
     Encoding,
 }
 
@@ -160,7 +160,8 @@ fn host(url: &Url) -> Result<String, RelayUrlError> {
     }
 }
 
-/// Letters, digits, hyphens, dots; underscores too, which container networks use.
+/// Whether the name has only letters, digits, hyphens, dots and underscores, which container
+/// networks use.
 fn is_host_name(name: &str) -> bool {
     !name.is_empty()
         && name

@@ -1,7 +1,7 @@
-//! The secret keys: what signs and what still verifies.
+//! The secret keys: the current key, which signs, and former keys, which only verify.
 //!
-//! Apart from the sections because the key can come from four places (a variable, a file,
-//! the settings file, or in development a file made on the spot) and must never be seen.
+//! Separate from the sections because the key can come from four sources (a variable, a file, the
+//! settings file, or in development a generated file) and must never be printed.
 
 use std::path::{Path, PathBuf};
 
@@ -12,38 +12,39 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::error::{Missing, Problem};
 use super::layers::Layers;
 use super::source::Source;
-use super::{Env, Settings, key_file, reader, units};
+use super::{Env, Settings, key_file, reader, serde_formats};
 
-/// Fewest bytes of a key: as many as the output of the HMAC-SHA-256 it feeds (RFC 2104 §3).
+/// The minimum length of a key in bytes: the output length of HMAC-SHA-256, which uses it (RFC 2104
+/// §3).
 const MIN_BYTES: usize = 32;
 
-const TOO_SHORT: &str = "bytes are too few for a secret key: 32 are needed. Make one with \
+const TOO_SHORT: &str = "bytes are too few for a secret key: 32 are needed. Generate one with \
                          `openssl rand -hex 32`";
 
-/// The keys in force. `Debug` and serialising mask them.
+/// The secret keys. `Debug` and serialising mask them.
 #[derive(Clone, Debug)]
 pub struct SecretKeys {
-    /// Signs and verifies; 32 bytes or more.
+    /// The current key, which signs and verifies; at least 32 bytes.
     pub current: SecretSlice<u8>,
-    /// Former keys, newest first as the operator lists them: they only verify.
+    /// Former keys, which only verify, newest first as the operator lists them.
     pub fallbacks: Vec<SecretSlice<u8>>,
     /// `secret_key_file`, if the key was read from there.
     pub file: Option<PathBuf>,
 }
 
-/// The keys as written; empty texts are not set.
+/// The keys as written; an empty text means not set.
 struct Written {
     key: String,
     file: PathBuf,
     fallbacks: Vec<String>,
 }
 
-/// A list of texts on its own, outside a section's struct.
+/// A list of texts outside the struct of a section.
 #[derive(Deserialize)]
-struct Texts(#[serde(deserialize_with = "units::texts")] Vec<String>);
+struct Texts(#[serde(deserialize_with = "serde_formats::texts")] Vec<String>);
 
 impl SecretKeys {
-    /// Stands in until [`resolve`] has run.
+    /// A placeholder until [`resolve`] has run.
     pub(super) fn unresolved() -> Self {
         Self {
             current: Vec::new().into(),
@@ -53,13 +54,12 @@ impl SecretKeys {
     }
 }
 
-/// Finds the keys, reports what is wrong with them, and fills them in; the error is that there
-/// is none. Makes a key file only if nothing else is wrong, so that a start that is refused
-/// leaves nothing behind, and never if it is to go on `keyless`: then a key that can't be read
-/// is one that is not there.
+/// Finds the keys, reports their problems, and fills them in; the error means that there is no key.
+/// Creates a key file only if there are no other problems, so that a refused start leaves no file
+/// behind, and never with `inspect_only`: then an unreadable key counts as missing.
 pub(super) fn resolve(
     settings: &mut Settings,
-    keyless: bool,
+    inspect_only: bool,
     layers: &mut Layers,
     problems: &mut Vec<Problem>,
 ) -> Result<(), Missing> {
@@ -93,14 +93,14 @@ pub(super) fn resolve(
         (key, None) if key.is_empty() => match settings.env {
             Env::Production => {
                 return Err(missing(
-                    "production generates none. Set SECRET_KEY, or secret_key_file, to what \
-                     `openssl rand -hex 32` prints",
+                    "production never generates one. Set SECRET_KEY, or secret_key_file, to the output of \
+                     `openssl rand -hex 32`",
                 ));
             }
             Env::Development if !problems.is_empty() => return Ok(()),
-            Env::Development => match generated(settings, keyless).transpose() {
+            Env::Development => match generated(settings, inspect_only).transpose() {
                 Some(found) => found,
-                None => return Err(missing("the first start makes one")),
+                None => return Err(missing("the first start generates one")),
             },
         },
         (key, None) => Ok((key, layers.source_of("secret_key"))),
@@ -125,7 +125,7 @@ pub(super) fn resolve(
             settings.secret_keys.current = key.into_bytes().into();
             settings.sources.insert("secret_key".into(), source);
         }
-        Err(problem) if keyless => return Err(missing(problem.to_string())),
+        Err(problem) if inspect_only => return Err(missing(problem.to_string())),
         Err(problem) => problems.push(problem),
     }
     Ok(())
@@ -156,10 +156,10 @@ fn report(layers: &Layers, problems: &mut Vec<Problem>, key: &str, message: Stri
     });
 }
 
-/// The development key next to the database, made if it is not there yet and may be.
-fn generated(settings: &Settings, keyless: bool) -> Result<Option<(String, Source)>, Problem> {
+/// The development key next to the database, generated if it does not exist and may be.
+fn generated(settings: &Settings, inspect_only: bool) -> Result<Option<(String, Source)>, Problem> {
     let file = settings.database.url.directory().join("secret_key");
-    let key = if keyless {
+    let key = if inspect_only {
         key_file::load(&file)
     } else {
         key_file::load_or_create(&file).map(Some)
@@ -176,7 +176,7 @@ fn first_line(file: &Path) -> Result<String, Problem> {
     let text = std::fs::read_to_string(file).map_err(|error| Problem {
         key: "secret_key_file".into(),
         source: Some(Source::File(file.to_owned())),
-        message: format!("can't be read: {error}. Mend the file or its permissions"),
+        message: format!("can't be read: {error}. Fix the file or its permissions"),
     })?;
     Ok(text
         .lines()
@@ -186,7 +186,7 @@ fn first_line(file: &Path) -> Result<String, Problem> {
         .to_owned())
 }
 
-/// Shows that a key is there and how long it is.
+/// A placeholder that shows only the length of a key.
 fn masked(key: &SecretSlice<u8>) -> String {
     format!("*** ({} bytes)", key.expose_secret().len())
 }

@@ -1,7 +1,7 @@
-//! As whom mail is sent: `Name <address>`.
+//! The sender of mail: `Name <address>`.
 //!
-//! Apart from `[smtp]` because it has a grammar of its own. The rules are those that keep
-//! a header intact, not those for people's addresses, which the domain has.
+//! Separate from `[smtp]` because it has its own grammar. Its rules protect the mail header; the
+//! rules for users' addresses are in the domain crate.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,15 +9,15 @@ use std::str::FromStr;
 /// The sender of all mail. `Display` writes `Name <address>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender {
-    /// The name people see, if there is one; free of control characters.
+    /// The display name, if any; without control characters.
     pub name: Option<String>,
-    /// The bare address, ASCII, one `@` with something on both sides.
+    /// The address without the name: ASCII, with one `@` and text on both sides.
     pub address: String,
 }
 
-/// Why a sender can't be used.
+/// The reason why a sender is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no sender. Write Name <user@host>, or user@host; a domain outside ASCII in its xn-- form", .0.escape_debug())]
+#[error("`{}` is not a sender. Write Name <user@host>, or user@host; a domain outside ASCII in its xn-- form", .0.escape_debug())]
 pub struct SenderError(String);
 
 impl Sender {
@@ -29,8 +29,8 @@ impl Sender {
             .map_or("", |(_, domain)| domain)
     }
 
-    /// Whether the domain is one of those kept for examples (RFC 2606 §2 and §3). Names
-    /// under `.test` are none: a rehearsal of production may well use them.
+    /// Whether the domain is reserved for examples (RFC 2606 §2 and §3). Names under `.test` don't
+    /// count, because a rehearsal of production may use them.
     #[must_use]
     pub fn is_example(&self) -> bool {
         let domain = self.domain().to_ascii_lowercase();

@@ -1,5 +1,5 @@
-//! `[smtp]`: who carries the mail, and as whom it is sent. Read by the worker; the API
-//! only checks it, so that both refuse the same mistakes.
+//! `[smtp]`: the relays and the sender of mail. Read by the worker; the API only checks them, so
+//! that both refuse the same mistakes.
 
 use std::path::PathBuf;
 
@@ -8,34 +8,34 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::check::Checks;
 use super::relay_url::{RelaySecurity, RelayUrl};
 use super::sender::Sender;
-use super::units;
+use super::serde_formats;
 
-/// The sender where none is set, in development.
+/// The default sender in development.
 const DEVELOPMENT_SENDER: &str = "Smart Notes <no-reply@example.com>";
 
-/// The relays and how to speak to them.
+/// The relays and how to connect to them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Smtp {
-    /// At least one. Mail goes to the first that works.
-    #[serde(with = "units::list")]
+    /// The relays, at least one. Mail is sent to the first that works.
+    #[serde(with = "serde_formats::list")]
     pub relays: Vec<RelayUrl>,
     /// The sender of all mail.
     #[serde(
-        serialize_with = "units::text::serialize",
+        serialize_with = "serde_formats::text::serialize",
         deserialize_with = "sender_or_default"
     )]
     pub from: Sender,
     /// The name given in EHLO (RFC 5321 §4.1.1.1).
     #[serde(deserialize_with = "name_or_host_name")]
     pub hello_name: String,
-    /// A PEM file with an authority to trust beside the public ones.
-    #[serde(with = "units::optional_path")]
+    /// A PEM file with a certificate authority to trust in addition to the public ones.
+    #[serde(with = "serde_formats::optional_path")]
     pub ca_file: Option<PathBuf>,
-    /// Whether a relay's certificate is checked.
+    /// Whether the certificates of relays are checked.
     pub verify: bool,
-    /// Whether clear text may go to another machine; never true in production.
+    /// Whether plaintext to another machine is allowed; must not be true in production.
     pub allow_plaintext: bool,
-    /// Connections to each relay at once.
+    /// The maximum number of connections to each relay.
     pub max_connections: usize,
 }
 
@@ -45,26 +45,26 @@ impl Smtp {
         checks.require(
             !self.relays.is_empty(),
             "smtp.relays",
-            "there is no relay. Write one, like smtp://user:password@mail.example.com:587",
+            "there is no relay. Set one, like smtp://user:password@mail.example.com:587",
         );
         checks.require(
             is_hello_name(&self.hello_name),
             "smtp.hello_name",
-            "only letters, digits, dots and hyphens, or an address in brackets, can be said in \
+            "only letters, digits, dots and hyphens, or an address in brackets, are allowed in \
              EHLO. Write the machine's name, like notes.example.com",
         );
         for relay in self.plaintext_elsewhere().filter(|_| !self.allow_plaintext) {
             checks.refuse(
                 "smtp.relays",
                 format!(
-                    "`{relay}` would send codes and password in clear text to another machine. \
-                     Leave tls=none out, or set smtp.allow_plaintext = true in development"
+                    "`{relay}` would send codes and the password unencrypted to another machine. \
+                     Remove tls=none, or set smtp.allow_plaintext = true in development"
                 ),
             );
         }
     }
 
-    /// Relays on other machines that are spoken to in clear text.
+    /// The relays on other machines with a plaintext connection.
     pub(super) fn plaintext_elsewhere(&self) -> impl Iterator<Item = &RelayUrl> {
         let plaintext = |relay: &&RelayUrl| relay.security == RelaySecurity::Plaintext;
         self.relays
@@ -74,8 +74,8 @@ impl Smtp {
     }
 }
 
-/// A name, or an address literal like `[192.0.2.1]` (RFC 5321 §4.1.3). Nothing else, above
-/// all no line break: what follows one would be the relay's next command.
+/// Whether the text is a name, or an address literal like `[192.0.2.1]` (RFC 5321 §4.1.3). In
+/// particular it must contain no line break, which would start the next SMTP command.
 fn is_hello_name(name: &str) -> bool {
     let literal = name
         .strip_prefix('[')

@@ -1,36 +1,36 @@
-//! Where a value came from, in the words an operator would use to find it.
+//! The source of a value, described so that an operator can find it.
 //!
-//! Apart from the reading because errors and `smart-notes config` both show it.
+//! Separate from loading because errors and `smart-notes config` both show it.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-/// The place a setting's value was read from.
+/// The source of a setting's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The embedded `config/default.toml`, or the machine itself (host name, cores).
     Default,
-    /// A file: that of `--config`, or that of `secret_key_file`.
+    /// A file: `--config` or `secret_key_file`.
     File(PathBuf),
     /// A variable in the `.env` file.
     Dotenv {
         /// The file that was read.
         file: PathBuf,
-        /// The variable's name; two names where two variables make one value.
+        /// The name of the variable, or both names if two variables make up one value.
         variable: String,
     },
-    /// An environment variable; two names where two variables make one value.
+    /// An environment variable, or two that make up one value.
     Environment(String),
     /// A command-line flag.
     Flag,
-    /// A file that this crate made, in development only.
+    /// A file that this crate generated, in development only.
     Generated(PathBuf),
 }
 
 impl Source {
-    /// Which of two places wins: the higher one.
+    /// The precedence of a source: a higher one wins.
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Default => 0,
@@ -41,7 +41,7 @@ impl Source {
         }
     }
 
-    /// Whether the value was given as a variable, so that keys are best named as variables.
+    /// Whether the value was given as a variable; then messages name keys as variables.
     pub(super) fn is_variable(&self) -> bool {
         matches!(self, Self::Dotenv { .. } | Self::Environment(_))
     }

@@ -6,34 +6,34 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::check::Checks;
-use super::units;
+use super::serde_formats;
 
-/// How much a worker does at once, and how others notice that it died.
+/// The concurrency of a worker, and how its death is detected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Worker {
-    /// Where metrics are served, if anywhere: without a token.
-    #[serde(with = "units::optional_listen")]
+    /// The address of the metrics listener, if any; it needs no token.
+    #[serde(with = "serde_formats::optional_listen")]
     pub metrics_listen: Option<SocketAddr>,
-    /// Mails in hand at once; a worker takes no more than it has connections to a relay.
+    /// The maximum number of mails in flight; never more than the connections to a relay.
     pub concurrency: usize,
-    /// `heartbeat_seconds`: how often a worker says that it is alive.
-    #[serde(rename = "heartbeat_seconds", with = "units::seconds")]
+    /// `heartbeat_seconds`: the interval of a worker's heartbeat.
+    #[serde(rename = "heartbeat_seconds", with = "serde_formats::seconds")]
     pub heartbeat: Duration,
-    /// `lease_seconds`: a worker silent for so long loses its mails to another; three
-    /// heartbeats at least, so that one that came late costs nothing.
-    #[serde(rename = "lease_seconds", with = "units::seconds")]
+    /// `lease_seconds`: after this time without a heartbeat, another worker takes over the mails.
+    /// At least three heartbeats, so that a single late one has no effect.
+    #[serde(rename = "lease_seconds", with = "serde_formats::seconds")]
     pub lease: Duration,
-    /// `shutdown_grace_seconds`: for what is in hand when a process is told to stop; 20 at
-    /// most, because what is then still to be written down needs a few seconds more, and after
-    /// 30 a process that was told to stop has promised to be gone.
-    #[serde(rename = "shutdown_grace_seconds", with = "units::seconds")]
+    /// `shutdown_grace_seconds`: how long work in flight may continue after the signal to stop. At
+    /// most 20, because recording the results takes a few more seconds and a process must have
+    /// exited after 30.
+    #[serde(rename = "shutdown_grace_seconds", with = "serde_formats::seconds")]
     pub shutdown_grace: Duration,
-    /// `keep_mails_days`: how long mails that are over are kept, with their tries.
-    #[serde(rename = "keep_mails_days", with = "units::days")]
+    /// `keep_mails_days`: how long finished mails and their attempts are kept.
+    #[serde(rename = "keep_mails_days", with = "serde_formats::days")]
     pub keep_mails: Duration,
-    /// `suppress_refused_hours`: for how long no relay is asked again about an address that one has
-    /// refused for good; 0: every mail is tried.
-    #[serde(rename = "suppress_refused_hours", with = "units::hours")]
+    /// `suppress_refused_hours`: how long no mail is sent to an address that a relay has refused
+    /// permanently; 0 means that every mail is sent.
+    #[serde(rename = "suppress_refused_hours", with = "serde_formats::hours")]
     pub suppress_refused: Duration,
 }
 

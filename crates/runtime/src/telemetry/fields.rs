@@ -1,8 +1,8 @@
-//! How fields are written in text lines: `name=value`, control characters escaped.
+//! The format of fields in text lines: `name=value`, with control characters escaped.
 //!
-//! Apart from the library's own way because that writes line breaks inside `%value`s and
-//! messages as they are: whoever controls a value could forge a line (CWE-117, ASVS
-//! 16.4.1). Held by the tests in `tests/telemetry.rs`.
+//! Replaces the format of the library, which writes line breaks inside `%value`s and messages
+//! unescaped: an attacker who controls a value could forge a line (CWE-117, ASVS 16.4.1). Held by
+//! the tests in `tests/telemetry.rs`.
 
 use std::error::Error;
 use std::fmt::{self, Debug, Write as _};
@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::format::Writer;
 
 use crate::printable::is_unsafe;
 
-/// Writes the fields of events and spans.
+/// Formats the fields of events and spans.
 #[derive(Debug)]
 pub(super) struct Escaped;
 
@@ -71,7 +71,7 @@ impl Visit for Line<'_> {
         }
     }
 
-    /// The error and what caused it, outermost first.
+    /// Writes the error and its causes, outermost first.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let mut chain = value.to_string();
         let mut cause = value.source();
@@ -83,7 +83,7 @@ impl Visit for Line<'_> {
     }
 }
 
-/// Escapes what would end a line, move the cursor or reorder the text.
+/// Escapes characters that would end a line, move the cursor or reorder the text.
 struct Escaping<'a, 'w>(&'a mut Writer<'w>);
 
 impl fmt::Write for Escaping<'_, '_> {

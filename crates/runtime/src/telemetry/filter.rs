@@ -1,19 +1,19 @@
-//! Which lines are written: the operator's directives, less what libraries must not say.
+//! Selects the log lines: the operator's directives, without the libraries that must never log.
 //!
-//! Apart from the shape of lines because this is a rule of secrecy (ASVS 16.2.5): the mail
-//! libraries write every SMTP line, codes, passwords and addresses included, and no setting
-//! can make them heard. Held by `the_mail_libraries_are_never_heard`.
+//! Separate from the format of lines because this protects secrets (ASVS 16.2.5): the mail
+//! libraries log every SMTP line, including codes, passwords and addresses, and no setting enables
+//! them. Held by `the_mail_libraries_are_never_heard`.
 
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterFn, Targets, filter_fn};
 
-/// The mail libraries, silent at every level: the one that sends, and the catcher's.
+/// The mail libraries, which are never logged at any level: the worker's and the catcher's.
 const NEVER: [&str; 2] = ["lettre", "mailin"];
 
-/// Libraries that stay at `warn` unless `log.level` names them: at `debug` they write a
-/// line for every packet and statement.
+/// Libraries that stay at `warn` unless `log.level` names them: at `debug` they log every packet
+/// and statement.
 const QUIET: [&str; 18] = [
     "apalis",
     "apalis_core",
@@ -35,29 +35,29 @@ const QUIET: [&str; 18] = [
     "tower_http",
 ];
 
-/// Why `log.level` can't be used.
+/// The reason why `log.level` is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LevelError {
-    /// No directive at all would log errors only, which nobody means.
+    /// The value is empty, which would log only errors.
     #[error("is empty. Write a level: {LEVELS}")]
     Empty,
-    /// A single word that is no level would be taken for a module's name, and silence all
-    /// others.
-    #[error("`{0}` is no level. Write one of {LEVELS}; for one module, {0}=debug")]
+    /// The value is a single word that is not a level. It would be read as the name of a module,
+    /// and disable all others.
+    #[error("`{0}` is not a level. Write one of {LEVELS}; for one module, {0}=debug")]
     Word(String),
-    /// Not a directive.
+    /// The value is not a valid directive.
     #[error("can't be read: {0}. Write a level, or directives like info,smart_notes_worker=debug")]
     Directive(String),
-    /// Names a library whose lines hold codes, passwords and addresses.
+    /// The value names a library whose log lines contain codes, passwords and addresses.
     #[error(
-        "`{0}` writes codes, passwords and addresses and is never logged. Take it out; the worker's own lines tell stage and reply"
+        "`{0}` logs codes, passwords and addresses and is always disabled. Remove it; the worker's own lines have the stage and the reply"
     )]
     Never(&'static str),
 }
 
 const LEVELS: &str = "off, error, warn, info, debug, trace";
 
-/// Whether `log.level` can be used.
+/// Checks `log.level`.
 pub(crate) fn check(level: &str) -> Result<(), LevelError> {
     directives(level).map(drop)
 }
@@ -83,8 +83,8 @@ pub(super) fn directives(level: &str) -> Result<EnvFilter, LevelError> {
         .map_err(|error| LevelError::Directive(error.to_string()))
 }
 
-/// Libraries at `warn`, except those that the operator's directives name. Both filters
-/// must let a line through, so this never makes one louder than the operator said.
+/// Libraries at `warn`, except those that the operator's directives name. A line must pass both
+/// filters, so this never logs more than the operator configured.
 pub(super) fn quiet_libraries(level: &str) -> Targets {
     Targets::new()
         .with_default(LevelFilter::TRACE)
@@ -92,7 +92,7 @@ pub(super) fn quiet_libraries(level: &str) -> Targets {
         .with_targets(named(level).map(|target| (target, LevelFilter::TRACE)))
 }
 
-/// Lets everything through but the mail libraries, by their targets and by their modules.
+/// Blocks the mail libraries, by target and by module.
 pub(super) fn no_mail_library() -> FilterFn {
     filter_fn(|metadata: &Metadata<'_>| {
         let module = metadata.module_path().and_then(never);
@@ -109,7 +109,7 @@ fn never(target: &str) -> Option<&'static str> {
     })
 }
 
-/// The targets that directives name: what stands before `=` or `[`.
+/// The targets of directives: the text before `=` or `[`.
 fn named(level: &str) -> impl Iterator<Item = &str> {
     level.split(',').filter_map(|directive| {
         let end = directive.find(['=', '['])?;

@@ -1,6 +1,6 @@
-//! The last steps of a line of JSON. The fields of what an event happened in stand beside its own, so that a request's id
-//! is at one place in every line. And what JSON leaves as it is and a terminal obeys (DEL, C1, marks of direction) is
-//! escaped, for whoever reads the log where it is written.
+//! The last steps of a JSON line. The fields of the enclosing spans are moved beside those of the
+//! event, so that the request id is at the same place in every line. Characters that JSON allows
+//! but a terminal interprets (DEL, C1, direction marks) are escaped.
 
 use std::borrow::Cow;
 use std::io;
@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::printable::printable;
 
-/// A line without its `span`, whose fields are the line's own. Most lines have none.
+/// The line with the fields of its `span` at the top level. Most lines have no span.
 fn flat(line: &str) -> Cow<'_, str> {
     if !line.contains(r#","span":{"#) {
         return Cow::Borrowed(line);
@@ -28,7 +28,7 @@ fn flat(line: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{}\n", Value::Object(event)))
 }
 
-/// Writes lines of JSON, which say the same as before.
+/// Escapes lines of JSON without changing their meaning.
 pub(super) struct Clean<W>(pub(super) W);
 
 impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Clean<W> {
@@ -39,7 +39,7 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Clean<W> {
     }
 }
 
-/// Gets each line as a whole.
+/// The writer of one line, which receives it as a whole.
 pub(super) struct CleanWriter<W>(W);
 
 impl<W: io::Write> io::Write for CleanWriter<W> {

@@ -1,16 +1,16 @@
-//! Where log lines go, what they look like, and what can never be in them.
+//! Logging: where log lines are written, their format, and what is removed from them.
 //!
-//! Apart from the settings because this is the one place that sees every line of every
-//! crate. Called once by each `main`, right after the settings were read:
-//! [`init`]`(&settings.log)`. Only `log.level` decides; `RUST_LOG` is not read, so that
-//! `smart-notes config` shows the whole truth.
+//! Separate from the settings because this is the only place that sees every line of every crate.
+//! Each `main` calls [`init`]`(&settings.log)` once, right after reading the settings. Only
+//! `log.level` decides; `RUST_LOG` is not read, so that `smart-notes config` shows the effective
+//! level.
 //!
-//! - text: compact lines for people, coloured only on a terminal and without `NO_COLOR`;
-//! - json: one object a line, with the event's fields and those of what it happened in (a
-//!   request, with its `request.id`).
+//! - text: compact lines for people, coloured only on a terminal and unless `NO_COLOR` is set;
+//! - json: one object per line, with the fields of the event and of its spans (a request, with its
+//!   `request.id`).
 //!
-//! Both go to standard error. `fields.rs` and `json.rs` escape control characters, `filter.rs` decides
-//! which libraries may speak, and `panics.rs` what is said of a panic.
+//! Both are written to standard error. `fields.rs` and `json.rs` escape control characters,
+//! `filter.rs` selects the libraries that are logged, and `panics.rs` logs panics.
 
 mod fields;
 mod filter;
@@ -29,26 +29,26 @@ pub use self::filter::LevelError;
 pub(crate) use self::filter::check as check_level;
 use crate::settings::{Log, LogFormat};
 
-/// Why there is no telemetry.
+/// The reason why logging could not be initialised.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// `log.level` can't be read. Settings from `Settings::load` have none like that.
+    /// `log.level` is invalid. Settings from `Settings::load` are always valid.
     #[error("log.level: {0}")]
     Level(#[from] LevelError),
-    /// Something else in this process already receives log lines.
-    #[error("telemetry is already running in this process: call init once")]
+    /// Logging is already initialised in this process.
+    #[error("logging is already running in this process: call init once")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sends this process's log lines to standard error, from now to its end; a panic is one of them.
+/// Sends all log lines of this process to standard error, including panics.
 pub fn init(log: &Log) -> Result<(), TelemetryError> {
     dispatch(log, std::io::stderr, colours())?.try_init()?;
     panics::log();
     Ok(())
 }
 
-/// What [`init`] installs, writing wherever the caller says; `ansi` is for colours. For
-/// tests, with `tracing::dispatcher::with_default`.
+/// The dispatcher that [`init`] installs, with the writer of the caller; `ansi` enables colours.
+/// For tests, with `tracing::dispatcher::with_default`.
 pub fn dispatch<W>(log: &Log, writer: W, ansi: bool) -> Result<Dispatch, TelemetryError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -75,7 +75,7 @@ where
     })
 }
 
-/// Whether to colour: <https://no-color.org> asks for any value that is not empty.
+/// Whether to use colours: per <https://no-color.org>, any non-empty value disables them.
 fn colours() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     std::io::stderr().is_terminal() && !refused

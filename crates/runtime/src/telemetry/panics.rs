@@ -1,19 +1,20 @@
-//! What is said of a panic: a line in the log, without what stands in quotes.
+//! Logs a panic as one line, without quoted values.
 //!
-//! The standard library writes the message as it is to standard error. Messages quote the text that could not be cut, or
-//! the value that was an error: a client's text with control characters, an address, or a mail with its code.
+//! The standard library writes the message to standard error unchanged. Messages quote the text
+//! that could not be sliced, or the value of an error: a client's text with control characters, an
+//! address, or a mail with its code.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{PanicHookInfo, set_hook};
 
-/// So many digits in a row may be a code.
+/// The number of digits in a row that may be a code.
 const CODE: usize = 4;
 
-/// What stands in the place of something that is not shown.
+/// The placeholder for a masked value.
 const HIDDEN: &str = "•••";
 
-/// Logs every panic from now on.
+/// Installs a hook that logs every panic.
 pub(super) fn log() {
     set_hook(Box::new(say));
 }
@@ -37,7 +38,7 @@ fn message(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-/// A message without what it quotes, without addresses and without numbers that may be codes.
+/// The message without quoted values, addresses, and numbers that may be codes.
 fn masked(message: &str) -> String {
     let mut out = String::with_capacity(message.len());
     let mut rest = message;
@@ -48,7 +49,7 @@ fn masked(message: &str) -> String {
         out.push_str(quote);
         out.push_str(HIDDEN);
         out.push_str(quote);
-        // Where it does not end, nothing that follows is shown.
+        // If the quotation does not end, the rest is masked.
         rest = text.rsplit_once(quote).map_or("", |(_, after)| after);
     }
     out.push_str(&masked_words(rest));

@@ -23,7 +23,7 @@ use domain::queue::{Claim, Claimed, JobQueue, Keys, Turn, Watch};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use runtime::shutdown::Shutdown;
-use runtime::supervisor::Pulse;
+use runtime::systemd::Liveness;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,7 @@ pub struct Ledger {
     in_hand: HashMap<Claim, InHand>,
     /// Mails to be woken.
     woken: Vec<MailId>,
-    pulse: Pulse,
+    liveness: Liveness,
     claims: Claims,
     /// A hand came free without anything to settle.
     freed: bool,
@@ -105,7 +105,7 @@ impl Ledger {
             claimed,
             in_hand: HashMap::new(),
             woken: Vec::new(),
-            pulse: Pulse::of("the ledger"),
+            liveness: Liveness::of("the ledger"),
             claims: Claims::default(),
             freed: false,
             gather: tokio::time::Instant::now(),
@@ -116,8 +116,8 @@ impl Ledger {
 
     /// That the ledger goes round: it answers between two turns, and between two tries of one.
     #[must_use]
-    pub fn pulse(&self) -> Pulse {
-        self.pulse.clone()
+    pub fn liveness(&self) -> Liveness {
+        self.liveness.clone()
     }
 
     /// Takes turns until it is closed and everything is settled.
@@ -127,7 +127,7 @@ impl Ledger {
         let mut messages = Vec::with_capacity(BATCH);
         while !(self.closing && self.in_hand.is_empty()) {
             let look = self.wait(&mut messages, watch.as_mut(), due).await;
-            self.pulse.beat();
+            self.liveness.pong();
             let (turn, waiting) = self.prepare(messages.drain(..));
             let freed = std::mem::take(&mut self.freed);
             if is_empty(&turn) && !((look || freed) && turn.claim + turn.slow > 0) {
@@ -174,7 +174,7 @@ impl Ledger {
         tokio::select! {
             biased;
             _ = self.inbox.recv_many(messages, BATCH) => false,
-            () = self.pulse.asked() => false,
+            () = self.liveness.pinged() => false,
             () = self.shutdown.cancelled(), if !stopping => false,
             () = self.gate.changed(), if free > 0 => {
                 may_claim(&self.gate, free, trials) && self.anything_due().await

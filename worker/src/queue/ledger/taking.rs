@@ -158,7 +158,7 @@ impl Ledger {
                 return Err(error);
             }
             // It goes round: starting anew would mend no database.
-            self.pulse.beat();
+            self.liveness.pong();
             refused += u32::from(self.takes_others_than(&error).await);
             if refused >= refusals {
                 return Ok(Answer::Refused(error));

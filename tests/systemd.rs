@@ -124,8 +124,8 @@ async fn signs_of_life_come_again_and_again_also_while_somebody_holds_the_databa
     for mut unit in [api, worker] {
         unit.process.terminate();
         let heard = unit.hears_of("STOPPING=1").await;
-        let stood_still = heard.iter().find(|said| said.contains("does not go round"));
-        assert_eq!(stood_still, None);
+        let unresponsive = heard.iter().find(|said| said.contains("is not responsive"));
+        assert_eq!(unresponsive, None);
         assert!(unit.process.ended().await.success());
     }
 }

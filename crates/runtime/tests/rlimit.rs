@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smart_notes_runtime::settings::{Log, LogFormat};
-use smart_notes_runtime::{descriptors, telemetry};
+use smart_notes_runtime::{rlimit, telemetry};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -30,7 +30,7 @@ fn logged(connections: usize) -> String {
         format: LogFormat::Text,
     };
     let dispatch = telemetry::dispatch(&log, move || writer.clone(), false).unwrap();
-    tracing::dispatcher::with_default(&dispatch, || descriptors::raise_limit(connections));
+    tracing::dispatcher::with_default(&dispatch, || rlimit::raise(connections));
     let bytes = lines.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }

@@ -1,14 +1,14 @@
-//! How values are written: seconds, milliseconds, comma lists, texts that parse.
+//! Serde formats of values: seconds, milliseconds, comma lists, texts that parse.
 //!
-//! Apart from the sections because several share each form. Used by their
-//! `#[serde(with = "…")]` attributes, for reading and for showing alike.
+//! Separate from the sections because several share each format. Used by their `#[serde(with =
+//! "…")]` attributes, for reading and for showing.
 
 use std::fmt;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// A hundred years: longer is a slip, and would not fit into a time stamp's arithmetic.
+/// A hundred years: a longer duration is a mistake and would overflow the arithmetic of timestamps.
 const MAX_SECONDS: u64 = 100 * 366 * 86_400;
 
 /// A [`std::time::Duration`] as whole seconds.
@@ -116,7 +116,7 @@ pub(super) mod text {
     }
 }
 
-/// A path, where an empty text means that there is none.
+/// An optional path; an empty text means none.
 pub(super) mod optional_path {
     use std::path::{Path, PathBuf};
 
@@ -133,7 +133,7 @@ pub(super) mod optional_path {
     }
 }
 
-/// A secret, where a blank text means that there is none. Shows that it is there and how long it is.
+/// An optional secret; a blank text means none. Only its length is shown.
 pub(super) mod optional_secret {
     use secrecy::{ExposeSecret as _, SecretString};
 
@@ -162,7 +162,7 @@ pub(super) mod optional_secret {
     }
 }
 
-/// An address to listen on, where an empty text means that there is none; a port alone is on this machine's own
+/// An optional address to listen on; an empty text means none. A port alone means the loopback
 /// address.
 pub(super) mod optional_listen {
     use std::net::{Ipv4Addr, SocketAddr};
@@ -177,7 +177,7 @@ pub(super) mod optional_listen {
         }
     }
 
-    /// A port is a number where files have numbers, and text in a variable.
+    /// A port: a number in a file, a text in a variable.
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Written {
@@ -198,7 +198,7 @@ pub(super) mod optional_listen {
         let address = written.parse().or_else(|_| written.parse().map(alone));
         address.map(Some).map_err(|_| {
             serde::de::Error::custom(format!(
-                "`{}` is neither a port nor an address with one. Write 9464 for 127.0.0.1:9464, or \
+                "`{}` is neither a port nor an address with a port. Write 9464 for 127.0.0.1:9464, or \
                  digits like 10.0.0.7:9464 or [::1]:9464, or nothing to serve no metrics",
                 written.escape_debug()
             ))
@@ -206,7 +206,7 @@ pub(super) mod optional_listen {
     }
 }
 
-/// A list, also written as one text with commas, as in a variable.
+/// A list, which may also be written as one text with commas, as in a variable.
 pub(super) mod list {
     use std::fmt::Display;
     use std::str::FromStr;
@@ -233,7 +233,7 @@ fn custom<E: serde::de::Error>(error: impl fmt::Display) -> E {
     E::custom(error)
 }
 
-/// The items of a list: of an array as they are, of a text cut at its commas and trimmed.
+/// The items of a list: those of an array unchanged, those of a text split at commas and trimmed.
 pub(super) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     from.deserialize_any(ListVisitor)
 }
@@ -259,9 +259,7 @@ impl<'de> Visitor<'de> for ListVisitor {
         let mut items = Vec::new();
         while let Some(item) = seq.next_element::<String>()? {
             if item.is_empty() {
-                return Err(A::Error::custom(
-                    "an item of the list is empty. Take it out",
-                ));
+                return Err(A::Error::custom("an item of the list is empty. Remove it"));
             }
             items.push(item);
         }

@@ -1,10 +1,10 @@
-//! The variables users already have, from the service this one replaces and from hosting
-//! platforms, translated into our keys.
+//! Environment variables without the `SMART_NOTES__` prefix, known from the service that this one
+//! replaces and from hosting platforms, translated to settings keys.
 //!
-//! Apart from the layers because several of them are more than a second name. In one place
-//! (`.env`, or the environment) our own `SMART_NOTES__…` name wins over the bare one; an
-//! empty bare variable counts as not set. `DEBUG` and `PORT` are names that other programs
-//! use as well, so `DEBUG` means something only as `True`, exactly.
+//! Separate from the layers because several of them are more than another name for a key. In the
+//! same source (`.env` or the environment), the `SMART_NOTES__…` name wins over the unprefixed one;
+//! an empty variable counts as not set. Other programs use `DEBUG` and `PORT` as well, so `DEBUG`
+//! has an effect only with the exact value `True`.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,7 +17,7 @@ use super::error::Problem;
 use super::layers::Layers;
 use super::source::Source;
 
-/// All names that are read without our prefix.
+/// All variables that are read without the prefix.
 pub(super) const NAMES: [&str; 7] = [
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
@@ -28,19 +28,20 @@ pub(super) const NAMES: [&str; 7] = [
     "EMAIL_HOST_PASSWORD",
 ];
 
-/// The bare variables in force: the environment's, else those of `.env`.
+/// The unprefixed variables in effect: those of the environment, else those of `.env`.
 #[derive(Default)]
-pub(super) struct BareNames(BTreeMap<String, (String, Source)>);
+pub(super) struct LegacyEnv(BTreeMap<String, (String, Source)>);
 
-impl BareNames {
-    /// Takes a variable in; a later one wins. Ignores names that are not bare ones of ours.
+impl LegacyEnv {
+    /// Adds a variable; a later one wins. Other names are ignored.
     pub fn take(&mut self, name: &str, value: &str, source: Source) {
         if NAMES.contains(&name) && !value.is_empty() {
             self.0.insert(name.to_owned(), (value.to_owned(), source));
         }
     }
 
-    /// Those that are just another name for a key, out of the place `here` accepts.
+    /// Translates the variables that are another name for a key, from the sources that `here`
+    /// accepts.
     pub fn translate(&self, here: impl Fn(&Source) -> bool, layers: &mut Layers) {
         for (name, (value, source)) in self.0.iter().filter(|(_, (_, source))| here(source)) {
             let key = match name.as_str() {
@@ -58,9 +59,9 @@ impl BareNames {
         }
     }
 
-    /// `PORT`: changes the port of `http.listen`, unless that was set in the same place or
-    /// a higher one. The host stays; where nobody set one, production listens on all
-    /// addresses, because a platform that hands out ports connects from outside.
+    /// `PORT`: changes the port of `http.listen`, unless that was set in the same source or a
+    /// higher one. The host stays. If none was set, production listens on all addresses, because a
+    /// platform that assigns ports connects from outside.
     pub fn apply_port(&self, env: Env, layers: &mut Layers, problems: &mut Vec<Problem>) {
         let Some((written, source)) = self.0.get("PORT") else {
             return;
@@ -73,7 +74,7 @@ impl BareNames {
                 key: "PORT".into(),
                 source: Some(source.clone()),
                 message: format!(
-                    "`{}` is no port. Write a number up to 65535",
+                    "`{}` is not a port. Write a number up to 65535",
                     written.escape_debug()
                 ),
             });
@@ -90,8 +91,8 @@ impl BareNames {
         layers.set(source.clone(), "http.listen", listen.to_string());
     }
 
-    /// `EMAIL_HOST_USER` and `EMAIL_HOST_PASSWORD`: Gmail's relay, as the original had it
-    /// built in, unless relays are set; and the sender, unless that is set.
+    /// `EMAIL_HOST_USER` and `EMAIL_HOST_PASSWORD`: Gmail's relay, which the original service had
+    /// built in, unless relays are set; and the sender, unless it is set.
     pub fn apply_email_host(&self, layers: &mut Layers, problems: &mut Vec<Problem>) {
         let (user, password) = (
             self.0.get("EMAIL_HOST_USER"),
@@ -139,7 +140,7 @@ impl BareNames {
 
 const BOTH: &str = "EMAIL_HOST_USER and EMAIL_HOST_PASSWORD";
 
-/// `SMART_NOTES__HTTP__LISTEN=x` as the key `http.listen` with a value.
+/// `SMART_NOTES__HTTP__LISTEN=x` as the key `http.listen` with its value.
 pub(super) fn prefixed(name: &str, value: &str) -> Option<(String, Dict)> {
     let key = name.strip_prefix(super::defaults::VARIABLE_PREFIX)?;
     let key = key.to_lowercase().replace("__", ".");
