@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use domain::mail::MailState;
 use serde_json::Value;
 
 use crate::support::TestApp;
@@ -219,7 +220,7 @@ fn first_cells(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[tokio::test]
-async fn the_table_of_routes_is_that_of_the_description() {
+async fn the_page_of_the_api_has_every_route_and_code_of_the_description() {
     let app = TestApp::with()
         .set("SMART_NOTES__ACCOUNTS__OTP_LOGIN", "true")
         .paid()
@@ -248,7 +249,38 @@ async fn the_table_of_routes_is_that_of_the_description() {
     let described = described.collect();
     let differ = listed.symmetric_difference(&described).cloned();
     assert_eq!(differ.collect::<Vec<_>>(), Vec::<String>::new());
+    let codes = codes(&description);
+    let missing = codes
+        .iter()
+        .filter(|code| !page.contains(&format!("`{code}`")));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
+    assert!(codes.len() > 20, "{codes:?}");
     app.finish().await;
+}
+
+/// The codes of refusals that a description names.
+fn codes(description: &Value) -> BTreeSet<&str> {
+    let code = &description["properties"]["code"];
+    let named = code["enum"].as_array().into_iter().flatten();
+    let mut codes: BTreeSet<_> = named.filter_map(Value::as_str).collect();
+    match description {
+        Value::Object(members) => codes.extend(members.values().flat_map(self::codes)),
+        Value::Array(items) => codes.extend(items.iter().flat_map(self::codes)),
+        _ => {}
+    }
+    codes
+}
+
+#[test]
+fn the_table_of_states_lists_every_state_of_a_mail() {
+    let page = &files(&["delivery.md"])["docs/delivery.md"];
+    let (_, section) = page.split_once("## States of a mail\n").unwrap();
+    let (table, _) = section.split_once("\n## ").unwrap();
+
+    let listed = first_cells(table).filter_map(|cell| cell.split('`').nth(1));
+
+    let states = MailState::ALL.map(MailState::as_str);
+    assert_eq!(listed.collect::<BTreeSet<_>>(), BTreeSet::from(states));
 }
 
 #[test]
