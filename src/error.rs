@@ -15,7 +15,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::limits::Refusal;
-use domain::notes::{Full, StorageFull};
+use domain::notes::{PlanLimitReached, StorageLimitReached};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use runtime::hashing::NotHashed;
@@ -52,9 +52,9 @@ pub enum ApiError {
     /// 400: what came is no HTTP request.
     NoHttp,
     /// 403: the plan holds no more notes.
-    NotesFull(Full),
+    PlanLimit(PlanLimitReached),
     /// 403: the plan holds no more bytes of notes.
-    StorageFull(StorageFull),
+    StorageLimit(StorageLimitReached),
     /// 409: another note has the identifier.
     NoteTaken,
     /// 410: what was deleted since the cursor was given may be forgotten.
@@ -126,7 +126,7 @@ impl ApiError {
                 StatusCode::BAD_REQUEST
             }
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Unverified | Self::NotesFull(_) | Self::StorageFull(_) => StatusCode::FORBIDDEN,
+            Self::Unverified | Self::PlanLimit(_) | Self::StorageLimit(_) => StatusCode::FORBIDDEN,
             Self::NoteTaken => StatusCode::CONFLICT,
             Self::CursorExpired => StatusCode::GONE,
             Self::NoteChanged(_) => StatusCode::PRECONDITION_FAILED,
@@ -166,8 +166,8 @@ impl ApiError {
                 "detail": "This is no request in HTTP/1.1.",
                 "code": "no_http",
             }),
-            Self::NotesFull(full) => notes_full(*full),
-            Self::StorageFull(full) => storage_full(*full),
+            Self::PlanLimit(full) => plan_limit(*full),
+            Self::StorageLimit(full) => storage_limit(*full),
             Self::NoteTaken => json!({
                 "error": "Another note has this id.",
                 "code": "taken",
@@ -301,8 +301,8 @@ impl ApiError {
 }
 
 /// A plan's limit, told with the true number of notes.
-fn notes_full(full: Full) -> Value {
-    let Full { plan, limit, used } = full;
+fn plan_limit(full: PlanLimitReached) -> Value {
+    let PlanLimitReached { plan, limit, used } = full;
     let plan = plan.as_str();
     let notes = if limit == 1 { "note" } else { "notes" };
     json!({
@@ -317,8 +317,8 @@ fn notes_full(full: Full) -> Value {
 }
 
 /// A plan's budget of bytes, told with the true number of them.
-fn storage_full(full: StorageFull) -> Value {
-    let StorageFull { plan, limit, used } = full;
+fn storage_limit(full: StorageLimitReached) -> Value {
+    let StorageLimitReached { plan, limit, used } = full;
     let plan = plan.as_str();
     let mib = limit >> 20;
     json!({

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use domain::accounts::CodePolicy;
-use domain::accounts::code::{Asking, Presented};
+use domain::accounts::code::{CodeRequest, SubmittedCode};
 use domain::accounts::dummy::Dummies;
 use domain::accounts::login::SessionPolicy;
 use domain::accounts::register::RegisterPolicy;
@@ -155,7 +155,8 @@ impl Rules {
                     max_tries: settings.otp.max_tries,
                 },
                 lapse: settings.accounts.registration_lapse,
-                live_attempts: limits.map(|_| settings.limits.pending_registrations_per_address),
+                live_registrations: limits
+                    .map(|_| settings.limits.pending_registrations_per_address),
                 limits,
                 reveal_registered: settings.accounts.reveal_registered_emails,
             },
@@ -229,8 +230,8 @@ impl AppState {
 
     /// A request for a code, with what holds for it.
     #[must_use]
-    pub fn asking(&self, origin: &Origin) -> Asking {
-        Asking::new(
+    pub fn code_request(&self, origin: &Origin) -> CodeRequest {
+        CodeRequest::new(
             origin.actor.clone(),
             self.keys.current().clone(),
             self.rules.register.codes,
@@ -241,8 +242,8 @@ impl AppState {
 
     /// A code that a request brings, with what it is checked with.
     #[must_use]
-    pub fn presented(&self, code: &str, origin: &Origin) -> Presented {
-        Presented {
+    pub fn submitted_code(&self, code: &str, origin: &Origin) -> SubmittedCode {
+        SubmittedCode {
             code: TypedCode::new(code),
             keys: Arc::clone(&self.keys),
             policy: self.rules.register.codes,

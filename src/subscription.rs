@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::id::UserId;
-use domain::plans::{NoteLimits, Standing};
+use domain::plans::{NoteLimits, PlanUsage};
 use domain::store::Ticket;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -47,7 +47,7 @@ pub struct Subscription {
 impl Subscription {
     /// Where somebody stands, under these limits.
     #[must_use]
-    pub fn new(standing: Standing, limits: NoteLimits) -> Self {
+    pub fn new(standing: PlanUsage, limits: NoteLimits) -> Self {
         Self {
             plan: standing.plan.as_str(),
             limit: limits.of(standing.plan),
@@ -64,7 +64,7 @@ pub(crate) async fn standing(
     state: &AppState,
     ticket: &Ticket,
     user: UserId,
-) -> Result<Standing, ApiError> {
+) -> Result<PlanUsage, ApiError> {
     let now = state.clock.now();
     let mut view = state.store.view_by(ticket).await?;
     Ok(view.plan_standing(user, now).await?)

@@ -1,11 +1,11 @@
 //! What the routes around codes have in common: asking for one, and what is said of a wrong one.
 
 use axum::Json;
-use domain::accounts::code::{GuessAt, Presented, RequestCode, Requested, Whose};
+use domain::accounts::code::{CodeTarget, RequestCode, Requested, SubmittedCode, Whose};
 use domain::email::EmailAddress;
 use domain::otp::Purpose;
 use domain::store::Write;
-use domain::token::ChallengeHandle;
+use domain::token::ChallengeToken;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,7 +37,7 @@ pub(super) fn email_of_anybody(form: &Form) -> Result<Option<EmailAddress>, ApiE
 pub(super) struct AskedCode {
     /// For a person to read; the words are stable.
     message: &'static str,
-    /// Gives the code tries of its own, where it is presented: keep it, and show it to nobody.
+    /// Gives the code tries of its own, where it is submitted: keep it, and show it to nobody.
     #[schema(min_length = 16)]
     challenge: String,
 }
@@ -50,19 +50,19 @@ pub(super) async fn ask_by_email(
     purpose: Purpose,
     message: &'static str,
 ) -> Result<Json<AskedCode>, ApiError> {
-    let handle = ChallengeHandle::generate();
+    let token = ChallengeToken::generate();
     if let Some(email) = email_of_anybody(form)? {
         let request = RequestCode {
             whose: Whose::Address(email),
             purpose,
-            holder: Some(handle.hash()),
-            asking: state.asking(origin),
+            holder: Some(token.hash()),
+            request: state.code_request(origin),
         };
         ask(state, origin, request).await?;
     }
     Ok(Json(AskedCode {
         message,
-        challenge: handle.expose().to_owned(),
+        challenge: token.expose().to_owned(),
     }))
 }
 
@@ -70,15 +70,15 @@ pub(super) async fn ask_by_email(
 pub(super) async fn refuse_early(
     state: &AppState,
     origin: &Origin,
-    presented: &Presented,
-    at: &GuessAt<'_>,
+    submitted: &SubmittedCode,
+    at: &CodeTarget<'_>,
 ) -> Result<(), ApiError> {
     let mut view = state.store.view_by(&origin.ticket).await?;
-    let refused = presented.refusal(view.as_mut(), at).await?;
+    let refused = submitted.refusal(view.as_mut(), at).await?;
     view.done();
     match refused {
         Some(refusal) => Err(state
-            .refuse_early(origin, refusal, None, presented.now)
+            .refuse_early(origin, refusal, None, submitted.now)
             .await),
         None => Ok(()),
     }

@@ -111,7 +111,7 @@ async fn request_email_change(
         user: session.user,
         email,
         counted,
-        asking: state.asking(&origin),
+        request: state.code_request(&origin),
     };
     codes::ask(&state, &origin, request).await?;
     Ok(Json(Message {
@@ -127,8 +127,8 @@ async fn refuse_early(
     email: &EmailAddress,
 ) -> Result<(), ApiError> {
     let mut view = state.store.view_by(&origin.ticket).await?;
-    let asking = state.asking(origin);
-    let refused = asking.refusal(view.as_mut(), email, user).await?;
+    let request = state.code_request(origin);
+    let refused = request.refusal(view.as_mut(), email, user).await?;
     view.done();
     match refused {
         Some(refusal) => {
@@ -173,12 +173,12 @@ async fn confirm_email_change(
     let Some(code) = form.otp("otp") else {
         return Err(form.into_error());
     };
-    let presented = state.presented(&code, &origin);
-    let now = presented.now;
+    let submitted = state.submitted_code(&code, &origin);
+    let now = submitted.now;
     let confirm = ConfirmEmailChange {
         user: session.user,
         session: session.id,
-        presented,
+        submitted,
         mail: MailId::generate(),
     };
     match state.store.write_by(&origin.ticket, confirm).await? {

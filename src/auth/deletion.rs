@@ -46,7 +46,7 @@ async fn request(
         whose: Whose::User(session.user),
         purpose: Purpose::DeleteAccount,
         holder: None,
-        asking: state.asking(&origin),
+        request: state.code_request(&origin),
     };
     codes::ask(&state, &origin, request).await?;
     Ok(Json(Message {
@@ -83,11 +83,11 @@ async fn confirm(
         });
     }
     let user = session.user.id;
-    let presented = state.presented(&form.code("otp").unwrap_or_default(), &origin);
-    let now = presented.now;
+    let submitted = state.submitted_code(&form.code("otp").unwrap_or_default(), &origin);
+    let now = submitted.now;
     let deletion = DeleteAccount {
         user: session.user,
-        presented,
+        submitted,
         mail: MailId::generate(),
     };
     match state.store.write_by(&origin.ticket, deletion).await? {

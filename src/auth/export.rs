@@ -15,9 +15,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use domain::email::EmailKey;
 use domain::id::{MailId, UserId};
-use domain::notes::changes::Change;
-use domain::notes::list::Place;
-use domain::payments::PaymentPlace;
+use domain::notes::changes::NoteChange;
+use domain::notes::list::ListPosition;
+use domain::payments::PaymentPosition;
 use domain::queue::MailFilter;
 use domain::store::{StoreError, Ticket, View};
 use futures_util::stream;
@@ -134,7 +134,10 @@ enum Part {
     /// All before the notes.
     Head(Vec<u8>),
     /// Live notes, or those in the trash.
-    Notes { trashed: bool, place: Option<Place> },
+    Notes {
+        trashed: bool,
+        place: Option<ListPosition>,
+    },
     /// Notes that were changed meanwhile, up to a change: one that came back from the trash was in neither list.
     Changed { after: i64, upto: Option<i64> },
     /// What happened, with how much of it may still be told.
@@ -143,7 +146,7 @@ enum Part {
         left: u32,
     },
     /// What payment services told.
-    Payments { after: Option<PaymentPlace> },
+    Payments { after: Option<PaymentPosition> },
     /// Mails.
     Mails { before: Option<MailId> },
     /// Nothing.
@@ -184,7 +187,11 @@ impl Rest {
         self.state.store.view_by(&self.ticket).await
     }
 
-    async fn notes(&mut self, trashed: bool, place: Option<Place>) -> Result<Vec<u8>, StoreError> {
+    async fn notes(
+        &mut self,
+        trashed: bool,
+        place: Option<ListPosition>,
+    ) -> Result<Vec<u8>, StoreError> {
         let mut view = self.view().await?;
         let (notes, next) = notes::some_of_all(view.as_mut(), self.user, trashed, place).await?;
         view.done();
@@ -212,8 +219,8 @@ impl Rest {
         let upto = upto.unwrap_or(page.numbers.newest);
         let is_over = !page.more || page.upto >= upto;
         let notes = page.changes.into_iter().filter_map(|change| match change {
-            Change::Written(note) => Some(NoteBody::from(*note)),
-            Change::Deleted { .. } => None,
+            NoteChange::Written(note) => Some(NoteBody::from(*note)),
+            NoteChange::Deleted { .. } => None,
         });
         let mut piece = self.items(&notes.collect::<Vec<_>>());
         if is_over {
@@ -256,7 +263,7 @@ impl Rest {
         Ok(piece)
     }
 
-    async fn payments(&mut self, after: Option<PaymentPlace>) -> Result<Vec<u8>, StoreError> {
+    async fn payments(&mut self, after: Option<PaymentPosition>) -> Result<Vec<u8>, StoreError> {
         let mut view = self.view().await?;
         let records = view.payment_records(self.user, after.as_ref(), PAYMENTS_AT_ONCE);
         let records = records.await?;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use domain::accounts::User;
 use domain::accounts::profile::Rename;
-use domain::plans::{Plan, Standing};
+use domain::plans::{Plan, PlanUsage};
 use domain::store::Ticket;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -128,6 +128,6 @@ async fn rename(
 
 /// The profile as it is now.
 async fn profile(state: &AppState, ticket: &Ticket, user: User) -> Result<Json<Profile>, ApiError> {
-    let Standing { plan, .. } = subscription::standing(state, ticket, user.id).await?;
+    let PlanUsage { plan, .. } = subscription::standing(state, ticket, user.id).await?;
     Ok(Json(Profile::new(user, plan)))
 }

@@ -70,9 +70,9 @@ async fn confirm(
     let (Some(email), Some(code)) = (email, code) else {
         return Err(form.into_error());
     };
-    let presented = state.presented(&code, &origin);
-    let now = presented.now;
-    let login = LoginByCode::new(email, form.challenge(), presented, state.rules.session);
+    let submitted = state.submitted_code(&code, &origin);
+    let now = submitted.now;
+    let login = LoginByCode::new(email, form.challenge(), submitted, state.rules.session);
     match state.store.write_by(&origin.ticket, login).await? {
         ByCode::Welcome { user, email, token } => Ok(Json(LoggedIn {
             token: token.expose().to_owned(),

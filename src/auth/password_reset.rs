@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use domain::accounts::code::GuessAt;
+use domain::accounts::code::CodeTarget;
 use domain::accounts::password::{Reset, ResetPassword};
 use domain::id::MailId;
 use domain::otp::Purpose;
@@ -83,21 +83,21 @@ async fn confirm(
     let (Some(email), Some(code)) = (form.email("email"), form.code("otp")) else {
         return Err(codes::WRONG);
     };
-    let mut presented = state.presented(&code, &origin);
+    let mut submitted = state.submitted_code(&code, &origin);
     let holder = form.challenge();
-    let at = GuessAt {
+    let at = CodeTarget {
         email: email.key(),
         purpose: Purpose::ResetPassword,
         holder: holder.as_ref(),
     };
-    codes::refuse_early(&state, &origin, &presented, &at).await?;
+    codes::refuse_early(&state, &origin, &submitted, &at).await?;
     let hash = state.hashed(password.clone(), &origin).await?;
     let now = state.clock.now();
-    presented.now = now;
+    submitted.now = now;
     let reset = ResetPassword {
         email,
         holder,
-        presented,
+        submitted,
         password,
         hash,
         mail: MailId::generate(),

@@ -89,11 +89,11 @@ async fn register(
     )
     .with_password_of(same);
     match state.store.write_by(&origin.ticket, registration).await? {
-        Registered::Accepted { handle } => {
+        Registered::Accepted { token } => {
             let attempt = Attempt {
                 message: "Registration successful. Check email for OTP.",
                 email: shown,
-                challenge: handle.expose().to_owned(),
+                challenge: token.expose().to_owned(),
             };
             Ok((StatusCode::CREATED, Json(attempt)))
         }
@@ -137,7 +137,7 @@ async fn same_password(
     let (client, now) = (&origin.actor.client, state.clock.now());
     let mut view = state.store.view_by(&origin.ticket).await?;
     let attempts = view
-        .passwords_of_attempts(email.key(), client, MAX_COMPARED, now)
+        .passwords_of_registrations(email.key(), client, MAX_COMPARED, now)
         .await?;
     view.done();
     for (attempt, hash) in attempts {

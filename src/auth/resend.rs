@@ -43,8 +43,8 @@ async fn resend(
     if let Some(email) = codes::email_of_anybody(&form)? {
         let request = ResendCode {
             email,
-            handle: form.challenge(),
-            asking: state.asking(&origin),
+            token: form.challenge(),
+            request: state.code_request(&origin),
         };
         codes::ask(&state, &origin, request).await?;
     }

@@ -44,12 +44,12 @@ async fn verify(
     let (Some(email), Some(code)) = (email, code) else {
         return Err(form.into_error());
     };
-    let presented = state.presented(&code, &origin);
-    let now = presented.now;
+    let submitted = state.submitted_code(&code, &origin);
+    let now = submitted.now;
     let attempt = VerifyCode {
         email,
-        handle: form.challenge(),
-        presented,
+        token: form.challenge(),
+        submitted,
     };
     match state.store.write_by(&origin.ticket, attempt).await? {
         Verified::Welcome(user) => {

@@ -2,7 +2,7 @@
 
 use axum::extract::{RawQuery, State};
 use axum::{Extension, Json};
-use domain::notes::changes::{Change, ChangePage};
+use domain::notes::changes::{ChangePage, NoteChange};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,16 +45,16 @@ struct ChangeEntry {
     note: Option<NoteBody>,
 }
 
-impl From<Change> for ChangeEntry {
-    fn from(change: Change) -> Self {
+impl From<NoteChange> for ChangeEntry {
+    fn from(change: NoteChange) -> Self {
         match change {
-            Change::Written(note) => Self {
+            NoteChange::Written(note) => Self {
                 id: note.id.to_string(),
                 version: note.version,
                 deleted: false,
                 note: Some((*note).into()),
             },
-            Change::Deleted { id, version } => Self {
+            NoteChange::Deleted { id, version } => Self {
                 id: id.to_string(),
                 version,
                 deleted: true,

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use domain::notes::create::{Create, CreateAtOnce, new_note};
-use domain::notes::port::Owner;
+use domain::notes::port::NoteOwner;
 use domain::notes::{Draft, NoteId};
 use domain::token::SecretHash;
 use jiff::Timestamp;
@@ -104,8 +104,8 @@ fn read(fields: &NoteFields) -> Result<Sending, ApiError> {
 
 /// Whoever has the token, if its session needs no more than to be looked at: a session that was not used
 /// for some minutes is noted to be, which is [`Authenticated`]'s business.
-fn bearer(token: SecretHash, state: &AppState) -> Owner {
-    Owner::Bearer {
+fn bearer(token: SecretHash, state: &AppState) -> NoteOwner {
+    NoteOwner::Bearer {
         token,
         used_since: state.clock.now() - noted_every(state.rules.session.idle),
     }

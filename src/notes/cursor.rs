@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::id::UserId;
-use domain::notes::list::{Key, Order, Place};
+use domain::notes::list::{Key, ListPosition, Order};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ struct InList {
 #[derive(Debug, Clone)]
 pub struct ListPlace {
     /// The place.
-    pub place: Place,
+    pub place: ListPosition,
     /// The newest change of the user's notes when the reader began.
     pub began: Option<i64>,
     /// Whether it is a place among the notes that were edited since, which follow on the list.
@@ -100,7 +100,7 @@ pub fn in_list(user: UserId, order: Order, cursor: &str) -> Option<ListPlace> {
         return None;
     }
     Some(ListPlace {
-        place: Place {
+        place: ListPosition {
             rank: read.rank,
             number: read.number,
             title: read.title,

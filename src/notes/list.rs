@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use domain::id::UserId;
-use domain::notes::list::{Key, NotePage, NoteQuery, Order, Place};
+use domain::notes::list::{Key, ListPosition, NotePage, NoteQuery, Order};
 use domain::store::{StoreError, View};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -109,8 +109,8 @@ pub async fn some_of_all(
     view: &mut dyn View,
     user: UserId,
     trashed: bool,
-    place: Option<Place>,
-) -> Result<(Vec<NoteBody>, Option<Place>), StoreError> {
+    place: Option<ListPosition>,
+) -> Result<(Vec<NoteBody>, Option<ListPosition>), StoreError> {
     let query = NoteQuery {
         user,
         trashed,

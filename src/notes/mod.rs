@@ -61,8 +61,8 @@ fn refused(why: Refused) -> ApiError {
         Refused::NotFound => ApiError::NotFound,
         Refused::Taken => ApiError::NoteTaken,
         Refused::Blank => Form::wrong("content", form::BLANK),
-        Refused::Full(full) => ApiError::NotesFull(full),
-        Refused::StorageFull(full) => ApiError::StorageFull(full),
+        Refused::PlanLimit(full) => ApiError::PlanLimit(full),
+        Refused::StorageLimit(full) => ApiError::StorageLimit(full),
         Refused::Mismatch(note) => {
             let note = note.map(|note| NoteBody::from(*note));
             ApiError::NoteChanged(note.and_then(|note| serde_json::to_value(note).ok()))

@@ -5,7 +5,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::notes::edit::{Change, Replace};
+use domain::notes::edit::{Replace, UpdateNote};
 use domain::notes::remove::{Remove, Restore};
 use domain::notes::{Note, NoteId, Refused, Written};
 use domain::store::Write;
@@ -114,7 +114,7 @@ pub(super) async fn replace(
     write(&state, &origin, replace).await
 }
 
-/// Change a note
+/// UpdateNote a note
 ///
 /// What is named is changed, the rest stays. With `If-Match` only if the note has that version.
 #[utoipa::path(
@@ -148,7 +148,7 @@ pub(super) async fn change(
     let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
     let expected = condition(&headers);
     let bytes = patch.content.as_ref().map_or(0, String::len);
-    let fold = move || Change::new(user, id, patch, expected, limits, now);
+    let fold = move || UpdateNote::new(user, id, patch, expected, limits, now);
     let change = aside(bytes, fold).await?;
     write(&state, &origin, change).await
 }

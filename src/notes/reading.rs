@@ -5,7 +5,7 @@
 //! backwards. Notes that were made meanwhile are not among it.
 
 use domain::id::UserId;
-use domain::notes::list::{Key, NotePage, NoteQuery, Order, PAGE_BYTES, Place};
+use domain::notes::list::{Key, ListPosition, NotePage, NoteQuery, Order, PAGE_BYTES};
 use domain::notes::{TAG_LENGTH, words};
 use domain::store::{StoreError, View};
 
@@ -90,7 +90,7 @@ impl Reading {
         let began = self.began?;
         (is_moved && is_last && !self.is_in_edits() && page.newest > began).then(|| NoteQuery {
             order: EDITS,
-            place: Some(Place::since(began)),
+            place: Some(ListPosition::since(began)),
             limit: 1,
             ..self.asked.clone()
         })
@@ -105,10 +105,10 @@ impl Reading {
         if self.is_in_edits() {
             let last = page.notes.last().filter(|_| page.more);
             let next = last.map(|last| Neighbour::Edits(last.place(Key::Change, false)));
-            return [next, Some(Neighbour::At(Place::end(self.order)))];
+            return [next, Some(Neighbour::At(ListPosition::end(self.order)))];
         }
         let [next, previous] = neighbours(&self.asked, page);
-        let edits = || Some(Neighbour::Edits(Place::since(self.began?)));
+        let edits = || Some(Neighbour::Edits(ListPosition::since(self.began?)));
         [next.or_else(|| edited.then(edits)?), previous]
     }
 
@@ -161,9 +161,9 @@ pub(super) enum Neighbour {
     /// The first of the list.
     First,
     /// That at a place of the list.
-    At(Place),
+    At(ListPosition),
     /// That at a place among the notes that were edited meanwhile.
-    Edits(Place),
+    Edits(ListPosition),
 }
 
 /// The next page of the list itself and the one before.
@@ -192,7 +192,7 @@ fn neighbours(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
 fn beside_nothing(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
     match &asked.place {
         Some(place) if page.count > 0 && place.before => [Some(Neighbour::First), None],
-        Some(_) if page.count > 0 => [None, Some(Neighbour::At(Place::end(asked.order)))],
+        Some(_) if page.count > 0 => [None, Some(Neighbour::At(ListPosition::end(asked.order)))],
         _ => [None, None],
     }
 }

@@ -8,7 +8,7 @@ mod revenuecat;
 mod stripe;
 
 use axum::Json;
-use domain::payments::{Event, TakeEvent, Taken};
+use domain::payments::{Event, EventResult, ReceiveEvent};
 use domain::plans::Source;
 
 use crate::AppState;
@@ -31,7 +31,7 @@ async fn take(state: &AppState, origin: &Origin, event: Event) -> Result<Json<Me
         event.fact.id.clone(),
         event.kind.clone(),
     );
-    let take = TakeEvent {
+    let take = ReceiveEvent {
         event,
         accept_tests: state.payments.accept_test_events,
         products: state.payments.products(),
@@ -39,8 +39,8 @@ async fn take(state: &AppState, origin: &Origin, event: Event) -> Result<Json<Me
     };
     let taken = state.store.write_by(&origin.ticket, take).await?;
     let did = match &taken {
-        Taken::New(did) => did,
-        Taken::Again => "nothing: it came before",
+        EventResult::New(did) => did,
+        EventResult::Again => "nothing: it came before",
     };
     tracing::info!(
         payment.source = source,

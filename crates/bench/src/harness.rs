@@ -238,7 +238,7 @@ fn policy(settings: &Settings) -> RegisterPolicy {
             max_tries: settings.otp.max_tries,
         },
         lapse: settings.accounts.registration_lapse,
-        live_attempts: None,
+        live_registrations: None,
         limits: None,
         reveal_registered: false,
     }

@@ -10,7 +10,7 @@ use anyhow::ensure;
 use async_trait::async_trait;
 use domain::clock::{Clock, SystemClock};
 use domain::id::UserId;
-use domain::notes::port::{NewNote, Owner};
+use domain::notes::port::{NewNote, NoteOwner};
 use domain::notes::{Draft, create};
 use domain::password::{HashCost, Hasher, Password, PasswordHash};
 use domain::plans::{NoteLimits, StorageLimits};
@@ -284,7 +284,13 @@ fn new_note(user: UserId, title: String, content: String) -> NewNote {
         premium: None,
         storage: StorageLimits::default(),
     };
-    create::new_note(Owner::User(user), None, draft, limits, SystemClock.now())
+    create::new_note(
+        NoteOwner::User(user),
+        None,
+        draft,
+        limits,
+        SystemClock.now(),
+    )
 }
 
 struct AddNotes {

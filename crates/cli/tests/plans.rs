@@ -1,7 +1,7 @@
 //! `smart-notes users set-plan`, and where a plan is shown.
 
 use domain::id::UserId;
-use domain::payments::{Event, Fact, Products, Says, TakeEvent, Until};
+use domain::payments::{Event, Fact, Products, ReceiveEvent, Says, Until};
 use domain::plans::Source;
 use runtime::database::{Database, Role};
 use runtime::shutdown::Shutdown;
@@ -149,7 +149,7 @@ async fn what_a_payment_service_has_granted_stays_and_is_named() {
 async fn grant_by_stripe(place: &Place, user: UserId) {
     let database = Database::open(&place.settings(), Role::Tool, &Shutdown::new()).await;
     let database = database.unwrap();
-    let event = |id: &str, names: &[String], says| TakeEvent {
+    let event = |id: &str, names: &[String], says| ReceiveEvent {
         event: Event {
             fact: Fact {
                 id: id.to_owned(),

@@ -4,7 +4,7 @@
 //! against the ports in [`store`] and [`queue`]; a database crate implements those
 //! ports with statements only. Time comes in through [`clock::Clock`].
 //!
-//! | Room | What lives there |
+//! | Module | Contents |
 //! |---|---|
 //! | [`accounts`] | the use cases: register, verify, resend, log in |
 //! | [`email`], [`username`], [`password`] | values parsed at the door |

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 pub use self::budgets::mailbox_counters;
-pub(crate) use self::budgets::{Spend, reached, refused, spend};
+pub(crate) use self::budgets::{Charge, charge, reached, refused};
 pub(crate) use self::guesses::{
     code_form, guessed_at, guessed_nothing, guessed_right, guessed_wrong, guesses_refused,
     held_form, held_guess, may_guess,
@@ -148,11 +148,11 @@ impl Refusal {
 
 /// Whether a limit lets something pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Passage {
+pub enum Decision {
     /// It does, and it was counted.
-    Granted,
+    Allowed,
     /// It does not. Nothing was counted.
-    Refused(Refusal),
+    Limited(Refusal),
 }
 
 /// The refusal that lasts longest.

@@ -33,7 +33,7 @@ impl Plan {
 
 /// Where a user stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct PlanUsage {
     /// The plan at the time that was asked about.
     pub plan: Plan,
     /// When premium ends; `None` on the free plan and when it has no end.

@@ -13,7 +13,7 @@ pub struct SessionToken(String);
 
 /// What a registering client holds besides the mailed code: 128 random bits as 32 hex digits.
 #[derive(Clone)]
-pub struct ChallengeHandle(String);
+pub struct ChallengeToken(String);
 
 /// SHA-256 of a secret that only its client has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +64,7 @@ macro_rules! secret {
 }
 
 secret!(SessionToken, 20);
-secret!(ChallengeHandle, 16);
+secret!(ChallengeToken, 16);
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,10 @@
 //! Registrations' rows: attempts that wait for their code.
 
 use async_trait::async_trait;
-use domain::accounts::{Attempt, NewAttempt};
+use domain::accounts::{NewRegistration, PendingRegistration};
 use domain::email::EmailKey;
 use domain::id::RegistrationId;
-use domain::store::{Attempts, StoreError};
+use domain::store::{Registrations, StoreError};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
@@ -12,9 +12,9 @@ use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
 
 #[async_trait]
-impl<C: Connected> Attempts for Access<C> {
-    async fn insert_attempt(&mut self, new: &NewAttempt) -> Result<(), StoreError> {
-        let attempt = &new.attempt;
+impl<C: Connected> Registrations for Access<C> {
+    async fn insert_registration(&mut self, new: &NewRegistration) -> Result<(), StoreError> {
+        let attempt = &new.registration;
         let id = attempt.id.to_string();
         let name_key = attempt.username_key.as_str();
         let email_key = new.email_key.as_str();
@@ -46,11 +46,11 @@ impl<C: Connected> Attempts for Access<C> {
         Ok(())
     }
 
-    async fn attempts(
+    async fn registrations(
         &mut self,
         email: &EmailKey,
         now: Timestamp,
-    ) -> Result<Vec<Attempt>, StoreError> {
+    ) -> Result<Vec<PendingRegistration>, StoreError> {
         let (email, now) = (email.as_str(), micros(now));
         let rows = sqlx::query!(
             "select id, username, username_key, email, mailbox, password_hash, decoy, client, expires_at,
@@ -65,7 +65,7 @@ impl<C: Connected> Attempts for Access<C> {
         .map_err(store_error)?;
         rows.into_iter()
             .map(|row| {
-                Ok(Attempt {
+                Ok(PendingRegistration {
                     id: row.id.parse().map_err(unreadable)?,
                     username: row.username,
                     username_key: row.username_key.into(),
@@ -84,7 +84,7 @@ impl<C: Connected> Attempts for Access<C> {
             .collect()
     }
 
-    async fn delete_attempts(&mut self, email: &EmailKey) -> Result<(), StoreError> {
+    async fn delete_registrations(&mut self, email: &EmailKey) -> Result<(), StoreError> {
         let email = email.as_str();
         sqlx::query!("delete from registrations where email_key = ?", email)
             .execute(&mut *self.0)
@@ -97,7 +97,7 @@ impl<C: Connected> Attempts for Access<C> {
         Ok(())
     }
 
-    async fn close_attempts(
+    async fn close_registrations(
         &mut self,
         email: &EmailKey,
         winner: Option<RegistrationId>,

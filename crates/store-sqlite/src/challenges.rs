@@ -2,7 +2,7 @@
 //! decided by one conditional `update`.
 
 use async_trait::async_trait;
-use domain::accounts::{Challenge, NewChallenge, Owner};
+use domain::accounts::{Challenge, ChallengeOwner, NewChallenge};
 use domain::email::EmailKey;
 use domain::id::{ChallengeId, RegistrationId, UserId};
 use domain::otp::{CodeForm, CodeSeed, Purpose};
@@ -22,7 +22,7 @@ impl<C: Connected> Challenges for Access<C> {
         let email = challenge.email_key.as_str();
         let nonce = challenge.seed.nonce.as_slice();
         let key = challenge.seed.key.as_str();
-        let handle = challenge.handle.as_ref().map(SecretHash::as_bytes);
+        let handle = challenge.token.as_ref().map(SecretHash::as_bytes);
         let (now, expires) = (micros(challenge.now), micros(challenge.expires));
         let long = challenge.seed.form == CodeForm::Long;
         sqlx::query!(
@@ -54,7 +54,7 @@ impl<C: Connected> Challenges for Access<C> {
 
     async fn challenges_of(
         &mut self,
-        owner: &Owner,
+        owner: &ChallengeOwner,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<Vec<Challenge>, StoreError> {
@@ -99,7 +99,11 @@ impl<C: Connected> Challenges for Access<C> {
             .collect()
     }
 
-    async fn generations(&mut self, owner: &Owner, purpose: Purpose) -> Result<i64, StoreError> {
+    async fn generations(
+        &mut self,
+        owner: &ChallengeOwner,
+        purpose: Purpose,
+    ) -> Result<i64, StoreError> {
         let (attempt, user, no_account) = columns(owner);
         let purpose = purpose.as_str();
         sqlx::query_scalar!(
@@ -115,7 +119,7 @@ impl<C: Connected> Challenges for Access<C> {
         .map_err(store_error)
     }
 
-    async fn attempt_of_handle(
+    async fn registration_of_token(
         &mut self,
         handle: &SecretHash,
     ) -> Result<Option<RegistrationId>, StoreError> {
@@ -318,7 +322,7 @@ impl<C: Connected> Challenges for Access<C> {
 
     async fn supersede_challenges(
         &mut self,
-        owner: &Owner,
+        owner: &ChallengeOwner,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -351,11 +355,11 @@ pub(crate) fn form(long_code: i64) -> CodeForm {
 }
 
 /// An owner as the three columns, of which two are empty.
-fn columns(owner: &Owner) -> (Option<String>, Option<i64>, Option<&str>) {
+fn columns(owner: &ChallengeOwner) -> (Option<String>, Option<i64>, Option<&str>) {
     match owner {
-        Owner::Attempt(id) => (Some(id.to_string()), None, None),
-        Owner::User(id) => (None, Some(id.0), None),
-        Owner::NoAccount(email) => (None, None, Some(email.as_str())),
+        ChallengeOwner::Registration(id) => (Some(id.to_string()), None, None),
+        ChallengeOwner::User(id) => (None, Some(id.0), None),
+        ChallengeOwner::NoAccount(email) => (None, None, Some(email.as_str())),
     }
 }
 
@@ -364,11 +368,13 @@ pub(crate) fn owner(
     attempt: Option<&str>,
     user: Option<i64>,
     no_account: Option<&str>,
-) -> Result<Option<Owner>, StoreError> {
+) -> Result<Option<ChallengeOwner>, StoreError> {
     match (attempt, user, no_account) {
-        (Some(attempt), ..) => Ok(Some(Owner::Attempt(attempt.parse().map_err(unreadable)?))),
-        (None, Some(user), _) => Ok(Some(Owner::User(UserId(user)))),
-        (None, None, Some(email)) => Ok(Some(Owner::NoAccount(email.to_owned().into()))),
+        (Some(attempt), ..) => Ok(Some(ChallengeOwner::Registration(
+            attempt.parse().map_err(unreadable)?,
+        ))),
+        (None, Some(user), _) => Ok(Some(ChallengeOwner::User(UserId(user)))),
+        (None, None, Some(email)) => Ok(Some(ChallengeOwner::NoAccount(email.to_owned().into()))),
         (None, None, None) => Ok(None),
     }
 }

@@ -171,7 +171,7 @@ pub(crate) async fn basis(
                 )
             })
             .collect(),
-        attempts: attempts
+        registrations: attempts
             .into_iter()
             .map(|row| (row.username_key.into(), row.email_key.into()))
             .collect(),

@@ -1,7 +1,7 @@
 //! What decides whether somebody is refused, for whoever asks before it counts.
 
 use async_trait::async_trait;
-use domain::accounts::LiveAttempt;
+use domain::accounts::LiveRegistration;
 use domain::email::EmailKey;
 use domain::limits::Hit;
 use domain::store::{ReadLimits, StoreError};
@@ -63,11 +63,11 @@ impl<C: Connected> ReadLimits for Access<C> {
         Ok(taken)
     }
 
-    async fn live_attempts(
+    async fn live_registrations(
         &mut self,
         email: &EmailKey,
         now: Timestamp,
-    ) -> Result<Vec<LiveAttempt>, StoreError> {
+    ) -> Result<Vec<LiveRegistration>, StoreError> {
         let (email, now) = (email.as_str(), micros(now));
         let rows = sqlx::query!(
             r#"select iif(max(challenges.used_at) is null, registrations.client, '') as "client!",
@@ -84,7 +84,7 @@ impl<C: Connected> ReadLimits for Access<C> {
         .map_err(store_error)?;
         Ok(rows
             .into_iter()
-            .map(|row| LiveAttempt {
+            .map(|row| LiveRegistration {
                 client: row.client.into(),
                 ends: time(row.ends),
             })

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::id::UserId;
 use domain::payments::{
-    Event, Fact, Item, Kept, Link, PaymentPlace, PaymentRecord, Payments, Says,
+    Event, Fact, Item, Kept, Link, PaymentPosition, PaymentRecord, Payments, Says,
 };
 use domain::plans::Source;
 use domain::store::StoreError;
@@ -214,7 +214,7 @@ async fn events(
 pub(crate) async fn of_user(
     connection: &mut SqliteConnection,
     user: UserId,
-    after: Option<&PaymentPlace>,
+    after: Option<&PaymentPosition>,
     limit: u32,
 ) -> Result<Vec<PaymentRecord>, StoreError> {
     let (source, row) = after.map_or(("", 0), |place| (place.source.as_str(), place.row));
@@ -230,7 +230,7 @@ pub(crate) async fn of_user(
     .await
     .map_err(store_error)?;
     let records = rows.into_iter().map(|row| PaymentRecord {
-        place: PaymentPlace {
+        place: PaymentPosition {
             source: row.source,
             row: row.row,
         },

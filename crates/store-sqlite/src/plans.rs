@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::id::UserId;
-use domain::plans::{Grant, Plan, Plans, Source, Standing};
+use domain::plans::{Grant, Plan, PlanUsage, Plans, Source};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -55,7 +55,7 @@ pub(crate) async fn standing(
     connection: &mut SqliteConnection,
     user: UserId,
     now: Timestamp,
-) -> Result<Standing, StoreError> {
+) -> Result<PlanUsage, StoreError> {
     let now = micros(now);
     // An aggregate of no rows is one row.
     let row = sqlx::query!(
@@ -73,7 +73,7 @@ pub(crate) async fn standing(
     .await
     .map_err(store_error)?;
     let endless = row.grants > row.ends;
-    Ok(Standing {
+    Ok(PlanUsage {
         plan: if row.grants > 0 {
             Plan::Premium
         } else {

@@ -12,8 +12,8 @@ use domain::email::EmailKey;
 use domain::id::{RegistrationId, UserId};
 use domain::otp::Purpose;
 use domain::password::PasswordHash;
-use domain::payments::{PaymentPlace, PaymentRecord};
-use domain::plans::{Grant, Standing};
+use domain::payments::{PaymentPosition, PaymentRecord};
+use domain::plans::{Grant, PlanUsage};
 use domain::queue::{MailFilter, MailRecord, MailStory};
 use domain::store::{StoreError, View};
 use domain::token::SecretHash;
@@ -113,8 +113,11 @@ impl<C: Connected> View for Access<C> {
         .map_err(store_error)?;
         let client = client.map_or("", ClientKey::as_str);
         let (newest, own) = match email {
-            Some(_) => (None, attempts_at(&mut self.0, typed, client, now).await?),
-            None => attempts_named(&mut self.0, name, client, now).await?,
+            Some(_) => (
+                None,
+                registrations_at(&mut self.0, typed, client, now).await?,
+            ),
+            None => registrations_named(&mut self.0, name, client, now).await?,
         };
         Ok(LoginAccount {
             user: user.map(|user| LoginUser {
@@ -131,7 +134,7 @@ impl<C: Connected> View for Access<C> {
         })
     }
 
-    async fn passwords_of_attempts(
+    async fn passwords_of_registrations(
         &mut self,
         email: &EmailKey,
         client: &ClientKey,
@@ -223,7 +226,7 @@ impl<C: Connected> View for Access<C> {
         &mut self,
         user: UserId,
         now: Timestamp,
-    ) -> Result<Standing, StoreError> {
+    ) -> Result<PlanUsage, StoreError> {
         plans::standing(&mut self.0, user, now).await
     }
 
@@ -283,7 +286,7 @@ impl<C: Connected> View for Access<C> {
     async fn payment_records(
         &mut self,
         user: UserId,
-        after: Option<&PaymentPlace>,
+        after: Option<&PaymentPosition>,
         limit: u32,
     ) -> Result<Vec<PaymentRecord>, StoreError> {
         payments::of_user(&mut self.0, user, after, limit).await
@@ -334,7 +337,7 @@ impl UserRow {
 }
 
 /// The passwords of a client's live attempts at an address, newer ones before older ones.
-async fn attempts_at(
+async fn registrations_at(
     connection: &mut SqliteConnection,
     email: &str,
     client: &str,
@@ -358,7 +361,7 @@ async fn attempts_at(
 
 /// Those of its live attempts with a name; or, if it has none, the newest of other clients: how many these have is told
 /// to no stranger by how long their check takes.
-async fn attempts_named(
+async fn registrations_named(
     connection: &mut SqliteConnection,
     name: &str,
     client: &str,

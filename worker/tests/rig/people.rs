@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::accounts::CodePolicy;
-use domain::accounts::code::{Asking, Presented, Requested};
+use domain::accounts::code::{CodeRequest, Requested, SubmittedCode};
 use domain::accounts::register::{Register, RegisterPolicy, Registered};
 use domain::accounts::resend::ResendCode;
 use domain::accounts::verify::{Verified, VerifyCode};
@@ -16,7 +16,7 @@ use domain::id::MailId;
 use domain::otp::{KeyRing, TypedCode};
 use domain::password::PasswordHash;
 use domain::queue::MailFilter;
-use domain::token::{ChallengeHandle, SecretHash};
+use domain::token::{ChallengeToken, SecretHash};
 use domain::username::Username;
 use secrecy::SecretSlice;
 
@@ -49,7 +49,7 @@ impl Rig {
     }
 
     /// The same, with what the registrant may present beside the code.
-    pub async fn register_with_handle(&self, email: &str) -> (MailId, ChallengeHandle) {
+    pub async fn register_with_handle(&self, email: &str) -> (MailId, ChallengeToken) {
         let name = email.replace(['@', '.'], "-");
         self.register_named(&name, email).await
     }
@@ -59,11 +59,11 @@ impl Rig {
         self.register_named(name, email).await.0
     }
 
-    async fn register_named(&self, name: &str, email: &str) -> (MailId, ChallengeHandle) {
+    async fn register_named(&self, name: &str, email: &str) -> (MailId, ChallengeToken) {
         let policy = RegisterPolicy {
             codes: CODES,
             lapse: Duration::from_hours(24),
-            live_attempts: None,
+            live_registrations: None,
             limits: None,
             reveal_registered: false,
         };
@@ -77,7 +77,7 @@ impl Rig {
             self.clock.now(),
         );
         match self.database.store.write(registration).await.unwrap() {
-            Registered::Accepted { handle } => (self.newest_mail(email).await, handle),
+            Registered::Accepted { token: handle } => (self.newest_mail(email).await, handle),
             other => panic!("{email} was not accepted: {other:?}"),
         }
     }
@@ -87,8 +87,8 @@ impl Rig {
         let (actor, key) = (actor("request-again"), keys().current().clone());
         let again = ResendCode {
             email: EmailAddress::parse(email).unwrap(),
-            handle: None,
-            asking: Asking::new(actor, key, CODES, None, self.clock.now()),
+            token: None,
+            request: CodeRequest::new(actor, key, CODES, None, self.clock.now()),
         };
         let asked = self.database.store.write(again).await.unwrap();
         assert_eq!(asked, Requested::Queued);
@@ -96,11 +96,11 @@ impl Rig {
     }
 
     /// Whether a code makes its holder a user.
-    pub async fn verify(&self, email: &str, code: &str, handle: Option<&ChallengeHandle>) -> bool {
+    pub async fn verify(&self, email: &str, code: &str, handle: Option<&ChallengeToken>) -> bool {
         let verify = VerifyCode {
             email: EmailAddress::parse(email).unwrap(),
-            handle: handle.map(|handle| SecretHash::of(handle.expose())),
-            presented: Presented {
+            token: handle.map(|handle| SecretHash::of(handle.expose())),
+            submitted: SubmittedCode {
                 code: TypedCode::new(code),
                 keys: keys(),
                 policy: CODES,

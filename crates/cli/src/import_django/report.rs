@@ -1,7 +1,7 @@
 //! What an import did or would do, for people and for programs. Whoever is not brought over as they
 //! were is listed, never only counted.
 
-use domain::accounts::import::{LeftOut, Owner, Plan, PlannedUser, Reason, Renamed};
+use domain::accounts::import::{Claimant, LeftOut, Plan, PlannedUser, Reason, Renamed};
 use domain::email;
 use domain::id::UserId;
 use runtime::database::django::Django;
@@ -65,7 +65,10 @@ impl Report<'_> {
     fn lost_tokens(&self) -> Vec<UserId> {
         let plan = self.plan;
         let users = plan.users.iter().map(|user| (user.id, user.lost_token));
-        let attempts = plan.attempts.iter().map(|user| (user.id, user.lost_token));
+        let attempts = plan
+            .registrations
+            .iter()
+            .map(|user| (user.id, user.lost_token));
         let left_out = plan.left_out.iter().map(|user| (user.id, user.lost_token));
         let all = users.chain(attempts).chain(left_out);
         let mut lost: Vec<_> = all.filter(|(_, lost)| *lost).map(|(id, _)| id).collect();
@@ -92,7 +95,11 @@ impl Report<'_> {
     /// For programs.
     pub fn json(&self) -> Value {
         let (found, plan) = (&self.found, self.plan);
-        let attempts: Vec<_> = plan.attempts.iter().map(|attempt| attempt.id).collect();
+        let attempts: Vec<_> = plan
+            .registrations
+            .iter()
+            .map(|attempt| attempt.id)
+            .collect();
         let renamed: Vec<_> = self
             .renamed()
             .map(|(user, renamed)| {
@@ -176,7 +183,7 @@ impl Report<'_> {
             ),
             (
                 "registrations",
-                count(plan.attempts.iter()),
+                count(plan.registrations.iter()),
                 "of unverified users; they hold their names until they lapse, and a code is mailed on request",
             ),
             ("imported before", plan.before, "left alone"),
@@ -192,7 +199,7 @@ impl Report<'_> {
         self.print_exceptions();
         match (
             self.applied,
-            plan.users.is_empty() && plan.attempts.is_empty(),
+            plan.users.is_empty() && plan.registrations.is_empty(),
         ) {
             (_, true) => say!("\nthere is nothing to write"),
             (true, false) => say!("\nwritten"),
@@ -268,18 +275,18 @@ impl Report<'_> {
 }
 
 /// The number of whoever has what somebody lost.
-fn of(owner: Owner) -> Option<UserId> {
+fn of(owner: Claimant) -> Option<UserId> {
     match owner {
-        Owner::There(id) | Owner::Here(id) => Some(id),
-        Owner::Registering => None,
+        Claimant::There(id) | Claimant::Here(id) => Some(id),
+        Claimant::Registering => None,
     }
 }
 
-fn owner_text(owner: Owner) -> String {
+fn owner_text(owner: Claimant) -> String {
     match owner {
-        Owner::There(id) => format!("{id}, but for case and form"),
-        Owner::Here(id) => format!("user {id} here"),
-        Owner::Registering => "somebody who is registering here".to_owned(),
+        Claimant::There(id) => format!("{id}, but for case and form"),
+        Claimant::Here(id) => format!("user {id} here"),
+        Claimant::Registering => "somebody who is registering here".to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use domain::accounts::admin::{CreateUser, Creation, Verification, VerifyAttempt};
+use domain::accounts::admin::{CreateUser, Creation, Verification, VerifyRegistration};
 use domain::clock::{Clock, SystemClock};
 use domain::email::{self, EmailAddress};
 use domain::password::{Attribute, LengthRule, Password};
@@ -104,7 +104,7 @@ fn chosen(
 /// Makes a user of a registration.
 pub async fn verify(email: &str, username: Option<&str>, store: &Store) -> anyhow::Result<()> {
     let address = EmailAddress::parse(email).with_context(|| format!("`{email}` is no address"))?;
-    let verification = VerifyAttempt {
+    let verification = VerifyRegistration {
         email: address,
         name: username.map(NameKey::of),
         actor: actor(),

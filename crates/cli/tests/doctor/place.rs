@@ -180,7 +180,7 @@ impl Place {
                     max_tries: 5,
                 },
                 lapse: Duration::from_hours(24),
-                live_attempts: None,
+                live_registrations: None,
                 limits: None,
                 reveal_registered: false,
             },

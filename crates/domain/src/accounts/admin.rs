@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::deletion::Removal;
-use super::{Attempt, NewUser};
+use super::{NewUser, PendingRegistration};
 use crate::audit::{Actor, Entry, Event};
 use crate::client::ClientKey;
 use crate::email::EmailAddress;
 use crate::id::{MailId, RegistrationId, UserId};
 use crate::otp::{KeyRing, Purpose};
 use crate::password::PasswordHash;
-use crate::plans::{Grant, Source, Standing};
+use crate::plans::{Grant, PlanUsage, Source};
 use crate::store::{StoreError, Tx, Write};
 use crate::username::{NameKey, Username};
 
@@ -93,12 +93,12 @@ impl Write for CreateUser {
     }
 }
 
-/// Makes a user of the newest live attempt of an address, as its code would have done.
+/// Makes a user of the newest live registration of an address, as its code would have done.
 #[derive(Debug)]
-pub struct VerifyAttempt {
+pub struct VerifyRegistration {
     /// The address.
     pub email: EmailAddress,
-    /// The name of the attempt that is meant.
+    /// The name of the registration that is meant.
     pub name: Option<NameKey>,
     /// Who does it.
     pub actor: Actor,
@@ -123,7 +123,7 @@ pub enum Verification {
 }
 
 #[async_trait]
-impl Write for VerifyAttempt {
+impl Write for VerifyRegistration {
     type Out = Verification;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Verification, StoreError> {
@@ -131,17 +131,25 @@ impl Write for VerifyAttempt {
         if let Some(user) = tx.user_by_email(email).await? {
             return Ok(Verification::Verified(user.id));
         }
-        let mut attempts = tx.attempts(email, self.now).await?;
-        attempts.retain(|attempt| {
+        let mut registrations = tx.registrations(email, self.now).await?;
+        registrations.retain(|registration| {
             let meant = self.name.as_ref();
-            !attempt.decoy && meant.is_none_or(|name| *name == attempt.username_key)
+            !registration.decoy && meant.is_none_or(|name| *name == registration.username_key)
         });
-        let Some(newest) = attempts.first() else {
+        let Some(newest) = registrations.first() else {
             return Ok(Verification::Nobody);
         };
-        if self.name.is_none() && attempts.iter().any(|other| other.client != newest.client) {
-            let shown = |attempt: &Attempt| (attempt.id, attempt.username.clone());
-            return Ok(Verification::Several(attempts.iter().map(shown).collect()));
+        if self.name.is_none()
+            && registrations
+                .iter()
+                .any(|other| other.client != newest.client)
+        {
+            let shown = |registration: &PendingRegistration| {
+                (registration.id, registration.username.clone())
+            };
+            return Ok(Verification::Several(
+                registrations.iter().map(shown).collect(),
+            ));
         }
         if tx
             .name_is_taken(&newest.username_key, email, self.now)
@@ -163,7 +171,7 @@ impl Write for VerifyAttempt {
     }
 }
 
-/// Adds a user whose name and address are free, and ends what waited for that address. `winner`: the attempt that it is
+/// Adds a user whose name and address are free, and ends what waited for that address. `winner`: the registration that it is
 /// made of, if it is made of one.
 async fn make(
     tx: &mut dyn Tx,
@@ -174,7 +182,7 @@ async fn make(
 ) -> Result<UserId, StoreError> {
     let (email, now) = (&user.email_key, user.now);
     let id = tx.insert_user(user).await?;
-    tx.close_attempts(email, winner, now).await?;
+    tx.close_registrations(email, winner, now).await?;
     tx.reset_open_tries(email, Purpose::VerifyEmail).await?;
     let entry = Entry::new(Event::Admin, actor, now);
     tx.record(&entry.user(id).email(email).detail(detail))
@@ -244,7 +252,7 @@ pub enum GivenPlan {
 #[async_trait]
 impl Write for SetPlan {
     /// Where the user stands then, and who has granted it; `None` if there is no user (any more).
-    type Out = Option<(Standing, Vec<Grant>)>;
+    type Out = Option<(PlanUsage, Vec<Grant>)>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
         let (user, now) = (self.user, self.now);

@@ -1,21 +1,21 @@
 //! What all codes have in common: making a challenge, mailing it again, and presenting its code.
 
-mod asked;
-mod presented;
+mod request;
+mod verify;
 
 use jiff::Timestamp;
 
-pub use self::asked::{Asking, RequestCode, Requested, Whose};
-pub(super) use self::presented::Guess;
-pub use self::presented::{GuessAt, Presented};
-use super::{CodePolicy, NewChallenge, Owner};
+pub use self::request::{CodeRequest, RequestCode, Requested, Whose};
+pub(super) use self::verify::CodeCheck;
+pub use self::verify::{CodeTarget, SubmittedCode};
+use super::{ChallengeOwner, CodePolicy, NewChallenge};
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::ChallengeId;
 use crate::limits;
 use crate::otp::{CodeForm, CodeSeed, KeyId, Purpose};
 use crate::random;
 use crate::store::{StoreError, Tx};
-use crate::token::ChallengeHandle;
+use crate::token::ChallengeToken;
 
 /// The random parts of a challenge, drawn before the transaction begins.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub struct ChallengeDraw {
 /// Whose code, and what for.
 #[derive(Debug, Clone)]
 pub(super) struct CodeFor<'a> {
-    pub(super) owner: Owner,
+    pub(super) owner: ChallengeOwner,
     /// Whether it only leaves the rows of one: it is never mailed and never right.
     pub(super) decoy: bool,
     pub(super) purpose: Purpose,
@@ -58,7 +58,7 @@ impl ChallengeDraw {
         &self,
         code: &CodeFor<'_>,
         (generation, form): (i64, CodeForm),
-        handle: Option<&ChallengeHandle>,
+        token: Option<&ChallengeToken>,
         now: Timestamp,
         policy: CodePolicy,
     ) -> NewChallenge {
@@ -75,7 +75,7 @@ impl ChallengeDraw {
                 nonce: self.nonce,
                 form,
             },
-            handle: handle.map(ChallengeHandle::hash),
+            token: token.map(ChallengeToken::hash),
             now,
             expires: code
                 .until
@@ -86,7 +86,7 @@ impl ChallengeDraw {
 
     /// The challenge to mail: the live one while it has time and tries, so that a re-send mails the same digits and
     /// keeps the count; else a new one beside it. `held`: whether who asks holds its
-    /// attempt's handle, and needs tries of that kind.
+    /// registration's token, and needs tries of that kind.
     pub(super) async fn current_or_new(
         &self,
         tx: &mut dyn Tx,

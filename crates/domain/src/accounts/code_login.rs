@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use super::code::{Guess, GuessAt, Presented};
+use super::code::{CodeCheck, CodeTarget, SubmittedCode};
 use super::login::SessionPolicy;
 use super::{NewSession, User};
 use crate::audit::{Entry, Event};
@@ -19,7 +19,7 @@ use crate::token::{SecretHash, SessionToken};
 pub struct LoginByCode {
     email: EmailAddress,
     holder: Option<SecretHash>,
-    presented: Presented,
+    submitted: SubmittedCode,
     policy: SessionPolicy,
     id: SessionId,
     token: SessionToken,
@@ -49,13 +49,13 @@ impl LoginByCode {
     pub fn new(
         email: EmailAddress,
         holder: Option<SecretHash>,
-        presented: Presented,
+        submitted: SubmittedCode,
         policy: SessionPolicy,
     ) -> Self {
         Self {
             email,
             holder,
-            presented,
+            submitted,
             policy,
             id: SessionId::generate(),
             token: SessionToken::generate(),
@@ -63,7 +63,7 @@ impl LoginByCode {
     }
 
     fn session(&self, user: &User) -> NewSession {
-        let Presented { actor, now, .. } = &self.presented;
+        let SubmittedCode { actor, now, .. } = &self.submitted;
         NewSession {
             id: self.id,
             user: user.id,
@@ -82,16 +82,16 @@ impl Write for LoginByCode {
     type Out = ByCode;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<ByCode, StoreError> {
-        let (purpose, now) = (Purpose::LogIn, self.presented.now);
-        let at = GuessAt {
+        let (purpose, now) = (Purpose::LogIn, self.submitted.now);
+        let at = CodeTarget {
             email: self.email.key(),
             purpose,
             holder: self.holder.as_ref(),
         };
-        let (user, challenge) = match self.presented.by_address(tx, &at).await? {
-            Guess::Right(found) => found,
-            Guess::Wrong => return Ok(ByCode::Wrong),
-            Guess::Limited(refusal) => return Ok(ByCode::Limited(refusal)),
+        let (user, challenge) = match self.submitted.by_address(tx, &at).await? {
+            CodeCheck::Right(found) => found,
+            CodeCheck::Wrong => return Ok(ByCode::Wrong),
+            CodeCheck::Limited(refusal) => return Ok(ByCode::Limited(refusal)),
         };
         if !tx.use_challenge(challenge.id, now).await?
             || !tx.insert_session(&self.session(&user)).await?
@@ -100,9 +100,9 @@ impl Write for LoginByCode {
         }
         tx.end_challenges(user.id, Some(purpose), now).await?;
         tx.reset_open_tries(&user.email_key, purpose).await?;
-        tx.know_client(user.id, &self.presented.actor.client, now)
+        tx.know_client(user.id, &self.submitted.actor.client, now)
             .await?;
-        let entry = Entry::new(Event::LoggedIn, &self.presented.actor, now);
+        let entry = Entry::new(Event::LoggedIn, &self.submitted.actor, now);
         tx.record(&entry.user(user.id).detail("by code")).await?;
         Ok(ByCode::Welcome {
             user: user.id,

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::User;
-use super::code::{Guess, Presented};
+use super::code::{CodeCheck, SubmittedCode};
 use crate::audit::{Entry, Event};
 use crate::email::EmailKey;
 use crate::id::MailId;
@@ -19,7 +19,7 @@ pub struct DeleteAccount {
     /// Who.
     pub user: User,
     /// The code.
-    pub presented: Presented,
+    pub submitted: SubmittedCode,
     /// The farewell's id.
     pub mail: MailId,
 }
@@ -40,21 +40,21 @@ impl Write for DeleteAccount {
     type Out = Deletion;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Deletion, StoreError> {
-        let (user, now) = (&self.user, self.presented.now);
+        let (user, now) = (&self.user, self.submitted.now);
         let purpose = Purpose::DeleteAccount;
-        let challenge = match self.presented.by_user(tx, user, purpose).await? {
-            Guess::Right(challenge) => challenge,
-            Guess::Wrong => return Ok(Deletion::Wrong),
-            Guess::Limited(refusal) => return Ok(Deletion::Limited(refusal)),
+        let challenge = match self.submitted.by_user(tx, user, purpose).await? {
+            CodeCheck::Right(challenge) => challenge,
+            CodeCheck::Wrong => return Ok(Deletion::Wrong),
+            CodeCheck::Limited(refusal) => return Ok(Deletion::Limited(refusal)),
         };
         if !tx.use_challenge(challenge.id, now).await? {
             return Ok(Deletion::Wrong);
         }
         let removal = Removal {
             user,
-            forget_as: self.presented.keys.pseudonym(&user.email_key),
+            forget_as: self.submitted.keys.pseudonym(&user.email_key),
             mail: self.mail,
-            entry: Entry::new(Event::Deleted, &self.presented.actor, now),
+            entry: Entry::new(Event::Deleted, &self.submitted.actor, now),
         };
         if !removal.apply(tx).await? {
             return Ok(Deletion::Wrong);
@@ -82,7 +82,7 @@ impl Removal<'_> {
         let addresses = self.addresses(tx).await?;
         for address in &addresses {
             tx.forget_mails(user.id, address, forget_as, now).await?;
-            tx.delete_attempts(address).await?;
+            tx.delete_registrations(address).await?;
             for purpose in Purpose::ALL {
                 tx.reset_open_tries(address, purpose).await?;
                 limits::guessed_right(tx, address, purpose).await?;

@@ -1,5 +1,5 @@
-//! Logging in: exactly one hash is computed for any login, and one more for each of the client's own live attempts
-//! there. So the password of one's own attempt is answered alike whether the address has an account or not.
+//! Logging in: exactly one hash is computed for any login, and one more for each of the client's own live registrations
+//! there. So the password of one's own registration is answered alike whether the address has an account or not.
 //!
 //! The caller reads the account ([`account`]), checks the password against
 //! [`Login::hashes_to_check`] on the hash pool, and then either answers or writes the
@@ -177,8 +177,8 @@ impl Login {
         self.account.user.as_ref().map(|user| user.id)
     }
 
-    /// The hashes to check the password against, all of them: first the user's, or the newest attempt's, or a dummy, so
-    /// that an unknown login takes as long as a known one (OWASP ASVS 5.0 6.3.8); then those of the client's own attempts.
+    /// The hashes to check the password against, all of them: first the user's, or the newest registration's, or a dummy, so
+    /// that an unknown login takes as long as a known one (OWASP ASVS 5.0 6.3.8); then those of the client's own registrations.
     /// An account without a hash that could be checked has a dummy as well.
     #[must_use]
     pub fn hashes_to_check(&self, dummies: &Dummies, kinds: &HashKinds) -> Vec<PasswordHash> {

@@ -1,8 +1,8 @@
 //! The use cases around accounts, and the rows they work on.
 //!
-//! A `users` row is made by verification alone. Until then each attempt to register is a row
+//! A `users` row is made by verification alone. Until then each registration to register is a row
 //! of its own with its own name, password hash and challenge: the code that is verified
-//! decides which attempt wins, so a stranger who registered the address first gains nothing.
+//! decides which registration wins, so a stranger who registered the address first gains nothing.
 
 pub mod admin;
 pub mod code;
@@ -87,9 +87,9 @@ pub struct NewUser {
     pub now: Timestamp,
 }
 
-/// An attempt to register.
+/// A pending registration.
 #[derive(Debug, Clone)]
-pub struct Attempt {
+pub struct PendingRegistration {
     /// Which.
     pub id: RegistrationId,
     /// The name as shown.
@@ -106,27 +106,27 @@ pub struct Attempt {
     pub client: ClientKey,
     /// Whether the address was a user's already: then no code is mailed and none is right.
     pub decoy: bool,
-    /// The first of the client's live attempts that was found to have this password: its own id, if there was none.
-    /// `None` for attempts from before this was kept.
+    /// The first of the client's live registrations that was found to have this password: its own id, if there was none.
+    /// `None` for registrations from before this was kept.
     pub same_password_as: Option<RegistrationId>,
     /// When it lapses, and the name is free again.
     pub expires: Timestamp,
 }
 
-/// An attempt whose code can still be used, as limits see it.
+/// A registration whose code can still be used, as limits see it.
 #[derive(Debug, Clone)]
-pub struct LiveAttempt {
+pub struct LiveRegistration {
     /// Who started it.
     pub client: ClientKey,
     /// When its last challenge ends.
     pub ends: Timestamp,
 }
 
-/// An attempt to be added.
+/// A registration to be added.
 #[derive(Debug, Clone)]
-pub struct NewAttempt {
-    /// The attempt.
-    pub attempt: Attempt,
+pub struct NewRegistration {
+    /// The registration.
+    pub registration: PendingRegistration,
     /// The address in the form that compares.
     pub email_key: EmailKey,
     /// When.
@@ -135,21 +135,21 @@ pub struct NewAttempt {
 
 /// Whose a challenge is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owner {
-    /// An attempt to register.
-    Attempt(RegistrationId),
+pub enum ChallengeOwner {
+    /// A pending registration.
+    Registration(RegistrationId),
     /// A user.
     User(UserId),
     /// An address that has no account: its challenges are decoys, so that it leaves the rows that others leave.
     NoAccount(EmailKey),
 }
 
-impl Owner {
+impl ChallengeOwner {
     /// The subject that enters the code's derivation: never change these forms.
     #[must_use]
     pub fn subject(&self) -> String {
         match self {
-            Self::Attempt(id) => id.to_string(),
+            Self::Registration(id) => id.to_string(),
             Self::User(id) => format!("user:{id}"),
             Self::NoAccount(email) => format!("nobody:{}", email.as_str()),
         }
@@ -169,7 +169,7 @@ pub struct Challenge {
     pub expires: Timestamp,
     /// Whether only who holds it may still use its six digits: a newer code was made.
     pub superseded: bool,
-    /// Tries made by the holder of the attempt's handle.
+    /// Tries made by the holder of the registration's token.
     pub tries: u32,
     /// Whether it is never mailed and never right.
     pub decoy: bool,
@@ -183,15 +183,15 @@ pub struct NewChallenge {
     /// Which.
     pub id: ChallengeId,
     /// Whose it is.
-    pub owner: Owner,
+    pub owner: ChallengeOwner,
     /// The address it is for.
     pub email_key: EmailKey,
     /// Whether it is never mailed and never right.
     pub decoy: bool,
     /// What its code is derived from.
     pub seed: CodeSeed,
-    /// The hash of the handle that the registrant was given; later challenges of an attempt have none of their own.
-    pub handle: Option<SecretHash>,
+    /// The hash of the token that the registrant was given; later challenges of a registration have none of their own.
+    pub token: Option<SecretHash>,
     /// When its life begins.
     pub now: Timestamp,
     /// When its life ends.
@@ -236,7 +236,7 @@ pub struct SessionUser {
     pub expires: Timestamp,
 }
 
-/// How many live attempts of a client a login is checked against at most.
+/// How many live registrations of a client a login is checked against at most.
 pub const MAX_CHECKED: usize = 3;
 
 /// The account that a login means.
@@ -244,9 +244,9 @@ pub const MAX_CHECKED: usize = 3;
 pub struct LoginAccount {
     /// The user, if there is one.
     pub user: Option<LoginUser>,
-    /// The hash of the newest attempt of other clients that has what was typed for its name, if this client has none.
+    /// The hash of the newest registration of other clients that has what was typed for its name, if this client has none.
     pub newest: Option<PasswordHash>,
-    /// The hashes of this client's live attempts with that address or name, [`MAX_CHECKED`] at most. Decoys are among
+    /// The hashes of this client's live registrations with that address or name, [`MAX_CHECKED`] at most. Decoys are among
     /// them: there are as many for an address that has an account as for another.
     pub own: Vec<PasswordHash>,
 }

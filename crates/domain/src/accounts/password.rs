@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::code::{Guess, GuessAt, Presented};
+use super::code::{CodeCheck, CodeTarget, SubmittedCode};
 use super::{User, login, reauthentication};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailAddress;
@@ -24,7 +24,7 @@ pub struct ResetPassword {
     /// The hash of the challenge that came with it, if one did.
     pub holder: Option<SecretHash>,
     /// The code.
-    pub presented: Presented,
+    pub submitted: SubmittedCode,
     /// The new password, to be compared with what only the code gives access to.
     pub password: Password,
     /// The new password's hash.
@@ -63,17 +63,17 @@ impl Write for ResetPassword {
     type Out = Reset;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Reset, StoreError> {
-        let now = self.presented.now;
+        let now = self.submitted.now;
         let purpose = Purpose::ResetPassword;
-        let at = GuessAt {
+        let at = CodeTarget {
             email: self.email.key(),
             purpose,
             holder: self.holder.as_ref(),
         };
-        let (user, challenge) = match self.presented.by_address(tx, &at).await? {
-            Guess::Right(found) => found,
-            Guess::Wrong => return Ok(Reset::Wrong),
-            Guess::Limited(refusal) => return Ok(Reset::Limited(refusal)),
+        let (user, challenge) = match self.submitted.by_address(tx, &at).await? {
+            CodeCheck::Right(found) => found,
+            CodeCheck::Wrong => return Ok(Reset::Wrong),
+            CodeCheck::Limited(refusal) => return Ok(Reset::Limited(refusal)),
         };
         let similar = self.password.too_similar(&user.attributes());
         if !similar.is_empty() {
@@ -89,7 +89,7 @@ impl Write for ResetPassword {
         tx.end_sessions(user.id, None).await?;
         tx.end_challenges(user.id, None, now).await?;
         tx.reset_open_tries(&user.email_key, purpose).await?;
-        let actor = &self.presented.actor;
+        let actor = &self.submitted.actor;
         self.let_in(tx, &user).await?;
         tx.enqueue(&notice(&user, self.mail, actor, now)).await?;
         let entry = Entry::new(Event::PasswordReset, actor, now);
@@ -103,7 +103,7 @@ impl ResetPassword {
     /// The code has proved whose client it is: what was refused to others, elsewhere or behind the same address, does not
     /// refuse the login that follows.
     async fn let_in(&self, tx: &mut dyn Tx, user: &User) -> Result<(), StoreError> {
-        let (client, now) = (&self.presented.actor.client, self.presented.now);
+        let (client, now) = (&self.submitted.actor.client, self.submitted.now);
         let typed = [&user.username, &user.email].map(|typed| login::counted_as(typed));
         limits::forget_pauses(tx, typed, client, now).await?;
         tx.know_client(user.id, client, now).await

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::code::{Asking, CodeFor, Guess, Presented, Requested};
-use super::{Owner, User, reauthentication};
+use super::code::{CodeCheck, CodeFor, CodeRequest, Requested, SubmittedCode};
+use super::{ChallengeOwner, User, reauthentication};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailAddress;
 use crate::id::{MailId, SessionId, UserId};
-use crate::limits::{CountedTry, Limits, Passage, Refusal};
+use crate::limits::{CountedTry, Decision, Limits, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
@@ -64,7 +64,7 @@ pub struct RequestEmailChange {
     /// What was counted when the password was checked, if it was: that is taken back.
     pub counted: Option<CountedTry>,
     /// Who asks.
-    pub asking: Asking,
+    pub request: CodeRequest,
 }
 
 #[async_trait]
@@ -76,14 +76,14 @@ impl Write for RequestEmailChange {
         let (user, email) = (&self.user, &self.email);
         // Before anything else: the password was right, whatever becomes of the request.
         reauthentication::succeeded(tx, self.counted.as_ref()).await?;
-        let client = &self.asking.actor().client;
+        let client = &self.request.actor().client;
         let lists = |limits: &Limits| limits.email_change(email, client, user.id);
-        let passage = self.asking.spend(tx, email.key(), lists).await?;
-        if let Passage::Refused(refusal) = passage {
+        let decision = self.request.charge(tx, email.key(), lists).await?;
+        if let Decision::Limited(refusal) = decision {
             return Ok(Requested::Limited(refusal));
         }
         let code = CodeFor {
-            owner: Owner::User(user.id),
+            owner: ChallengeOwner::User(user.id),
             decoy: tx.user_by_email(email.key()).await?.is_some(),
             purpose: Purpose::ChangeEmail,
             email: &user.email_key,
@@ -91,9 +91,9 @@ impl Write for RequestEmailChange {
             until: None,
             beside: false,
         };
-        let challenge = self.asking.challenge(tx, &code, false).await?;
+        let challenge = self.request.challenge(tx, &code, false).await?;
         let to = (email.mailbox().to_owned(), email.key());
-        self.asking.mail(tx, &code, challenge, to).await
+        self.request.mail(tx, &code, challenge, to).await
     }
 }
 
@@ -105,7 +105,7 @@ pub struct ConfirmEmailChange {
     /// The session it is done in; it survives, the others end.
     pub session: SessionId,
     /// The code.
-    pub presented: Presented,
+    pub submitted: SubmittedCode,
     /// The notice's id.
     pub mail: MailId,
 }
@@ -129,11 +129,11 @@ impl Write for ConfirmEmailChange {
     type Out = EmailChange;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<EmailChange, StoreError> {
-        let (user, now, purpose) = (&self.user, self.presented.now, Purpose::ChangeEmail);
-        let challenge = match self.presented.by_user(tx, user, purpose).await? {
-            Guess::Right(challenge) => challenge,
-            Guess::Wrong => return Ok(EmailChange::Wrong),
-            Guess::Limited(refusal) => return Ok(EmailChange::Limited(refusal)),
+        let (user, now, purpose) = (&self.user, self.submitted.now, Purpose::ChangeEmail);
+        let challenge = match self.submitted.by_user(tx, user, purpose).await? {
+            CodeCheck::Right(challenge) => challenge,
+            CodeCheck::Wrong => return Ok(EmailChange::Wrong),
+            CodeCheck::Limited(refusal) => return Ok(EmailChange::Limited(refusal)),
         };
         let target = challenge.target.as_deref().unwrap_or_default();
         let Ok(email) = EmailAddress::parse(target) else {
@@ -148,12 +148,12 @@ impl Write for ConfirmEmailChange {
             return Ok(EmailChange::Wrong);
         }
         // Whoever registers with the address has lost it, as after a verification.
-        tx.close_attempts(email.key(), None, now).await?;
+        tx.close_registrations(email.key(), None, now).await?;
         tx.end_sessions(user.id, Some(self.session)).await?;
         tx.end_challenges(user.id, None, now).await?;
         tx.reset_open_tries(&user.email_key, purpose).await?;
         tx.enqueue(&self.notice(user.id, now)).await?;
-        let entry = Entry::new(Event::EmailChanged, &self.presented.actor, now);
+        let entry = Entry::new(Event::EmailChanged, &self.submitted.actor, now);
         tx.record(&entry.user(user.id).email(email.key())).await?;
         Ok(EmailChange::Done {
             email: email.as_typed().to_owned(),
@@ -171,7 +171,7 @@ impl ConfirmEmailChange {
             to_key: self.user.email_key.clone(),
             challenge: None,
             user: Some(user),
-            request_id: self.presented.actor.request_id.clone(),
+            request_id: self.submitted.actor.request_id.clone(),
             now,
             deadline: None,
             forget_as: None,

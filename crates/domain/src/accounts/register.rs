@@ -1,4 +1,4 @@
-//! Registering: an attempt, its challenge and its mail, or a decoy that looks the same.
+//! Registering: a registration, its challenge and its mail, or a decoy that looks the same.
 
 use std::time::Duration;
 
@@ -6,34 +6,37 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::code::{ChallengeDraw, CodeFor};
-use super::{Attempt, CodePolicy, LiveAttempt, NewAttempt, NewChallenge, Owner, User};
+use super::{
+    ChallengeOwner, CodePolicy, LiveRegistration, NewChallenge, NewRegistration,
+    PendingRegistration, User,
+};
 use crate::audit::{Actor, Entry, Event};
 use crate::client::ClientKey;
 use crate::email::EmailAddress;
 use crate::id::{MailId, RegistrationId};
-use crate::limits::{self, Limits, Passage, Rate, Refusal};
+use crate::limits::{self, Decision, Limits, Rate, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{KeyId, Purpose};
 use crate::password::PasswordHash;
 use crate::store::{StoreError, Tx, View, Write};
-use crate::token::ChallengeHandle;
+use crate::token::ChallengeToken;
 use crate::username::Username;
 
 /// The owner of a verified address hears of registrations with it at most this often.
 pub const NOTICE_INTERVAL: Duration = Duration::from_hours(1);
 
-/// The name of the limit of attempts that an address may have at once.
-const LIVE_ATTEMPTS: &str = "live-attempts";
+/// The name of the limit of registrations that an address may have at once.
+const LIVE_REGISTRATIONS: &str = "live-attempts";
 
 /// How registrations are limited.
 #[derive(Debug, Clone, Copy)]
 pub struct RegisterPolicy {
     /// How codes live and die.
     pub codes: CodePolicy,
-    /// After this time without a verified code the attempt lapses and its name is free.
+    /// After this time without a verified code the registration lapses and its name is free.
     pub lapse: Duration,
-    /// Live attempts an address may have; one client at most half of them. `None` lifts the limit.
-    pub live_attempts: Option<u32>,
+    /// Live registrations an address may have; one client at most half of them. `None` lifts the limit.
+    pub live_registrations: Option<u32>,
     /// The budgets; `None` lifts them.
     pub limits: Option<Limits>,
     /// Whether a verified address is told apart, as the service that this one replaces did.
@@ -51,21 +54,21 @@ pub struct Register {
     now: Timestamp,
     id: RegistrationId,
     draw: ChallengeDraw,
-    handle: ChallengeHandle,
+    token: ChallengeToken,
     mail: MailId,
     same_password_as: Option<RegistrationId>,
 }
 
-/// How many of a client's live attempts for an address a new password is compared with.
+/// How many of a client's live registrations for an address a new password is compared with.
 pub const MAX_COMPARED: u32 = 3;
 
 /// What came of it.
 #[derive(Debug)]
 pub enum Registered {
-    /// An attempt was made, or a decoy.
+    /// A registration was made, or a decoy.
     Accepted {
         /// What the registrant may present together with the code.
-        handle: ChallengeHandle,
+        token: ChallengeToken,
     },
     /// Something is taken.
     Taken {
@@ -74,7 +77,7 @@ pub enum Registered {
         /// The address is, and the settings allow to say so.
         email: bool,
     },
-    /// The address has as many live attempts as it may have.
+    /// The address has as many live registrations as it may have.
     TooMany(Refusal),
 }
 
@@ -99,14 +102,14 @@ impl Register {
             now,
             id: RegistrationId::generate(),
             draw: ChallengeDraw::new(key),
-            handle: ChallengeHandle::generate(),
+            token: ChallengeToken::generate(),
             mail: MailId::generate(),
             same_password_as: None,
         }
     }
 
-    /// The same with the attempt of the client that was found to have this password, if one was
-    /// ([`crate::store::View::passwords_of_attempts`]): without their challenges, codes of two attempts that differ in name
+    /// The same with the registration of the client that was found to have this password, if one was
+    /// ([`crate::store::View::passwords_of_registrations`]): without their challenges, codes of two registrations that differ in name
     /// and in password don't count.
     #[must_use]
     pub fn with_password_of(self, same_password_as: Option<RegistrationId>) -> Self {
@@ -135,21 +138,21 @@ impl Register {
                 email: email_taken,
             }));
         }
-        let live = view.live_attempts(email.key(), now).await?;
+        let live = view.live_registrations(email.key(), now).await?;
         if let Some(refusal) = policy.too_many(&live, client) {
             return Ok(Some(Registered::TooMany(refusal)));
         }
         let Some(limits) = &policy.limits else {
             return Ok(None);
         };
-        let spends = limits.registration(email, client);
-        let refused = limits::refused(view, &spends, now).await?;
+        let charges = limits.registration(email, client);
+        let refused = limits::refused(view, &charges, now).await?;
         Ok(refused.map(Registered::TooMany))
     }
 
-    fn attempt(&self, decoy: bool) -> NewAttempt {
-        NewAttempt {
-            attempt: Attempt {
+    fn registration(&self, decoy: bool) -> NewRegistration {
+        NewRegistration {
+            registration: PendingRegistration {
                 id: self.id,
                 username: self.username.as_str().to_owned(),
                 username_key: self.username.key().clone(),
@@ -212,14 +215,15 @@ impl Write for Register {
                 email: email_taken,
             });
         }
-        let live = tx.live_attempts(email, self.now).await?;
-        if let Passage::Refused(refusal) = self.passage(tx, &live).await? {
+        let live = tx.live_registrations(email, self.now).await?;
+        if let Decision::Limited(refusal) = self.decision(tx, &live).await? {
             return Ok(Registered::TooMany(refusal));
         }
 
-        tx.insert_attempt(&self.attempt(owner.is_some())).await?;
+        tx.insert_registration(&self.registration(owner.is_some()))
+            .await?;
         let code = CodeFor {
-            owner: Owner::Attempt(self.id),
+            owner: ChallengeOwner::Registration(self.id),
             decoy: owner.is_some(),
             purpose: Purpose::VerifyEmail,
             email,
@@ -228,12 +232,12 @@ impl Write for Register {
             beside: false,
         };
         let form = limits::code_form(tx, email, Purpose::VerifyEmail, self.now).await?;
-        let handle = Some(&self.handle);
+        let token = Some(&self.token);
         let challenge = self
             .draw
-            .challenge(&code, (1, form), handle, self.now, self.policy.codes);
+            .challenge(&code, (1, form), token, self.now, self.policy.codes);
         tx.insert_challenge(&challenge).await?;
-        // Beside a live code the count goes on: a new attempt must not buy guesses at an old one.
+        // Beside a live code the count goes on: a new registration must not buy guesses at an old one.
         if live.is_empty() {
             tx.reset_open_tries(email, Purpose::VerifyEmail).await?;
         }
@@ -242,7 +246,7 @@ impl Write for Register {
         let entry = Entry::new(Event::Registered, &self.actor, self.now);
         tx.record(&entry.email(email)).await?;
         Ok(Registered::Accepted {
-            handle: self.handle.clone(),
+            token: self.token.clone(),
         })
     }
 }
@@ -269,32 +273,36 @@ impl Register {
         })
     }
 
-    /// First the attempts that are alive, then the budgets: a refusal costs none of them.
-    async fn passage(&self, tx: &mut dyn Tx, live: &[LiveAttempt]) -> Result<Passage, StoreError> {
+    /// First the registrations that are alive, then the budgets: a refusal costs none of them.
+    async fn decision(
+        &self,
+        tx: &mut dyn Tx,
+        live: &[LiveRegistration],
+    ) -> Result<Decision, StoreError> {
         if let Some(refusal) = self.policy.too_many(live, &self.actor.client) {
             let email = Some(self.email.key());
             limits::note_refusal(tx, &self.actor, email, refusal.limit, self.now).await?;
-            return Ok(Passage::Refused(refusal));
+            return Ok(Decision::Limited(refusal));
         }
         match &self.policy.limits {
             Some(limits) => {
-                let spends = limits.registration(&self.email, &self.actor.client);
-                limits::spend(tx, &self.actor, self.email.key(), &spends, self.now).await
+                let charges = limits.registration(&self.email, &self.actor.client);
+                limits::charge(tx, &self.actor, self.email.key(), &charges, self.now).await
             }
-            None => Ok(Passage::Granted),
+            None => Ok(Decision::Allowed),
         }
     }
 }
 
 impl RegisterPolicy {
-    /// Why an address may have no more live attempts, or none of this client, if that is so.
-    fn too_many(&self, live: &[LiveAttempt], client: &ClientKey) -> Option<Refusal> {
-        let most = self.live_attempts?;
-        let all: Vec<_> = live.iter().map(|attempt| attempt.ends).collect();
+    /// Why an address may have no more live registrations, or none of this client, if that is so.
+    fn too_many(&self, live: &[LiveRegistration], client: &ClientKey) -> Option<Refusal> {
+        let most = self.live_registrations?;
+        let all: Vec<_> = live.iter().map(|registration| registration.ends).collect();
         let own: Vec<_> = live
             .iter()
-            .filter(|attempt| attempt.client == *client)
-            .map(|attempt| attempt.ends)
+            .filter(|registration| registration.client == *client)
+            .map(|registration| registration.ends)
             .collect();
         // The last place is for a client that has none: two strangers don't keep the owner out.
         let open = if own.is_empty() || most == 1 {
@@ -307,7 +315,7 @@ impl RegisterPolicy {
             .filter_map(|(ends, most)| Some((frees(ends, most)?, most)));
         let (retry_at, most) = refused.max()?;
         Some(Refusal {
-            limit: LIVE_ATTEMPTS,
+            limit: LIVE_REGISTRATIONS,
             rate: Rate {
                 most,
                 window: self.codes.life,
@@ -349,7 +357,7 @@ mod tests {
                     max_tries: 5,
                 },
                 lapse: Duration::from_hours(24),
-                live_attempts: None,
+                live_registrations: None,
                 limits: None,
                 reveal_registered: false,
             },

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::code::{Asking, CodeFor, Requested};
-use super::{Attempt, Owner};
+use super::code::{CodeFor, CodeRequest, Requested};
+use super::{ChallengeOwner, PendingRegistration};
 use crate::email::EmailAddress;
-use crate::limits::{Limits, Passage};
+use crate::limits::{Decision, Limits};
 use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
 use crate::token::SecretHash;
@@ -15,53 +15,57 @@ use crate::token::SecretHash;
 pub struct ResendCode {
     /// The address that registers.
     pub email: EmailAddress,
-    /// The hash of the handle that came with it, if one did.
-    pub handle: Option<SecretHash>,
+    /// The hash of the token that came with it, if one did.
+    pub token: Option<SecretHash>,
     /// Who asks.
-    pub asking: Asking,
+    pub request: CodeRequest,
 }
 
 impl ResendCode {
-    /// The attempt that is meant: the handle's; without one the newest of this client, else the newest.
+    /// The registration that is meant: the token's; without one the newest of this client, else the newest.
     async fn meant<'a>(
         &self,
         tx: &mut dyn Tx,
-        attempts: &'a [Attempt],
-    ) -> Result<Option<&'a Attempt>, StoreError> {
-        if let Some(handle) = &self.handle {
-            let id = tx.attempt_of_handle(handle).await?;
-            return Ok(attempts.iter().find(|attempt| Some(attempt.id) == id));
+        registrations: &'a [PendingRegistration],
+    ) -> Result<Option<&'a PendingRegistration>, StoreError> {
+        if let Some(token) = &self.token {
+            let id = tx.registration_of_token(token).await?;
+            return Ok(registrations
+                .iter()
+                .find(|registration| Some(registration.id) == id));
         }
-        let client = &self.asking.actor().client;
-        let own = attempts.iter().find(|attempt| attempt.client == *client);
-        Ok(own.or_else(|| attempts.first()))
+        let client = &self.request.actor().client;
+        let own = registrations
+            .iter()
+            .find(|registration| registration.client == *client);
+        Ok(own.or_else(|| registrations.first()))
     }
 }
 
 impl ResendCode {
-    /// The holder of a live attempt's challenge has a mail that no other client uses up.
-    async fn passage(
+    /// The holder of a live registration's challenge has a mail that no other client uses up.
+    async fn decision(
         &self,
         tx: &mut dyn Tx,
-        meant: Option<&Attempt>,
-    ) -> Result<Passage, StoreError> {
-        let client = &self.asking.actor().client;
-        let held = meant.filter(|_| self.handle.is_some());
-        let held = held.map(|attempt| attempt.id);
+        meant: Option<&PendingRegistration>,
+    ) -> Result<Decision, StoreError> {
+        let client = &self.request.actor().client;
+        let held = meant.filter(|_| self.token.is_some());
+        let held = held.map(|registration| registration.id);
         let lists = |limits: &Limits| limits.resend(&self.email, client, held);
-        self.asking.spend(tx, self.email.key(), lists).await
+        self.request.charge(tx, self.email.key(), lists).await
     }
 
-    /// Whether another attempt of the address has digits that still count.
+    /// Whether another registration of the address has digits that still count.
     async fn others_are_live(
         &self,
         tx: &mut dyn Tx,
-        attempts: &[Attempt],
-        own: &Attempt,
+        registrations: &[PendingRegistration],
+        own: &PendingRegistration,
     ) -> Result<bool, StoreError> {
-        let (purpose, now) = (Purpose::VerifyEmail, self.asking.now());
-        for other in attempts.iter().filter(|other| other.id != own.id) {
-            let owner = Owner::Attempt(other.id);
+        let (purpose, now) = (Purpose::VerifyEmail, self.request.now());
+        for other in registrations.iter().filter(|other| other.id != own.id) {
+            let owner = ChallengeOwner::Registration(other.id);
             let challenges = tx.challenges_of(&owner, purpose, now).await?;
             if challenges.iter().any(|challenge| !challenge.superseded) {
                 return Ok(true);
@@ -76,28 +80,32 @@ impl Write for ResendCode {
     type Out = Requested;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Requested, StoreError> {
-        let attempts = tx.attempts(self.email.key(), self.asking.now()).await?;
-        let meant = self.meant(tx, &attempts).await?;
-        if let Passage::Refused(refusal) = self.passage(tx, meant).await? {
+        let registrations = tx
+            .registrations(self.email.key(), self.request.now())
+            .await?;
+        let meant = self.meant(tx, &registrations).await?;
+        if let Decision::Limited(refusal) = self.decision(tx, meant).await? {
             return Ok(Requested::Limited(refusal));
         }
-        let Some(attempt) = meant else {
-            let (purpose, beside) = (Purpose::VerifyEmail, !attempts.is_empty());
-            let decoy = self.asking.decoy(tx, &self.email, purpose, beside);
+        let Some(registration) = meant else {
+            let (purpose, beside) = (Purpose::VerifyEmail, !registrations.is_empty());
+            let decoy = self.request.decoy(tx, &self.email, purpose, beside);
             return Ok(decoy.await?.1);
         };
         let code = CodeFor {
-            owner: Owner::Attempt(attempt.id),
-            decoy: attempt.decoy,
+            owner: ChallengeOwner::Registration(registration.id),
+            decoy: registration.decoy,
             purpose: Purpose::VerifyEmail,
             email: self.email.key(),
             target: None,
-            until: Some(attempt.expires),
-            beside: self.others_are_live(tx, &attempts, attempt).await?,
+            until: Some(registration.expires),
+            beside: self
+                .others_are_live(tx, &registrations, registration)
+                .await?,
         };
-        let held = self.handle.is_some();
-        let challenge = self.asking.challenge(tx, &code, held).await?;
-        let to = (attempt.mailbox.clone(), self.email.key());
-        self.asking.mail(tx, &code, challenge, to).await
+        let held = self.token.is_some();
+        let challenge = self.request.challenge(tx, &code, held).await?;
+        let to = (registration.mailbox.clone(), self.email.key());
+        self.request.mail(tx, &code, challenge, to).await
     }
 }

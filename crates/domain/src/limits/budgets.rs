@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{Limits, Passage, Rate, Refusal, counted, key_of, longest, note_refusal};
+use super::{Decision, Limits, Rate, Refusal, counted, key_of, longest, note_refusal};
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
@@ -13,13 +13,13 @@ use crate::store::{StoreError, Tx, View};
 
 /// One thing to count: a limit and whom it is counted for.
 #[derive(Debug)]
-pub(crate) struct Spend {
+pub(crate) struct Charge {
     pub(super) limit: &'static str,
     pub(super) key: String,
     pub(super) rate: Rate,
 }
 
-impl Spend {
+impl Charge {
     pub(super) fn new(limit: &'static str, whom: impl fmt::Display, rate: Rate) -> Self {
         let key = key_of(limit, whom);
         Self { limit, key, rate }
@@ -29,13 +29,13 @@ impl Spend {
 /// The limits of these that are reached. Counts nothing.
 pub(crate) async fn reached(
     view: &mut dyn View,
-    spends: &[Spend],
+    charges: &[Charge],
     now: Timestamp,
 ) -> Result<Vec<Refusal>, StoreError> {
     let mut refusals = Vec::new();
-    for spend in spends {
-        let hits = counted(view, &spend.key, spend.rate.window, now).await?;
-        refusals.extend(Refusal::over(spend.limit, spend.rate, &hits, now));
+    for charge in charges {
+        let hits = counted(view, &charge.key, charge.rate.window, now).await?;
+        refusals.extend(Refusal::over(charge.limit, charge.rate, &hits, now));
     }
     Ok(refusals)
 }
@@ -43,14 +43,14 @@ pub(crate) async fn reached(
 /// The first of these lists that has room for all of it; or what refuses, for each of them what lasts longest.
 async fn with_room<'a>(
     view: &mut dyn View,
-    lists: &'a [Vec<Spend>],
+    lists: &'a [Vec<Charge>],
     now: Timestamp,
-) -> Result<Result<&'a [Spend], Vec<Refusal>>, StoreError> {
+) -> Result<Result<&'a [Charge], Vec<Refusal>>, StoreError> {
     let mut refusals = Vec::new();
-    for spends in lists {
-        match longest(reached(view, spends, now).await?) {
+    for charges in lists {
+        match longest(reached(view, charges, now).await?) {
             Some(refusal) => refusals.push(refusal),
-            None => return Ok(Ok(spends)),
+            None => return Ok(Ok(charges)),
         }
     }
     Ok(Err(refusals))
@@ -59,7 +59,7 @@ async fn with_room<'a>(
 /// Why none of these lists has room, if that is so: what ends first. Counts nothing.
 pub(crate) async fn refused(
     view: &mut dyn View,
-    lists: &[Vec<Spend>],
+    lists: &[Vec<Charge>],
     now: Timestamp,
 ) -> Result<Option<Refusal>, StoreError> {
     Ok(match with_room(view, lists, now).await? {
@@ -74,29 +74,29 @@ fn soonest(refusals: Vec<Refusal>) -> Option<Refusal> {
 
 /// Counts all of the first list that has room for all of it, or nothing if none has. `email`: whom a refusal keeps
 /// from a mail.
-pub(crate) async fn spend(
+pub(crate) async fn charge(
     tx: &mut dyn Tx,
     actor: &Actor,
     email: &EmailKey,
-    lists: &[Vec<Spend>],
+    lists: &[Vec<Charge>],
     now: Timestamp,
-) -> Result<Passage, StoreError> {
+) -> Result<Decision, StoreError> {
     let refusals = match with_room(tx, lists, now).await? {
-        Ok(spends) => {
-            for spend in spends {
-                tx.hit(&spend.key, now).await?;
+        Ok(charges) => {
+            for charge in charges {
+                tx.hit(&charge.key, now).await?;
             }
-            return Ok(Passage::Granted);
+            return Ok(Decision::Allowed);
         }
         Err(refusals) => refusals,
     };
     let names: Vec<&str> = refusals.iter().map(|refusal| refusal.limit).collect();
     let names = names.join(" ");
     let Some(refusal) = soonest(refusals) else {
-        return Ok(Passage::Granted);
+        return Ok(Decision::Allowed);
     };
     note_refusal(tx, actor, Some(email), &names, now).await?;
-    Ok(Passage::Refused(refusal))
+    Ok(Decision::Limited(refusal))
 }
 
 /// Codes that one client, or one user, asks for.
@@ -121,8 +121,8 @@ const KNOWN_AN_HOUR: &str = "mails-known";
 const OF_CLIENT_A_MINUTE: &str = "mails-client-minute";
 const OF_CLIENT: &str = "mails-client";
 
-/// Mails that the holder of an attempt's challenge asks for again, of those kept for newcomers.
-const OF_ATTEMPT: &str = "mails-attempt";
+/// Mails that the holder of a registration's challenge asks for again, of those kept for newcomers.
+const OF_REGISTRATION: &str = "mails-attempt";
 
 impl Limits {
     /// So many in an hour.
@@ -141,7 +141,7 @@ impl Limits {
     /// Mails with codes to a mailbox that a client causes, whatever for: of the first four fifths of an hour's, or one of
     /// all of them. So the last fifth is for clients that have caused none in the hour, whether the address has an account
     /// or not: clients that used up the rest keep no other client from a code.
-    fn mails(&self, email: &EmailAddress, client: &ClientKey) -> [Vec<Spend>; 2] {
+    fn mails(&self, email: &EmailAddress, client: &ClientKey) -> [Vec<Charge>; 2] {
         let all = self.code_mails_an_hour.most;
         let anybodys = (all - all.div_ceil(5)).max(1);
         [
@@ -157,36 +157,36 @@ impl Limits {
         client: &ClientKey,
         most: u32,
         of_client: u32,
-    ) -> Vec<Spend> {
+    ) -> Vec<Charge> {
         let mailbox = email.mailbox_key();
-        let mut spends = vec![
-            Spend::new(MAILS_A_MINUTE, &mailbox, self.code_mails_a_minute),
-            Spend::new(MAILS_AN_HOUR, &mailbox, self.an_hour(most)),
+        let mut charges = vec![
+            Charge::new(MAILS_A_MINUTE, &mailbox, self.code_mails_a_minute),
+            Charge::new(MAILS_AN_HOUR, &mailbox, self.an_hour(most)),
         ];
-        spends.extend(self.mails_of_client(email, client, of_client));
-        spends
+        charges.extend(self.mails_of_client(email, client, of_client));
+        charges
     }
 
     /// What each of these lists holds: as much as one client causes in all, so that what the others grant does not show
     /// to one client alone (OWASP ASVS 5.0 6.3.8).
-    fn mails_of_client(&self, email: &EmailAddress, client: &ClientKey, most: u32) -> [Spend; 2] {
+    fn mails_of_client(&self, email: &EmailAddress, client: &ClientKey, most: u32) -> [Charge; 2] {
         let own = format!("{client}:{}", email.mailbox_key());
         [
-            Spend::new(OF_CLIENT_A_MINUTE, &own, self.code_mails_a_minute),
-            Spend::new(OF_CLIENT, &own, self.an_hour(most)),
+            Charge::new(OF_CLIENT_A_MINUTE, &own, self.code_mails_a_minute),
+            Charge::new(OF_CLIENT, &own, self.an_hour(most)),
         ]
     }
 
     /// The same for a client that the account knows: a share of its own, as large as any one client's, so that
     /// strangers can't keep the owner from a code.
-    fn mails_of_known(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Spend> {
+    fn mails_of_known(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Charge> {
         let mailbox = email.mailbox_key();
-        let mut spends = vec![
-            Spend::new(KNOWN_A_MINUTE, &mailbox, self.code_mails_a_minute),
-            Spend::new(KNOWN_AN_HOUR, &mailbox, self.an_hour(self.half())),
+        let mut charges = vec![
+            Charge::new(KNOWN_A_MINUTE, &mailbox, self.code_mails_a_minute),
+            Charge::new(KNOWN_AN_HOUR, &mailbox, self.an_hour(self.half())),
         ];
-        spends.extend(self.mails_of_client(email, client, self.half()));
-        spends
+        charges.extend(self.mails_of_client(email, client, self.half()));
+        charges
     }
 
     /// Somebody who is not logged in asks for a code. `known`: whether the account knows the client.
@@ -195,25 +195,25 @@ impl Limits {
         email: &EmailAddress,
         client: &ClientKey,
         known: bool,
-    ) -> Vec<Vec<Spend>> {
+    ) -> Vec<Vec<Charge>> {
         let [anybodys, newcomers] = self.mails(email, client);
         let known = known.then(|| self.mails_of_known(email, client));
         let lists = [Some(anybodys), known, Some(newcomers)];
         self.with_requests(lists.into_iter().flatten(), client)
     }
 
-    /// A client asks for a registration's code again. `attempt`: the live one whose challenge came with it, if one did.
+    /// A client asks for a registration's code again. `registration`: the live one whose challenge came with it, if one did.
     /// It has one of the mails kept for newcomers, if this client has caused none but that of the registration.
     pub(crate) fn resend(
         &self,
         email: &EmailAddress,
         client: &ClientKey,
-        attempt: Option<RegistrationId>,
-    ) -> Vec<Vec<Spend>> {
-        let of_attempt = attempt.map(|attempt| {
-            let mut spends = self.mails_of(email, client, self.code_mails_an_hour.most, 2);
-            spends.push(Spend::new(OF_ATTEMPT, attempt, self.an_hour(1)));
-            spends
+        registration: Option<RegistrationId>,
+    ) -> Vec<Vec<Charge>> {
+        let of_attempt = registration.map(|registration| {
+            let mut charges = self.mails_of(email, client, self.code_mails_an_hour.most, 2);
+            charges.push(Charge::new(OF_REGISTRATION, registration, self.an_hour(1)));
+            charges
         });
         let lists = self.mails(email, client).into_iter().chain(of_attempt);
         self.with_requests(lists, client)
@@ -222,22 +222,22 @@ impl Limits {
     /// Each of these lists with what one client may ask for.
     fn with_requests(
         &self,
-        lists: impl IntoIterator<Item = Vec<Spend>>,
+        lists: impl IntoIterator<Item = Vec<Charge>>,
         client: &ClientKey,
-    ) -> Vec<Vec<Spend>> {
+    ) -> Vec<Vec<Charge>> {
         let whom = format!("client:{client}");
-        let requests = || Spend::new(REQUESTS, &whom, self.code_requests);
+        let requests = || Charge::new(REQUESTS, &whom, self.code_requests);
         (lists.into_iter())
             .map(|list| list.into_iter().chain([requests()]).collect())
             .collect()
     }
 
     /// A user asks for a code to their own mailbox: counted for the user alone.
-    pub(crate) fn of_user(&self, user: UserId) -> Vec<Spend> {
+    pub(crate) fn of_user(&self, user: UserId) -> Vec<Charge> {
         let whom = format!("user:{user}");
         vec![
-            Spend::new("mails-user", &whom, self.code_mails_an_hour),
-            Spend::new(REQUESTS, &whom, self.code_requests),
+            Charge::new("mails-user", &whom, self.code_mails_an_hour),
+            Charge::new(REQUESTS, &whom, self.code_requests),
         ]
     }
 
@@ -247,17 +247,21 @@ impl Limits {
         email: &EmailAddress,
         client: &ClientKey,
         user: UserId,
-    ) -> Vec<Vec<Spend>> {
+    ) -> Vec<Vec<Charge>> {
         (self.mails(email, client).into_iter())
-            .map(|spends| spends.into_iter().chain(self.of_user(user)).collect())
+            .map(|charges| charges.into_iter().chain(self.of_user(user)).collect())
             .collect()
     }
 
     /// Somebody registers.
-    pub(crate) fn registration(&self, email: &EmailAddress, client: &ClientKey) -> Vec<Vec<Spend>> {
-        let registrations = || Spend::new("registrations", client, self.registrations);
+    pub(crate) fn registration(
+        &self,
+        email: &EmailAddress,
+        client: &ClientKey,
+    ) -> Vec<Vec<Charge>> {
+        let registrations = || Charge::new("registrations", client, self.registrations);
         (self.mails(email, client).into_iter())
-            .map(|spends| spends.into_iter().chain([registrations()]).collect())
+            .map(|charges| charges.into_iter().chain([registrations()]).collect())
             .collect()
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Limits, Passage, Refusal, Spend, counted, key_of, longest, note_refusal, reached};
+use super::{Charge, Decision, Limits, Refusal, counted, key_of, longest, note_refusal, reached};
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::email::EmailKey;
@@ -16,10 +16,10 @@ use crate::store::{StoreError, Tx, View};
 const WRONG_CODES: &str = "wrong-codes";
 
 impl Limits {
-    fn wrong_codes(&self, client: &ClientKey, user: Option<UserId>) -> Spend {
+    fn wrong_codes(&self, client: &ClientKey, user: Option<UserId>) -> Charge {
         match user {
-            Some(user) => Spend::new(WRONG_CODES, format_args!("user:{user}"), self.wrong_codes),
-            None => Spend::new(WRONG_CODES, client, self.wrong_codes),
+            Some(user) => Charge::new(WRONG_CODES, format_args!("user:{user}"), self.wrong_codes),
+            None => Charge::new(WRONG_CODES, client, self.wrong_codes),
         }
     }
 }
@@ -31,12 +31,12 @@ pub(crate) async fn may_guess(
     actor: &Actor,
     user: Option<UserId>,
     now: Timestamp,
-) -> Result<Passage, StoreError> {
+) -> Result<Decision, StoreError> {
     let Some(refusal) = guesses_refused(tx, limits, &actor.client, user, now).await? else {
-        return Ok(Passage::Granted);
+        return Ok(Decision::Allowed);
     };
     note_refusal(tx, actor, None, refusal.limit, now).await?;
-    Ok(Passage::Refused(refusal))
+    Ok(Decision::Limited(refusal))
 }
 
 /// Why a client, or the user who is logged in there, may present no code now, if that is so. Counts nothing.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Hit, Limits, Rate, Refusal, Spend, hits, longest, note_refusal};
+use super::{Charge, Hit, Limits, Rate, Refusal, hits, longest, note_refusal};
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::id::UserId;
@@ -44,7 +44,7 @@ const USER: &str = "user-passwords";
 #[derive(Debug)]
 pub(crate) struct PasswordTries {
     /// For one account and client: what pauses follow from.
-    pair: Spend,
+    pair: Charge,
     free: u32,
     others: Vec<Counter>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct PasswordTries {
 /// What else a try is counted under.
 #[derive(Debug)]
 struct Counter {
-    spend: Spend,
+    charge: Charge,
     /// Whether it refuses: nothing that others do refuses a client that the account knows.
     refuses: bool,
 }
@@ -93,8 +93,8 @@ impl PasswordTries {
             ..limits.account_logins
         };
         let others = [
-            Spend::new(CLIENT, client, limits.client_logins),
-            Spend::new(ACCOUNT, account, of_account),
+            Charge::new(CLIENT, client, limits.client_logins),
+            Charge::new(ACCOUNT, account, of_account),
         ];
         Self::new(
             limits,
@@ -108,15 +108,15 @@ impl PasswordTries {
     /// user's tokens refuses it.
     pub(crate) fn of_user(limits: &Limits, user: UserId, client: &ClientKey, known: bool) -> Self {
         let pair = format!("{client}:{user}");
-        let pair = Spend::new(USER_PAIR, pair, pauses(limits.free_logins));
-        let others = [Spend::new(USER, user, limits.account_logins)];
+        let pair = Charge::new(USER_PAIR, pair, pauses(limits.free_logins));
+        let others = [Charge::new(USER, user, limits.account_logins)];
         Self::new(limits, pair, others, known)
     }
 
     fn new(
         limits: &Limits,
-        pair: Spend,
-        others: impl IntoIterator<Item = Spend>,
+        pair: Charge,
+        others: impl IntoIterator<Item = Charge>,
         known: bool,
     ) -> Self {
         let refuses = !known;
@@ -124,7 +124,7 @@ impl PasswordTries {
             pair,
             free: limits.free_logins,
             others: (others.into_iter())
-                .map(|spend| Counter { spend, refuses })
+                .map(|charge| Counter { charge, refuses })
                 .collect(),
         }
     }
@@ -138,8 +138,8 @@ impl PasswordTries {
         now: Timestamp,
     ) -> Result<Admission<CountedTry>, StoreError> {
         let mut counted = Vec::new();
-        for spend in self.spends() {
-            counted.push(hits(tx, &spend.key, spend.rate.window, now).await?);
+        for charge in self.charges() {
+            counted.push(hits(tx, &charge.key, charge.rate.window, now).await?);
         }
         let Some(refusal) = self.refusal(&counted, now, |_| true) else {
             return Ok(Admission::Granted(self.count(tx, now).await?));
@@ -152,8 +152,8 @@ impl PasswordTries {
         Ok(Admission::Refused(refusal))
     }
 
-    fn spends(&self) -> impl Iterator<Item = &Spend> {
-        std::iter::once(&self.pair).chain(self.others.iter().map(|other| &other.spend))
+    fn charges(&self) -> impl Iterator<Item = &Charge> {
+        std::iter::once(&self.pair).chain(self.others.iter().map(|other| &other.charge))
     }
 
     /// What refuses a try, by those hits of each counter that count.
@@ -170,8 +170,8 @@ impl PasswordTries {
         let (pair, others) = counted.split_first()?;
         let refusals = (self.others.iter().zip(others))
             .filter(|(other, _)| other.refuses)
-            .filter_map(|(Counter { spend, .. }, hits)| {
-                Refusal::over(spend.limit, spend.rate, &of(hits), now)
+            .filter_map(|(Counter { charge, .. }, hits)| {
+                Refusal::over(charge.limit, charge.rate, &of(hits), now)
             })
             .chain(self.pause(&of(pair), now));
         longest(refusals).filter(|refusal| refusal.retry_at > now)
@@ -188,10 +188,10 @@ impl PasswordTries {
     }
 
     async fn count(&self, tx: &mut dyn Tx, now: Timestamp) -> Result<CountedTry, StoreError> {
-        for spend in self.spends() {
-            tx.hit_in_flight(&spend.key, now).await?;
+        for charge in self.charges() {
+            tx.hit_in_flight(&charge.key, now).await?;
         }
-        let others = self.others.iter().map(|other| other.spend.key.clone());
+        let others = self.others.iter().map(|other| other.charge.key.clone());
         Ok(CountedTry {
             pair: self.pair.key.clone(),
             others: others.collect(),
@@ -236,8 +236,8 @@ pub(crate) async fn forget_pauses(
     Ok(())
 }
 
-fn pause_at_login(free: u32, account: &str, client: &ClientKey) -> Spend {
-    Spend::new(PAIR, format_args!("{client}:{account}"), pauses(free))
+fn pause_at_login(free: u32, account: &str, client: &ClientKey) -> Charge {
+    Charge::new(PAIR, format_args!("{client}:{account}"), pauses(free))
 }
 
 fn pauses(free: u32) -> Rate {

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::chain::{Among, Below, made_of};
-use super::create::{new_note, no_room, with_version};
+use super::create::{limit_reached, new_note, with_version};
 use super::device::{Device, DeviceRun, EditDigest};
 use super::edit::put;
-use super::port::{NewNote, Owner, Revision, StoredNote};
+use super::port::{NewNote, NoteOwner, Revision, StoredNote};
 use super::words::of_title;
 use super::{Draft, Note, NoteId, Refused, TITLE_LENGTH, Written};
 use crate::id::UserId;
@@ -97,7 +97,7 @@ impl Upsert {
     ) -> Self {
         Self {
             user,
-            new: new_note(Owner::User(user), Some(id), draft, limits, now),
+            new: new_note(NoteOwner::User(user), Some(id), draft, limits, now),
             base,
             among: Among::default(),
             device: None,
@@ -186,7 +186,7 @@ impl Upsert {
         }
         Ok(match tx.note(self.user, new.note.id).await? {
             Some(copied) => Ok(Some(copied)),
-            None => Err(no_room(tx, self.user, &new).await?),
+            None => Err(limit_reached(tx, self.user, &new).await?),
         })
     }
 

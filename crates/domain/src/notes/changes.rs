@@ -5,7 +5,7 @@ use super::{Note, NoteId};
 
 /// What became of a note.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum NoteChange {
     /// It is like this now.
     Written(Box<Note>),
     /// It is in the trash, or gone.
@@ -21,7 +21,7 @@ pub enum Change {
 #[derive(Debug, Clone, Default)]
 pub struct ChangePage {
     /// Each note at most once, under its newest change, in the order of commits.
-    pub changes: Vec<Change>,
+    pub changes: Vec<NoteChange>,
     /// The number to go on after.
     pub upto: i64,
     /// Whether there are more.

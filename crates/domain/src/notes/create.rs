@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::port::{NewNote, Owner};
+use super::port::{NewNote, NoteOwner};
 use super::{Draft, Note, NoteId, Refused, Written, words};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
@@ -29,7 +29,7 @@ impl Create {
     ) -> Self {
         Self {
             user,
-            new: new_note(Owner::User(user), id, draft, limits, now),
+            new: new_note(NoteOwner::User(user), id, draft, limits, now),
         }
     }
 
@@ -64,7 +64,7 @@ impl Write for Create {
         Ok(match tx.note(*user, new.note.id).await? {
             Some(note) if note.draft == new.note.draft => Ok(Written::Unchanged(note)),
             Some(_) => Err(Refused::Taken),
-            None => Err(no_room(tx, *user, new).await?),
+            None => Err(limit_reached(tx, *user, new).await?),
         })
     }
 }
@@ -89,7 +89,7 @@ impl Write for CreateAtOnce {
 /// A note at its beginning; `id`: if the client has chosen one.
 #[must_use]
 pub fn new_note(
-    owner: Owner,
+    owner: NoteOwner,
     id: Option<NoteId>,
     draft: Draft,
     limits: NoteLimits,
@@ -121,7 +121,7 @@ pub(super) fn with_version(new: &NewNote, version: i64) -> Note {
 }
 
 /// Why a note was not added that the user does not have.
-pub(super) async fn no_room(
+pub(super) async fn limit_reached(
     tx: &mut dyn Tx,
     user: UserId,
     new: &NewNote,

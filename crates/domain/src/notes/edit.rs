@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::condition::Condition;
-use super::create::{new_note, no_room, with_version};
-use super::port::{NewNote, Owner, Revision, StoredNote};
+use super::create::{limit_reached, new_note, with_version};
+use super::port::{NewNote, NoteOwner, Revision, StoredNote};
 use super::words::{self, ChangedWords, TitleWords};
-use super::{Draft, Note, NoteId, Refused, StorageFull, Written};
+use super::{Draft, Note, NoteId, Refused, StorageLimitReached, Written};
 use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::{StoreError, Tx, Write};
@@ -36,7 +36,7 @@ impl Replace {
     ) -> Self {
         Self {
             user,
-            new: new_note(Owner::User(user), Some(id), draft, limits, now),
+            new: new_note(NoteOwner::User(user), Some(id), draft, limits, now),
             condition,
         }
     }
@@ -92,7 +92,7 @@ pub(super) async fn put(
     let Some(stored) = stored else {
         return Ok(match tx.insert_note(new).await? {
             Some(version) => Ok(Written::Created(with_version(new, version))),
-            None => Err(match no_room(tx, user, new).await? {
+            None => Err(match limit_reached(tx, user, new).await? {
                 // Somebody else's: to this user there is none.
                 Refused::Taken => Refused::NotFound,
                 refused => refused,
@@ -138,7 +138,9 @@ async fn overwrite(
         return Ok(Ok(Written::Changed(note)));
     }
     let standing = tx.plan_standing(user, now).await?;
-    Ok(Err(Refused::StorageFull(StorageFull::of(standing, limits))))
+    Ok(Err(Refused::StorageLimit(StorageLimitReached::of(
+        standing, limits,
+    ))))
 }
 
 /// What of a note is to be changed: what is `Some`.
@@ -177,7 +179,7 @@ impl Patch {
 
 /// Changes parts of a live note.
 #[derive(Debug)]
-pub struct Change {
+pub struct UpdateNote {
     user: UserId,
     id: NoteId,
     patch: Patch,
@@ -188,7 +190,7 @@ pub struct Change {
     now: Timestamp,
 }
 
-impl Change {
+impl UpdateNote {
     /// A note of a user whose parts are to say this; `condition`: what the client expects to be there.
     #[must_use]
     pub fn new(
@@ -220,7 +222,7 @@ impl Change {
 }
 
 #[async_trait]
-impl Write for Change {
+impl Write for UpdateNote {
     type Out = Result<Written, Refused>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {

@@ -48,7 +48,7 @@ pub struct Order {
 /// A place in a list: right after a note, or right before it, whether that note is still there or not. What the
 /// list is not ordered by is 0 or empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ListPosition {
     /// The note's [rank](Listed::rank).
     pub rank: i64,
     /// The note's time, in microseconds since 1970-01-01 UTC.
@@ -61,7 +61,7 @@ pub struct Place {
     pub before: bool,
 }
 
-impl Place {
+impl ListPosition {
     /// After which every note lies that was changed after that change, in a list by [`Key::Change`].
     #[must_use]
     pub fn since(change: i64) -> Self {
@@ -106,7 +106,7 @@ pub struct NoteQuery {
     /// In which order.
     pub order: Order,
     /// From where; from the beginning if `None`.
-    pub place: Option<Place>,
+    pub place: Option<ListPosition>,
     /// How many at most.
     pub limit: u32,
     /// No note follows on the page once its notes have so many bytes of title, content and tags together, as JSON writes
@@ -126,7 +126,7 @@ pub struct Listed {
 impl Listed {
     /// The place right after the note, or right before it.
     #[must_use]
-    pub fn place(&self, key: Key, before: bool) -> Place {
+    pub fn place(&self, key: Key, before: bool) -> ListPosition {
         let Self { note, rank } = self;
         let (rank, number, title) = match key {
             Key::Updated => (0, note.updated.as_microsecond(), String::new()),
@@ -135,7 +135,7 @@ impl Listed {
             Key::Rank => (*rank, note.updated.as_microsecond(), String::new()),
             Key::Change => (*rank, 0, String::new()),
         };
-        Place {
+        ListPosition {
             rank,
             number,
             title,

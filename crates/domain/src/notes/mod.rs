@@ -1,6 +1,6 @@
 //! Notes: what one is, and what may happen to it.
 //!
-//! | Room | What lives there |
+//! | Module | Contents |
 //! |---|---|
 //! | [`words`] | a note's text as search sees it, and the piece of it that is shown |
 //! | [`tags`] | which tags are the same |
@@ -36,7 +36,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use crate::plans::{NoteLimits, Plan, Standing};
+use crate::plans::{NoteLimits, Plan, PlanUsage};
 
 /// The most characters of a title.
 pub const TITLE_LENGTH: usize = 200;
@@ -204,19 +204,19 @@ pub enum Refused {
     /// Neither title nor content would say anything.
     Blank,
     /// The plan allows no more live notes.
-    Full(Full),
+    PlanLimit(PlanLimitReached),
     /// The plan allows no more bytes of notes.
-    StorageFull(StorageFull),
+    StorageLimit(StorageLimitReached),
 }
 
 impl Refused {
     /// Why a plan left no room to make a note live.
-    fn without_room(standing: Standing, limits: NoteLimits) -> Self {
-        let full = Full::of(standing, limits);
+    fn without_room(standing: PlanUsage, limits: NoteLimits) -> Self {
+        let full = PlanLimitReached::of(standing, limits);
         if full.used >= full.limit.into() {
-            Self::Full(full)
+            Self::PlanLimit(full)
         } else {
-            Self::StorageFull(StorageFull::of(standing, limits))
+            Self::StorageLimit(StorageLimitReached::of(standing, limits))
         }
     }
 }
@@ -224,7 +224,7 @@ impl Refused {
 /// A plan allows no more bytes of notes. What makes none of them longer still works, and so does deleting; room is made
 /// by deleting notes for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StorageFull {
+pub struct StorageLimitReached {
     /// The plan.
     pub plan: Plan,
     /// How many bytes it allows.
@@ -233,8 +233,8 @@ pub struct StorageFull {
     pub used: u64,
 }
 
-impl StorageFull {
-    fn of(standing: Standing, limits: NoteLimits) -> Self {
+impl StorageLimitReached {
+    fn of(standing: PlanUsage, limits: NoteLimits) -> Self {
         Self {
             plan: standing.plan,
             limit: limits.storage.of(standing.plan).unwrap_or(u64::MAX),
@@ -245,7 +245,7 @@ impl StorageFull {
 
 /// A plan allows no more live notes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full {
+pub struct PlanLimitReached {
     /// The plan.
     pub plan: Plan,
     /// How many it allows.
@@ -254,10 +254,10 @@ pub struct Full {
     pub used: u64,
 }
 
-impl Full {
+impl PlanLimitReached {
     /// What is said when a note found no room.
     #[must_use]
-    pub fn of(standing: Standing, limits: NoteLimits) -> Self {
+    pub fn of(standing: PlanUsage, limits: NoteLimits) -> Self {
         Self {
             plan: standing.plan,
             limit: limits.of(standing.plan).unwrap_or(u32::MAX),

@@ -16,7 +16,7 @@ use crate::token::SecretHash;
 
 /// Whose a new note is.
 #[derive(Debug, Clone)]
-pub enum Owner {
+pub enum NoteOwner {
     /// A user's.
     User(UserId),
     /// That of the user who has this token, if its session is good and was used since then.
@@ -32,7 +32,7 @@ pub enum Owner {
 #[derive(Debug, Clone)]
 pub struct NewNote {
     /// Whose.
-    pub owner: Owner,
+    pub owner: NoteOwner,
     /// What; its version counts on from the note that was deleted under this identifier, if one was.
     pub note: Note,
     /// Whether the identifier was made for it: then no note was deleted under it.

@@ -18,7 +18,7 @@
 mod owners;
 mod products;
 pub mod proof;
-mod take;
+mod receive;
 mod transaction;
 
 use async_trait::async_trait;
@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::owners::{State, state};
 pub use self::products::Products;
-pub use self::take::{TakeEvent, Taken};
+pub use self::receive::{EventResult, ReceiveEvent};
 use crate::id::UserId;
 use crate::plans::Source;
 use crate::store::StoreError;
@@ -256,7 +256,7 @@ pub struct Kept {
 #[derive(Debug, Clone)]
 pub struct PaymentRecord {
     /// Its place among the user's events.
-    pub place: PaymentPlace,
+    pub place: PaymentPosition,
     /// The service's name for it.
     pub id: String,
     /// What the service calls this kind of event.
@@ -273,14 +273,14 @@ pub struct PaymentRecord {
 
 /// Where an event stands among those of its user: by service, then in the order in which they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaymentPlace {
+pub struct PaymentPosition {
     /// The service's word in storage.
     pub source: String,
     /// The number of its row.
     pub row: i64,
 }
 
-/// The rows of events. The caller is [`TakeEvent`].
+/// The rows of events. The caller is [`ReceiveEvent`].
 #[async_trait]
 pub trait Payments: Send {
     /// Keeps an event, unless it is kept already; says whether it is new. `user`: whom it names; `did`: what came of

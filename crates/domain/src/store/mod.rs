@@ -24,7 +24,7 @@ use crate::operator::Interventions;
 use crate::payments::Payments;
 use crate::plans::Plans;
 
-pub use self::rows::{Attempts, Challenges, Mails, ReadLimits, Records, Sessions, Users};
+pub use self::rows::{Challenges, Mails, ReadLimits, Records, Registrations, Sessions, Users};
 pub use self::ticket::{Caller, Ticket};
 pub use self::view::View;
 
@@ -67,7 +67,7 @@ pub trait Write: Send + Sync + 'static {
 pub trait Tx:
     View
     + Users
-    + Attempts
+    + Registrations
     + Challenges
     + Sessions
     + Mails
@@ -82,7 +82,7 @@ pub trait Tx:
 impl<T> Tx for T where
     T: View
         + Users
-        + Attempts
+        + Registrations
         + Challenges
         + Sessions
         + Mails

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use crate::accounts::{
-    Attempt, Challenge, LiveAttempt, NewAttempt, NewChallenge, NewSession, NewUser, Owner,
+    Challenge, ChallengeOwner, LiveRegistration, NewChallenge, NewRegistration, NewSession,
+    NewUser, PendingRegistration,
 };
 use crate::audit::Entry;
 use crate::client::ClientKey;
@@ -95,31 +96,31 @@ pub trait ReadLimits: Send {
     ) -> Result<bool, StoreError>;
     /// The address's attempts that have a live challenge. The one whose challenge was used is among them, as no client's,
     /// until that would have expired: others are not told that it was.
-    async fn live_attempts(
+    async fn live_registrations(
         &mut self,
         email: &EmailKey,
         now: Timestamp,
-    ) -> Result<Vec<LiveAttempt>, StoreError>;
+    ) -> Result<Vec<LiveRegistration>, StoreError>;
 }
 
 /// Registrations' rows: attempts that wait for their code.
 #[async_trait]
-pub trait Attempts: Send {
+pub trait Registrations: Send {
     /// Adds an attempt.
-    async fn insert_attempt(&mut self, attempt: &NewAttempt) -> Result<(), StoreError>;
+    async fn insert_registration(&mut self, attempt: &NewRegistration) -> Result<(), StoreError>;
     /// The live attempts of an address, newest first. Decoys are among them, also those that have lost the address.
-    async fn attempts(
+    async fn registrations(
         &mut self,
         email: &EmailKey,
         now: Timestamp,
-    ) -> Result<Vec<Attempt>, StoreError>;
+    ) -> Result<Vec<PendingRegistration>, StoreError>;
     /// Removes every attempt of the address, live or not, every challenge of theirs, and the decoys from when it had no
     /// account.
-    async fn delete_attempts(&mut self, email: &EmailKey) -> Result<(), StoreError>;
+    async fn delete_registrations(&mut self, email: &EmailKey) -> Result<(), StoreError>;
     /// The address has become a user's. The attempt that won, if it was one, ends, and so do those that its client made
     /// with the same name, and every challenge of theirs; their hashes are forgotten. The others live on as decoys until
     /// they lapse, so that their clients are not told; their names are free.
-    async fn close_attempts(
+    async fn close_registrations(
         &mut self,
         email: &EmailKey,
         winner: Option<RegistrationId>,
@@ -135,14 +136,18 @@ pub trait Challenges: Send {
     /// The live challenges of somebody for a purpose, newest first.
     async fn challenges_of(
         &mut self,
-        owner: &Owner,
+        owner: &ChallengeOwner,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<Vec<Challenge>, StoreError>;
     /// How many challenges somebody has had for a purpose, dead ones included.
-    async fn generations(&mut self, owner: &Owner, purpose: Purpose) -> Result<i64, StoreError>;
+    async fn generations(
+        &mut self,
+        owner: &ChallengeOwner,
+        purpose: Purpose,
+    ) -> Result<i64, StoreError>;
     /// The attempt whose registrant was given this handle.
-    async fn attempt_of_handle(
+    async fn registration_of_token(
         &mut self,
         handle: &SecretHash,
     ) -> Result<Option<RegistrationId>, StoreError>;
@@ -204,7 +209,7 @@ pub trait Challenges: Send {
     /// Leaves older challenges to the holder of the attempt's handle: a newer code was made.
     async fn supersede_challenges(
         &mut self,
-        owner: &Owner,
+        owner: &ChallengeOwner,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<(), StoreError>;

@@ -19,8 +19,8 @@ use crate::notes::port::ReadNotes;
 use crate::operator::Inquiries;
 use crate::otp::Purpose;
 use crate::password::PasswordHash;
-use crate::payments::{PaymentPlace, PaymentRecord};
-use crate::plans::{Grant, Standing};
+use crate::payments::{PaymentPosition, PaymentRecord};
+use crate::plans::{Grant, PlanUsage};
 use crate::queue::{MailFilter, MailRecord, MailStory};
 use crate::token::SecretHash;
 use crate::username::NameKey;
@@ -44,7 +44,7 @@ pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
     ) -> Result<LoginAccount, StoreError>;
     /// The passwords of a client's live attempts for an address, newest first, `limit` at most, each with the attempt it
     /// was first used for.
-    async fn passwords_of_attempts(
+    async fn passwords_of_registrations(
         &mut self,
         email: &EmailKey,
         client: &ClientKey,
@@ -75,8 +75,11 @@ pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
         idle_since: Timestamp,
     ) -> Result<Vec<Session>, StoreError>;
     /// Where a user stands: the plan at that time, and how many notes and bytes are used. Of nobody: free, and none.
-    async fn plan_standing(&mut self, user: UserId, now: Timestamp)
-    -> Result<Standing, StoreError>;
+    async fn plan_standing(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<PlanUsage, StoreError>;
     /// Who granted premium to a user, also what is over, by the names of the sources.
     async fn grants(&mut self, user: UserId) -> Result<Vec<Grant>, StoreError>;
     /// The security events of a user, newest first; `before`: those older than that of this time and number.
@@ -95,7 +98,7 @@ pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
     async fn payment_records(
         &mut self,
         user: UserId,
-        after: Option<&PaymentPlace>,
+        after: Option<&PaymentPosition>,
         limit: u32,
     ) -> Result<Vec<PaymentRecord>, StoreError>;
     /// Users, in the order of their numbers.

@@ -1,6 +1,6 @@
 //! A user's plan and what granted it, in words and as JSON.
 
-use domain::plans::{Grant, NoteLimits, Plan, Standing};
+use domain::plans::{Grant, NoteLimits, Plan, PlanUsage};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::show::moment;
 
 /// The plan and its end, in words.
 #[must_use]
-pub fn told(standing: &Standing) -> String {
+pub fn told(standing: &PlanUsage) -> String {
     match (standing.plan, standing.premium_until) {
         (Plan::Free, _) => "the free plan".to_owned(),
         (Plan::Premium, None) => "premium without end".to_owned(),
@@ -18,7 +18,7 @@ pub fn told(standing: &Standing) -> String {
 
 /// How many notes there are, and may be.
 #[must_use]
-pub fn used(standing: &Standing, limits: NoteLimits) -> String {
+pub fn used(standing: &PlanUsage, limits: NoteLimits) -> String {
     match limits.of(standing.plan) {
         Some(limit) => format!("{} of {limit}", standing.used),
         None => standing.used.to_string(),
@@ -27,7 +27,7 @@ pub fn used(standing: &Standing, limits: NoteLimits) -> String {
 
 /// How many bytes of notes there are, and may be.
 #[must_use]
-pub fn stored(standing: &Standing, limits: NoteLimits) -> String {
+pub fn stored(standing: &PlanUsage, limits: NoteLimits) -> String {
     match limits.storage.of(standing.plan) {
         Some(limit) => format!("{} of {limit} bytes", standing.bytes),
         None => format!("{} bytes", standing.bytes),

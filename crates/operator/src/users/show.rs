@@ -7,7 +7,7 @@ use domain::audit::Recorded;
 use domain::clock::{Clock, SystemClock};
 use domain::email;
 use domain::password::PasswordHash;
-use domain::plans::{Grant, NoteLimits, Standing};
+use domain::plans::{Grant, NoteLimits, PlanUsage};
 use domain::store::Store;
 use jiff::Timestamp;
 use runtime::settings::Settings;
@@ -24,7 +24,7 @@ pub struct UserReport {
     sessions: Vec<Session>,
     /// The security events, newest first.
     pub records: Vec<Recorded>,
-    standing: Standing,
+    standing: PlanUsage,
     grants: Vec<Grant>,
     limits: NoteLimits,
 }

@@ -5,7 +5,7 @@
 
 use domain::id::UserId;
 use domain::notes::Draft;
-use domain::notes::changes::{Change, ChangePage};
+use domain::notes::changes::{ChangePage, NoteChange};
 use domain::notes::list::{self, PAGE_BYTES};
 use domain::notes::numbers::Numbers;
 use domain::store::StoreError;
@@ -112,10 +112,10 @@ async fn find(
     .map_err(store_error)
 }
 
-fn read(ChangeRow(_, id, version, note): ChangeRow) -> Result<Change, StoreError> {
+fn read(ChangeRow(_, id, version, note): ChangeRow) -> Result<NoteChange, StoreError> {
     Ok(match note {
-        Some(note) => Change::Written(Box::new(note.read()?)),
-        None => Change::Deleted {
+        Some(note) => NoteChange::Written(Box::new(note.read()?)),
+        None => NoteChange::Deleted {
             id: id.parse().map_err(unreadable)?,
             version,
         },
@@ -123,11 +123,11 @@ fn read(ChangeRow(_, id, version, note): ChangeRow) -> Result<Change, StoreError
 }
 
 /// How many changes have room on a page.
-fn with_room(changes: &[Change]) -> usize {
+fn with_room(changes: &[NoteChange]) -> usize {
     let gone = Draft::default();
     let drafts = changes.iter().map(|change| match change {
-        Change::Written(note) => &note.draft,
-        Change::Deleted { .. } => &gone,
+        NoteChange::Written(note) => &note.draft,
+        NoteChange::Deleted { .. } => &gone,
     });
     list::with_room(drafts, PAGE_BYTES)
 }

@@ -4,7 +4,7 @@
 //! share would make each search pay for everybody's notes, and a search through thousands of one's own takes
 //! milliseconds.
 
-use domain::notes::list::{Key, Listed, NotePage, NoteQuery, Place, with_room};
+use domain::notes::list::{Key, ListPosition, Listed, NotePage, NoteQuery, with_room};
 use domain::notes::tags;
 use domain::notes::words::{self, FOLDING};
 use domain::store::StoreError;
@@ -236,7 +236,7 @@ struct Beyond {
 }
 
 impl Beyond {
-    fn of(place: Option<&Place>, descending: bool) -> Self {
+    fn of(place: Option<&ListPosition>, descending: bool) -> Self {
         let (number, text) = if descending {
             (i64::MAX, LAST_TEXT)
         } else {

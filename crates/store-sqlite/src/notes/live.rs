@@ -3,7 +3,7 @@
 
 use domain::id::UserId;
 use domain::notes::Note;
-use domain::notes::port::{NewNote, Owner};
+use domain::notes::port::{NewNote, NoteOwner};
 use domain::notes::words::{ChangedWords, FOLDING};
 use domain::plans::NoteLimits;
 use domain::store::StoreError;
@@ -53,8 +53,8 @@ pub(super) async fn insert(
     let (created, now) = (micros(note.created), micros(note.updated));
     let conflict_of = note.conflict_of.map(|id| id.to_string());
     let (user, token, used_since) = match &new.owner {
-        Owner::User(user) => (Some(user.0), None, None),
-        Owner::Bearer { token, used_since } => {
+        NoteOwner::User(user) => (Some(user.0), None, None),
+        NoteOwner::Bearer { token, used_since } => {
             (None, Some(token.as_bytes()), Some(micros(*used_since)))
         }
     };

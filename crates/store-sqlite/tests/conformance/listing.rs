@@ -1,7 +1,7 @@
 //! Lists of notes: ordered, filtered, and found by their words.
 
 use domain::id::UserId;
-use domain::notes::list::{Key, NotePage, NoteQuery, Order, PAGE_BYTES, Place};
+use domain::notes::list::{Key, ListPosition, NotePage, NoteQuery, Order, PAGE_BYTES};
 use domain::notes::words::{self, ChangedWords};
 use domain::notes::{Draft, NoteId};
 use domain::store::Store;
@@ -66,13 +66,15 @@ pub async fn every_order_goes_on_from_a_place_in_both_directions(store: Store) {
             let mut query = everything(ada, key, descending);
             let all = listed(&store, &query).await;
             assert_eq!((all.notes.len(), all.count, all.more), (18, 18, false));
-            let places: Vec<Place> = all
+            let places: Vec<ListPosition> = all
                 .notes
                 .iter()
                 .map(|listed| listed.place(key, false))
                 .collect();
             let sorted = places.windows(2).all(|pair| {
-                let of = |place: &Place| (place.rank, place.number, place.title.clone(), place.id);
+                let of = |place: &ListPosition| {
+                    (place.rank, place.number, place.title.clone(), place.id)
+                };
                 (of(&pair[0]) > of(&pair[1])) == descending
             });
             assert!(sorted, "{key:?} {descending}");
@@ -136,7 +138,7 @@ pub async fn a_page_ends_at_its_bytes_and_the_next_goes_on_from_there(store: Sto
             query.bytes = 20_000;
             if before {
                 all.notes.reverse();
-                query.place = Some(Place::end(query.order));
+                query.place = Some(ListPosition::end(query.order));
             }
             let mut found = Vec::new();
             loop {

@@ -16,7 +16,7 @@ use crate::support::people::{POLICY, Person, address};
 
 /// So many attempts as are made.
 const UNLIMITED: RegisterPolicy = RegisterPolicy {
-    live_attempts: None,
+    live_registrations: None,
     ..POLICY
 };
 

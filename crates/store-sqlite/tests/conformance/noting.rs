@@ -1,10 +1,10 @@
 //! Notes: written, limited, and numbered as changes.
 
 use domain::id::UserId;
-use domain::notes::changes::Change;
+use domain::notes::changes::NoteChange;
 use domain::notes::create::Create;
 use domain::notes::list::PAGE_BYTES;
-use domain::notes::port::{NewNote, Owner};
+use domain::notes::port::{NewNote, NoteOwner};
 use domain::notes::words::{self, ChangedWords};
 use domain::notes::{Draft, Note, NoteId, Refused};
 use domain::plans::{NoteLimits, Plan, StorageLimits};
@@ -47,7 +47,7 @@ pub(super) fn draft(title: &str, content: &str) -> Draft {
 
 pub(super) fn new(user: UserId, n: u64, draft: Draft) -> NewNote {
     NewNote {
-        owner: Owner::User(user),
+        owner: NoteOwner::User(user),
         words: words::of_note(&draft),
         id_is_fresh: false,
         note: Note {
@@ -148,8 +148,8 @@ pub(super) async fn changes(
     let mut view = store.view().await.unwrap();
     let page = view.note_changes(user, after, limit).await.unwrap();
     let changes = page.changes.into_iter().map(|change| match change {
-        Change::Written(note) => (note.id, note.version, false),
-        Change::Deleted { id, version } => (id, version, true),
+        NoteChange::Written(note) => (note.id, note.version, false),
+        NoteChange::Deleted { id, version } => (id, version, true),
     });
     (changes.collect(), page.upto, page.more)
 }

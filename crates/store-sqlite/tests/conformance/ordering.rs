@@ -1,7 +1,7 @@
 //! What payment services say, in every order: the same events end in the same state.
 
 use domain::id::UserId;
-use domain::payments::{Event, Says, Taken};
+use domain::payments::{Event, EventResult, Says};
 use domain::plans::Source;
 use domain::store::Store;
 use futures_util::future::join_all;
@@ -44,10 +44,10 @@ async fn end_of_all_orders(
         }
         for (place, event) in order.iter().enumerate() {
             take(store, event).await;
-            assert_eq!(take(store, &order[place / 2]).await, Taken::Again);
+            assert_eq!(take(store, &order[place / 2]).await, EventResult::Again);
         }
         for event in &order {
-            assert_eq!(take(store, event).await, Taken::Again);
+            assert_eq!(take(store, event).await, EventResult::Again);
         }
         let until = grants(store, ada).await.first().map(|grant| grant.until);
         (

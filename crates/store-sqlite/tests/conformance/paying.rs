@@ -2,8 +2,8 @@
 
 use domain::accounts::NewUser;
 use domain::id::UserId;
-use domain::payments::{Event, Fact, Products, Says, TakeEvent, Taken, Until};
-use domain::plans::{Grant, Plan, Source, Standing};
+use domain::payments::{Event, EventResult, Fact, Products, ReceiveEvent, Says, Until};
+use domain::plans::{Grant, Plan, PlanUsage, Source};
 use domain::store::Store;
 use domain::username::Username;
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ pub(super) async fn user(store: &Store, name: &str) -> UserId {
     store.write(insert).await.unwrap()
 }
 
-pub(super) async fn standing(store: &Store, user: UserId, now: Timestamp) -> Standing {
+pub(super) async fn standing(store: &Store, user: UserId, now: Timestamp) -> PlanUsage {
     let mut view = store.view().await.unwrap();
     view.plan_standing(user, now).await.unwrap()
 }
@@ -97,8 +97,8 @@ pub(super) fn about(subscription: &str, event: Event) -> Event {
     })
 }
 
-pub(super) async fn take(store: &Store, event: &Event) -> Taken {
-    let take = TakeEvent {
+pub(super) async fn take(store: &Store, event: &Event) -> EventResult {
+    let take = ReceiveEvent {
         event: event.clone(),
         accept_tests: false,
         products: Products::default(),
@@ -147,8 +147,10 @@ pub async fn an_event_is_taken_once_whatever_else_comes_under_its_id(store: Stor
     let first = take(&store, &event("paid", 1, paid(100))).await;
     let again = take(&store, &event("paid", 2, paid(200))).await;
 
-    assert!(matches!(first, Taken::New(did) if did.starts_with("user 1 is on premium until ")));
-    assert_eq!(again, Taken::Again);
+    assert!(
+        matches!(first, EventResult::New(did) if did.starts_with("user 1 is on premium until "))
+    );
+    assert_eq!(again, EventResult::Again);
     let until = standing(&store, ada, at(0)).await.premium_until;
     assert_eq!(until, Some(at(100)));
 }
@@ -166,7 +168,7 @@ pub async fn a_subscription_belongs_to_whom_its_own_checkout_names_else_to_the_c
 
     assert_eq!(
         early,
-        Taken::New("nothing: whose it is has not been said".to_owned())
+        EventResult::New("nothing: whose it is has not been said".to_owned())
     );
     let until = async |user| standing(&store, user, at(0)).await.premium_until;
     assert_eq!(until(ada).await, Some(at(100)));
@@ -180,9 +182,12 @@ pub async fn an_event_that_names_nobody_here_is_kept_and_does_nothing(store: Sto
     let first = take(&store, &unknown).await;
     let second = take(&store, &bought).await;
 
-    assert_eq!(first, Taken::New("nothing: there is no user 7".to_owned()));
+    assert_eq!(
+        first,
+        EventResult::New("nothing: there is no user 7".to_owned())
+    );
     assert_eq!(first, second);
-    assert_eq!(take(&store, &unknown).await, Taken::Again);
+    assert_eq!(take(&store, &unknown).await, EventResult::Again);
     assert!(grants(&store, UserId(7)).await.is_empty());
 }
 
@@ -193,7 +198,7 @@ pub async fn an_event_of_a_test_does_nothing_ever_unless_tests_count_when_it_com
             is_test: true,
             ..named(ada, event(id, 1, paid(100)))
         };
-        store.write(TakeEvent {
+        store.write(ReceiveEvent {
             event,
             accept_tests,
             products: Products::default(),
@@ -206,10 +211,15 @@ pub async fn an_event_of_a_test_does_nothing_ever_unless_tests_count_when_it_com
     let before = grants(&store, ada).await;
     let accepted = bought(true, "accepted").await.unwrap();
 
-    assert_eq!(refused, Taken::New("nothing: it is a test".to_owned()));
-    assert_eq!(again, Taken::Again);
+    assert_eq!(
+        refused,
+        EventResult::New("nothing: it is a test".to_owned())
+    );
+    assert_eq!(again, EventResult::Again);
     assert!(before.is_empty());
-    assert!(matches!(accepted, Taken::New(did) if did.starts_with("user 1 is on premium until ")));
+    assert!(
+        matches!(accepted, EventResult::New(did) if did.starts_with("user 1 is on premium until "))
+    );
     assert_eq!(grants(&store, ada).await.len(), 1);
 }
 
@@ -232,7 +242,7 @@ pub async fn grants_and_events_go_with_their_user(store: Store) {
     for event in &all {
         let again = take(&store, event).await;
         assert!(
-            matches!(again, Taken::New(_)),
+            matches!(again, EventResult::New(_)),
             "{} is still there",
             event.fact.id
         );

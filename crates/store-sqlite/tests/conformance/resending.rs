@@ -1,6 +1,6 @@
 //! What a re-send leaves behind.
 
-use domain::accounts::Owner;
+use domain::accounts::ChallengeOwner;
 use domain::accounts::code::Requested;
 use domain::store::Store;
 
@@ -44,7 +44,7 @@ pub async fn a_resend_for_an_unknown_address_queues_decoys(store: Store) {
         assert_eq!(resent, Requested::Queued);
     }
 
-    let owner = Owner::NoAccount(address(&nobody.email).key().clone());
+    let owner = ChallengeOwner::NoAccount(address(&nobody.email).key().clone());
     let challenges = challenges_of(&store, owner, at(301)).await;
 
     let seen: Vec<_> = (challenges.iter())

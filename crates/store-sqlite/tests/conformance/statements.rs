@@ -75,7 +75,7 @@ pub async fn a_challenge_that_has_ended_or_expired_is_not_used(store: Store) {
     let end = unit(|tx| {
         Box::pin(async move {
             let ada = address("ada@example.com");
-            tx.close_attempts(ada.key(), None, at(1)).await
+            tx.close_registrations(ada.key(), None, at(1)).await
         })
     });
     store.write(end).await.unwrap();

@@ -150,7 +150,7 @@ pub async fn a_code_of_a_key_that_is_missing_counts_nothing(store: Store) {
     let code = newest_code(&store, &ada.email, at(0)).await;
     let elsewhere = |handle| {
         let mut verify = ada.presents(&code, handle, at(1));
-        verify.presented.keys = keys_of("another example key, which made no code here");
+        verify.submitted.keys = keys_of("another example key, which made no code here");
         verify
     };
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::accounts::Owner;
+use domain::accounts::ChallengeOwner;
 use domain::mail::MailState;
 use domain::otp::Purpose;
 use domain::queue::{ChallengeLife, Claim, Claimed, JobQueue, Loss, Marked, Turn};
@@ -103,7 +103,7 @@ async fn a_code_that_was_replaced_meanwhile_is_not_marked() {
     let store = database.store();
     let attempt = attempts(&store, "ada@example.com", at(1)).await[0].0.id;
     let supersede = unit(move |tx| {
-        let owner = Owner::Attempt(attempt);
+        let owner = ChallengeOwner::Registration(attempt);
         Box::pin(async move {
             tx.supersede_challenges(&owner, Purpose::VerifyEmail, at(1))
                 .await
@@ -122,7 +122,7 @@ async fn a_code_whose_attempt_lost_meanwhile_is_not_marked() {
     let end = unit(|tx| {
         Box::pin(async move {
             let ada = address("ada@example.com");
-            tx.close_attempts(ada.key(), None, at(1)).await
+            tx.close_registrations(ada.key(), None, at(1)).await
         })
     });
     database.store().write(end).await.unwrap();

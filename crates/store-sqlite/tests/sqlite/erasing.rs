@@ -145,7 +145,7 @@ async fn what_an_account_held_is_in_no_file_once_it_is_gone() {
     let forget = unit(move |tx| {
         Box::pin(async move {
             let email = address("zebrafish@example.com").key().clone();
-            tx.delete_attempts(&email).await?;
+            tx.delete_registrations(&email).await?;
             tx.forget_mails(ada, &email, "nobody", at(3)).await?;
             tx.forget_records(ada, &email, "nobody").await
         })

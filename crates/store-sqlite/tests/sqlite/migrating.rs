@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use apalis_sqlite::SqliteStorage;
 use domain::id::UserId;
-use domain::payments::{Event, Fact, Products, Says, TakeEvent};
+use domain::payments::{Event, Fact, Products, ReceiveEvent, Says};
 use domain::plans::Source;
 use domain::store::Store;
 use sqlx::migrate::Migrator;
@@ -191,7 +191,7 @@ fn told(id: &str, transaction: &str, says: Says) -> Fact {
 }
 
 async fn take(store: &Store, source: Source, fact: Fact) {
-    let take = TakeEvent {
+    let take = ReceiveEvent {
         event: Event {
             fact,
             ..Event::unreadable(source, b"")

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::notes::condition::Condition;
-use domain::notes::edit::{Change, Patch};
+use domain::notes::edit::{Patch, UpdateNote};
 use domain::notes::port::OutdatedNote;
 use domain::notes::refold::{self, Refold};
 use domain::notes::remove::Remove;
@@ -85,7 +85,7 @@ async fn what_was_changed_meanwhile_is_not_folded_over() {
     run(&mut database.outside().await, "update notes set folded = 0").await;
 
     let refold = Refold::new(outdated(&store).await);
-    let change = Change::new(ada, id, patch("bread"), Condition::default(), FREELY, at(2));
+    let change = UpdateNote::new(ada, id, patch("bread"), Condition::default(), FREELY, at(2));
     store.write(change).await.unwrap().unwrap();
     store.write(refold).await.unwrap();
 
@@ -103,7 +103,7 @@ async fn a_note_is_outdated_until_all_of_it_was_folded_by_todays_rules() {
         add(&store, ada, "pears").await,
     ];
     let change = async |id, patch: Patch| {
-        let change = Change::new(ada, id, patch, Condition::default(), FREELY, at(2));
+        let change = UpdateNote::new(ada, id, patch, Condition::default(), FREELY, at(2));
         store.write(change).await.unwrap().unwrap();
     };
     let trash = async |id| {

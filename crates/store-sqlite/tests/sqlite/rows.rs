@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::id::UserId;
 use domain::notes::condition::Condition;
 use domain::notes::create::Create;
-use domain::notes::edit::{Change, Patch};
+use domain::notes::edit::{Patch, UpdateNote};
 use domain::notes::list::{Key, NoteQuery, Order, PAGE_BYTES};
 use domain::notes::remove::Remove;
 use domain::notes::{Draft, NoteId};
@@ -122,7 +122,7 @@ async fn notes_are_found_and_written_without_reading_the_texts_of_others() {
         content: Some("butter".to_owned()),
         ..Patch::default()
     };
-    let change = Change::new(ada, short, patch, Condition::default(), FREELY, at(2));
+    let change = UpdateNote::new(ada, short, patch, Condition::default(), FREELY, at(2));
     let changed = store.write(change).await.unwrap();
     let remove = Remove {
         user: ada,

@@ -4,7 +4,7 @@ use domain::id::UserId;
 use domain::notes::create::Create;
 use domain::notes::edit::{Patch, Replace};
 use domain::notes::remove::{Remove, Restore};
-use domain::notes::{Draft, NoteId, condition::Condition, edit::Change};
+use domain::notes::{Draft, NoteId, condition::Condition, edit::UpdateNote};
 use domain::plans::{NoteLimits, StorageLimits};
 use domain::store::Store;
 use store_sqlite::migrate;
@@ -55,7 +55,7 @@ async fn write_in_every_way(store: &Store, user: UserId) {
         ids.push(made.note().id);
     }
     let anything = Condition::default;
-    let change = |id, patch| Change::new(user, id, patch, anything(), FREELY, at(2));
+    let change = |id, patch| UpdateNote::new(user, id, patch, anything(), FREELY, at(2));
     let title = Patch {
         title: Some("Öl".to_owned()),
         ..Patch::default()

@@ -4,18 +4,18 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::accounts::code::{Asking, Presented, RequestCode, Requested, Whose};
+use domain::accounts::code::{CodeRequest, RequestCode, Requested, SubmittedCode, Whose};
 use domain::accounts::register::{Register, RegisterPolicy, Registered};
 use domain::accounts::resend::ResendCode;
 use domain::accounts::verify::{Verified, VerifyCode};
-use domain::accounts::{Attempt, Challenge, CodePolicy, Owner};
+use domain::accounts::{Challenge, ChallengeOwner, CodePolicy, PendingRegistration};
 use domain::audit::Actor;
 use domain::client::ClientKey;
 use domain::email::EmailAddress;
 use domain::otp::{KeyRing, Purpose, TypedCode};
 use domain::password::PasswordHash;
 use domain::store::Store;
-use domain::token::{ChallengeHandle, SecretHash};
+use domain::token::{ChallengeToken, SecretHash};
 use domain::username::Username;
 use jiff::Timestamp;
 use secrecy::SecretSlice;
@@ -32,7 +32,7 @@ pub const CODES: CodePolicy = CodePolicy {
 pub const POLICY: RegisterPolicy = RegisterPolicy {
     codes: CODES,
     lapse: Duration::from_hours(24),
-    live_attempts: Some(5),
+    live_registrations: Some(5),
     limits: None,
     reveal_registered: false,
 };
@@ -98,8 +98,8 @@ impl Person {
     }
 
     /// A code, as this person types it.
-    pub fn presented(&self, code: &str, now: Timestamp) -> Presented {
-        Presented {
+    pub fn submitted(&self, code: &str, now: Timestamp) -> SubmittedCode {
+        SubmittedCode {
             code: TypedCode::new(code),
             keys: keys(),
             policy: CODES,
@@ -122,9 +122,9 @@ impl Person {
     }
 
     /// Registers; must be accepted.
-    pub async fn registers(&self, store: &Store, now: Timestamp) -> ChallengeHandle {
+    pub async fn registers(&self, store: &Store, now: Timestamp) -> ChallengeToken {
         match self.tries_to_register(store, now).await {
-            Registered::Accepted { handle } => handle,
+            Registered::Accepted { token: handle } => handle,
             other => panic!("{} was not accepted: {other:?}", self.name),
         }
     }
@@ -137,8 +137,8 @@ impl Person {
         let actor = self.actor("request-again");
         let resend = ResendCode {
             email: address(&self.email),
-            handle: None,
-            asking: Asking::new(actor, keys().current().clone(), CODES, None, now),
+            token: None,
+            request: CodeRequest::new(actor, keys().current().clone(), CODES, None, now),
         };
         store.write(resend).await.unwrap()
     }
@@ -150,7 +150,7 @@ impl Person {
             whose: Whose::Address(address(&self.email)),
             purpose: Purpose::ResetPassword,
             holder: None,
-            asking: Asking::new(actor, keys().current().clone(), CODES, None, now),
+            request: CodeRequest::new(actor, keys().current().clone(), CODES, None, now),
         };
         store.write(request).await.unwrap()
     }
@@ -159,13 +159,13 @@ impl Person {
     pub fn presents(
         &self,
         code: &str,
-        handle: Option<&ChallengeHandle>,
+        handle: Option<&ChallengeToken>,
         now: Timestamp,
     ) -> VerifyCode {
         VerifyCode {
             email: address(&self.email),
-            handle: handle.map(|handle| SecretHash::of(handle.expose())),
-            presented: self.presented(code, now),
+            token: handle.map(|handle| SecretHash::of(handle.expose())),
+            submitted: self.submitted(code, now),
         }
     }
 
@@ -186,15 +186,19 @@ pub async fn attempts(
     store: &Store,
     email: &str,
     now: Timestamp,
-) -> Vec<(Attempt, Vec<Challenge>)> {
+) -> Vec<(PendingRegistration, Vec<Challenge>)> {
     let key = address(email).key().clone();
     let all = unit(move |tx| {
         let key = key.clone();
         Box::pin(async move {
             let mut all = Vec::new();
-            for attempt in tx.attempts(&key, now).await? {
+            for attempt in tx.registrations(&key, now).await? {
                 let challenges = tx
-                    .challenges_of(&Owner::Attempt(attempt.id), Purpose::VerifyEmail, now)
+                    .challenges_of(
+                        &ChallengeOwner::Registration(attempt.id),
+                        Purpose::VerifyEmail,
+                        now,
+                    )
                     .await?;
                 all.push((attempt, challenges));
             }
@@ -205,7 +209,7 @@ pub async fn attempts(
 }
 
 /// The live challenges of somebody who registers, newest first.
-pub async fn challenges_of(store: &Store, owner: Owner, now: Timestamp) -> Vec<Challenge> {
+pub async fn challenges_of(store: &Store, owner: ChallengeOwner, now: Timestamp) -> Vec<Challenge> {
     let all = unit(move |tx| {
         let owner = owner.clone();
         Box::pin(async move { tx.challenges_of(&owner, Purpose::VerifyEmail, now).await })

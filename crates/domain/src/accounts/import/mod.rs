@@ -20,7 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Attempt, NewAttempt, NewUser};
+use super::{NewRegistration, NewUser, PendingRegistration};
 use crate::audit::{Actor, Entry, Event};
 use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
@@ -93,8 +93,8 @@ pub struct SourceToken {
 pub struct Plan {
     /// Who becomes a user, by number.
     pub users: Vec<PlannedUser>,
-    /// Who becomes an attempt to register, by number: the name is held until the attempt lapses.
-    pub attempts: Vec<PlannedAttempt>,
+    /// Who becomes a pending registration, by number: the name is held until the registration lapses.
+    pub registrations: Vec<PlannedRegistration>,
     /// Who is left out, by number.
     pub left_out: Vec<LeftOut>,
     /// How many were brought over before.
@@ -133,12 +133,12 @@ pub struct Renamed {
     /// The name there.
     pub from: String,
     /// Who has it, in the form that compares; `None` if nobody may have it here.
-    pub taken_by: Option<Owner>,
+    pub taken_by: Option<Claimant>,
 }
 
-/// Somebody who becomes an attempt to register.
-pub struct PlannedAttempt {
-    /// The number there; a verified attempt gets a new one.
+/// Somebody who becomes a pending registration.
+pub struct PlannedRegistration {
+    /// The number there; a verified registration gets a new one.
     pub id: UserId,
     /// The name.
     pub username: String,
@@ -172,20 +172,20 @@ pub struct LeftOut {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The address is, in the form that compares, that of somebody else.
-    EmailTaken(Owner),
+    EmailTaken(Claimant),
     /// The name is, in the form that compares, that of somebody else, and the address is not verified.
-    NameTaken(Owner),
+    NameTaken(Claimant),
     /// No mail is sent to an address like this.
     EmailInvalid,
     /// Nobody may have a name like this, and the address is not verified.
     NameInvalid,
-    /// Disabled and not verified: as an attempt to register, it could be verified.
+    /// Disabled and not verified: as a pending registration, it could be verified.
     Disabled,
 }
 
 /// Who has a name or an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum Claimant {
     /// Somebody of the other database.
     There(UserId),
     /// A user of this one.
@@ -279,9 +279,9 @@ impl Import {
     }
 
     /// Without a challenge: nothing is mailed until its owner asks for a code again.
-    fn attempt(&self, planned: &PlannedAttempt) -> NewAttempt {
-        NewAttempt {
-            attempt: Attempt {
+    fn registration(&self, planned: &PlannedRegistration) -> NewRegistration {
+        NewRegistration {
+            registration: PendingRegistration {
                 same_password_as: None,
                 id: self.draws[&planned.id].1,
                 username: planned.username.clone(),
@@ -316,7 +316,7 @@ impl Write for Import {
             Ok(plan) => plan,
             Err(clashes) => return Ok(Err(clashes)),
         };
-        if plan.users.is_empty() && plan.attempts.is_empty() {
+        if plan.users.is_empty() && plan.registrations.is_empty() {
             return Ok(Ok(plan));
         }
         for users in plan.users.chunks(STEP) {
@@ -326,13 +326,17 @@ impl Write for Import {
             tx.note_imported(&ids, true, self.now).await?;
             self.count(users.len());
         }
-        for attempts in plan.attempts.chunks(STEP) {
-            for attempt in attempts {
-                tx.insert_attempt(&self.attempt(attempt)).await?;
+        for registrations in plan.registrations.chunks(STEP) {
+            for registration in registrations {
+                tx.insert_registration(&self.registration(registration))
+                    .await?;
             }
-            let ids: Vec<_> = attempts.iter().map(|attempt| attempt.id).collect();
+            let ids: Vec<_> = registrations
+                .iter()
+                .map(|registration| registration.id)
+                .collect();
             tx.note_imported(&ids, false, self.now).await?;
-            self.count(attempts.len());
+            self.count(registrations.len());
         }
         tx.reserve_numbers(UserId(self.source.highest)).await?;
         let detail = plan.detail();

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use super::{
-    Basis, Clash, LeftOut, Owner, Plan, PlannedAttempt, PlannedUser, Reason, Renamed, Source,
-    SourceUser,
+    Basis, Claimant, Clash, LeftOut, Plan, PlannedRegistration, PlannedUser, Reason, Renamed,
+    Source, SourceUser,
 };
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::UserId;
@@ -80,7 +80,7 @@ impl Plan {
             self.users.len(),
             renamed.count(),
             sessions.count(),
-            self.attempts.len(),
+            self.registrations.len(),
             self.left_out.len(),
             self.before
         )
@@ -96,10 +96,10 @@ struct Planning<'a> {
     plan: Plan,
     nobodys: &'a PasswordHash,
     now: Timestamp,
-    names: HashMap<NameKey, Owner>,
-    emails: HashMap<EmailKey, Owner>,
+    names: HashMap<NameKey, Claimant>,
+    emails: HashMap<EmailKey, Claimant>,
     /// Verified users whose name is taken, and by whom. They get new names once all others have theirs.
-    nameless: Vec<(&'a SourceUser, EmailAddress, Option<Owner>)>,
+    nameless: Vec<(&'a SourceUser, EmailAddress, Option<Claimant>)>,
     unverified: Vec<&'a SourceUser>,
     /// Names held by registrations here, and the address each is held for.
     held: HashMap<NameKey, EmailKey>,
@@ -114,21 +114,21 @@ impl<'a> Planning<'a> {
             nobodys,
             now,
             names: names
-                .map(|(id, name, _)| (name.clone(), Owner::Here(*id)))
+                .map(|(id, name, _)| (name.clone(), Claimant::Here(*id)))
                 .collect(),
             emails: emails
-                .map(|(id, _, email)| (email.clone(), Owner::Here(*id)))
+                .map(|(id, _, email)| (email.clone(), Claimant::Here(*id)))
                 .collect(),
             nameless: Vec::new(),
             unverified: Vec::new(),
-            held: basis.attempts.iter().cloned().collect(),
+            held: basis.registrations.iter().cloned().collect(),
         }
     }
 
     /// Keeps the name and address that this one had there from the weaker ones, whatever has become of them here.
     fn was_before(&mut self, user: &SourceUser) {
         self.plan.before += 1;
-        let owner = Owner::There(user.id);
+        let owner = Claimant::There(user.id);
         self.names
             .entry(NameKey::of(&user.username))
             .or_insert(owner);
@@ -165,7 +165,7 @@ impl<'a> Planning<'a> {
             return None;
         }
         self.emails
-            .insert(email.key().clone(), Owner::There(user.id));
+            .insert(email.key().clone(), Claimant::There(user.id));
         Some(email)
     }
 
@@ -177,7 +177,8 @@ impl<'a> Planning<'a> {
         renamed: Option<Renamed>,
     ) {
         let has_password = django::iterations(&user.password).is_some();
-        self.names.insert(name.key().clone(), Owner::There(user.id));
+        self.names
+            .insert(name.key().clone(), Claimant::There(user.id));
         self.plan.users.push(PlannedUser {
             id: user.id,
             username: name.as_str().to_owned(),
@@ -215,7 +216,7 @@ impl<'a> Planning<'a> {
             .expect("there are more numbers than users")
     }
 
-    fn add_attempt(&mut self, user: &SourceUser) {
+    fn add_registration(&mut self, user: &SourceUser) {
         if !user.active {
             self.leave_out(user, Reason::Disabled);
             return;
@@ -226,7 +227,7 @@ impl<'a> Planning<'a> {
         };
         let held_for = self.held.get(name.key());
         let for_another = held_for.is_some_and(|email| !is_at(user, email));
-        let holder = for_another.then_some(Owner::Registering);
+        let holder = for_another.then_some(Claimant::Registering);
         if let Some(owner) = self.names.get(name.key()).copied().or(holder) {
             self.leave_out(user, Reason::NameTaken(owner));
             return;
@@ -234,8 +235,9 @@ impl<'a> Planning<'a> {
         let Some(email) = self.take_email(user) else {
             return;
         };
-        self.names.insert(name.key().clone(), Owner::There(user.id));
-        self.plan.attempts.push(PlannedAttempt {
+        self.names
+            .insert(name.key().clone(), Claimant::There(user.id));
+        self.plan.registrations.push(PlannedRegistration {
             id: user.id,
             username: name.as_str().to_owned(),
             username_key: name.key().clone(),
@@ -266,11 +268,12 @@ impl<'a> Planning<'a> {
             self.add_user(user, email, &name, Some(renamed));
         }
         for user in std::mem::take(&mut self.unverified) {
-            self.add_attempt(user);
+            self.add_registration(user);
         }
         let mut plan = self.plan;
         plan.users.sort_by_key(|user| user.id);
-        plan.attempts.sort_by_key(|attempt| attempt.id);
+        plan.registrations
+            .sort_by_key(|registration| registration.id);
         plan.left_out.sort_by_key(|user| user.id);
         plan
     }

@@ -15,13 +15,13 @@ use crate::username::NameKey;
 /// Bringing users over from another database.
 #[async_trait]
 pub trait Imports: Send {
-    /// Adds users under the numbers they have, with their sessions; ends the attempts of their addresses.
+    /// Adds users under the numbers they have, with their sessions; ends the registrations of their addresses.
     async fn import_users(
         &mut self,
         users: &[ImportedUser],
         now: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Notes which users were brought over, as users or (not `verified`) as attempts.
+    /// Notes which users were brought over, as users or (not `verified`) as registrations.
     async fn note_imported(
         &mut self,
         users: &[UserId],
@@ -37,8 +37,8 @@ pub trait Imports: Send {
 pub struct Basis {
     /// Users here: number, name and address in the forms that compare.
     pub users: Vec<(UserId, NameKey, EmailKey)>,
-    /// Live attempts to register: name and address.
-    pub attempts: Vec<(NameKey, EmailKey)>,
+    /// Live pending registrations: name and address.
+    pub registrations: Vec<(NameKey, EmailKey)>,
     /// Whom an import has brought over, and whether as verified.
     pub imported: HashMap<UserId, bool>,
 }

@@ -79,9 +79,12 @@ fn left_out(plan: &Plan) -> Vec<(i64, Reason)> {
 fn of_one_address_the_verified_user_wins_then_the_one_in_use_then_the_lower_number() {
     let twins = |one, other| {
         let plan = plan(vec![one, other]);
-        assert_eq!(plan.users.len() + plan.attempts.len(), 1);
+        assert_eq!(plan.users.len() + plan.registrations.len(), 1);
         let left_out = left_out(&plan);
-        assert!(matches!(left_out[0].1, Reason::EmailTaken(Owner::There(_))));
+        assert!(matches!(
+            left_out[0].1,
+            Reason::EmailTaken(Claimant::There(_))
+        ));
         left_out[0].0
     };
     let (one, other) = ("ada@example.com", "ADA@Example.com");
@@ -139,7 +142,7 @@ fn an_unverified_user_never_takes_a_name_from_a_verified_one() {
     assert_eq!(users(&plan), [(2, "Ada")]);
     assert_eq!(
         left_out(&plan),
-        [(1, Reason::NameTaken(Owner::There(UserId(2))))]
+        [(1, Reason::NameTaken(Claimant::There(UserId(2))))]
     );
 }
 
@@ -147,7 +150,7 @@ fn an_unverified_user_never_takes_a_name_from_a_verified_one() {
 fn users_and_registrations_here_keep_what_they_have() {
     let basis = Basis {
         users: vec![(UserId(9), NameKey::of("ada"), key("ada@example.com"))],
-        attempts: vec![(NameKey::of("bob"), key("bob@example.com"))],
+        registrations: vec![(NameKey::of("bob"), key("bob@example.com"))],
         ..Basis::default()
     };
 
@@ -166,11 +169,11 @@ fn users_and_registrations_here_keep_what_they_have() {
     assert_eq!(
         left_out(&plan),
         [
-            (1, Reason::EmailTaken(Owner::Here(UserId(9)))),
-            (3, Reason::NameTaken(Owner::Registering)),
+            (1, Reason::EmailTaken(Claimant::Here(UserId(9)))),
+            (3, Reason::NameTaken(Claimant::Registering)),
         ]
     );
-    assert_eq!(plan.attempts[0].id, UserId(4));
+    assert_eq!(plan.registrations[0].id, UserId(4));
 }
 
 /// Who was brought over once, and is gone or changed since, doesn't come back; nor does a twin in their place.
@@ -195,11 +198,11 @@ fn whoever_was_brought_over_before_is_left_alone() {
     assert_eq!(plan.before, 2);
     assert_eq!(
         left_out(&plan),
-        [(2, Reason::EmailTaken(Owner::There(UserId(1))))]
+        [(2, Reason::EmailTaken(Claimant::There(UserId(1))))]
     );
-    // Verified there since the attempt was brought over.
+    // Verified there since the registration was brought over.
     assert_eq!(users(&plan), [(4, "dan")]);
-    assert!(plan.attempts.is_empty());
+    assert!(plan.registrations.is_empty());
 }
 
 #[test]

@@ -3,18 +3,18 @@
 use jiff::Timestamp;
 
 use super::{required_form, target_key};
-use crate::accounts::{Challenge, CodePolicy, Owner, User};
+use crate::accounts::{Challenge, ChallengeOwner, CodePolicy, User};
 use crate::audit::{Actor, Entry, Event};
 use crate::email::EmailKey;
 use crate::id::UserId;
-use crate::limits::{self, Limits, Passage, Refusal};
+use crate::limits::{self, Decision, Limits, Refusal};
 use crate::otp::{CodeForm, CodeSeed, KeyRing, Purpose, TypedCode};
 use crate::store::{StoreError, Tx, View};
 use crate::token::SecretHash;
 
 /// A code as somebody presents it, and what it is checked with.
 #[derive(Debug)]
-pub struct Presented {
+pub struct SubmittedCode {
     /// What was typed.
     pub code: TypedCode,
     /// The keys that codes are derived with.
@@ -31,7 +31,7 @@ pub struct Presented {
 
 /// What came of presenting a code. A wrong one has been counted when this is known.
 #[derive(Debug)]
-pub(in crate::accounts) enum Guess<T> {
+pub(in crate::accounts) enum CodeCheck<T> {
     /// It is the code of this.
     Right(T),
     /// It is nobody's.
@@ -42,7 +42,7 @@ pub(in crate::accounts) enum Guess<T> {
 
 /// What a code is presented for, by a client that need not be logged in.
 #[derive(Debug, Clone, Copy)]
-pub struct GuessAt<'a> {
+pub struct CodeTarget<'a> {
     /// The address that the code was mailed to.
     pub email: &'a EmailKey,
     /// What it is for.
@@ -51,10 +51,10 @@ pub struct GuessAt<'a> {
     pub holder: Option<&'a SecretHash>,
 }
 
-impl Presented {
+impl SubmittedCode {
     /// Whether a user who is logged in may present a code: looked at before it is compared. The user is charged instead
     /// of the client, whose neighbours' guesses cost the user nothing.
-    async fn user_may_guess(&self, tx: &mut dyn Tx, user: UserId) -> Result<Passage, StoreError> {
+    async fn user_may_guess(&self, tx: &mut dyn Tx, user: UserId) -> Result<Decision, StoreError> {
         let limits = self.limits.as_ref();
         limits::may_guess(tx, limits, &self.actor, Some(user), self.now).await
     }
@@ -64,13 +64,13 @@ impl Presented {
     pub(in crate::accounts) async fn client_may_guess(
         &self,
         tx: &mut dyn Tx,
-        at: &GuessAt<'_>,
-    ) -> Result<Passage, StoreError> {
+        at: &CodeTarget<'_>,
+    ) -> Result<Decision, StoreError> {
         let Some(refusal) = self.refusal(tx, at).await? else {
-            return Ok(Passage::Granted);
+            return Ok(Decision::Allowed);
         };
         limits::note_refusal(tx, &self.actor, None, refusal.limit, self.now).await?;
-        Ok(Passage::Refused(refusal))
+        Ok(Decision::Limited(refusal))
     }
 
     /// Why the client may present no code now, if it may not: for work that costs much and comes before the code is
@@ -78,7 +78,7 @@ impl Presented {
     pub async fn refusal(
         &self,
         view: &mut dyn View,
-        at: &GuessAt<'_>,
+        at: &CodeTarget<'_>,
     ) -> Result<Option<Refusal>, StoreError> {
         let (limits, client) = (self.limits.as_ref(), &self.actor.client);
         let refusal = limits::guesses_refused(view, limits, client, None, self.now).await?;
@@ -91,7 +91,7 @@ impl Presented {
     async fn has_tries<V: View + ?Sized>(
         &self,
         view: &mut V,
-        at: &GuessAt<'_>,
+        at: &CodeTarget<'_>,
     ) -> Result<bool, StoreError> {
         let Some(holder) = at.holder else {
             return Ok(false);
@@ -174,39 +174,39 @@ impl Presented {
         tx: &mut dyn Tx,
         user: &User,
         purpose: Purpose,
-    ) -> Result<Guess<Challenge>, StoreError> {
-        if let Passage::Refused(refusal) = self.user_may_guess(tx, user.id).await? {
-            return Ok(Guess::Limited(refusal));
+    ) -> Result<CodeCheck<Challenge>, StoreError> {
+        if let Decision::Limited(refusal) = self.user_may_guess(tx, user.id).await? {
+            return Ok(CodeCheck::Limited(refusal));
         }
-        let owner = Owner::User(user.id);
+        let owner = ChallengeOwner::User(user.id);
         let email = &user.email_key;
         if let Some(challenge) = self.bare(tx, &owner, email, purpose).await? {
             limits::guessed_right(tx, email, purpose).await?;
-            return Ok(Guess::Right(challenge));
+            return Ok(CodeCheck::Right(challenge));
         }
         self.guessed_wrong(tx, Some(user.id), Some(user.id), email, purpose)
             .await?;
-        Ok(Guess::Wrong)
+        Ok(CodeCheck::Wrong)
     }
 
     /// The same for the user with that address; an address without a user costs as much.
     pub(in crate::accounts) async fn by_address(
         &self,
         tx: &mut dyn Tx,
-        at: &GuessAt<'_>,
-    ) -> Result<Guess<(User, Challenge)>, StoreError> {
-        if let Passage::Refused(refusal) = self.client_may_guess(tx, at).await? {
-            return Ok(Guess::Limited(refusal));
+        at: &CodeTarget<'_>,
+    ) -> Result<CodeCheck<(User, Challenge)>, StoreError> {
+        if let Decision::Limited(refusal) = self.client_may_guess(tx, at).await? {
+            return Ok(CodeCheck::Limited(refusal));
         }
-        let GuessAt {
+        let CodeTarget {
             email,
             purpose,
             holder,
         } = *at;
         let user = tx.user_by_email(email).await?.filter(|user| user.active);
         let owner = match &user {
-            Some(user) => Owner::User(user.id),
-            None => Owner::NoAccount(email.clone()),
+            Some(user) => ChallengeOwner::User(user.id),
+            None => ChallengeOwner::NoAccount(email.clone()),
         };
         let right = match holder {
             Some(holder) => self.held(tx, &owner, at, holder).await?,
@@ -215,10 +215,10 @@ impl Presented {
         let whose = user.as_ref().map(|user| user.id);
         if let Some(found) = user.zip(right) {
             limits::guessed_right(tx, email, purpose).await?;
-            return Ok(Guess::Right(found));
+            return Ok(CodeCheck::Right(found));
         }
         self.guessed_wrong(tx, None, whose, email, purpose).await?;
-        Ok(Guess::Wrong)
+        Ok(CodeCheck::Wrong)
     }
 
     /// Without a token: the newest code's digits, whose tries everybody shares, unless too many were wrong; or the
@@ -226,7 +226,7 @@ impl Presented {
     async fn bare(
         &self,
         tx: &mut dyn Tx,
-        owner: &Owner,
+        owner: &ChallengeOwner,
         email: &EmailKey,
         purpose: Purpose,
     ) -> Result<Option<Challenge>, StoreError> {
@@ -264,8 +264,8 @@ impl Presented {
     async fn held(
         &self,
         tx: &mut dyn Tx,
-        owner: &Owner,
-        at: &GuessAt<'_>,
+        owner: &ChallengeOwner,
+        at: &CodeTarget<'_>,
         holder: &SecretHash,
     ) -> Result<Option<Challenge>, StoreError> {
         let (email, purpose, most) = (at.email, at.purpose, self.policy.max_tries);
@@ -298,7 +298,7 @@ impl Presented {
     async fn challenges(
         &self,
         tx: &mut dyn Tx,
-        owner: &Owner,
+        owner: &ChallengeOwner,
         purpose: Purpose,
     ) -> Result<Vec<Challenge>, StoreError> {
         let mut challenges = tx.challenges_of(owner, purpose, self.now).await?;

@@ -12,7 +12,7 @@ use crate::store::{StoreError, Tx, Write};
 
 /// Takes an event in, once.
 #[derive(Debug)]
-pub struct TakeEvent {
+pub struct ReceiveEvent {
     /// Which.
     pub event: Event,
     /// Whether events of tests count like others. If not, they are kept and say nothing, then and ever after.
@@ -25,7 +25,7 @@ pub struct TakeEvent {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
+pub enum EventResult {
     /// It is kept; the words say what it did.
     New(String),
     /// It was kept already, and did nothing more.
@@ -33,10 +33,10 @@ pub enum Taken {
 }
 
 #[async_trait]
-impl Write for TakeEvent {
-    type Out = Taken;
+impl Write for ReceiveEvent {
+    type Out = EventResult;
 
-    async fn apply(&self, tx: &mut dyn Tx) -> Result<Taken, StoreError> {
+    async fn apply(&self, tx: &mut dyn Tx) -> Result<EventResult, StoreError> {
         let mut event = self.event.clone();
         let named = numbers([&event.fact]);
         let users = present(tx, &named).await?;
@@ -61,18 +61,18 @@ impl Write for TakeEvent {
         };
         let did = reason.clone().unwrap_or_default();
         if !tx.keep_event(&event, user, &did, self.now).await? {
-            return Ok(Taken::Again);
+            return Ok(EventResult::Again);
         }
         if !counts {
-            return Ok(Taken::New(did));
+            return Ok(EventResult::New(did));
         }
         let did = self.consequences(tx, &event.fact, reason).await?;
         tx.note_outcome(event.source, &event.fact.id, &did).await?;
-        Ok(Taken::New(did))
+        Ok(EventResult::New(did))
     }
 }
 
-impl TakeEvent {
+impl ReceiveEvent {
     /// Brings the premium of everybody whom the event is about up to what is known now. Returns what has changed, else
     /// why nothing has; `reason`: if that is known already.
     async fn consequences(

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{ChallengeDraw, CodeFor};
-use crate::accounts::{CodePolicy, Owner, User};
+use crate::accounts::{ChallengeOwner, CodePolicy, User};
 use crate::audit::Actor;
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::{ChallengeId, MailId, UserId};
-use crate::limits::{self, Limits, Passage, Refusal, Spend};
+use crate::limits::{self, Charge, Decision, Limits, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{KeyId, Purpose};
 use crate::store::{StoreError, Tx, View, Write};
@@ -16,7 +16,7 @@ use crate::token::SecretHash;
 
 /// Somebody asks for a code: who, when, and what holds for it.
 #[derive(Debug)]
-pub struct Asking {
+pub struct CodeRequest {
     actor: Actor,
     policy: CodePolicy,
     limits: Option<Limits>,
@@ -34,7 +34,7 @@ pub enum Requested {
     Limited(Refusal),
 }
 
-impl Asking {
+impl CodeRequest {
     /// Draws the random values. `key`: what a new code is made with; `limits`: `None` lifts them.
     #[must_use]
     pub fn new(
@@ -65,16 +65,16 @@ impl Asking {
     }
 
     /// Counts it under the first of these lists that has room for all of it.
-    pub(in crate::accounts) async fn spend(
+    pub(in crate::accounts) async fn charge(
         &self,
         tx: &mut dyn Tx,
         email: &EmailKey,
-        lists: impl FnOnce(&Limits) -> Vec<Vec<Spend>>,
-    ) -> Result<Passage, StoreError> {
+        lists: impl FnOnce(&Limits) -> Vec<Vec<Charge>>,
+    ) -> Result<Decision, StoreError> {
         let Some(limits) = &self.limits else {
-            return Ok(Passage::Granted);
+            return Ok(Decision::Allowed);
         };
-        limits::spend(tx, &self.actor, email, &lists(limits), self.now).await
+        limits::charge(tx, &self.actor, email, &lists(limits), self.now).await
     }
 
     /// The limit that stands against a user's change to this address now, if one does: for work that costs much and comes
@@ -92,7 +92,7 @@ impl Asking {
         limits::refused(view, &lists, self.now).await
     }
 
-    /// The challenge to mail, and when it ends. `held`: whether who asks holds its attempt's handle.
+    /// The challenge to mail, and when it ends. `held`: whether who asks holds its registration's token.
     pub(in crate::accounts) async fn challenge(
         &self,
         tx: &mut dyn Tx,
@@ -119,8 +119,8 @@ impl Asking {
             to_key: to_key.clone(),
             challenge: Some(challenge),
             user: match code.owner {
-                Owner::User(user) => Some(user),
-                Owner::Attempt(_) | Owner::NoAccount(_) => None,
+                ChallengeOwner::User(user) => Some(user),
+                ChallengeOwner::Registration(_) | ChallengeOwner::NoAccount(_) => None,
             },
             request_id: self.actor.request_id.clone(),
             now: self.now,
@@ -141,7 +141,7 @@ impl Asking {
         beside: bool,
     ) -> Result<(ChallengeId, Requested), StoreError> {
         let code = CodeFor {
-            owner: Owner::NoAccount(email.key().clone()),
+            owner: ChallengeOwner::NoAccount(email.key().clone()),
             decoy: true,
             purpose,
             email: email.key(),
@@ -165,7 +165,7 @@ pub struct RequestCode {
     /// The hash of the token that who asks is given, if one is: it has tries of its own.
     pub holder: Option<SecretHash>,
     /// Who asks.
-    pub asking: Asking,
+    pub request: CodeRequest,
 }
 
 /// Whose code is asked for.
@@ -180,12 +180,12 @@ pub enum Whose {
 impl RequestCode {
     /// Who is logged in is charged as a user: nothing that strangers ask for refuses it. Else a client that the
     /// account knows has a share of the mailbox that strangers can't use up.
-    async fn passage(&self, tx: &mut dyn Tx, user: Option<&User>) -> Result<Passage, StoreError> {
-        let client = &self.asking.actor().client;
+    async fn decision(&self, tx: &mut dyn Tx, user: Option<&User>) -> Result<Decision, StoreError> {
+        let client = &self.request.actor().client;
         match &self.whose {
             Whose::User(user) => {
                 let lists = |limits: &Limits| vec![limits.of_user(user.id)];
-                self.asking.spend(tx, &user.email_key, lists).await
+                self.request.charge(tx, &user.email_key, lists).await
             }
             Whose::Address(email) => {
                 let known = match user {
@@ -193,7 +193,7 @@ impl RequestCode {
                     None => tx.knows_client(NO_USER, client).await?,
                 };
                 let lists = |limits: &Limits| limits.code_request(email, client, known);
-                self.asking.spend(tx, email.key(), lists).await
+                self.request.charge(tx, email.key(), lists).await
             }
         }
     }
@@ -207,11 +207,11 @@ impl RequestCode {
             (Whose::User(user), _) => user.clone(),
             (Whose::Address(_), Some(user)) => user,
             (Whose::Address(email), None) => {
-                return self.asking.decoy(tx, email, self.purpose, false).await;
+                return self.request.decoy(tx, email, self.purpose, false).await;
             }
         };
         let code = CodeFor {
-            owner: Owner::User(user.id),
+            owner: ChallengeOwner::User(user.id),
             decoy: false,
             purpose: self.purpose,
             email: &user.email_key,
@@ -219,9 +219,9 @@ impl RequestCode {
             until: None,
             beside: false,
         };
-        let challenge = self.asking.challenge(tx, &code, false).await?;
+        let challenge = self.request.challenge(tx, &code, false).await?;
         let to = (user.mailbox(), &user.email_key);
-        let requested = self.asking.mail(tx, &code, challenge, to).await?;
+        let requested = self.request.mail(tx, &code, challenge, to).await?;
         Ok((challenge.0, requested))
     }
 }
@@ -239,7 +239,7 @@ impl Write for RequestCode {
             Whose::Address(address) => tx.user_by_email(address.key()).await?,
         };
         let user = user.filter(|user| user.active);
-        if let Passage::Refused(refusal) = self.passage(tx, user.as_ref()).await? {
+        if let Decision::Limited(refusal) = self.decision(tx, user.as_ref()).await? {
             return Ok(Requested::Limited(refusal));
         }
         let (challenge, requested) = self.queue(tx, user).await?;
