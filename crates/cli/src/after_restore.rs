@@ -10,26 +10,26 @@ use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
 use serde_json::json;
 
-/// What `after-restore` is told.
+/// The arguments of `after-restore`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-A backup that is put back also puts back the numbers by which devices follow the changes of their notes, and the ids of \
-users. This lets all of them go on beyond what can have been given since the backup, so that no device takes another \
-text for the one it knows. Devices that have synced since the backup read everything anew, and what they edited since \
-becomes a copy where the note is another one.
+A restore also resets the change numbers that devices sync by, and the ids of new users. This command raises both \
+beyond everything that may have been issued since the backup, so that no device mistakes a new text for one it has. \
+Devices that synced since the backup read all notes again; where they edited a note that differs now, the edit becomes \
+a copy.
 
-Notes and accounts stay as they are. Safe at any time, and twice.")]
+Notes and accounts are not changed. Safe at any time, and safe to repeat.")]
 pub struct Args {
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Lets the numbers go on, and says from where.
+/// Raises the numbers, and prints the result.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let now = SystemClock.now();
     if !clock::is_possible(now) {
-        bail!("the clock shows {now:.0}, which can't be: set it, and run this again");
+        bail!("the clock shows {now:.0}, which is impossible: set the clock, and run this again");
     }
     let database = Database::open(settings, Role::Tool, &Shutdown::new()).await?;
     let done = database.store.write(AfterRestore { now }).await;
@@ -41,12 +41,12 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     say!(
-        "the numbers of changes and versions go on beyond those that were given since the backup; users: {}",
+        "change numbers and versions continue beyond those issued since the backup; users: {}",
         done.users
     );
     match next {
-        Some(next) => say!("the next user has the id {next}"),
-        None => say!("the ids of users go on as they are: too few are left below {MOST_USER_ID}"),
+        Some(next) => say!("the next user gets the id {next}"),
+        None => say!("user ids continue unchanged: too few are left below {MOST_USER_ID}"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `smart-notes config`: the settings in force, and where each came from.
+//! `smart-notes config`: the settings in force, and the source of each.
 
 use std::process::ExitCode;
 
@@ -6,10 +6,10 @@ use runtime::settings::Settings;
 
 use crate::table;
 
-/// What `config` is told.
+/// The arguments of `config`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

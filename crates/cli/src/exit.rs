@@ -1,4 +1,4 @@
-//! The exit codes by which scripts tell apart why a command did not do what it was asked for.
+//! The exit codes of commands.
 
 use std::process::ExitCode;
 
@@ -6,12 +6,12 @@ use operator::Error;
 
 use crate::output;
 
-/// For the help of commands that keep to these codes.
+/// The help text of commands with these exit codes.
 pub const CODES: &str = "\
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 there is no such mail, address or user, or several fit; \
-4 refused because of the state it is in. Of several, the highest counts.";
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such mail, address or user, or several match; \
+4 refused in the current state. For several mails, the highest code counts.";
 
-/// The exit code of a command that came to its end, or was refused, which is told here. Any other error is left to the
+/// The exit code of a command that ended, or was refused; a refusal is printed here. Any other error is left to the
 /// caller.
 pub fn exit_code(end: anyhow::Result<u8>) -> anyhow::Result<ExitCode> {
     match end {

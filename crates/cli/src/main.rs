@@ -1,11 +1,11 @@
-//! `smart-notes`: everything an operator or a developer types.
+//! `smart-notes`: the command line for operators and developers.
 //!
-//! One file for each command; this one only names them. Without a command it is `dev`.
+//! One file for each command; this one lists them. Without a command, `dev` runs.
 
 #![warn(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "both panic where nobody reads any more; `say!` does not"
+    reason = "both panic when the reader has exited; `say!` does not"
 )]
 
 // First, for its `say!`.
@@ -37,11 +37,11 @@ use runtime::settings::{LoadOptions, Settings};
 /// Smart Notes: accounts confirmed by one-time codes in mail, and notes.
 ///
 /// Settings come from `--config`, `--env-file` or `.env`, and the environment. In production, `smart-notes-api` and
-/// `smart-notes-worker` serve; this program is for everything around them.
+/// `smart-notes-worker` are the services; this program is for operating them.
 #[derive(Parser)]
 #[command(name = "smart-notes", version)]
 struct Args {
-    /// A file of settings (TOML); the variable `SMART_NOTES_CONFIG` names one, too. With one, no `.env` is read
+    /// The settings file (TOML), also as the variable `SMART_NOTES_CONFIG`. With one, no `.env` is read
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// A file of variables (NAME='value'), instead of `.env` in the working directory
@@ -55,26 +55,26 @@ struct Args {
 enum Command {
     /// Run API, worker and a mail catcher with a web inbox, all in one process (the default)
     Dev(dev::Args),
-    /// Make the database, or bring its schema up to date
+    /// Create the database, or update its schema
     Migrate(migrate::Args),
-    /// Last step of a restore from a backup: let no number be given twice that devices of users have
+    /// Run after restoring a backup, so that no number that devices have is issued twice
     AfterRestore(after_restore::Args),
-    /// Show the settings in force and where each came from; secrets are masked
+    /// Show the settings in force and the source of each; secrets are masked
     Config(config::Args),
-    /// Look at everything that must fit together, and say how what does not is mended
+    /// Check everything that must fit together, and suggest a fix for anything that is wrong
     Doctor(doctor::Args),
     /// Print the description of the API (OpenAPI 3.1, JSON)
     Openapi,
-    /// Look at the mail queue: list, show, retry, cancel, pause, resume, stats, watch
+    /// Show and change the mail queue: list, show, retry, cancel, pause, resume, stats, watch
     #[command(subcommand)]
     Jobs(jobs::Command),
-    /// Tell what became of the mails to an address, or let it have mail again
+    /// Explain what became of the mails to an address, or send to it again
     #[command(subcommand)]
     Mail(mail::Command),
-    /// Look at accounts, and make, verify, disable or delete them
+    /// Show accounts, and create, verify, disable or delete them
     #[command(subcommand)]
     Users(users::Command),
-    /// Bring the accounts over from the Django service that this one replaces
+    /// Import the accounts of the Django service that this one replaces
     ImportDjango(import_django::Args),
 }
 

@@ -1,4 +1,4 @@
-//! `smart-notes migrate`: make the database, or bring its schema up to date.
+//! `smart-notes migrate`: creates the database, or updates its schema.
 
 use std::pin::pin;
 use std::process::ExitCode;
@@ -11,18 +11,18 @@ use tokio::time::timeout;
 
 use crate::output;
 
-/// How often a migration that takes long reports that it goes on.
+/// How often a long migration reports that it is still running.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// What `migrate` is told.
+/// The arguments of `migrate`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Migrates, and says what was done.
+/// Migrates, and prints what was applied.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let report = with_progress(settings).await?;
     let url = &settings.database.url;
@@ -37,16 +37,16 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         for name in &report.applied {
             say!("applied {name}");
         }
-        say!("{url} is up to date now: {} applied", report.applied.len());
+        say!("{url} is up to date: {} applied", report.applied.len());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Migrates. If that takes long, the standard error says so every few seconds.
+/// Migrates. A long migration is reported on the standard error every few seconds.
 pub async fn with_progress(settings: &Settings) -> Result<Report, MigrationError> {
     reporting(database::migrate(settings), |elapsed| {
         output::remark(&format!(
-            "{} is being migrated, {} s so far: let it finish",
+            "migrating {}, {} s so far: let it finish",
             settings.database.url,
             elapsed.as_secs()
         ));
@@ -54,7 +54,7 @@ pub async fn with_progress(settings: &Settings) -> Result<Report, MigrationError
     .await
 }
 
-/// Waits for `work`, and reports every [`INTERVAL`] how long that has taken.
+/// Waits for `work`, and reports the elapsed time every [`INTERVAL`].
 async fn reporting<T>(work: impl Future<Output = T>, report: impl Fn(Duration)) -> T {
     let mut work = pin!(work);
     let mut elapsed = Duration::ZERO;
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_takes_long_is_reported_until_it_ends() {
+    async fn long_work_is_reported_until_it_ends() {
         let reported = RefCell::new(Vec::new());
         let work = async {
             tokio::time::sleep(Duration::from_secs(12)).await;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use runtime::settings::Settings;
 
-/// Prints it. Routes that the settings switch off are left out.
+/// Prints the description, without routes that are off in the settings.
 pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let document = smart_notes_api::openapi::document(settings);
     say!("{}", serde_json::to_string_pretty(&document)?);

@@ -1,10 +1,10 @@
 //! The standard output: the one way to write to it.
 //!
-//! `println!` panics when it can't write, as in `smart-notes jobs list | head -1`, where nobody reads any more. Here
-//! the first failure is kept and the rest is not written: a command still does what it was asked for, such as deleting
-//! a user. At its end [`end`] tells what went wrong, if that is worth telling.
+//! `println!` panics when it can't write, as in `smart-notes jobs list | head -1` after `head` has exited. Here the first
+//! failure is kept and the rest is not written, so that a command still completes, such as deleting a user. [`end`] returns
+//! the failure at the end of the program.
 //!
-//! What is printed may hold what clients, relays and files say: whatever a terminal would obey is escaped here.
+//! Output may contain text of clients, relays and files: terminal control characters are escaped here.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -14,7 +14,7 @@ use runtime::hints;
 use runtime::printable::printable;
 use runtime::program;
 
-/// The first failure.
+/// The first failure to write.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Prints a line, as `println!` does.
@@ -24,7 +24,7 @@ macro_rules! say {
     };
 }
 
-/// What [`say!`] is made of.
+/// The function behind [`say!`].
 pub fn line(text: fmt::Arguments<'_>) {
     let Ok(mut failure) = FAILURE.lock() else {
         return;
@@ -35,12 +35,12 @@ pub fn line(text: fmt::Arguments<'_>) {
     }
 }
 
-/// Whether what is printed can still be written: a command without an end of its own ends when it can't.
+/// Whether output can still be written. A command that runs until a signal ends when it can't.
 pub fn is_read() -> bool {
     FAILURE.lock().is_ok_and(|failure| failure.is_none())
 }
 
-/// Writes what is left. A reader who had enough is no failure (`| head`, `| grep -q`).
+/// Flushes the output. A reader that has exited (`| head`, `| grep -q`) is not a failure.
 pub fn end() -> io::Result<()> {
     let kept = FAILURE.lock().ok().and_then(|mut failure| failure.take());
     match kept.map_or_else(|| io::stdout().flush(), Err) {
@@ -49,12 +49,12 @@ pub fn end() -> io::Result<()> {
     }
 }
 
-/// Says on the standard error why a command failed, if anybody listens there.
+/// Prints on the standard error why a command failed.
 pub fn complain(why: &anyhow::Error) {
     remark(&format!("{why:#}"));
 }
 
-/// Prints a line on the standard error that is not a part of the result.
+/// Prints a line on the standard error that is not part of the result.
 pub fn remark(text: &str) {
     program::print_error("smart-notes", text);
 }

@@ -1,10 +1,10 @@
-//! Tables for people.
+//! Tables for the terminal.
 
 use comfy_table::{ContentArrangement, Table, presets};
 use runtime::printable::printable_line;
 
-/// A table without lines, as wide as its content or the terminal. No line ends in spaces, which
-/// would be pasted and compared along with it. A cell is one line, whatever it holds.
+/// A table without borders, as wide as its content or the terminal. No line ends in spaces, which
+/// would be pasted along with it. Line breaks in a cell are escaped.
 pub fn of<const N: usize>(header: [&str; N], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// A list without a mail, where no worker runs.
+/// A list without a mail, where no worker is running.
 const NO_MAILS: &str = "no mails\nno worker is alive: start smart-notes-worker\n";
 
 const KEY: &str = "an example key for tests only, long enough";
@@ -186,7 +186,7 @@ async fn after_restore_says_from_where_ids_of_users_go_on_and_may_be_run_twice()
     assert_eq!(next(&second), next(&first) + 1_000_000);
     let id = next(&second) + 1_000_000;
     assert!(
-        third.ends_with(&format!("the next user has the id {id}\n")),
+        third.ends_with(&format!("the next user gets the id {id}\n")),
         "{third}"
     );
     assert!(missing.contains("smart-notes migrate"), "{missing}");
@@ -213,10 +213,7 @@ async fn a_fresh_queue_has_no_mails_and_looking_at_it_makes_no_key() {
 
     assert_eq!(list, NO_MAILS);
     assert_eq!(json, serde_json::json!([]));
-    assert_eq!(
-        show,
-        "smart-notes: there is no mail whose id begins with `01M82`\n"
-    );
+    assert_eq!(show, "smart-notes: no mail id begins with `01M82`\n");
     assert_eq!(place.files(), [""; 0]);
 }
 
@@ -263,7 +260,7 @@ async fn a_mail_is_shown_by_the_beginning_of_its_id_and_its_address_only_if_aske
         format!("mail {id}: verify_email to a•••@example.com")
     );
     assert!(
-        lines[1].ends_with("Z  asked for by request request-of-ada"),
+        lines[1].ends_with("Z  requested by request request-of-ada"),
         "{shown}"
     );
     let state = "queued: no worker is alive: start smart-notes-worker";

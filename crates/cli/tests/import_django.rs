@@ -171,12 +171,10 @@ fn a_second_run_brings_back_neither_accounts_nor_sessions() {
 
     let alice = place.run(&["users", "show", "alice", "--json"]).json();
     assert_eq!(alice["sessions"], json!([]));
-    place
-        .run(&["users", "show", "8"])
-        .ended(3, "there is no user `8`");
+    place.run(&["users", "show", "8"]).ended(3, "no user `8`");
     place
         .run(&["users", "show", "erin@example.com"])
-        .ended(3, "there is no user");
+        .ended(3, "no user");
 }
 
 #[test]

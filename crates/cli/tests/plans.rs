@@ -57,7 +57,7 @@ fn a_plan_is_set_to_the_end_of_a_day_to_a_second_or_without_end_and_taken_back()
     let endless = set(&["premium"]);
     assert_eq!(
         endless,
-        format!("{ada} on premium without end, granted by operator\n")
+        format!("{ada} on premium without an end date, granted by operator\n")
     );
     let shown = show(&place, "ada");
     assert_eq!(
@@ -182,12 +182,12 @@ fn a_plan_that_can_not_be_meant_is_refused_by_its_name() {
 
     set(&["premium", "--until", "2020-02-29"]).failed("--until 2020-02-29 is in the past");
     set(&["premium", "--until", "2020-02-29T00:00:00Z"]).failed("is in the past");
-    set(&["premium", "--until", "2099-02-29"]).failed("`2099-02-29` is no date");
-    set(&["premium", "--until", "soon"]).failed("`soon` is no date");
-    set(&["premium", "--until", "2099-01-01T00:00:00"]).failed("is no date");
+    set(&["premium", "--until", "2099-02-29"]).failed("`2099-02-29` is neither a date");
+    set(&["premium", "--until", "soon"]).failed("`soon` is neither a date");
+    set(&["premium", "--until", "2099-01-01T00:00:00"]).failed("is neither a date");
     set(&["free", "--until", "2099-01-01"]).failed("leave --until out");
     place
         .run(&["users", "set-plan", "bob", "premium"])
-        .ended(3, "there is no user `bob`");
+        .ended(3, "no user `bob`");
     assert_eq!(recorded(&place, "ada"), ["admin: made the user"]);
 }

@@ -50,7 +50,7 @@ async fn a_user_that_was_made_here_logs_in_at_once() {
 
     let made = create(&place, "ada").ok();
 
-    assert_eq!(made.out, "made user 1 (ada, a•••@example.com)\n");
+    assert_eq!(made.out, "created user 1 (ada, a•••@example.com)\n");
     let (status, login) = place.api().await.login("ada", PASSWORD).await;
     assert_eq!((status, &login["user_id"]), (200, &json!(1)));
     assert_eq!(
@@ -86,9 +86,9 @@ fn what_the_api_would_refuse_is_refused() {
     run("bob", "bob@example.com", "short").failed("too short");
     run("bob", "bob@example.com", "password123").failed("too common");
     run("barnaby", "bob@example.com", "barnaby1").failed("too similar to the username");
-    run("a b", "bob@example.com", PASSWORD).failed("`a b` can't be a username");
-    run("bob", "bob", PASSWORD).failed("`bob` can't be an address");
-    run("ＡＤＡ", "bob@example.com", PASSWORD).ended(4, "choose another");
+    run("a b", "bob@example.com", PASSWORD).failed("`a b` is not a valid username");
+    run("bob", "bob", PASSWORD).failed("`bob` is not a valid address");
+    run("ＡＤＡ", "bob@example.com", PASSWORD).ended(4, "choose another one");
     run("bob", "ADA@example.com", PASSWORD).ended(4, "users show ADA@example.com");
     run("bob", "bob@example.com", "").failed("too short");
 }
@@ -131,7 +131,7 @@ async fn a_registration_is_verified_without_its_code() {
     assert!(recorded(&place, "1").contains(&"admin: verified the address".to_owned()));
     place
         .run(&["users", "verify", "ada@example.com"])
-        .ended(4, "verified already: user 1");
+        .ended(4, "already verified: user 1");
     place
         .run(&["users", "verify", "bob@example.com"])
         .ended(3, "have it registered again");
@@ -149,7 +149,7 @@ async fn of_several_clients_registrations_none_is_verified_unless_it_is_named() 
     let named = ["users", "verify", "ada@example.com", "--username", "ADA"];
     place.run(&named).ok();
 
-    refused.ended(3, "give it with --username");
+    refused.ended(3, "pass it with --username");
     assert_eq!(show(&place, "ada@example.com")["username"], "ada");
 }
 
@@ -168,7 +168,7 @@ async fn a_disabled_user_is_out_at_once_and_its_sessions_stay_ended() {
     place.run(&["users", "enable", "ada@example.com"]).ok();
 
     assert_eq!((login, me), (400, 401));
-    assert!(again.out.contains("is disabled already"), "{again:?}");
+    assert!(again.out.contains("is already disabled"), "{again:?}");
     assert_eq!(api.me(token).await.0, 401);
     assert_eq!(api.login("ada", PASSWORD).await.0, 200);
     let recorded = recorded(&place, "ada");
@@ -202,13 +202,13 @@ async fn a_logout_ends_every_session() {
 }
 
 #[test]
-fn a_deletion_needs_a_yes_frees_name_and_address_and_says_farewell() {
+fn a_deletion_needs_a_yes_frees_name_and_address_and_mails_a_notice() {
     let place = Place::new();
     create(&place, "ada").ok();
 
     place
         .run(&["users", "delete", "ada"])
-        .failed("say so with --yes");
+        .failed("Confirm with --yes");
     place.run(&["users", "delete", "ada", "--yes"]).ok();
 
     let jobs = place.run(&["jobs", "list", "--json", "--reveal"]).json();
@@ -219,7 +219,7 @@ fn a_deletion_needs_a_yes_frees_name_and_address_and_says_farewell() {
         .ended(3, "there is no user `ada`");
     assert_eq!(
         create(&place, "ada").ok().out,
-        "made user 2 (ada, a•••@example.com)\n"
+        "created user 2 (ada, a•••@example.com)\n"
     );
 }
 
@@ -253,7 +253,7 @@ fn a_name_that_is_another_users_number_is_not_guessed_at() {
 
     place
         .run(&["users", "delete", "1", "--yes"])
-        .ended(3, "say which by the address");
+        .ended(3, "pass the email address instead");
     assert_eq!(show(&place, "1@example.com")["id"], 2);
 }
 

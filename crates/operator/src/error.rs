@@ -1,11 +1,11 @@
-//! Why a question or a command of an operator was not answered or done.
+//! Why a query or a command of an operator failed.
 
 use domain::store::StoreError;
 
-/// Why nothing came of it.
+/// Why a query or a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing is broken: it may not be done, or there is no such thing.
+    /// It was refused; nothing is broken.
     #[error(transparent)]
     Refusal(#[from] Refusal),
     /// The database failed.
@@ -13,31 +13,31 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-/// What an operator may not do though nothing is broken.
+/// Why a query or a command was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// There is no such thing, or several have the name.
+    /// There is no such user, mail or address, or several match.
     #[error("{0}")]
     NotFound(String),
-    /// Its state does not allow that.
+    /// The current state does not allow it.
     #[error("{0}")]
     Refused(String),
 }
 
 impl Error {
-    /// There is no such thing, or several have the name.
+    /// There is no such user, mail or address, or several match.
     pub fn not_found(message: impl Into<String>) -> Self {
         Refusal::NotFound(message.into()).into()
     }
 
-    /// Its state does not allow that.
+    /// The current state does not allow it.
     pub fn refused(message: impl Into<String>) -> Self {
         Refusal::Refused(message.into()).into()
     }
 }
 
 impl Refusal {
-    /// The number by which programs tell refusals apart: the exit code of a command.
+    /// The code of the refusal for programs, such as the exit code of a command.
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {

@@ -1,4 +1,4 @@
-//! Asking name servers, without a search domain and without patience.
+//! DNS lookups without search domains and with short timeouts.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use tokio::time::timeout;
 
-/// For one look-up, with every name server and try.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// The time limit for one lookup, over all name servers.
+const TIMEOUT: Duration = Duration::from_secs(6);
 
-/// For one name server.
-const ONE_TRY: Duration = Duration::from_secs(2);
+/// The time limit for one name server.
+const ONE_SERVER: Duration = Duration::from_secs(2);
 
-/// A resolver that asks the system's name servers, or this one.
+/// A resolver that asks the system's name servers, or the given one.
 pub fn resolver(nameserver: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
     let mut builder = match nameserver {
         None => TokioResolver::builder_tokio()?,
@@ -31,22 +31,22 @@ pub fn resolver(nameserver: Option<SocketAddr>) -> Result<TokioResolver, NetErro
         }
     };
     let options = builder.options_mut();
-    options.timeout = ONE_TRY;
+    options.timeout = ONE_SERVER;
     options.attempts = 1;
     builder.build()
 }
 
-/// The TXT records of a name; none if there is no such name. An error: nobody knows.
+/// The TXT records of a name; none if there is no such name. The error says why the lookup failed.
 pub async fn txt(dns: &TokioResolver, name: &str) -> Result<Vec<String>, String> {
-    // With the final dot, so that no search domain of this machine is put behind it.
-    let lookup = match timeout(PATIENCE, dns.txt_lookup(format!("{name}."))).await {
+    // A trailing dot, so that no search domain of this machine is appended.
+    let lookup = match timeout(TIMEOUT, dns.txt_lookup(format!("{name}."))).await {
         Ok(Ok(lookup)) => lookup,
         Ok(Err(error)) if error.is_no_records_found() => return Ok(Vec::new()),
         Ok(Err(error)) => return Err(error.to_string()),
-        Err(_) => return Err(format!("no answer within {PATIENCE:?}")),
+        Err(_) => return Err(format!("no answer within {TIMEOUT:?}")),
     };
     let text = |data: &RData| match data {
-        // One text may come in several pieces (RFC 7208 section 3.3).
+        // One text may be split into several strings (RFC 7208 section 3.3).
         RData::TXT(text) => Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned()),
         _ => None,
     };

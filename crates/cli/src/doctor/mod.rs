@@ -1,4 +1,4 @@
-//! `smart-notes doctor`: looks at everything that must fit together, and says how what does not is mended.
+//! `smart-notes doctor`: checks everything that must fit together, and suggests a fix for anything that is wrong.
 
 mod dns;
 mod network;
@@ -14,31 +14,31 @@ use runtime::settings::LoadOptions;
 use network::RealNetwork;
 use progress::Terminal;
 
-/// What `doctor` is told.
+/// The arguments of `doctor`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Changes nothing and sends no mail. To see what the services see, give it what they are given: their settings, and \
-the variables of their unit:
+Changes nothing and sends no mail. To check the services, pass their settings file and the variables of their systemd \
+unit:
 
   sudo smart-notes --config /etc/smart-notes/production.toml doctor --env-file /etc/smart-notes/environment
 
-Exit codes: 0 nothing must be mended (warnings don't count); 1 something must be; 2 wrong use.")]
+Exit codes: 0 no problems (warnings don't count); 1 problems; 2 wrong usage.")]
 pub struct Args {
-    /// Look the sender's domain up in DNS, in development too
+    /// Look up the sender's domain in DNS in development too
     #[arg(long)]
     dns: bool,
-    /// Ask this name server about the sender's domain instead of the system's; means --dns
+    /// Ask this name server instead of the system's; implies --dns
     #[arg(long, value_name = "ADDRESS:PORT")]
     nameserver: Option<SocketAddr>,
     /// A file of variables to read instead of `.env`: the services' `EnvironmentFile=`
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Looks at everything.
+/// Runs every check and prints the findings.
 pub async fn run(args: &Args, options: LoadOptions) -> ExitCode {
     let examination = Examination {
         options,

@@ -1,4 +1,4 @@
-//! The network as the doctor asks it: relays as the worker does, names by a resolver of our own.
+//! Relays and name servers for the checks: relays through the worker's own SMTP client, names through a resolver.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::dns;
 
-/// Asks relays and name servers.
+/// Connects to relays and name servers.
 pub struct RealNetwork {
     /// The name server to ask instead of the system's.
     pub nameserver: Option<SocketAddr>,
@@ -49,7 +49,7 @@ impl RelayProbe for Probe {
         let inspected = smart_notes_worker::inspect(&self.relay, &self.smtp).await;
         let found = inspected.map_err(|attempt| RelayFailure {
             message: attempt.to_string(),
-            mend: mend(&attempt),
+            fix: fix(&attempt),
         })?;
         Ok(RelayAnswer {
             security: found
@@ -60,31 +60,32 @@ impl RelayProbe for Probe {
     }
 }
 
-/// Until when a certificate is good.
+/// When a certificate expires.
 fn until(der: &[u8]) -> Option<Timestamp> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let until = certificate.validity().not_after.timestamp();
     Some(Timestamp::from_second(until).unwrap_or(Timestamp::MAX))
 }
 
-fn mend(attempt: &Try) -> &'static str {
+/// How to fix an attempt that failed.
+fn fix(attempt: &Try) -> &'static str {
     match attempt.stage {
         Stage::Resolve => "check the relay's name in smtp.relays, and this machine's DNS",
         Stage::Connect => {
-            "see whether the relay runs and a firewall lets this machine out to that port; many providers block 25"
+            "check that the relay is running and that no firewall blocks connections to that port; many providers block port 25"
         }
         Stage::Tls => {
-            "check the port (587: smtp://, 465: smtps://) and the relay's certificate; smtp.ca_file trusts an authority of your own"
+            "check the port (587: smtp://, 465: smtps://) and the relay's certificate; smtp.ca_file adds a certificate authority of your own"
         }
         Stage::Greeting => {
-            "check the port, and whether the relay knows this machine or its name (smtp.hello_name)"
+            "check the port, and whether the relay accepts this machine and its name (smtp.hello_name)"
         }
         Stage::Auth => {
-            "check user and password in smtp.relays; percent-encode what a URL gives a meaning"
+            "check user and password in smtp.relays; percent-encode characters that are special in URLs"
         }
         Stage::Mail => {
-            "the relay does not take mails from smtp.from: have it allowed there, for the user that smtp.relays names, or set another"
+            "the relay refuses smtp.from: allow that sender on the relay for the user in smtp.relays, or change smtp.from"
         }
-        Stage::Rcpt | Stage::Data | Stage::Dot => "ask whoever runs the relay",
+        Stage::Rcpt | Stage::Data | Stage::Dot => "ask the operator of the relay",
     }
 }

@@ -1,18 +1,18 @@
-//! An examination as the terminal shows it.
+//! Findings on the terminal, while the checks run.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use operator::doctor::{Finding, Progress};
 
-/// Prints each group as soon as it is complete, unless a program reads it, and meanwhile what is looked at.
+/// Prints each group as soon as it is complete, unless JSON is asked for, and shows the current step.
 pub struct Terminal {
     as_json: bool,
     bar: ProgressBar,
 }
 
 impl Terminal {
-    /// Begins.
+    /// Shows the spinner.
     pub fn new(as_json: bool) -> Self {
         // Drawn on the standard error, and only if that is a terminal.
         let bar = ProgressBar::new_spinner();
@@ -23,7 +23,7 @@ impl Terminal {
         Self { as_json, bar }
     }
 
-    /// Ends.
+    /// Removes the spinner.
     pub fn finish(self) {
         self.bar.finish_and_clear();
     }
@@ -41,8 +41,8 @@ impl Progress for Terminal {
         let mut lines = vec![name.to_owned()];
         for finding in findings {
             lines.push(format!("  {} {}", finding.level.mark(), finding.message));
-            let mend = finding.mend.iter();
-            lines.extend(mend.map(|mend| format!("      → {mend}")));
+            let fix = finding.fix.iter();
+            lines.extend(fix.map(|fix| format!("      → {fix}")));
         }
         self.bar.suspend(|| say!("{}", lines.join("\n")));
     }

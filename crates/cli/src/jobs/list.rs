@@ -9,16 +9,15 @@ use domain::mail::{MailKind, MailState};
 use domain::queue::{MailFilter, MailRecord};
 use domain::store::View;
 use jiff::{SpanRelativeTo, Timestamp};
-use operator::jobs::list::{MailPage, own_reason, state};
-use operator::jobs::shown::{Holds, Reveal, find, moment};
-use operator::users::lookup::find as find_user;
+use operator::jobs::{Holds, MailPage, Reveal, find, own_reason, state};
+use operator::{to_millis, users};
 use runtime::database::Database;
 use runtime::settings::Settings;
 
 use super::kinds;
 use crate::table;
 
-/// What `list` is told.
+/// The arguments of `list`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only mails in this state
@@ -30,30 +29,30 @@ pub struct Args {
     /// Only mails to this address, in any spelling
     #[arg(long, value_name = "ADDRESS")]
     to: Option<String>,
-    /// Only mails about this user or to the user's address: the number, address or name
+    /// Only mails about this user or to the user's address: number, address or username
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Only the mail that this request caused: what the client saw as `X-Request-Id`
+    /// Only the mails of this request: the `X-Request-Id` of its answer
     #[arg(long, value_name = "ID")]
     request: Option<String>,
-    /// Only mails asked for since then: a time like 2026-11-22T20:31:00Z, or how long ago, like 15m, 12h or 7d
+    /// Only mails requested since then: a time like 2026-11-22T20:31:00Z, or a span before now, like 15m, 12h or 7d
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// Only mails older than this one: the next page
+    /// Only mails older than this one, to get the next page
     #[arg(long, value_name = "ID")]
     before: Option<String>,
     /// At most this many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     limit: u32,
-    /// Show addresses as they are
+    /// Show addresses in full
     #[arg(long)]
     reveal: bool,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Takes the states' words, so that the help and a complaint name them all.
+/// Parses a state, so that the help and an error list them all.
 fn states() -> impl TypedValueParser<Value = MailState> {
     PossibleValuesParser::new(MailState::ALL.map(MailState::as_str))
         .try_map(|word| word.parse::<MailState>())
@@ -76,7 +75,7 @@ pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyho
         say!("{}", mail_table(&page.mails, &page.holds, reveal));
     }
     if let Some(last) = page.mails.last().filter(|_| page.more) {
-        say!("there are more: {}", args.next_page(last.id));
+        say!("next page: {}", args.next_page(last.id));
     }
     for hold in page.holds.all() {
         say!("{hold}");
@@ -93,21 +92,21 @@ pub fn mail_table(mails: &[MailRecord], holds: &Holds, reveal: Reveal) -> String
             mail.kind.clone(),
             reveal.address(&mail.to),
             mail.tries.to_string(),
-            moment(mail.created),
+            to_millis(mail.created),
         ]
     });
-    let columns = ["ID", "STATE", "KIND", "TO", "TRIES", "ASKED FOR"];
+    let columns = ["ID", "STATE", "KIND", "TO", "ATTEMPTS", "REQUESTED"];
     let reasons: Vec<_> = mails.iter().map(own_reason).collect();
     if reasons.iter().all(Option::is_none) {
         return table::of(columns, rows.map(Vec::from));
     }
-    let [id, state, kind, to, tries, asked] = columns;
+    let [id, state, kind, to, attempts, requested] = columns;
     let rows = rows.zip(reasons).map(|(row, reason)| {
         let mut row = Vec::from(row);
         row.extend(reason);
         row
     });
-    table::of([id, state, kind, to, tries, asked, "REASON"], rows)
+    table::of([id, state, kind, to, attempts, requested, "REASON"], rows)
 }
 
 impl Args {
@@ -120,7 +119,7 @@ impl Args {
             user: self.whose(view).await?,
             request: self.request.clone(),
             since: self.since.as_deref().map(since).transpose()?,
-            before: self.after_which(view).await?,
+            before: self.before_which(view).await?,
             limit: self.limit,
         })
     }
@@ -132,18 +131,18 @@ impl Args {
         let Some(user) = &self.user else {
             return Ok(None);
         };
-        let user = find_user(view, user).await?;
+        let user = users::find(view, user).await?;
         Ok(Some((user.id, user.email_key)))
     }
 
-    async fn after_which(&self, view: &mut dyn View) -> anyhow::Result<Option<MailId>> {
+    async fn before_which(&self, view: &mut dyn View) -> anyhow::Result<Option<MailId>> {
         match &self.before {
             Some(id) => Ok(Some(find(view, id).await?.mail.id)),
             None => Ok(None),
         }
     }
 
-    /// The command that shows what comes after a mail.
+    /// The command that shows the next page, after a mail.
     fn next_page(&self, last: MailId) -> String {
         let mut command = "smart-notes jobs list".to_owned();
         let mut add = |name: &str, value: Option<&str>| {
@@ -153,7 +152,7 @@ impl Args {
         };
         add("state", self.state.map(MailState::as_str));
         add("kind", self.kind.map(MailKind::as_str));
-        // This line is copied about as well: no address that is not to be shown.
+        // This line may be pasted elsewhere: it shows no address that is masked in the table.
         let masked = |typed: &Option<String>| -> Option<String> {
             let typed = typed.as_deref()?;
             Some(
@@ -179,19 +178,19 @@ impl Args {
     }
 }
 
-/// An address that was typed.
+/// Parses an address of the command line.
 pub fn address(typed: &str) -> anyhow::Result<EmailAddress> {
-    EmailAddress::parse(typed).with_context(|| format!("`{typed}` can't be looked for"))
+    EmailAddress::parse(typed).with_context(|| format!("`{typed}` is not a valid address"))
 }
 
-/// A time that was typed: itself, or how long ago it was.
+/// Parses a time of the command line, or how long ago it was.
 fn since(typed: &str) -> anyhow::Result<Timestamp> {
     if let Ok(time) = typed.parse::<Timestamp>() {
         return Ok(time);
     }
     let unreadable = || {
         anyhow!(
-            "`{typed}` is no time: write one like 2026-11-22T20:31:00Z, or how long ago, like 15m, 12h or 7d"
+            "`{typed}` is not a time: write one like 2026-11-22T20:31:00Z, or a span before now, like 15m, 12h or 7d"
         )
     };
     let span: jiff::Span = typed.parse().map_err(|_| unreadable())?;
@@ -211,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_as_itself_or_as_how_long_ago() {
+    fn a_time_is_a_timestamp_or_a_span_before_now() {
         let exact = since("2026-11-22T20:31:00Z").unwrap();
         let week = since("7d").unwrap();
         let now = SystemClock.now();

@@ -1,5 +1,5 @@
-//! `smart-notes jobs`: what is in the mail queue, the story of one mail, and what an operator may do about it. No
-//! code is ever shown: there is none in the database. Whatever changes something is recorded as `admin`.
+//! `smart-notes jobs`: what is in the mail queue, the timeline of one mail, and what an operator can do about it. No code
+//! is ever shown: the database holds none. Every change is recorded as `admin`.
 
 mod change;
 mod list;
@@ -21,37 +21,37 @@ use crate::exit::{CODES, exit_code};
 
 pub use list::address;
 
-/// What `jobs` can do.
+/// The commands of `jobs`.
 #[derive(Subcommand)]
 #[command(after_help = CODES)]
 pub enum Command {
     /// List mails, newest first
     #[command(after_help = CODES)]
     List(list::Args),
-    /// Show one mail: from its request to its end, with every try
+    /// Show one mail from its request to its end, with every attempt
     #[command(after_help = CODES)]
     Show(show::Args),
-    /// Try mails again: those that wait, at once; those that ended undelivered, once more while they are of use
+    /// Retry mails: waiting ones at once, undelivered ones once more while their codes are valid
     #[command(after_help = CODES)]
     Retry(change::Args),
-    /// Withdraw mails that were not sent yet
+    /// Cancel mails that were not sent yet
     #[command(after_help = CODES)]
     Cancel(change::Args),
-    /// Stop sending, for all workers, until `resume`: nothing more is claimed, what is in hand is finished
+    /// Stop sending in all workers until `resume`; mails in flight are finished
     #[command(after_help = CODES)]
     Pause(pause::PauseArgs),
-    /// Go on sending
+    /// Resume sending
     #[command(after_help = CODES)]
     Resume(pause::ResumeArgs),
     /// Show the queue in numbers: mails by state and kind, throughput, workers
     #[command(after_help = CODES)]
     Stats(stats::Args),
-    /// Show the numbers and the newest mails, again and again, until Ctrl-C
+    /// Show the numbers and the newest mails until Ctrl-C, refreshed on every change
     #[command(after_help = CODES)]
     Watch(watch::Args),
 }
 
-/// Takes the kinds' words, so that the help and a complaint name them all.
+/// Parses a kind, so that the help and an error list them all.
 fn kinds() -> impl TypedValueParser<Value = MailKind> {
     PossibleValuesParser::new(MailKind::ALL.map(MailKind::as_str))
         .try_map(|word| word.parse::<MailKind>())

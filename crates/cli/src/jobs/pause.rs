@@ -3,18 +3,18 @@
 use anyhow::ensure;
 use domain::mail::MailKind;
 use domain::store::Store;
-use operator::jobs::pause::{self, LONGEST_REASON};
+use operator::jobs::{self, LONGEST_REASON};
 
 use super::kinds;
 use crate::users::actor;
 
-/// What `pause` is told.
+/// The arguments of `pause`.
 #[derive(clap::Args)]
 pub struct PauseArgs {
-    /// Only mails of this kind; all others go on
+    /// Pause only mails of this kind
     #[arg(long, value_parser = kinds())]
     kind: Option<MailKind>,
-    /// Why: whoever asks why a mail waits is told
+    /// Why: shown wherever a waiting mail is explained
     #[arg(
         long,
         value_name = "TEXT",
@@ -22,18 +22,18 @@ pub struct PauseArgs {
         hide_default_value = true
     )]
     reason: String,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `resume` is told.
+/// The arguments of `resume`.
 #[derive(clap::Args)]
 pub struct ResumeArgs {
-    /// End the pause of this kind only; otherwise every pause ends
+    /// End only the pause of this kind, instead of every pause
     #[arg(long, value_parser = kinds())]
     kind: Option<MailKind>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -45,27 +45,27 @@ pub async fn pause(args: &PauseArgs, store: &Store) -> anyhow::Result<u8> {
         reason.chars().count() <= LONGEST_REASON,
         "a reason has at most {LONGEST_REASON} characters"
     );
-    let paused = pause::pause(args.kind, reason, actor(), store).await?;
+    let paused = jobs::pause(args.kind, reason, actor(), store).await?;
     if args.json {
         say!("{:#}", paused.json());
     } else {
-        say!("{}", paused.sentences().join("\n"));
+        say!("{}", paused.text());
     }
     Ok(0)
 }
 
 /// Ends pauses.
 pub async fn resume(args: &ResumeArgs, store: &Store) -> anyhow::Result<u8> {
-    let resumed = pause::resume(args.kind, actor(), store).await?;
+    let resumed = jobs::resume(args.kind, actor(), store).await?;
     if args.json {
         say!("{:#}", resumed.json());
     } else {
-        say!("{}", resumed.sentences().join("\n"));
+        say!("{}", resumed.text());
     }
     Ok(0)
 }
 
-/// A reason on one line, since it is shown within lines.
+/// A reason on one line, because it is shown within lines.
 fn one_line(text: &str) -> String {
     let words: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || c.is_control())
@@ -77,7 +77,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_reason_is_one_line_whatever_was_typed() {
+    fn a_reason_becomes_one_line() {
         let line = super::one_line("  the relay\r\nmoves\u{1b}[31m\ttoday ");
 
         assert_eq!(line, "the relay moves [31m today");

@@ -1,19 +1,18 @@
 //! `jobs show`.
 
-use operator::jobs::show::Timeline;
-use operator::jobs::shown::Reveal;
+use operator::jobs::{Reveal, Timeline};
 use runtime::database::Database;
 use runtime::settings::Settings;
 
-/// What `show` is told.
+/// The arguments of `show`.
 #[derive(clap::Args)]
 pub struct Args {
     /// The mail's id, or the beginning of it
     id: String,
-    /// Show addresses as they are
+    /// Show addresses in full
     #[arg(long)]
     reveal: bool,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -1,15 +1,15 @@
 //! `jobs stats`.
 
-use operator::jobs::stats::Snapshot;
+use operator::jobs::Snapshot;
 use runtime::database::Database;
 use runtime::settings::Settings;
 
 use crate::table;
 
-/// What `stats` is told.
+/// The arguments of `stats`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -25,7 +25,7 @@ pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyho
     Ok(0)
 }
 
-/// A table of the mails, and the rest of the numbers.
+/// A table of mails by state and kind, and the rest of the numbers.
 pub fn text(snapshot: &Snapshot) -> String {
     let states = &snapshot.counts.states;
     let mails = if states.is_empty() {

@@ -1,11 +1,11 @@
-//! `jobs watch`: the numbers and the newest mails, as they change.
+//! `jobs watch`: the numbers and the newest mails, refreshed on every change.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use domain::queue::{MailFilter, MailRecord, Watch};
-use operator::jobs::shown::{Reveal, mail_json, moment};
-use operator::jobs::stats::Snapshot;
+use operator::jobs::{Reveal, Snapshot, mail_json};
+use operator::to_millis;
 use runtime::database::Database;
 use runtime::settings::Settings;
 use runtime::shutdown::Shutdown;
@@ -16,39 +16,39 @@ use super::list::mail_table;
 use super::stats;
 use crate::output;
 
-/// What `watch` is told.
+/// The arguments of `watch`.
 #[derive(clap::Args)]
 pub struct Args {
     /// At most this many of the newest mails
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     limit: u32,
-    /// The shortest pause between two looks, in seconds
+    /// The shortest time between two refreshes, in seconds
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=3600))]
     every: u64,
-    /// Show addresses as they are
+    /// Show addresses in full
     #[arg(long)]
     reveal: bool,
-    /// Answer in JSON: one line whenever something has changed
+    /// Print JSON: one line for each change
     #[arg(long)]
     json: bool,
 }
 
-/// Looks again and again, until a signal.
+/// Refreshes until a signal.
 pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
     let end = Shutdown::on_signals()?;
     let mut changes = database.queue.watch().await?;
     let redraw = io::stdout().is_terminal() && !args.json;
     let mut last = None;
     loop {
-        let (snapshot, mails) = look(args, settings, database).await?;
+        let (snapshot, mails) = read(args, settings, database).await?;
         let now = lasting(args, &snapshot, &mails);
         if redraw || last.as_ref() != Some(&now) {
-            let shown = shown(args, &snapshot, &mails);
-            // On a terminal in the place of what was there (ECMA-48: CUP, ED).
+            let text = text(args, &snapshot, &mails);
+            // On a terminal, replace what was shown (ECMA-48: CUP, ED).
             if redraw {
-                say!("\x1b[H\x1b[2J{shown}\n\nCtrl-C ends this.");
+                say!("\x1b[H\x1b[2J{text}\n\nPress Ctrl-C to stop.");
             } else {
-                say!("{shown}");
+                say!("{text}");
             }
             if !output::is_read() {
                 return Ok(0);
@@ -62,7 +62,7 @@ pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyho
     }
 }
 
-/// Waits for the shortest pause, then for a change. What is redrawn shows ages, so it is not left for long.
+/// Waits for the shortest time, then for a change. A terminal shows ages, so it is redrawn without one too.
 async fn pause(args: &Args, changes: &mut dyn Watch, redraw: bool) {
     let every = Duration::from_secs(args.every);
     sleep(every).await;
@@ -74,7 +74,7 @@ async fn pause(args: &Args, changes: &mut dyn Watch, redraw: bool) {
     let _ = tokio::time::timeout(longest, changes.changed()).await;
 }
 
-async fn look(
+async fn read(
     args: &Args,
     settings: &Settings,
     database: &Database,
@@ -98,7 +98,7 @@ fn json(args: &Args, snapshot: &Snapshot, mails: &[MailRecord]) -> Value {
     value
 }
 
-/// What is shown, without what changes by time passing alone.
+/// The JSON without fields that change as time passes.
 fn lasting(args: &Args, snapshot: &Snapshot, mails: &[MailRecord]) -> Value {
     let mut value = json(args, snapshot, mails);
     value["at"] = Value::Null;
@@ -115,7 +115,7 @@ fn lasting(args: &Args, snapshot: &Snapshot, mails: &[MailRecord]) -> Value {
     value
 }
 
-fn shown(args: &Args, snapshot: &Snapshot, mails: &[MailRecord]) -> String {
+fn text(args: &Args, snapshot: &Snapshot, mails: &[MailRecord]) -> String {
     if args.json {
         return json(args, snapshot, mails).to_string();
     }
@@ -125,6 +125,6 @@ fn shown(args: &Args, snapshot: &Snapshot, mails: &[MailRecord]) -> String {
         let table = mail_table(mails, &snapshot.holds, Reveal(args.reveal));
         format!("\n\n{table}")
     };
-    let at = moment(snapshot.at);
+    let at = to_millis(snapshot.at);
     format!("{at}\n\n{}{table}", stats::text(snapshot))
 }

@@ -1,5 +1,5 @@
-//! `smart-notes mail`: what became of the mails to an address, in sentences; and letting an address have mail again
-//! that a relay had refused.
+//! `smart-notes mail`: what became of the mails to an address, in sentences; and sending again to an address that a relay
+//! had refused.
 
 mod unsuppress;
 mod why;
@@ -13,14 +13,14 @@ use runtime::shutdown::Shutdown;
 
 use crate::exit::{CODES, exit_code};
 
-/// What `mail` can do.
+/// The commands of `mail`.
 #[derive(Subcommand)]
 #[command(after_help = CODES)]
 pub enum Command {
-    /// Tell what became of the mails to an address, newest first, and why there are none
+    /// Explain what became of the mails to an address, newest first, or why there are none
     #[command(after_help = CODES)]
     Why(why::Args),
-    /// Let an address have mail again that a relay has refused for good
+    /// Send mail again to an address that a relay has permanently refused
     #[command(after_help = CODES)]
     Unsuppress(unsuppress::Args),
 }

@@ -10,12 +10,12 @@ use serde_json::json;
 use crate::jobs::address;
 use crate::users::actor;
 
-/// What `unsuppress` is told.
+/// The arguments of `unsuppress`.
 #[derive(clap::Args)]
 pub struct Args {
     /// The address, in any spelling
     address: String,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -38,9 +38,9 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<u8> {
             json!({ "address": shown, "since": lifted.since, "until": lifted.until, "mail": lifted.mail })
         );
     } else {
-        say!("{shown} may have mail again. It was suppressed: {lifted}");
+        say!("{shown} is no longer suppressed. It was suppressed: {lifted}");
         say!(
-            "mails that ended because of it are not sent by that: smart-notes jobs retry ID does so while their codes live"
+            "mails that ended because of it are not sent again by this: smart-notes jobs retry ID does that while their codes are valid"
         );
     }
     Ok(0)

@@ -10,7 +10,7 @@ use domain::id::MailId;
 use domain::otp::KeyRing;
 use domain::store::Store;
 use operator::Error;
-use operator::users::lookup::{find, shown};
+use operator::users::{describe, find};
 use runtime::settings::Settings;
 
 use super::{Whom, actor};
@@ -20,7 +20,7 @@ async fn user(whom: &Whom, store: &Store) -> anyhow::Result<User> {
     Ok(find(view.as_mut(), &whom.user).await?)
 }
 
-/// Shuts a user out, or lets it in again.
+/// Disables or enables a user.
 pub async fn set_active(whom: &Whom, active: bool, store: &Store) -> anyhow::Result<()> {
     let user = user(whom, store).await?;
     let change = SetActive {
@@ -31,9 +31,9 @@ pub async fn set_active(whom: &Whom, active: bool, store: &Store) -> anyhow::Res
     };
     let word = if active { "enabled" } else { "disabled" };
     if store.write(change).await? {
-        say!("{word} {}", shown(&user));
+        say!("{word} {}", describe(&user));
     } else {
-        say!("{} is {word} already", shown(&user));
+        say!("{} is already {word}", describe(&user));
     }
     Ok(())
 }
@@ -47,7 +47,7 @@ pub async fn log_out(whom: &Whom, store: &Store) -> anyhow::Result<()> {
         now: SystemClock.now(),
     };
     let ended = store.write(log_out).await?;
-    say!("logged out {}; sessions ended: {ended}", shown(&user));
+    say!("logged out {}; sessions ended: {ended}", describe(&user));
     Ok(())
 }
 
@@ -61,9 +61,9 @@ pub async fn delete(
     let user = user(whom, store).await?;
     if !yes {
         bail!(
-            "this deletes {} with everything that belongs to it and can't be undone. \
-             If it is meant, say so with --yes; `smart-notes users disable` only shuts the user out",
-            shown(&user)
+            "this deletes {} with everything that belongs to it, and can't be undone. \
+             Confirm with --yes; `smart-notes users disable` only disables the user",
+            describe(&user)
         );
     }
     let keys = &settings.secret_keys;
@@ -75,10 +75,11 @@ pub async fn delete(
         now: SystemClock.now(),
     };
     if !store.write(removal).await? {
-        return Err(
-            Error::not_found(format!("{} has been deleted meanwhile", shown(&user))).into(),
-        );
+        return Err(Error::not_found(format!("{} was deleted meanwhile", describe(&user))).into());
     }
-    say!("deleted {}; a farewell is on its way", shown(&user));
+    say!(
+        "deleted {}; a notice is mailed to the address",
+        describe(&user)
+    );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `users create` and `users verify`: the two ways to a user without a code.
+//! `users create` and `users verify`: the two ways to create a user without a code.
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -17,14 +17,14 @@ use serde_json::json;
 
 use super::{CreateArgs, actor};
 
-/// Makes a user.
+/// Creates a user.
 pub async fn create(args: &CreateArgs, settings: &Settings, store: &Store) -> anyhow::Result<()> {
     let username = Username::parse(&args.username)
-        .with_context(|| format!("`{}` can't be a username", args.username))?;
+        .with_context(|| format!("`{}` is not a valid username", args.username))?;
     let email = EmailAddress::parse(&args.email)
-        .with_context(|| format!("`{}` can't be an address", args.email))?;
+        .with_context(|| format!("`{}` is not a valid address", args.email))?;
     let text = password_text(args.password_file.as_deref())?;
-    let password = chosen(&text, settings, &username, &email)?;
+    let password = valid_password(&text, settings, &username, &email)?;
     let hashing = HashPool::new(settings)?;
     let password = hashing.hash(&hashing.slot()?, password).await?;
     let creation = CreateUser {
@@ -37,20 +37,21 @@ pub async fn create(args: &CreateArgs, settings: &Settings, store: &Store) -> an
     match store.write(creation).await? {
         Creation::NameTaken => {
             return Err(Error::refused(format!(
-                "the username `{}` is taken by a user, or held by a registration for a while: choose another",
+                "the username `{}` belongs to a user or a pending registration: choose another one",
                 args.username
-            )).into());
+            ))
+            .into());
         }
         Creation::EmailTaken => {
             return Err(Error::refused(format!(
-                "a user has the address already: `smart-notes users show {}` shows who",
+                "a user with this address exists: see `smart-notes users show {}`",
                 args.email
             ))
             .into());
         }
         Creation::Done(user) if args.json => say!("{}", json!({ "id": user })),
         Creation::Done(user) => say!(
-            "made user {user} ({}, {})",
+            "created user {user} ({}, {})",
             args.username,
             email::mask(&args.email)
         ),
@@ -58,7 +59,7 @@ pub async fn create(args: &CreateArgs, settings: &Settings, store: &Store) -> an
     Ok(())
 }
 
-/// The password as typed, but for one line break at its end, which editors and `echo` add.
+/// The password, without one line break at its end, which editors and `echo` add.
 fn password_text(file: Option<&Path>) -> anyhow::Result<String> {
     let mut text = String::new();
     match file {
@@ -67,8 +68,8 @@ fn password_text(file: Option<&Path>) -> anyhow::Result<String> {
                 .with_context(|| format!("the password can't be read from {}", file.display()))?;
         }
         None if std::io::stdin().is_terminal() => bail!(
-            "the password is not asked for at the terminal, which would show it. \
-             Pipe it in, or give a file with --password-file"
+            "no password: it is not read from a terminal, which would show it. \
+             Pipe it to the standard input, or pass a file with --password-file"
         ),
         None => {
             std::io::stdin()
@@ -80,8 +81,8 @@ fn password_text(file: Option<&Path>) -> anyhow::Result<String> {
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
 
-/// The password, if the rules of the API allow it.
-fn chosen(
+/// The password, if it meets the rules of the API.
+fn valid_password(
     text: &str,
     settings: &Settings,
     username: &Username,
@@ -101,9 +102,10 @@ fn chosen(
     })
 }
 
-/// Makes a user of a registration.
+/// Creates a user from a pending registration.
 pub async fn verify(email: &str, username: Option<&str>, store: &Store) -> anyhow::Result<()> {
-    let address = EmailAddress::parse(email).with_context(|| format!("`{email}` is no address"))?;
+    let address =
+        EmailAddress::parse(email).with_context(|| format!("`{email}` is not a valid address"))?;
     let verification = VerifyRegistration {
         email: address,
         name: username.map(NameKey::of),
@@ -114,20 +116,20 @@ pub async fn verify(email: &str, username: Option<&str>, store: &Store) -> anyho
         Verification::Done(user) => say!("{} is verified: user {user}", email::mask(email)),
         Verification::Verified(user) => {
             return Err(
-                Error::refused(format!("the address is verified already: user {user}")).into(),
+                Error::refused(format!("the address is already verified: user {user}")).into(),
             );
         }
         Verification::Nobody => {
             return Err(Error::not_found(format!(
-                "no registration with this address{} waits for its code. It may have lapsed: \
-                 have it registered again, or make a user with `smart-notes users create`",
-                username.map_or_else(String::new, |name| format!(" and the name `{name}`"))
+                "no pending registration with this address{}. It may have lapsed: \
+                 have it registered again, or create a user with `smart-notes users create`",
+                username.map_or_else(String::new, |name| format!(" and the username `{name}`"))
             ))
             .into());
         }
         Verification::NameTaken => {
             return Err(Error::refused(
-                "somebody else has the registration's name by now: have it registered again with another",
+                "another user has taken the username meanwhile: have it registered again with another one",
             ).into());
         }
         Verification::Several(attempts) => {
@@ -136,8 +138,8 @@ pub async fn verify(email: &str, username: Option<&str>, store: &Store) -> anyho
                 .map(|(id, name)| format!("  {id}  {name}"))
                 .collect();
             return Err(Error::not_found(format!(
-                "registrations of several clients wait with this address, and one may be a stranger's, \
-                 whose password would be good then. Ask the owner for the name, and give it with --username. \
+                "several clients have pending registrations with this address, and one may be a stranger's, \
+                 whose password would become valid. Ask the owner for the username and pass it with --username. \
                  Newest first:\n{}",
                 names.join("\n")
             )).into());

@@ -1,5 +1,5 @@
-//! `smart-notes users`: looking at accounts, and what only an operator may do to them. Everything that changes
-//! one is recorded as `admin` in the same transaction.
+//! `smart-notes users`: shows accounts, and changes them as only an operator may. Every change is recorded as `admin` in
+//! the same transaction.
 
 mod change;
 mod create;
@@ -17,83 +17,83 @@ use runtime::shutdown::Shutdown;
 
 use crate::exit::{CODES, exit_code};
 
-/// What `users` can do.
+/// The commands of `users`.
 #[derive(Subcommand)]
 #[command(after_help = CODES)]
 pub enum Command {
-    /// Make a user whose address counts as verified. The password comes from the standard input, or a file
+    /// Create a user with a verified address. The password comes from the standard input, or a file
     Create(CreateArgs),
-    /// List users, by their numbers
+    /// List users by number
     List(ListArgs),
     /// Show one user: profile, sessions, and the last security events
     Show(ShowArgs),
-    /// Make a user of the newest registration that waits with this address, as its code would do
+    /// Verify the newest pending registration of an address, as its code would
     Verify {
         /// The address
         email: String,
-        /// The name of the registration that is meant, if several people's wait
+        /// The username of the registration, if several clients registered the address
         #[arg(long, value_name = "NAME")]
         username: Option<String>,
     },
-    /// Shut a user out: every session ends at once, and no login or code is good
+    /// Disable a user: every session ends at once, and no login or code is accepted
     Disable(Whom),
-    /// Let a disabled user in again
+    /// Enable a disabled user
     Enable(Whom),
-    /// Grant premium, or take back what was granted here: payment services' grants stay
+    /// Grant premium, or revoke what was granted here; grants of payment services stay
     SetPlan(SetPlanArgs),
     /// End every session of a user
     Logout(Whom),
-    /// Delete an account with everything that belongs to it, and mail the farewell
+    /// Delete an account with everything that belongs to it, and mail a notice of it
     Delete {
         #[command(flatten)]
         whom: Whom,
-        /// Really do it: it can't be undone
+        /// Confirm: this can't be undone
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// What `create` is told.
+/// The arguments of `create`.
 #[derive(clap::Args)]
 pub struct CreateArgs {
-    /// The name
+    /// The username
     #[arg(long, value_name = "NAME")]
     username: String,
     /// The address
     #[arg(long, value_name = "ADDRESS")]
     email: String,
-    /// A file with the password, instead of the standard input. The last line break does not count
+    /// Read the password from a file instead of the standard input, without its last line break
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `list` is told.
+/// The arguments of `list`.
 #[derive(clap::Args)]
 pub struct ListArgs {
-    /// Only users with this in their address, in any case
+    /// Only users whose address contains this, in any case
     #[arg(long, value_name = "PART")]
     email: Option<String>,
-    /// Only users with this in their name, in any case
+    /// Only users whose username contains this, in any case
     #[arg(long, value_name = "PART")]
     name: Option<String>,
-    /// Only users with a higher number: the next page
+    /// Only users with a higher number, to get the next page
     #[arg(long, value_name = "ID")]
     after: Option<i64>,
     /// At most this many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
-    /// Show addresses as they are
+    /// Show addresses in full
     #[arg(long)]
     reveal: bool,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `show` is told.
+/// The arguments of `show`.
 #[derive(clap::Args)]
 pub struct ShowArgs {
     #[command(flatten)]
@@ -101,34 +101,34 @@ pub struct ShowArgs {
     /// At most this many security events
     #[arg(long, default_value_t = 20)]
     records: u32,
-    /// Show the address as it is
+    /// Show the address in full
     #[arg(long)]
     reveal: bool,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `set-plan` is told.
+/// The arguments of `set-plan`.
 #[derive(clap::Args)]
 pub struct SetPlanArgs {
     #[command(flatten)]
     whom: Whom,
     /// The plan
     #[arg(value_enum)]
-    plan: plan::Wish,
-    /// Until when: a date, which means its end (UTC), or a time like 2030-01-31T12:00:00Z. Without it, premium has no end
+    plan: plan::PlanArg,
+    /// When premium ends: the end of a date (UTC), or a time like 2030-01-31T12:00:00Z. Without it, premium has no end
     #[arg(long, value_name = "DATE")]
     until: Option<String>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Which user.
+/// The user that a command is about.
 #[derive(clap::Args)]
 pub struct Whom {
-    /// The user's number, address or name
+    /// The user's number, address or username
     user: String,
 }
 
@@ -161,7 +161,7 @@ async fn carry_out(
     }
 }
 
-/// Whoever types this, for the record of security events.
+/// The operator who runs this command, for the security events.
 pub fn actor() -> Actor {
     let who = ["SUDO_USER", "USER", "LOGNAME"]
         .into_iter()

@@ -10,26 +10,25 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use operator::Error;
-use operator::users::lookup::{find, shown};
-use operator::users::plan::{grant_json, told};
-use operator::users::show::moment;
+use operator::to_seconds;
+use operator::users::{describe, describe_plan, find, grant_json};
 use serde_json::json;
 
 use super::{SetPlanArgs, actor};
 
 /// A plan that can be set.
 #[derive(Clone, Copy, ValueEnum)]
-pub enum Wish {
-    /// Nothing is granted here
+pub enum PlanArg {
+    /// Revoke premium
     Free,
-    /// As many notes as the settings allow: any number, unless they say otherwise
+    /// The note limit of premium: none, unless the settings say otherwise
     Premium,
 }
 
 /// Sets a plan.
 pub async fn set(args: &SetPlanArgs, store: &Store) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    let plan = given(args.plan, args.until.as_deref(), now)?;
+    let plan = parse_plan(args.plan, args.until.as_deref(), now)?;
     let mut view = store.view().await?;
     let user = find(view.as_mut(), &args.whom.user).await?;
     drop(view);
@@ -39,16 +38,14 @@ pub async fn set(args: &SetPlanArgs, store: &Store) -> anyhow::Result<()> {
         actor: actor(),
         now,
     };
-    let Some((standing, grants)) = store.write(change).await? else {
-        return Err(
-            Error::not_found(format!("{} has been deleted meanwhile", shown(&user))).into(),
-        );
+    let Some((usage, grants)) = store.write(change).await? else {
+        return Err(Error::not_found(format!("{} was deleted meanwhile", describe(&user))).into());
     };
     if args.json {
         let value = json!({
             "id": user.id,
-            "plan": standing.plan.as_str(),
-            "premium_until": standing.premium_until,
+            "plan": usage.plan.as_str(),
+            "premium_until": usage.premium_until,
             "grants": grants.iter().map(grant_json).collect::<Vec<_>>(),
         });
         say!("{value:#}");
@@ -56,7 +53,7 @@ pub async fn set(args: &SetPlanArgs, store: &Store) -> anyhow::Result<()> {
     }
     let by = grants.iter().filter(|grant| grant.lasts(now));
     let by: Vec<_> = by.map(|grant| grant.source.as_str()).collect();
-    let still = match (plan, standing.plan) {
+    let still = match (plan, usage.plan) {
         (GivenPlan::Free, Plan::Premium) => "still ",
         _ => "",
     };
@@ -64,22 +61,26 @@ pub async fn set(args: &SetPlanArgs, store: &Store) -> anyhow::Result<()> {
         [] => String::new(),
         by => format!(", granted by {}", by.join(" and ")),
     };
-    say!("{} is {still}on {}{by}", shown(&user), told(&standing));
+    say!(
+        "{} is {still}on {}{by}",
+        describe(&user),
+        describe_plan(&usage)
+    );
     Ok(())
 }
 
-/// What is meant by the words of the command line.
-fn given(wish: Wish, until: Option<&str>, now: Timestamp) -> anyhow::Result<GivenPlan> {
-    let until = until.map(|text| end(text, now)).transpose()?;
-    match wish {
-        Wish::Premium => Ok(GivenPlan::Premium(until)),
-        Wish::Free if until.is_none() => Ok(GivenPlan::Free),
-        Wish::Free => bail!("the free plan has no end: leave --until out"),
+/// The plan of the command line.
+fn parse_plan(plan: PlanArg, until: Option<&str>, now: Timestamp) -> anyhow::Result<GivenPlan> {
+    let until = until.map(|text| parse_end(text, now)).transpose()?;
+    match plan {
+        PlanArg::Premium => Ok(GivenPlan::Premium(until)),
+        PlanArg::Free if until.is_none() => Ok(GivenPlan::Free),
+        PlanArg::Free => bail!("the free plan has no end: leave --until out"),
     }
 }
 
-/// A time to come: that of a date is its last second, in UTC.
-fn end(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+/// A time in the future; of a date, its last second in UTC.
+fn parse_end(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     let date = text.trim();
     let end = match date.parse::<Timestamp>() {
         Ok(time) => time,
@@ -93,12 +94,12 @@ fn end(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     };
     ensure!(
         end > now,
-        "--until {text} is in the past: it is {} now. `set-plan USER free` takes premium back",
-        moment(now)
+        "--until {text} is in the past: it is {} now. `set-plan USER free` revokes premium",
+        to_seconds(now)
     );
     Ok(end)
 }
 
 fn unreadable(text: &str) -> String {
-    format!("`{text}` is no date like 2030-01-31, nor a time like 2030-01-31T12:00:00Z")
+    format!("`{text}` is neither a date like 2030-01-31 nor a time like 2030-01-31T12:00:00Z")
 }

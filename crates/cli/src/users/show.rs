@@ -6,7 +6,8 @@ use domain::email::EmailAddress;
 use domain::id::UserId;
 use domain::store::Store;
 use domain::username::NameKey;
-use operator::users::show::{UserReport, address, moment, state, user_json};
+use operator::to_seconds;
+use operator::users::{UserReport, address, state, user_json};
 use runtime::settings::Settings;
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ pub async fn list(args: &ListArgs, store: &Store) -> anyhow::Result<()> {
             |email| email.key().as_str().to_owned(),
         )
     });
-    // One more than asked for tells whether there is another page.
+    // One user more shows whether there is another page.
     let filter = UserFilter {
         email,
         name: args.name.as_deref().map(NameKey::of),
@@ -51,7 +52,7 @@ pub async fn list(args: &ListArgs, store: &Store) -> anyhow::Result<()> {
             user.username.clone(),
             address(user, args.reveal),
             state(user).to_owned(),
-            moment(user.created),
+            to_seconds(user.created),
         ]
     });
     say!(
@@ -59,7 +60,7 @@ pub async fn list(args: &ListArgs, store: &Store) -> anyhow::Result<()> {
         table::of(["ID", "NAME", "ADDRESS", "STATE", "SINCE"], rows)
     );
     if let Some(next) = next {
-        say!("there are more: --after {next}");
+        say!("next page: --after {next}");
     }
     Ok(())
 }
@@ -82,7 +83,7 @@ fn records_table(records: &[Recorded]) -> String {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let rows = records.iter().map(|record| {
         vec![
-            moment(record.at),
+            to_seconds(record.at),
             record.event.clone(),
             text(&record.detail),
             text(&record.client),

@@ -19,7 +19,7 @@ async fn rows_of_the_future_are_told_by_kind() {
 
     let said = place.doctor("").await;
 
-    let line = said.about("dated in the future");
+    let line = said.about("rows dated in the future");
     assert!(
         line.contains("pending registrations (1), codes (1), mails (1)"),
         "{line}"
@@ -28,7 +28,7 @@ async fn rows_of_the_future_are_told_by_kind() {
 }
 
 #[tokio::test]
-async fn files_heartbeats_and_mails_from_the_future_must_be_mended() {
+async fn files_heartbeats_and_mails_from_the_future_is_a_problem() {
     let (files, beats, mails) = (Place::new().await, Place::new().await, Place::new().await);
     let file = File::options()
         .write(true)
@@ -42,12 +42,15 @@ async fn files_heartbeats_and_mails_from_the_future_must_be_mended() {
     mails.register(Timestamp::now() + AHEAD).await;
 
     for (place, words) in [
-        (files, "the database's files were changed 90 min from now"),
-        (beats, "a worker was last seen 90 min from now"),
-        (mails, "the newest mail was asked for 90 min from now"),
+        (
+            files,
+            "the database's files were last changed 90 min in the future",
+        ),
+        (beats, "the last worker heartbeat was 90 min in the future"),
+        (mails, "the newest mail was requested 90 min in the future"),
     ] {
         let said = place.doctor("").await;
 
-        said.must_be_mended(words, "timedatectl set-ntp true");
+        said.is_a_problem(words, "timedatectl set-ntp true");
     }
 }

@@ -38,13 +38,13 @@ async fn a_missing_database_is_told_with_how_to_make_it_and_none_is_made() {
 
     let said = place.doctor("").await;
 
-    said.must_be_mended("there is no database at", "smart-notes migrate");
-    said.is_well("would take mail");
+    said.is_a_problem("there is no database at", "smart-notes migrate");
+    said.is_ok("would accept mail");
     assert_eq!(place.files(), [""; 0]);
 }
 
 #[tokio::test]
-async fn an_older_schema_must_be_migrated_and_a_newer_one_is_worth_a_look() {
+async fn an_older_schema_must_be_migrated_and_a_newer_one_is_a_warning() {
     let (old, new) = (Place::new().await, Place::new().await);
     execute(
         &old,
@@ -61,12 +61,12 @@ async fn an_older_schema_must_be_migrated_and_a_newer_one_is_worth_a_look() {
     let older = old.doctor("").await;
     let newer = new.doctor("").await;
 
-    older.must_be_mended(
-        "its schema is older than this program: 1 missing",
+    older.is_a_problem(
+        "its schema is older than this program: 1 migrations missing",
         "smart-notes migrate",
     );
-    newer.is_worth_a_look(
-        "newer than this program, by 9999 from the future",
+    newer.is_a_warning(
+        "newer than this program: unknown migration 9999 from the future",
         "restart worker and API",
     );
 }
@@ -90,7 +90,7 @@ async fn a_damaged_page_is_found() {
 
     let said = place.doctor("").await;
 
-    said.must_be_mended("notes.db is damaged", "put a backup in their place");
+    said.is_a_problem("notes.db is damaged", "restore a backup");
 }
 
 #[tokio::test]
@@ -100,11 +100,11 @@ async fn what_is_no_database_is_said_to_be_none() {
 
     let said = place.doctor("").await;
 
-    said.must_be_mended("not a database", "a backup in its place");
+    said.is_a_problem("not a database", "restore a backup");
 }
 
 #[tokio::test]
-async fn files_that_others_can_read_must_be_mended() {
+async fn files_that_others_can_read_is_a_problem() {
     let place = Place::new().await;
     let keeps_the_wal = place.database().await;
     let files = ["notes.db", "notes.db-wal", "notes.db-shm"].map(|name| place.path(name));
@@ -114,19 +114,16 @@ async fn files_that_others_can_read_must_be_mended() {
         let said = place.doctor("").await;
         set_mode(file, 0o600);
 
-        let words = format!(
-            "{} is open to others than its owner (mode 0640)",
-            file.display()
-        );
-        said.must_be_mended(&words, &format!("chmod 600 {}", file.display()));
+        let words = format!("other users can access {} (mode 0640)", file.display());
+        said.is_a_problem(&words, &format!("chmod 600 {}", file.display()));
     }
-    let mended = place.doctor("").await;
-    mended.is_well("its files are their owner's alone");
+    let fixed = place.doctor("").await;
+    fixed.is_ok("only their owner can access its files");
     keeps_the_wal.close().await;
 }
 
 #[tokio::test]
-async fn a_folder_that_others_can_change_must_be_mended() {
+async fn a_folder_that_others_can_change_is_a_problem() {
     let place = Place::new().await;
     let folder = place.path("");
     set_mode(&folder, 0o777);
@@ -136,9 +133,9 @@ async fn a_folder_that_others_can_change_must_be_mended() {
     let readable = place.doctor("").await;
     let in_production = place.in_production().doctor("").await;
 
-    open.must_be_mended("others may put files into", "chmod 700");
-    readable.is_well("its files are their owner's alone");
-    let line = in_production.about("others may look into");
+    open.is_a_problem("other users can create files in", "chmod 700");
+    readable.is_ok("only their owner can access its files");
+    let line = in_production.about("other users can list");
     assert!(line.contains('!') && line.contains("chmod 700"), "{line}");
 }
 
@@ -172,9 +169,9 @@ async fn a_database_that_was_restored_without_the_last_step_is_told_until_that_i
     database.close().await;
     let done = place.doctor("").await;
 
-    noticed.is_worth_a_look(
-        "as if it had been restored from a backup (users: 1; the last is 1,",
+    noticed.is_a_warning(
+        "as after a restore from a backup (users: 1; the latest is user 1,",
         "smart-notes after-restore",
     );
-    assert!(!done.out.contains("restored from a backup"), "{}", done.out);
+    assert!(!done.out.contains("restore from a backup"), "{}", done.out);
 }

@@ -26,29 +26,29 @@ async fn it_is_said_of_each_webhook_whether_it_is_on() {
             "the webhook of {service} is off: {key} is not set"
         ));
         assert!(line.contains('–'), "{line}");
-        on.is_well(&format!("the webhook of {service} is on"));
+        on.is_ok(&format!("the webhook of {service} is on"));
     }
 }
 
 /// Also a key that production's systems have in their reach is not printed, only how all of its kind begin.
 #[tokio::test]
-async fn a_key_of_stripe_s_api_in_the_place_of_the_signing_secret_must_be_mended() {
+async fn a_key_of_stripe_s_api_in_the_place_of_the_signing_secret_is_a_problem() {
     for prefix in ["sk_", "rk_", "pk_"] {
         let key = format!("{prefix}live_an_example_for_tests");
         let place = Place::new().await.with(STRIPE, &key);
 
         let said = place.doctor("").await;
 
-        said.must_be_mended(
+        said.is_a_problem(
             &format!("payments.stripe_secret begins with {prefix}:"),
-            "write the endpoint's signing secret (whsec_…)",
+            "replace it with the endpoint's signing secret (whsec_…)",
         );
         assert!(!said.out.contains("an_example"), "{}", said.out);
     }
 }
 
 #[tokio::test]
-async fn a_secret_that_looks_like_another_s_is_worth_a_look() {
+async fn a_secret_that_looks_like_another_s_is_a_warning() {
     let place = Place::new().await.with(STRIPE, "an_example_for_tests");
     let unlike = place.doctor("").await;
     let place = place.without(STRIPE);
@@ -57,12 +57,12 @@ async fn a_secret_that_looks_like_another_s_is_worth_a_look() {
     let of_the_api = swapped.with(REVENUECAT, "sk_an_example_for_tests");
     let of_the_api = of_the_api.doctor("").await;
 
-    unlike.is_worth_a_look(
+    unlike.is_a_warning(
         "payments.stripe_secret does not begin with whsec_",
         "compare it",
     );
-    swapped_said.is_worth_a_look("revenuecat_secret begins with whsec_", "openssl rand");
-    of_the_api.is_worth_a_look("revenuecat_secret begins with sk_", "openssl rand");
+    swapped_said.is_a_warning("revenuecat_secret begins with whsec_", "openssl rand");
+    of_the_api.is_a_warning("revenuecat_secret begins with sk_", "openssl rand");
     for said in [unlike, swapped_said, of_the_api] {
         assert!(!said.out.contains("an_example"), "{}", said.out);
     }
@@ -80,13 +80,13 @@ async fn that_tests_give_premium_is_worth_a_look_in_production_where_a_webhook_i
     let off = on.without(STRIPE).doctor("").await;
 
     let line = production.about(words);
-    assert!(line.contains('!') && line.contains("take it out"), "{line}");
+    assert!(line.contains('!') && line.contains("remove it"), "{line}");
     assert!(!development.out.contains(words), "{}", development.out);
     assert!(!off.out.contains(words), "{}", off.out);
 }
 
 #[tokio::test]
-async fn a_webhook_without_products_named_is_worth_a_look() {
+async fn a_webhook_without_products_named_is_a_warning() {
     let place = Place::new().await;
     let off = place.doctor("").await;
     let place = place
@@ -98,7 +98,7 @@ async fn a_webhook_without_products_named_is_worth_a_look() {
 
     for key in ["stripe_products", "revenuecat_entitlements"] {
         let words = format!("payments.{key} is not set: every subscription");
-        unnamed.is_worth_a_look(&words, "that mean premium");
+        unnamed.is_a_warning(&words, "that mean premium");
         for said in [&off, &named] {
             assert!(!said.out.contains(&words), "{}", said.out);
         }

@@ -48,7 +48,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// The line that has these words, with the one below it, where the mend is.
+    /// The line that has these words, with the one below it, where the fix is.
     #[track_caller]
     pub fn about(&self, words: &str) -> String {
         let lines: Vec<&str> = self.out.lines().collect();
@@ -58,25 +58,25 @@ impl Said {
         format!("{}{}", lines[at], below.unwrap_or(&""))
     }
 
-    /// Asserts that something must be mended, and that it is said how.
+    /// Asserts that there is a problem with this fix.
     #[track_caller]
-    pub fn must_be_mended(&self, words: &str, mend: &str) {
+    pub fn is_a_problem(&self, words: &str, fix: &str) {
         assert_eq!(self.code, 1, "{}{}", self.out, self.err);
         let line = self.about(words);
-        assert!(line.contains('✗') && line.contains(mend), "{line}");
+        assert!(line.contains('✗') && line.contains(fix), "{line}");
     }
 
-    /// Asserts that something is worth a look and nothing must be mended.
+    /// Asserts that there is a warning with this fix, and no problem.
     #[track_caller]
-    pub fn is_worth_a_look(&self, words: &str, mend: &str) {
+    pub fn is_a_warning(&self, words: &str, fix: &str) {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         let line = self.about(words);
-        assert!(line.contains('!') && line.contains(mend), "{line}");
+        assert!(line.contains('!') && line.contains(fix), "{line}");
     }
 
-    /// Asserts that something is well.
+    /// Asserts that something is as it should be.
     #[track_caller]
-    pub fn is_well(&self, words: &str) {
+    pub fn is_ok(&self, words: &str) {
         let line = self.about(words);
         assert!(line.contains('✓'), "{line}");
     }
@@ -203,12 +203,25 @@ impl Place {
         seen: Timestamp,
         remark: Option<&str>,
     ) {
+        let id = format!("{}-of-a-test", kind.as_str());
+        self.announces_as(&id, kind, secrets, seen, remark).await;
+    }
+
+    /// The same, under a name of its own.
+    pub async fn announces_as(
+        &self,
+        id: &str,
+        kind: ProcessKind,
+        secrets: &[&str],
+        seen: Timestamp,
+        remark: Option<&str>,
+    ) {
         let keys = secrets.iter().flat_map(|secret| {
             let secret = secret.as_bytes().to_vec().into();
             KeyRing::new(&secret, &[]).ids()
         });
         let process = Process {
-            id: format!("{}-of-a-test", kind.as_str()),
+            id: id.to_owned(),
             kind,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             keys: keys.collect(),

@@ -13,7 +13,7 @@ use super::relay::Relay;
 const OTHER: &str = "another example key for tests and long enough";
 
 #[tokio::test]
-async fn a_mail_that_is_due_without_a_worker_must_be_mended() {
+async fn a_mail_that_is_due_without_a_worker_is_a_problem() {
     let place = Place::new().await;
     place
         .register(Timestamp::now() - SignedDuration::from_secs(30))
@@ -21,14 +21,14 @@ async fn a_mail_that_is_due_without_a_worker_must_be_mended() {
 
     let said = place.doctor("").await;
 
-    said.must_be_mended(
-        "under way: 1 queued; the oldest has been due for",
+    said.is_a_problem(
+        "pending: 1 queued; the oldest has been due for",
         "start smart-notes-worker",
     );
 }
 
 #[tokio::test]
-async fn a_mail_that_a_worker_does_not_get_to_is_worth_a_look_and_then_must_be_mended() {
+async fn a_mail_that_a_worker_does_not_get_to_is_worth_a_look_and_then_is_a_problem() {
     let (late, too_late) = (Place::new().await, Place::new().await);
     for (place, minutes) in [(&late, 2), (&too_late, 7)] {
         let now = Timestamp::now();
@@ -42,8 +42,8 @@ async fn a_mail_that_a_worker_does_not_get_to_is_worth_a_look_and_then_must_be_m
     let late = late.doctor("").await;
     let too_late = too_late.doctor("").await;
 
-    late.is_worth_a_look("the oldest has been due for 2 min", "smart-notes jobs list");
-    too_late.must_be_mended("the oldest has been due for 7 min", "smart-notes jobs list");
+    late.is_a_warning("the oldest has been due for 2 min", "smart-notes jobs list");
+    too_late.is_a_problem("the oldest has been due for 7 min", "smart-notes jobs list");
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn mails_that_wait_for_a_key_nobody_has_are_counted_with_the_key() {
     place.announces(Worker, &[OTHER, KEY], now).await;
     let held = place.doctor("").await;
 
-    lacking.must_be_mended(
+    lacking.is_a_problem(
         "1 mail waits for the key",
         "SECRET_KEY_FALLBACKS of the worker",
     );
@@ -68,7 +68,7 @@ async fn mails_that_wait_for_a_key_nobody_has_are_counted_with_the_key() {
 
 /// What a worker has learnt of its relay holds back mails long before they are late.
 #[tokio::test]
-async fn a_worker_that_sends_nothing_to_its_relay_is_told_with_the_reason() {
+async fn a_worker_that_sends_nothing_to_its_relay_is_reported_with_the_reason() {
     let (place, now) = (Place::new().await, Timestamp::now());
     place.announces(Worker, &[KEY], now).await;
     let refuses = RelayStanding {
@@ -99,25 +99,25 @@ async fn a_worker_that_sends_nothing_to_its_relay_is_told_with_the_reason() {
     let none_works = place.doctor("").await;
 
     let held = "worker-of-a-test sends nothing to relay.test:587: relay.test:587 answered at auth";
-    one_works.is_worth_a_look(held, "the reason says who must act");
-    none_works.must_be_mended(held, "the reason says who must act");
+    one_works.is_a_warning(held, "fix what the reason names");
+    none_works.is_a_problem(held, "fix what the reason names");
 }
 
-/// An operator pauses it.
-async fn pause(place: &Place, kind: Option<MailKind>) {
+/// An operator paused it then.
+async fn pause(place: &Place, kind: Option<MailKind>, at: Timestamp) {
     let database = place.database().await;
     let pause = PauseQueue {
         kind,
         reason: "the relay moves".to_owned(),
         actor: Actor::operator("ada".to_owned()),
-        now: Timestamp::now(),
+        now: at,
     };
     database.store.write(pause).await.unwrap();
     database.close().await;
 }
 
 #[tokio::test]
-async fn a_pause_is_told_with_its_end_and_no_worker_is_blamed_for_it() {
+async fn a_pause_is_reported_with_the_command_that_ends_it_and_no_worker_is_blamed() {
     let (young, old, of_a_kind) = (Place::new().await, Place::new().await, Place::new().await);
     for (place, minutes, kind) in [
         (&young, 2, None),
@@ -130,23 +130,40 @@ async fn a_pause_is_told_with_its_end_and_no_worker_is_blamed_for_it() {
             .await;
         place.announces(Worker, &[KEY], now).await;
         place.announces(Api, &[KEY], now).await;
-        pause(place, kind).await;
+        pause(place, kind, now).await;
     }
 
     let young = young.doctor("").await;
     let old = old.doctor("").await;
     let of_a_kind = of_a_kind.doctor("").await;
 
-    young.is_worth_a_look("the queue is paused since", "smart-notes jobs resume");
-    old.must_be_mended("the queue is paused since", "smart-notes jobs resume");
-    of_a_kind.is_worth_a_look(
-        "verify_email is paused since",
+    young.is_a_warning("the queue has been paused since", "smart-notes jobs resume");
+    old.is_a_problem("the queue has been paused since", "smart-notes jobs resume");
+    of_a_kind.is_a_warning(
+        "verify_email has been paused since",
         "jobs resume --kind verify_email",
     );
     for said in [&young, &old] {
-        assert!(!said.out.contains("no worker gets to it"), "{}", said.out);
+        assert!(!said.out.contains("no worker claims it"), "{}", said.out);
         assert!(said.out.contains(": the relay moves"), "{}", said.out);
     }
+}
+
+/// A pause of a kind delays no other mail, so that it is easily forgotten.
+#[tokio::test]
+async fn a_pause_older_than_a_day_is_a_problem() {
+    let (place, now) = (Place::new().await, Timestamp::now());
+    place.announces(Worker, &[KEY], now).await;
+    place.announces(Api, &[KEY], now).await;
+    let yesterday = now - SignedDuration::from_hours(25);
+    pause(&place, Some(MailKind::LogIn), yesterday).await;
+
+    let said = place.doctor("").await;
+
+    said.is_a_problem(
+        "log_in has been paused since",
+        "smart-notes jobs resume --kind log_in",
+    );
 }
 
 /// The settings are fixed, and the worker still runs with the old ones.
@@ -176,12 +193,12 @@ async fn a_worker_that_runs_with_former_settings_is_to_be_restarted() {
 
     for words in [
         format!(
-            "{} takes mail with these settings, and worker-of-a-test has sent it nothing",
+            "{} accepts mail with these settings, but worker-of-a-test has sent nothing to it",
             relay.address
         ),
-        "worker-of-a-test sends to former.test:587, which smtp.relays does not name".to_owned(),
+        "worker-of-a-test sends to former.test:587, which is not in smtp.relays".to_owned(),
     ] {
-        said.is_worth_a_look(&words, "systemctl restart smart-notes-worker");
+        said.is_a_warning(&words, "systemctl restart smart-notes-worker");
     }
 }
 
@@ -193,5 +210,5 @@ async fn what_a_process_has_seen_is_told() {
 
     let said = place.doctor("").await;
 
-    said.is_worth_a_look("api-of-a-test: 192.0.2.9 sends x-forwarded-for", "");
+    said.is_a_warning("api-of-a-test: 192.0.2.9 sends x-forwarded-for", "");
 }

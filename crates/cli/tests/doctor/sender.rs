@@ -31,9 +31,9 @@ async fn one_spf_and_one_dmarc_record_are_well_the_latter_also_at_a_domain_above
         ])
         .await;
 
-        said.is_well("SPF of mail.notes.test: v=spf1 include:spf.relay.test -all");
+        said.is_ok("SPF of mail.notes.test: v=spf1 include:spf.relay.test -all");
         let at = name.strip_prefix("_dmarc.").unwrap();
-        said.is_well(&format!("DMARC of {at}: v=DMARC1; p=reject"));
+        said.is_ok(&format!("DMARC of {at}: v=DMARC1; p=reject"));
         assert_eq!(said.code, 0);
     }
 }
@@ -42,8 +42,8 @@ async fn one_spf_and_one_dmarc_record_are_well_the_latter_also_at_a_domain_above
 async fn records_that_lack_are_worth_a_look_with_the_record_to_add() {
     let said = with(&[("mail.notes.test", "no such record")]).await;
 
-    said.is_worth_a_look("mail.notes.test has no SPF record", "v=spf1 ");
-    said.is_worth_a_look(
+    said.is_a_warning("mail.notes.test has no SPF record", "v=spf1 ");
+    said.is_a_warning(
         "mail.notes.test has no DMARC record",
         "_dmarc.mail.notes.test",
     );
@@ -51,7 +51,7 @@ async fn records_that_lack_are_worth_a_look_with_the_record_to_add() {
 
 /// RFC 7208 section 4.5, RFC 7489 section 6.6.3.
 #[tokio::test]
-async fn two_records_of_a_kind_count_as_none_and_must_be_mended() {
+async fn two_records_of_a_kind_count_as_none_and_is_a_problem() {
     let dmarc = "_dmarc.mail.notes.test";
     let said = with(&[
         SPF,
@@ -61,15 +61,15 @@ async fn two_records_of_a_kind_count_as_none_and_must_be_mended() {
     ])
     .await;
 
-    said.must_be_mended("has 2 SPF records", "make them one");
-    said.must_be_mended("has 2 DMARC records", "make them one");
+    said.is_a_problem("has 2 SPF records", "merge them into one");
+    said.is_a_problem("has 2 DMARC records", "merge them into one");
 }
 
 #[tokio::test]
-async fn an_spf_record_for_everybody_is_worth_a_look() {
+async fn an_spf_record_for_everybody_is_a_warning() {
     let said = with(&[("mail.notes.test", "v=spf1 +all")]).await;
 
-    said.is_worth_a_look("lets everybody send for it", "-all");
+    said.is_a_warning("allows every host to send for it", "-all");
 }
 
 /// Where there is no network, nothing is known, and nothing has to be mended for that.
@@ -79,8 +79,8 @@ async fn a_name_server_that_does_not_answer_is_said_and_fails_nothing() {
 
     let said = ask(&silent).await;
 
-    said.is_worth_a_look("mail.notes.test could not be looked up", "--nameserver");
-    said.is_worth_a_look(
+    said.is_a_warning("mail.notes.test could not be looked up", "--nameserver");
+    said.is_a_warning(
         "_dmarc.mail.notes.test could not be looked up",
         "--nameserver",
     );

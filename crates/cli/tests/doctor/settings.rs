@@ -14,14 +14,14 @@ async fn settings_that_cannot_be_used_are_all_named_and_nothing_else_is_looked_a
 
     let said = place.doctor("").await;
 
-    said.must_be_mended("http.listn", "Did you mean `SMART_NOTES__HTTP__LISTEN`?");
-    said.must_be_mended("worker.lease_seconds", "Raise it, or lower the other");
+    said.is_a_problem("http.listn", "Did you mean `SMART_NOTES__HTTP__LISTEN`?");
+    said.is_a_problem("worker.lease_seconds", "Raise it, or lower the other");
     assert!(said.out.starts_with("settings\n"), "{}", said.out);
     assert!(!said.out.contains("database\n"), "{}", said.out);
 }
 
 #[tokio::test]
-async fn what_production_refuses_must_be_mended() {
+async fn what_production_refuses_is_a_problem() {
     let place = Place::new().await.in_production();
 
     let said = place
@@ -29,7 +29,7 @@ async fn what_production_refuses_must_be_mended() {
         .doctor("")
         .await;
 
-    said.must_be_mended("limits.enabled", "production never runs without limits");
+    said.is_a_problem("limits.enabled", "production never runs without limits");
 }
 
 /// An operator's shell has neither the unit's key nor its relay.
@@ -55,13 +55,13 @@ async fn what_services_are_told_and_this_command_is_not_is_said_and_read_from_th
         );
         assert!(!with_file.out.contains(&format!("{key} is not set")));
     }
-    assert!(alone.about("no relay was asked").contains('–'));
-    with_file.is_well("would take mail");
-    with_none.must_be_mended("missing is no file that can be read", "--env-file");
+    assert!(alone.about("no relay was checked").contains('–'));
+    with_file.is_ok("would accept mail");
+    with_none.is_a_problem("missing is not a readable file", "--env-file");
 }
 
 #[tokio::test]
-async fn a_key_file_that_others_can_read_must_be_mended() {
+async fn a_key_file_that_others_can_read_is_a_problem() {
     let place = Place::new().await.without("SECRET_KEY");
     let file = place.path("key");
     fs::write(&file, KEY).unwrap();
@@ -74,8 +74,8 @@ async fn a_key_file_that_others_can_read_must_be_mended() {
     let open = with_mode(0o640).await;
     let closed = with_mode(0o600).await;
 
-    open.must_be_mended("can be read by others (mode 0640)", "chmod 600");
-    closed.is_well("key is its owner's alone");
+    open.is_a_problem("other users can read", "chmod 600");
+    closed.is_ok("only its owner can read");
     assert_eq!(closed.code, 0);
 }
 
@@ -90,6 +90,6 @@ async fn metrics_for_everybody_are_worth_a_look() {
         .doctor("")
         .await;
 
-    said.is_worth_a_look("worker.metrics_listen is 0.0.0.0:9465", "firewall");
+    said.is_a_warning("worker.metrics_listen is 0.0.0.0:9465", "firewall");
     assert!(!closed.out.contains("metrics"), "{}", closed.out);
 }

@@ -7,7 +7,7 @@ use super::place::{KEY, Place, Services};
 use super::relay::Relay;
 
 #[tokio::test]
-async fn a_system_that_runs_is_well() {
+async fn a_system_that_runs_is_ok() {
     let place = Place::new().await;
     let services = Services::start(&place).await;
 
@@ -16,24 +16,24 @@ async fn a_system_that_runs_is_well() {
     services.stop().await;
 
     assert_eq!((said.code, code), (0, 0), "{}{}", said.out, said.err);
-    assert!(said.out.ends_with("\nAll is well.\n"), "{}", said.out);
+    assert!(said.out.ends_with("\nNo problems.\n"), "{}", said.out);
     assert_eq!(said.err, "", "nothing is drawn where nobody looks");
     for words in [
-        "they fit together (development)",
-        "notes.db is whole (quick_check)",
-        "its schema is that of this program",
-        "its files are their owner's alone",
-        "it opens as the services open it: SQLite 3.",
-        "after everything that was written",
-        "1 API runs",
-        "1 worker runs",
-        "the last heartbeat of a worker was",
+        "valid for development",
+        "notes.db passes quick_check",
+        "its schema is up to date",
+        "only their owner can access its files",
+        "it opens with the services' options: SQLite 3.",
+        "later than every stored time",
+        "1 API running",
+        "1 worker running",
+        "the last worker heartbeat was",
         "every process signs with the key",
-        "the key in the settings is one they sign with",
-        "no mail is under way",
-        "would take mail: in clear text, without a login",
+        "the key in the settings is in use",
+        "no mail is pending",
+        "would accept mail: in clear text, without a login",
     ] {
-        said.is_well(words);
+        said.is_ok(words);
     }
     assert_eq!(json["healthy"], true);
     assert_eq!(
@@ -120,16 +120,54 @@ async fn wrong_use_is_answered_with_2() {
     }
 }
 
-/// A laptop on which nothing runs is no fault; a machine that serves people and does not, is one.
+/// It neither runs nor sends heartbeats, and that has one cause and one fix.
 #[tokio::test]
-async fn that_nothing_runs_must_be_mended_in_production_alone() {
+async fn a_dead_worker_is_one_finding() {
+    let (place, now) = (Place::new().await, Timestamp::now());
+    let died = now - jiff::SignedDuration::from_mins(5);
+    place.announces(ProcessKind::Worker, &[KEY], died).await;
+    place.announces(ProcessKind::Api, &[KEY], now).await;
+
+    let said = place.doctor("").await;
+    let (_, json) = place.json("").await;
+
+    said.is_a_warning(
+        "no worker is running on this database; worker-of-a-test was last seen 5 min ago",
+        "systemctl start smart-notes-worker",
+    );
+    let findings = json["findings"].as_array().unwrap().iter();
+    let about = findings.filter(|one| one["level"] != "ok" && one["group"] == "processes");
+    assert_eq!(about.count(), 1, "{json:#}");
+}
+
+#[tokio::test]
+async fn a_killed_process_is_a_warning_while_another_of_its_kind_runs() {
+    let (place, now) = (Place::new().await, Timestamp::now());
+    let died = now - jiff::SignedDuration::from_mins(5);
+    place.announces(ProcessKind::Worker, &[KEY], died).await;
+    place.announces(ProcessKind::Api, &[KEY], now).await;
+    place
+        .announces_as("another-worker", ProcessKind::Worker, &[KEY], now, None)
+        .await;
+
+    let said = place.doctor("").await;
+
+    said.is_a_warning(
+        "worker-of-a-test was last seen 5 min ago without a clean shutdown",
+        "its row expires after a day",
+    );
+}
+
+/// On a developer's machine nothing has to run; a server on which nothing runs has a problem.
+#[tokio::test]
+async fn that_nothing_runs_are_problems_in_production_alone() {
     let laptop = Place::new().await;
 
     let development = laptop.doctor("").await;
     let production = laptop.in_production().doctor("").await;
 
-    development.is_worth_a_look("no API runs", "systemctl start smart-notes-api");
-    development.is_worth_a_look("no worker runs", "systemctl start smart-notes-worker");
-    production.must_be_mended("no API runs", "systemctl start smart-notes-api");
-    production.must_be_mended("no worker runs", "systemctl start smart-notes-worker");
+    development.is_a_warning("no API is running", "systemctl start smart-notes-api");
+    development.is_a_warning("no worker is running", "systemctl start smart-notes-worker");
+    production.is_a_problem("no API is running", "systemctl start smart-notes-api");
+    production.is_a_problem("no worker is running", "systemctl start smart-notes-worker");
 }

@@ -17,7 +17,7 @@ async fn a_mail_that_waits_for_its_next_try_is_tried_at_once() {
     let again = scene.run(&["jobs", "retry", &id]);
     let story = scene.prints(&["jobs", "show", &id]);
 
-    assert_eq!(said, format!("{id} is tried again; it was waiting\n"));
+    assert_eq!(said, format!("{id} is retried; it was waiting\n"));
     assert_eq!(mail["tries"][0]["outcome"], "recipient_later");
     assert!(mail["tries"][0]["again_at"].is_string(), "{mail:#}");
     assert_eq!(mail["tries"][1]["outcome"], "delivered");
@@ -47,7 +47,7 @@ async fn a_cancelled_mail_is_never_sent_unless_it_is_retried() {
 
     assert_eq!(cancelled, format!("{id} is cancelled\n"));
     assert!(
-        refused(&again, 4).contains("it is cancelled already"),
+        refused(&again, 4).contains("it is already cancelled"),
         "{again:?}"
     );
     assert_eq!(mail["state"], "cancelled");
@@ -154,8 +154,8 @@ async fn an_id_that_fits_no_mail_or_several_is_told_by_its_exit_code() {
         let several = scene.run(&["jobs", command, "0"]);
         let missing = scene.run(&["jobs", command]);
 
-        assert!(refused(&none, 3).contains("no mail whose id begins with `7ZZZZ`"));
-        assert!(refused(&several, 3).contains("give more of it"));
+        assert!(refused(&none, 3).contains("no mail id begins with `7ZZZZ`"));
+        assert!(refused(&several, 3).contains("give more characters"));
         assert_eq!(missing.code, 2, "{missing:?}");
         let help = scene.prints(&["jobs", command, "--help"]);
         assert!(help.contains("Exit codes: 0 done"), "{help}");

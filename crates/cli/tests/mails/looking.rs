@@ -20,7 +20,7 @@ async fn a_list_is_gone_through_by_the_commands_it_names() {
         let page = scene.prints(&words);
         let next = page
             .lines()
-            .find_map(|line| line.strip_prefix("there are more: "));
+            .find_map(|line| line.strip_prefix("next page: "));
         let next = next.map(str::to_owned);
         pages.push(page);
         match next {
@@ -72,9 +72,7 @@ async fn the_next_page_names_no_address_unless_they_are_shown() {
     );
     assert!(!masked.to_lowercase().contains("ada@"), "{masked}");
     assert!(shown.contains("--to ADA@example.com"), "{shown}");
-    let next = shown
-        .lines()
-        .find(|line| line.starts_with("there are more"));
+    let next = shown.lines().find(|line| line.starts_with("next page"));
     assert!(next.unwrap().ends_with("--reveal"), "{shown}");
 }
 
@@ -148,7 +146,7 @@ async fn an_empty_queue_without_a_worker_says_so() {
 
     assert!(text.starts_with("no mails\n"), "{text}");
     assert!(
-        text.contains("none: nothing is sent until one is started"),
+        text.contains("none: no mail is sent until one is started"),
         "{text}"
     );
 }

@@ -18,25 +18,28 @@ async fn nothing_is_sent_while_the_queue_is_paused_and_everybody_who_asks_is_tol
     scene.reaches(&id, "delivered").await;
     let nothing = scene.prints(&["jobs", "resume"]);
 
-    assert!(paused.starts_with("the queue is paused since "), "{paused}");
     assert!(
-        paused.contains("(an-operator): the relay moves. To end that: "),
+        paused.starts_with("the queue has been paused since "),
         "{paused}"
     );
-    assert!(again.starts_with("it was paused already"), "{again}");
+    assert!(
+        paused.contains("(an-operator): the relay moves. To resume: "),
+        "{paused}"
+    );
+    assert!(again.starts_with("it was already paused"), "{again}");
     assert!(list.contains("queued, paused"), "{list}");
     assert_eq!(mail["paused"]["reason"], "it moves still");
     for text in [&list, &show, &stats, &why] {
         assert!(
-            text.contains("it moves still. To end that: smart-notes jobs resume"),
+            text.contains("it moves still. To resume: smart-notes jobs resume"),
             "{text}"
         );
     }
     assert!(
-        resumed.starts_with("resumed: the queue was paused since"),
+        resumed.starts_with("resumed: the queue had been paused since"),
         "{resumed}"
     );
-    assert_eq!(nothing, "that was not paused\n");
+    assert_eq!(nothing, "nothing to resume: it was not paused\n");
     scene.finish().await;
 }
 
@@ -83,7 +86,7 @@ async fn a_retry_in_a_pause_says_that_the_mail_still_waits() {
     let said = scene.prints(&["jobs", "retry", &id]);
 
     assert!(
-        said.contains("it was cancelled. But the queue is paused since"),
+        said.contains("it was cancelled. But the queue has been paused since"),
         "{said}"
     );
 }

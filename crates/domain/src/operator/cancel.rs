@@ -1,9 +1,9 @@
-//! Withdrawing a mail before it is sent.
+//! Cancelling a mail before it is sent.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::Standing;
+use super::MailStatus;
 use crate::audit::{Actor, Entry, Event};
 use crate::id::MailId;
 use crate::mail::undelivered;
@@ -12,41 +12,41 @@ use crate::store::{StoreError, Tx, Write};
 /// What the mail's row says from then on.
 const REASON: &str = "an operator cancelled it";
 
-/// Withdraws a mail, also one that a worker has in hand, as long as the end of its message is not on its way
-/// to the relay: the worker asks before it writes that, and is told no.
+/// Cancels a mail, also one in flight, as long as the end of its message is not being written to the relay: the worker
+/// asks for a permit before it writes that, and gets none.
 #[derive(Debug)]
 pub struct CancelMail {
-    /// Which.
+    /// The mail.
     pub mail: MailId,
-    /// Who does it.
+    /// The operator.
     pub actor: Actor,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// Why a mail can't be withdrawn.
+/// Why a mail can't be cancelled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CancelRefusal {
     /// There is no such mail.
-    #[error("there is no such mail any more")]
+    #[error("the mail no longer exists")]
     Unknown,
-    /// A worker may be writing the final dot.
+    /// A worker may be writing the end of data.
     #[error(
-        "a worker has it in hand and may be writing the end of the message to the relay at this moment: \
-         it is too late to cancel this try. If the try fails, the mail waits again and can be cancelled"
+        "it is being sent, and the worker may be writing the end of the message to the relay now: too late to cancel this \
+         attempt. If the attempt fails, the mail waits again and can be cancelled"
     )]
-    OnItsWay,
-    /// It is over.
-    #[error("it is {0} already: there is nothing left to cancel")]
-    Over(String),
+    EndOfData,
+    /// It has ended.
+    #[error("it is already {0}")]
+    Ended(String),
 }
 
 impl CancelRefusal {
-    fn of(standing: &Standing) -> Option<Self> {
-        if standing.mail.finished.is_some() {
-            return Some(Self::Over(standing.mail.state.clone()));
+    fn of(status: &MailStatus) -> Option<Self> {
+        if status.mail.finished.is_some() {
+            return Some(Self::Ended(status.mail.state.clone()));
         }
-        standing.marked.then_some(Self::OnItsWay)
+        status.marked.then_some(Self::EndOfData)
     }
 }
 
@@ -55,17 +55,17 @@ impl Write for CancelMail {
     type Out = Result<(), CancelRefusal>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
-        let Some(standing) = tx.standing(self.mail, self.now).await? else {
+        let Some(status) = tx.mail_status(self.mail, self.now).await? else {
             return Ok(Err(CancelRefusal::Unknown));
         };
-        if let Some(refusal) = CancelRefusal::of(&standing) {
+        if let Some(refusal) = CancelRefusal::of(&status) {
             return Ok(Err(refusal));
         }
-        let reason = undelivered(REASON, standing.mail.cut_offs);
+        let reason = undelivered(REASON, status.mail.cut_offs);
         tx.withdraw(self.mail, &reason, self.now).await?;
         let detail = format!("cancelled mail {}", self.mail);
         let entry = Entry::new(Event::Admin, &self.actor, self.now);
-        tx.record(&entry.email(&standing.known_as).detail(&detail))
+        tx.record(&entry.email(&status.known_as).detail(&detail))
             .await?;
         Ok(Ok(()))
     }

@@ -1,8 +1,8 @@
-//! What an operator asks of the mail queue and does to it. Whatever changes something is recorded as `admin`
-//! in the same transaction.
+//! What an operator reads from the mail queue and changes in it. Every change is recorded as `admin` in the same
+//! transaction.
 //!
-//! Apart from [`queue`](crate::queue), which is the queue as a worker sees it: here people look, with the
-//! command line, and now and then reach in.
+//! Apart from [`queue`](crate::queue), which is the queue as a worker sees it: these use cases serve the command line and the
+//! console.
 
 mod cancel;
 mod pause;
@@ -12,6 +12,8 @@ mod suppression;
 
 pub use cancel::{CancelMail, CancelRefusal};
 pub use pause::{Pause, PauseQueue, ReleaseHeld, ResumeQueue, Resumed};
-pub use port::{Inquiries, Interventions, QueueCounts, Registration, Standing, StateCount};
+pub use port::{
+    MailStatus, OperatorCommands, OperatorQueries, QueueCounts, Registration, StateCount,
+};
 pub use retry::{Retried, RetryMail, RetryRefusal};
 pub use suppression::{Suppression, Unsuppress};

@@ -1,5 +1,5 @@
-//! Pausing the queue: a flag in the database that every worker reads in the transaction in which it claims, so
-//! that nothing is claimed once the pause is committed. What a worker has in hand by then is finished.
+//! Pausing the queue: a flag in the database that every worker reads in the transaction in which it claims, so that no
+//! mail is claimed after the pause is committed. Mails in flight are finished.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,18 +12,18 @@ use crate::store::{StoreError, Tx, Write};
 /// What is paused, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// Mails of this kind alone; `None`: all.
+    /// The kind of mail; `None`: all mails.
     pub kind: Option<String>,
     /// Why, in the operator's words; may be empty.
     pub reason: String,
-    /// Since when.
+    /// When it was paused.
     pub since: Timestamp,
     /// Who paused it.
     pub by: String,
 }
 
 impl Pause {
-    /// Whether this is why the mail is not sent.
+    /// Whether this pause keeps the mail from being sent.
     #[must_use]
     pub fn holds(&self, mail: &MailRecord) -> bool {
         let waits = matches!(mail.state.as_str(), "queued" | "waiting");
@@ -31,7 +31,7 @@ impl Pause {
     }
 }
 
-/// What a pause is called in the record of events.
+/// What is paused, for the security events.
 fn what(kind: Option<&str>) -> String {
     kind.map_or_else(|| "the queue".to_owned(), |kind| format!("{kind} mails"))
 }
@@ -39,19 +39,19 @@ fn what(kind: Option<&str>) -> String {
 /// Pauses the queue, or a kind of mail.
 #[derive(Debug)]
 pub struct PauseQueue {
-    /// Mails of this kind alone.
+    /// The kind of mail; `None`: all mails.
     pub kind: Option<MailKind>,
     /// Why; may be empty.
     pub reason: String,
-    /// Who does it.
+    /// The operator.
     pub actor: Actor,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
 #[async_trait]
 impl Write for PauseQueue {
-    /// Whether it was not paused before. If it was, only the reason is new.
+    /// False if it was already paused: then only the reason is new.
     type Out = bool;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
@@ -72,24 +72,24 @@ impl Write for PauseQueue {
     }
 }
 
-/// Ends pauses. What they held is given back by [`ReleaseHeld`], a few mails at a time; should whoever asks for
-/// that go away, a worker's sweep does the rest.
+/// Ends pauses. The mails they held are released by [`ReleaseHeld`], a few at a time; a worker's maintenance releases what
+/// is left if the caller stops early.
 #[derive(Debug)]
 pub struct ResumeQueue {
-    /// Only the pause of this kind; `None`: every pause.
+    /// The kind whose pause ends; `None`: every pause ends.
     pub kind: Option<MailKind>,
-    /// Who does it.
+    /// The operator.
     pub actor: Actor,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// What came of it.
+/// The result of resuming.
 #[derive(Debug)]
 pub struct Resumed {
-    /// The pauses that have ended.
+    /// The pauses that ended.
     pub ended: Vec<Pause>,
-    /// What is paused still.
+    /// The pauses still in force.
     pub left: Vec<Pause>,
 }
 
@@ -109,13 +109,13 @@ impl Write for ResumeQueue {
     }
 }
 
-/// Gives back some of the mails that a pause had held.
+/// Releases some of the mails that a pause had held.
 #[derive(Debug)]
 pub struct ReleaseHeld;
 
 #[async_trait]
 impl Write for ReleaseHeld {
-    /// How many; none: there are no more.
+    /// The number of released mails; 0: there are no more.
     type Out = u64;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<u64, StoreError> {

@@ -1,4 +1,4 @@
-//! The part of the ports to the database that an operator's commands alone need.
+//! The part of the database ports that only an operator needs.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,12 +11,12 @@ use crate::mail::MailKind;
 use crate::queue::{ChallengeLife, MailRecord};
 use crate::store::StoreError;
 
-/// What an operator asks. Only reads.
+/// What an operator reads.
 #[async_trait]
-pub trait Inquiries: Send {
+pub trait OperatorQueries: Send {
     /// What is paused: the whole queue, kinds of mail, or nothing.
     async fn pauses(&mut self) -> Result<Vec<Pause>, StoreError>;
-    /// Why nothing is sent to an address now, if so.
+    /// Why no mail is sent to an address at that time, if it is suppressed.
     async fn suppression(
         &mut self,
         to: &EmailKey,
@@ -24,13 +24,13 @@ pub trait Inquiries: Send {
     ) -> Result<Option<Suppression>, StoreError>;
     /// The queue in numbers.
     async fn queue_counts(&mut self, now: Timestamp) -> Result<QueueCounts, StoreError>;
-    /// How a mail stands, as a decision about it needs to know.
-    async fn standing(
+    /// A mail with what a decision about it depends on.
+    async fn mail_status(
         &mut self,
         mail: MailId,
         now: Timestamp,
-    ) -> Result<Option<Standing>, StoreError>;
-    /// The attempts to register an address of which none was verified, decoys among them, newest first.
+    ) -> Result<Option<MailStatus>, StoreError>;
+    /// The registrations of an address that were not verified, decoys among them, newest first.
     async fn registrations_of(
         &mut self,
         email: &EmailKey,
@@ -42,41 +42,40 @@ pub trait Inquiries: Send {
         email: &EmailKey,
         limit: u32,
     ) -> Result<Vec<Recorded>, StoreError>;
-    /// When something was counted under a key after `since`, the oldest first; see
+    /// When hits were counted under a key after `since`, the oldest first; see
     /// [`ReadLimits::hits`](crate::store::ReadLimits::hits).
     async fn counted(&mut self, key: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
 }
 
-/// What an operator does to the queue. Callers are the use cases of this room, which record it.
+/// What an operator changes in the queue. The use cases of this module call it, and record each change.
 #[async_trait]
-pub trait Interventions: Send {
-    /// Makes a mail due now, whatever its state; nobody has it in hand. Says whether its job was there.
+pub trait OperatorCommands: Send {
+    /// Makes a mail due now, whatever its state; no worker is sending it. False if its job is missing.
     async fn requeue(
         &mut self,
         mail: MailId,
         reason: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Ends a mail as cancelled and voids the claim of whoever has it in hand.
+    /// Ends a mail as cancelled and voids the claim of the worker that is sending it.
     async fn withdraw(
         &mut self,
         mail: MailId,
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Pauses a kind of mail, or all. Says whether it was not paused before; the reason is replaced in any case.
+    /// Pauses a kind of mail, or all. False if it was already paused; the reason is replaced in any case.
     async fn pause(&mut self, pause: &Pause) -> Result<bool, StoreError>;
-    /// Ends the pause of a kind, or every pause. What is held comes back by [`Interventions::release_held`].
-    /// Answers with what has ended.
+    /// Ends the pause of a kind, or every pause, and returns the ended pauses. The mails they held are released by
+    /// [`OperatorCommands::release_held`].
     async fn end_pauses(
         &mut self,
         kind: Option<MailKind>,
         now: Timestamp,
     ) -> Result<Vec<Pause>, StoreError>;
-    /// Gives back some of the mails that were held by a pause that has ended; called again until it gives
-    /// back none.
+    /// Releases some of the mails that an ended pause had held, and returns their number; called until that is 0.
     async fn release_held(&mut self) -> Result<u64, StoreError>;
-    /// Lets mails to an address go out again. Answers with what kept them back.
+    /// Ends the suppression of an address, and returns it.
     async fn lift_suppression(
         &mut self,
         to: &EmailKey,
@@ -84,54 +83,54 @@ pub trait Interventions: Send {
     ) -> Result<Option<Suppression>, StoreError>;
 }
 
-/// How a mail stands.
+/// A mail with what a decision about it depends on.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct MailStatus {
     /// The mail.
     pub mail: MailRecord,
     /// Whether its code can still be used; `None` if it carries none, or its challenge is gone.
     pub life: Option<ChallengeLife>,
-    /// Whether the worker that has it in hand may be writing the final dot.
+    /// Whether the worker that is sending it may be writing the end of data.
     pub marked: bool,
-    /// The address for the record of events: its pseudonym, if it is to be forgotten or has been.
+    /// The address for the security events: its pseudonym, if the address is to be forgotten or has been.
     pub known_as: EmailKey,
 }
 
-/// How many mails are in a state and of a kind.
+/// The number of mails in a state and of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateCount {
     /// The state.
     pub state: String,
     /// The kind.
     pub kind: String,
-    /// How many.
+    /// Their number.
     pub mails: u64,
 }
 
 /// The queue in numbers.
 #[derive(Debug, Clone, Default)]
 pub struct QueueCounts {
-    /// Mails by state and kind; where there are none, no row.
+    /// Mails by state and kind, without zeros.
     pub states: Vec<StateCount>,
-    /// The mail that has waited longest, from its request.
+    /// The waiting mail with the earliest request.
     pub oldest: Option<MailRecord>,
     /// Mails that ended in the last minute, by state.
     pub last_minute: Vec<(String, u64)>,
     /// Mails that ended in the last hour, by state.
     pub last_hour: Vec<(String, u64)>,
-    /// Addresses to which nothing is sent for now.
+    /// Suppressed addresses.
     pub suppressed: u64,
-    /// Workers with mails in hand, and how many each has.
+    /// Workers with mails in flight, and the number of each.
     pub in_hand: Vec<(String, u64)>,
 }
 
-/// An attempt to register an address.
+/// A registration of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Registration {
-    /// When.
+    /// When it was requested.
     pub created: Timestamp,
-    /// When it lapses, or did.
+    /// When it lapses.
     pub expires: Timestamp,
-    /// Whether the address was a user's already.
+    /// Whether the address already belonged to a user.
     pub decoy: bool,
 }

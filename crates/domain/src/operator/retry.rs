@@ -1,101 +1,101 @@
-//! Trying a mail once more: at once if it waits, again if it ended without being delivered. Never one whose
-//! code is dead, and never one that could become a third mail.
+//! Retrying a mail: at once if it waits, once more if it ended undelivered. Never one whose code is dead, and never one
+//! that could be delivered a third time.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::suppression::lift;
-use super::{Standing, Suppression};
+use super::{MailStatus, Suppression};
 use crate::audit::{Actor, Entry, Event};
 use crate::id::MailId;
 use crate::mail::{MAX_CUT_OFFS, may_start};
 use crate::queue::ChallengeLife;
 use crate::store::{StoreError, Tx, Write};
 
-/// What the mail's row says until the next try.
-const REASON: &str = "an operator asked for another try";
+/// The reason in the mail's row until the next attempt.
+const REASON: &str = "an operator asked for another attempt";
 
-/// Makes a mail due now. Whatever suppresses its address is lifted.
+/// Makes a mail due now, and ends the suppression of its address.
 #[derive(Debug)]
 pub struct RetryMail {
-    /// Which.
+    /// The mail.
     pub mail: MailId,
-    /// Who does it.
+    /// The operator.
     pub actor: Actor,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// What came of it.
+/// The result of a retry.
 #[derive(Debug, Clone)]
 pub struct Retried {
-    /// The state it was in.
+    /// The state before.
     pub was: String,
-    /// What had suppressed its address.
+    /// The suppression of its address that ended.
     pub lifted: Option<Suppression>,
 }
 
-/// Why a mail can't be tried again.
+/// Why a mail can't be retried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RetryRefusal {
     /// There is no such mail.
-    #[error("there is no such mail any more")]
+    #[error("the mail no longer exists")]
     Unknown,
     /// Its job is missing.
     #[error("its job is missing from the queue's table, so no worker would find it")]
     NoJob,
     /// It was delivered.
-    #[error("a relay has accepted it: another try would be a second mail")]
+    #[error("a relay has accepted it: another attempt would deliver a second mail")]
     Delivered,
-    /// It is due, or in hand.
-    #[error("it is {0} already: nothing keeps it back that another try would change")]
-    UnderWay(String),
-    /// It could become a third mail.
+    /// It is due, or in flight.
+    #[error("it is already {0}: a retry would not send it sooner")]
+    InProgress(String),
+    /// It could be delivered a third time.
     #[error(
-        "it was cut off twice after the end of the message, so the relay may have accepted it twice: \
-         another try could make a third mail. Have a new one asked for"
+        "two attempts ended without a clear answer after the end of the message, so the relay may have accepted both: \
+         another attempt could deliver a third mail. Request a new one"
     )]
-    CutOffTwice,
-    /// Its recipient is not known any more.
-    #[error("its address was forgotten together with the account")]
+    UncertainTwice,
+    /// Its address was deleted.
+    #[error("its address was deleted together with the account")]
     Forgotten,
     /// Its code can't be used any more.
-    #[error("{0}: a dead code is never mailed. Have a new one asked for")]
+    #[error("{0}: a dead code is never mailed. Request a new one")]
     Dead(&'static str),
     /// A notice that is too old.
-    #[error("a notice is sent within a day of what it is about, and that day is over")]
+    #[error("a notice is sent within a day of its event, and that day is over")]
     TooOld,
 }
 
 impl RetryRefusal {
-    fn of(standing: &Standing, now: Timestamp) -> Option<Self> {
-        let mail = &standing.mail;
+    fn of(status: &MailStatus, now: Timestamp) -> Option<Self> {
+        let mail = &status.mail;
         let earlier = mail.tries + mail.cut_offs > 0;
         match mail.state.as_str() {
             "delivered" => return Some(Self::Delivered),
-            "queued" | "sending" => return Some(Self::UnderWay(mail.state.clone())),
+            "queued" | "sending" => return Some(Self::InProgress(mail.state.clone())),
             _ => {}
         }
         if mail.cut_offs >= MAX_CUT_OFFS {
-            return Some(Self::CutOffTwice);
+            return Some(Self::UncertainTwice);
         }
         if mail.to.is_empty() {
             return Some(Self::Forgotten);
         }
-        if let Some(dead) = dead_code(standing) {
+        if let Some(dead) = dead_code(status) {
             return Some(Self::Dead(dead));
         }
         (!may_start(mail.created, mail.deadline, earlier, now)).then_some(match mail.deadline {
-            Some(_) => Self::Dead("too little of its code's life is left for another try"),
+            Some(_) => Self::Dead("too little of its code's life is left for another attempt"),
             None => Self::TooOld,
         })
     }
 }
 
 /// What is wrong with the code of a mail that carries one, which is one with a deadline.
-fn dead_code(standing: &Standing) -> Option<&'static str> {
-    standing.mail.deadline?;
-    match standing.life {
+fn dead_code(status: &MailStatus) -> Option<&'static str> {
+    status.mail.deadline?;
+    match status.life {
         Some(ChallengeLife::Live) => None,
         Some(ChallengeLife::Decoy) => Some("no code is due at this address"),
         Some(ChallengeLife::Used) => Some("its code has been used"),
@@ -111,16 +111,16 @@ impl Write for RetryMail {
     type Out = Result<Retried, RetryRefusal>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
-        let Some(standing) = tx.standing(self.mail, self.now).await? else {
+        let Some(status) = tx.mail_status(self.mail, self.now).await? else {
             return Ok(Err(RetryRefusal::Unknown));
         };
-        if let Some(refusal) = RetryRefusal::of(&standing, self.now) {
+        if let Some(refusal) = RetryRefusal::of(&status, self.now) {
             return Ok(Err(refusal));
         }
         if !tx.requeue(self.mail, REASON, self.now).await? {
             return Ok(Err(RetryRefusal::NoJob));
         }
-        let Standing { mail, known_as, .. } = standing;
+        let MailStatus { mail, known_as, .. } = status;
         let entry = Entry::new(Event::Admin, &self.actor, self.now).email(&known_as);
         let lifted = lift(tx, &mail.to_key, &entry).await?;
         let detail = format!("retried mail {}, which was {}", mail.id, mail.state);
@@ -144,8 +144,8 @@ mod tests {
     }
 
     /// An expired mail whose code lives until the 600th second.
-    fn expired() -> Standing {
-        Standing {
+    fn expired() -> MailStatus {
+        MailStatus {
             mail: MailRecord {
                 id: MailId::generate(),
                 kind: "verify_email".to_owned(),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_is_tried_again_while_its_code_lives_and_has_time() {
+    fn a_mail_is_retried_while_its_code_lives_and_has_time() {
         assert_eq!(RetryRefusal::of(&expired(), at(540)), None);
 
         let late = RetryRefusal::of(&expired(), at(541)).unwrap();
@@ -185,36 +185,33 @@ mod tests {
             (Some(ChallengeLife::Expired), "has expired"),
             (None, "is gone"),
         ] {
-            let standing = Standing { life, ..expired() };
+            let status = MailStatus { life, ..expired() };
 
-            let refusal = RetryRefusal::of(&standing, at(10)).unwrap();
+            let refusal = RetryRefusal::of(&status, at(10)).unwrap();
 
             assert!(refusal.to_string().contains(words), "{life:?}: {refusal}");
         }
     }
 
     #[test]
-    fn a_mail_that_may_have_been_accepted_twice_gets_no_third_try() {
-        let mut standing = expired();
-        standing.mail.cut_offs = 2;
+    fn a_mail_that_may_have_been_accepted_twice_gets_no_third_attempt() {
+        let mut status = expired();
+        status.mail.cut_offs = 2;
 
-        let refusal = RetryRefusal::of(&standing, at(10));
+        let refusal = RetryRefusal::of(&status, at(10));
 
-        assert_eq!(refusal, Some(RetryRefusal::CutOffTwice));
+        assert_eq!(refusal, Some(RetryRefusal::UncertainTwice));
     }
 
     #[test]
-    fn a_notice_is_tried_again_for_a_day() {
-        let mut standing = expired();
-        standing.mail.deadline = None;
-        standing.life = None;
+    fn a_notice_is_retried_for_a_day() {
+        let mut status = expired();
+        status.mail.deadline = None;
+        status.life = None;
         let a_day = Duration::from_hours(24);
 
-        assert_eq!(RetryRefusal::of(&standing, at(0) + a_day), None);
+        assert_eq!(RetryRefusal::of(&status, at(0) + a_day), None);
         let later = at(1) + a_day;
-        assert_eq!(
-            RetryRefusal::of(&standing, later),
-            Some(RetryRefusal::TooOld)
-        );
+        assert_eq!(RetryRefusal::of(&status, later), Some(RetryRefusal::TooOld));
     }
 }

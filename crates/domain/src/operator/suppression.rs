@@ -1,5 +1,5 @@
-//! Addresses that a relay has refused for good. Asking for more mails to them would get no other answer, and
-//! relays think less of a sender who keeps trying.
+//! Addresses that a relay has permanently refused. More mails to them would be refused too, and relays lower the
+//! reputation of a sender that keeps trying.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use crate::email::EmailKey;
 use crate::id::MailId;
 use crate::store::{StoreError, Tx, Write};
 
-/// Why nothing is sent to an address for a while.
+/// Why no mail is sent to an address for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppression {
     /// When the relay refused it.
     pub since: Timestamp,
-    /// When mails go out to it again.
+    /// When the suppression ends.
     pub until: Timestamp,
     /// The mail that was refused.
     pub mail: MailId,
@@ -31,7 +31,7 @@ pub struct Suppression {
 }
 
 impl fmt::Display for Suppression {
-    /// What happened, in a sentence without its full stop.
+    /// What happened, as a clause without a full stop.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let second = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
         let code = self
@@ -39,7 +39,7 @@ impl fmt::Display for Suppression {
             .map_or_else(String::new, |code| format!("{code} "));
         write!(
             f,
-            "at {} {} refused the address for good, for mail {}, with `{code}{}`; until {} nothing is sent to it",
+            "at {} {} permanently refused the address, for mail {}, with `{code}{}`; no mail is sent to it until {}",
             second(self.since),
             self.relay,
             self.mail,
@@ -49,20 +49,20 @@ impl fmt::Display for Suppression {
     }
 }
 
-/// Lets mails to an address go out again.
+/// Ends the suppression of an address.
 #[derive(Debug)]
 pub struct Unsuppress {
     /// The address.
     pub to: EmailKey,
-    /// Who does it.
+    /// The operator.
     pub actor: Actor,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
 #[async_trait]
 impl Write for Unsuppress {
-    /// What kept them back, if something did.
+    /// The suppression that ended, if there was one.
     type Out = Option<Suppression>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Option<Suppression>, StoreError> {
@@ -71,7 +71,7 @@ impl Write for Unsuppress {
     }
 }
 
-/// Lifts the suppression of an address, if there is one, and records that as `entry` without its detail.
+/// Ends the suppression of an address, if there is one, and records it as `entry`, which has no detail yet.
 pub(super) async fn lift(
     tx: &mut dyn Tx,
     to: &EmailKey,

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 
 use crate::accounts::import::Imports;
 use crate::notes::port::WriteNotes;
-use crate::operator::Interventions;
+use crate::operator::OperatorCommands;
 use crate::payments::Payments;
 use crate::plans::Plans;
 
@@ -73,7 +73,7 @@ pub trait Tx:
     + Mails
     + Records
     + Imports
-    + Interventions
+    + OperatorCommands
     + WriteNotes
     + Plans
     + Payments
@@ -88,7 +88,7 @@ impl<T> Tx for T where
         + Mails
         + Records
         + Imports
-        + Interventions
+        + OperatorCommands
         + WriteNotes
         + Plans
         + Payments

@@ -16,7 +16,7 @@ use crate::client::ClientKey;
 use crate::email::EmailKey;
 use crate::id::{RegistrationId, UserId};
 use crate::notes::port::ReadNotes;
-use crate::operator::Inquiries;
+use crate::operator::OperatorQueries;
 use crate::otp::Purpose;
 use crate::password::PasswordHash;
 use crate::payments::{PaymentPosition, PaymentRecord};
@@ -27,7 +27,7 @@ use crate::username::NameKey;
 
 /// What can be read, inside a unit of work as well as outside.
 #[async_trait]
-pub trait View: Inquiries + ReadNotes + ReadLimits + Send {
+pub trait View: OperatorQueries + ReadNotes + ReadLimits + Send {
     /// Gives back what it reads over: all that was asked has been answered. One that is dropped instead is given back once
     /// it is known that nothing of it is still under way.
     fn done(self: Box<Self>);

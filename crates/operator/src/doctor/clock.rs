@@ -1,4 +1,4 @@
-//! Whether this machine's clock can be right: codes live and die by it, and certificates are checked by it.
+//! Whether this machine's clock can be right: codes expire by it, and certificates are checked by it.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -9,32 +9,32 @@ use runtime::database::Database;
 use runtime::settings::{DatabaseUrl, Settings};
 
 use super::files;
-use super::finding::span;
 use super::report::Report;
+use crate::phrases::span;
 
-/// Seconds by which what was written may seem to come from the future: times are rounded.
+/// Seconds by which a stored time may be ahead of the clock: times are rounded.
 const SLACK: i64 = 5;
 
-const MEND: &str =
-    "let the clock be kept by NTP (`timedatectl set-ntp true`), and look whether somebody set it";
+const FIX: &str =
+    "enable NTP (`timedatectl set-ntp true`), and check whether the clock was set by hand";
 
-/// Compares the clock with what it has shown before.
+/// Compares the clock with times that were stored earlier.
 pub async fn check(settings: &Settings, database: Option<&Database>, report: &mut Report<'_>) {
     let now = Timestamp::now();
     let DatabaseUrl::Sqlite { path } = &settings.database.url;
     if !clock::is_possible(now) {
         report.problem(
             "sane",
-            format!("the clock shows {now:.0}, which can't be"),
-            MEND,
+            format!("the clock shows {now:.0}, which is impossible"),
+            FIX,
         );
         return;
     }
-    let mut seen = vec![("the database's files were changed", written(path))];
+    let mut seen = vec![("the database's files were last changed", written(path))];
     if let Some(database) = database {
-        seen.push(("a worker was last seen", beats(database).await));
+        seen.push(("the last worker heartbeat was", beats(database).await));
         let newest = database.vitals.newest_mail().await.ok().flatten();
-        seen.push(("the newest mail was asked for", newest));
+        seen.push(("the newest mail was requested", newest));
         dated_ahead(database, now, report).await;
     }
     let mut behind = false;
@@ -42,25 +42,22 @@ pub async fn check(settings: &Settings, database: Option<&Database>, report: &mu
         let ahead = at.map_or(0, |at| at.as_second() - now.as_second());
         if ahead > SLACK {
             behind = true;
-            let by = span(ahead.unsigned_abs());
+            let by = span(ahead);
             report.problem(
                 "behind",
                 format!(
-                    "{what} {by} from now, by this clock: it has been set back, or was wrong before"
+                    "{what} {by} in the future by this clock: the clock was set back, or was wrong before"
                 ),
-                MEND,
+                FIX,
             );
         }
     }
     if !behind {
-        report.ok(
-            "sane",
-            format!("it shows {now:.0}, after everything that was written"),
-        );
+        report.ok("sane", format!("{now:.0}, later than every stored time"));
     }
 }
 
-/// What was written while the clock was ahead.
+/// Rows that were written while the clock was ahead.
 async fn dated_ahead(database: &Database, now: Timestamp, report: &mut Report<'_>) {
     let found = database.vitals.dated_ahead(now).await.unwrap_or_default();
     if found.is_empty() {
@@ -72,9 +69,9 @@ async fn dated_ahead(database: &Database, now: Timestamp, report: &mut Report<'_
         .collect();
     report.warning(
         "ahead",
-        format!("dated in the future: {}", kinds.join(", ")),
-        "if the clock is right now, it was ahead when they were written: limits ignore them, and a running worker \
-         removes them, or dates them anew, within a minute",
+        format!("rows dated in the future: {}", kinds.join(", ")),
+        "if the clock is right now, it was ahead when they were written: limits ignore these rows, and a running \
+         worker deletes or re-dates them within a minute",
     );
 }
 

@@ -1,5 +1,5 @@
-//! Who may do what with a file. Files are asked about, never opened: to close a handle on the database would drop
-//! the locks that SQLite has on it in this process.
+//! Owners and permissions of files. Files are never opened: closing a handle on the database would drop the locks that
+//! SQLite holds on it in this process.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -10,23 +10,23 @@ pub fn mode(path: &Path) -> Option<u32> {
     Some(mode & 0o7777)
 }
 
-/// Whether nobody but the owner may do anything.
-pub fn is_owners_alone(mode: u32) -> bool {
+/// Whether only the owner has access.
+pub fn is_private(mode: u32) -> bool {
     let others = mode & 0o077;
     others == 0
 }
 
-/// Whether somebody else than the owner may change it.
-pub fn is_others_to_change(mode: u32) -> bool {
+/// Whether others than the owner may write.
+pub fn is_writable_by_others(mode: u32) -> bool {
     mode & 0o022 != 0
 }
 
-/// The number of a file's owner.
+/// The user id of a file's owner.
 pub fn owner(path: &Path) -> Option<u32> {
     Some(std::fs::metadata(path).ok()?.uid())
 }
 
-/// The database's file and those that SQLite has beside it, as far as they exist.
+/// The database file and the files that SQLite keeps beside it, as far as they exist.
 pub fn of_database(path: &Path) -> Vec<PathBuf> {
     let beside = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();

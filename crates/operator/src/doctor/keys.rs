@@ -1,4 +1,4 @@
-//! Whether all processes hold the keys that the others sign with. Compared by fingerprint; no key is shown.
+//! Whether every process has the keys that the others sign with. Keys are compared by fingerprint; none is shown.
 
 use domain::otp::{KeyId, KeyRing};
 use domain::vitals::{Present, ProcessKind};
@@ -6,16 +6,13 @@ use runtime::settings::Settings;
 
 use super::report::Report;
 
-const MEND: &str = "give all of them the same SECRET_KEY, put the former key into SECRET_KEY_FALLBACKS, and restart \
-                    the worker, then the API";
+const FIX: &str = "give all processes the same SECRET_KEY, put the former key into SECRET_KEY_FALLBACKS, and restart \
+                   the worker, then the API";
 
-/// Compares what processes wrote with each other and with what this command was given.
+/// Compares the keys of the processes with each other and with the settings.
 pub fn check(settings: &Settings, present: &[Present], report: &mut Report<'_>) {
     if present.is_empty() {
-        report.skipped(
-            "compare",
-            "no process runs that could have written which keys it holds",
-        );
+        report.skipped("compare", "not compared: no process is running");
         return;
     }
     let mut lacking = false;
@@ -28,7 +25,7 @@ pub fn check(settings: &Settings, present: &[Present], report: &mut Report<'_>) 
         };
         for other in present.iter().filter(|one| !one.process.keys.contains(key)) {
             lacking = true;
-            report.problem("compare", lack(signer, key, other), MEND);
+            report.problem("compare", lack(signer, key, other), FIX);
         }
     }
     if !lacking {
@@ -38,10 +35,10 @@ pub fn check(settings: &Settings, present: &[Present], report: &mut Report<'_>) 
             several => report.warning(
                 "compare",
                 format!(
-                    "processes sign with different keys, which all of them know: {}",
+                    "processes sign with different keys, and each has all of them: {}",
                     list(several)
                 ),
-                "a change of the key is under way: restart the worker, then the API",
+                "a key rotation is in progress: restart the worker, then the API",
             ),
         }
     }
@@ -51,10 +48,10 @@ pub fn check(settings: &Settings, present: &[Present], report: &mut Report<'_>) 
 fn lack(signer: &Present, key: &KeyId, other: &Present) -> String {
     let (signer, name) = (&signer.process.id, &other.process.id);
     let consequence = match other.process.kind {
-        ProcessKind::Worker => "it can't mail the codes that are made with it",
-        ProcessKind::Api => "it refuses the codes that are made with it",
+        ProcessKind::Worker => "it cannot send the codes made with it",
+        ProcessKind::Api => "it refuses the codes made with it",
     };
-    format!("{name} lacks the key {key}, with which {signer} signs: {consequence}")
+    format!("{name} lacks the key {key}, which {signer} signs with: {consequence}")
 }
 
 /// The keys that sign, each once.
@@ -72,7 +69,7 @@ fn own(settings: &Settings, present: &[Present], report: &mut Report<'_>) {
     if settings.missing().any(|(key, _)| key == "secret_key") {
         report.skipped(
             "own",
-            "this command was given no key to compare with those of the processes",
+            "secret_key is not set for this command: not compared",
         );
         return;
     }
@@ -80,17 +77,17 @@ fn own(settings: &Settings, present: &[Present], report: &mut Report<'_>) {
     let ring = KeyRing::new(&keys.current, &keys.fallbacks);
     let theirs = signing(present);
     if theirs.contains(&ring.current()) {
-        report.ok("own", "the key in the settings is one they sign with");
+        report.ok("own", "the key in the settings is in use");
     } else {
         let message = format!(
-            "the key in the settings is {}, and processes sign with {}",
+            "the key in the settings is {}, but processes sign with {}",
             ring.current(),
             list(&theirs)
         );
         report.warning(
             "own",
             message,
-            "if the key was changed, restart the worker, then the API; else this command was given another one",
+            "if the key was changed, restart the worker, then the API; otherwise give this command the services' key",
         );
     }
 }

@@ -1,6 +1,7 @@
-//! Looks at everything that must fit together, and says how what does not is mended.
+//! Checks that settings, database, processes, queue, relays and DNS fit together, and suggests a fix for anything that is
+//! wrong.
 //!
-//! Changes nothing and sends no mail. One file for each room; each check is a sentence in the report.
+//! Changes nothing and sends no mail. One file for each group of checks; each check is a finding.
 
 mod clock;
 mod database;
@@ -27,18 +28,18 @@ pub use report::{Findings, Progress};
 
 use report::Report;
 
-/// What to look at.
+/// What to check.
 pub struct Examination {
     /// How the settings are loaded.
     pub options: LoadOptions,
     /// A file of variables to read instead of `.env`.
     pub env_file: Option<PathBuf>,
-    /// Whether to look the sender's domain up in development, too.
+    /// Whether to look up the sender's domain in development too.
     pub dns: bool,
 }
 
 impl Examination {
-    /// Looks at everything, and tells `progress` of it.
+    /// Runs every check, and reports to `progress`.
     pub async fn run(self, network: &dyn Network, progress: &mut dyn Progress) -> Findings {
         let mut report = Report::new(progress);
         self.examine(network, &mut report).await;

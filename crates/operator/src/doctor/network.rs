@@ -1,5 +1,5 @@
-//! What the doctor asks of the network, and by whom it has that asked: an SMTP client and a resolver are the program's, not
-//! this library's.
+//! What the checks ask of the network. The program provides it: an SMTP client and a DNS resolver don't belong in this
+//! library.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -8,9 +8,9 @@ use runtime::settings::{RelayUrl, Smtp};
 /// Relays and name servers.
 #[async_trait]
 pub trait Network: Send + Sync {
-    /// Sets a relay of the settings up, and does not connect to it yet. The error says why that can't be.
+    /// Sets up a relay of the settings without connecting to it. The error says why that is not possible.
     fn relay(&self, url: &RelayUrl, smtp: &Smtp) -> Result<Box<dyn RelayProbe>, String>;
-    /// The TXT records of a name; none if there is no such name. The error says why that is not known.
+    /// The TXT records of a name; none if there is no such name. The error says why the lookup failed.
     async fn txt(&self, name: &str) -> Result<Vec<String>, String>;
 }
 
@@ -19,15 +19,15 @@ pub trait Network: Send + Sync {
 pub trait RelayProbe: Send + Sync {
     /// The relay as `host:port`.
     fn name(&self) -> &str;
-    /// Whether it would take a mail from the sender of the settings. No mail is sent.
+    /// Whether it would accept a mail from the sender of the settings. No mail is sent.
     async fn inspect(&self) -> Result<RelayAnswer, RelayFailure>;
 }
 
-/// A relay that would take mail.
+/// A relay that would accept mail.
 pub struct RelayAnswer {
     /// How the connection is protected.
     pub security: Security,
-    /// Whether it took a user and a password.
+    /// Whether it accepted a user and a password.
     pub logged_in: bool,
 }
 
@@ -37,15 +37,15 @@ pub enum Security {
     None,
     /// By TLS.
     Tls {
-        /// Until when the relay's certificate is good; `None` if it can't be read.
+        /// When the relay's certificate expires; `None` if it can't be read.
         until: Option<Timestamp>,
     },
 }
 
-/// A relay that would not.
+/// A relay that would not accept mail.
 pub struct RelayFailure {
     /// What happened, in a sentence.
     pub message: String,
-    /// How it is mended.
-    pub mend: &'static str,
+    /// How to fix it.
+    pub fix: &'static str,
 }

@@ -1,20 +1,20 @@
-//! Whether the webhooks of payment services are on, and whether what they are told looks right.
+//! Whether the webhooks of payment services are on, and whether their secrets look right.
 //!
-//! With a wrong secret every event is refused, which nobody notices but who has paid. Only how a secret begins is looked
-//! at, and no finding quotes more of it than what services put before everybody's.
+//! With a wrong secret every event is refused, and only customers notice. A check looks at the prefix of a secret alone,
+//! and no finding quotes more than a prefix that the service gives to all secrets of its kind.
 
 use runtime::settings::{Env, Settings};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::report::Report;
 
-/// What the keys of Stripe's and RevenueCat's own interfaces begin with. None of them comes with an event.
+/// Prefixes of API keys of Stripe and RevenueCat. None of them signs an event.
 const API_KEYS: [&str; 3] = ["sk_", "rk_", "pk_"];
 
-/// What Stripe's signing secrets begin with.
+/// The prefix of Stripe's signing secrets.
 const SIGNING: &str = "whsec_";
 
-/// Looks at both services, and at whether tests count.
+/// Checks both services, and whether test events count.
 pub fn check(settings: &Settings, report: &mut Report<'_>) {
     let payments = &settings.payments;
     match begins(payments.stripe_secret.as_ref()) {
@@ -34,15 +34,15 @@ pub fn check(settings: &Settings, report: &mut Report<'_>) {
     test_events(settings, report);
 }
 
-/// Whether it is named what means premium, where a webhook is on.
+/// Whether the settings name what means premium, where a webhook is on.
 fn products(settings: &Settings, report: &mut Report<'_>) {
     let payments = &settings.payments;
     if payments.stripe_secret.is_some() && payments.stripe_products.is_empty() {
         report.warning(
             "stripe_products",
-            "payments.stripe_products is not set: every subscription of the account at Stripe gives premium, also to \
+            "payments.stripe_products is not set: every subscription of the Stripe account gives premium, also for \
              other products",
-            "name the products or prices that mean premium (prod_…, price_…)",
+            "list the products or prices that mean premium (prod_…, price_…)",
         );
     }
     if payments.revenuecat_secret.is_some() && payments.revenuecat_entitlements.is_empty() {
@@ -50,12 +50,12 @@ fn products(settings: &Settings, report: &mut Report<'_>) {
             "revenuecat_entitlements",
             "payments.revenuecat_entitlements is not set: every subscription at RevenueCat gives premium, whatever its \
              entitlement",
-            "name the entitlements that mean premium",
+            "list the entitlements that mean premium",
         );
     }
 }
 
-/// How a secret begins, where one is set.
+/// The kind of a secret, by its prefix.
 #[derive(Clone, Copy)]
 enum Beginning {
     ApiKey(&'static str),
@@ -86,16 +86,16 @@ fn stripe(secret: Beginning, report: &mut Report<'_>) {
         Beginning::ApiKey(prefix) => report.problem(
             "stripe",
             format!(
-                "the webhook of Stripe is on, but payments.stripe_secret begins with {prefix}: that is a key of Stripe's \
-                 API, which signs no event, so each is refused"
+                "the webhook of Stripe is on, but payments.stripe_secret begins with {prefix}: that is an API key, which \
+                 signs no events, so every event is refused"
             ),
-            "write the endpoint's signing secret (whsec_…) in its place, and roll that key if others could read it here",
+            "replace it with the endpoint's signing secret (whsec_…), and roll the API key if others could read it here",
         ),
         Beginning::Other => report.warning(
             "stripe",
             format!(
-                "the webhook of Stripe is on, but payments.stripe_secret does not begin with {SIGNING}: as long as it is \
-                 not what Stripe signs with, each event is refused"
+                "the webhook of Stripe is on, but payments.stripe_secret does not begin with {SIGNING}: unless \
+                 Stripe signs with it, every event is refused"
             ),
             "compare it with the endpoint's signing secret in Stripe's dashboard",
         ),
@@ -111,22 +111,22 @@ fn revenuecat(secret: Beginning, report: &mut Report<'_>) {
     report.warning(
         "revenuecat",
         format!(
-            "the webhook of RevenueCat is on, but payments.revenuecat_secret begins with {prefix}, like a secret that is \
-             for something else"
+            "the webhook of RevenueCat is on, but payments.revenuecat_secret begins with {prefix}, like a secret for \
+             another purpose"
         ),
-        "make one for this alone with `openssl rand -hex 32`, and enter it as the webhook's authorization header",
+        "create one for this purpose with `openssl rand -hex 32`, and enter it as the webhook's authorization header",
     );
 }
 
-/// Whether purchases for which nobody has paid give premium.
+/// Whether test purchases give premium.
 fn test_events(settings: &Settings, report: &mut Report<'_>) {
     let payments = &settings.payments;
     let on = payments.stripe_secret.is_some() || payments.revenuecat_secret.is_some();
     if on && payments.accept_test_events && settings.env == Env::Production {
         report.warning(
             "test_events",
-            "payments.accept_test_events is on: purchases that cost nothing give premium here",
-            "take it out, unless this server is there for tests",
+            "payments.accept_test_events is on: test purchases, which cost nothing, give premium",
+            "remove it, unless this is a test server",
         );
     }
 }

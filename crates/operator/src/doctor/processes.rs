@@ -1,4 +1,4 @@
-//! Which processes run, and whether workers say that they live.
+//! Which processes are running, and whether workers send heartbeats.
 
 use domain::vitals::{Present, ProcessKind};
 use jiff::Timestamp;
@@ -6,14 +6,16 @@ use runtime::database::Database;
 use runtime::process_registration;
 use runtime::settings::{Env, Settings};
 
-use super::finding::{Level, span};
+use super::finding::Level;
 use super::report::Report;
 use crate::error::with_causes;
+use crate::jobs::lease_seconds;
+use crate::phrases::span;
 
-/// Signs of presence that may fail until a process counts as gone.
+/// How many announcements a process may miss before it counts as gone.
 const MISSED: u32 = 2;
 
-/// Looks who is there; returns those who are.
+/// Checks which processes are running, and returns them.
 pub async fn check(
     settings: &Settings,
     database: &Database,
@@ -23,64 +25,88 @@ pub async fn check(
     let all = match database.vitals.processes().await {
         Ok(all) => all,
         Err(error) => {
-            let message = format!("which processes run can't be read: {}", with_causes(&error));
+            let message = format!(
+                "the running processes can't be read: {}",
+                with_causes(&error)
+            );
             report.problem("processes", message, "");
             return Vec::new();
         }
     };
-    let patience =
+    let timeout =
         i64::try_from((process_registration::INTERVAL * MISSED).as_secs()).unwrap_or(i64::MAX);
     let silent = |one: &Present| now.as_second().saturating_sub(one.seen.as_second());
-    let (here, gone): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| silent(one) <= patience);
+    let (running, gone): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| silent(one) <= timeout);
     for kind in ProcessKind::ALL {
-        of_kind(settings, kind, &here, report);
-    }
-    for one in &gone {
-        let name = &one.process.id;
-        let ago = span(silent(one).unsigned_abs());
-        report.warning(
-            "gone",
+        let gone = gone.iter().filter(|one| one.process.kind == kind);
+        let gone = gone.map(|one| {
             format!(
-                "{name} was last seen {ago} ago and did not take its leave: it was killed, or hangs"
-            ),
-            "its log may say why; the row is forgotten after a day",
-        );
+                "{} was last seen {} ago without a clean shutdown: killed or hung",
+                one.process.id,
+                span(silent(one))
+            )
+        });
+        of_kind(settings, kind, &running, gone.collect(), report);
     }
-    versions(&here, report);
-    remarks(&here, report);
-    heartbeats(settings, database, now, report).await;
-    here
+    versions(&running, report);
+    remarks(&running, report);
+    if running
+        .iter()
+        .any(|one| one.process.kind == ProcessKind::Worker)
+    {
+        heartbeats(settings, database, now, report).await;
+    }
+    running
 }
 
-fn of_kind(settings: &Settings, kind: ProcessKind, here: &[Present], report: &mut Report<'_>) {
-    let number = here.iter().filter(|one| one.process.kind == kind).count();
+/// One finding for a kind of which none is running, whatever became of those that were.
+fn of_kind(
+    settings: &Settings,
+    kind: ProcessKind,
+    running: &[Present],
+    gone: Vec<String>,
+    report: &mut Report<'_>,
+) {
+    let number = running
+        .iter()
+        .filter(|one| one.process.kind == kind)
+        .count();
     let (what, service) = match kind {
         ProcessKind::Api => ("API", "smart-notes-api"),
         ProcessKind::Worker => ("worker", "smart-notes-worker"),
     };
+    let start = format!("start it: systemctl start {service}, or `cargo run` in a checkout");
+    let message = format!("no {what} is running on this database");
     match number {
+        0 if gone.is_empty() => report.fault(severity(settings), kind.as_str(), message, start),
         0 => report.fault(
-            when_nobody_runs(settings),
+            severity(settings),
             kind.as_str(),
-            format!("no {what} runs on this database"),
-            format!("start it: systemctl start {service}, or `cargo run` in a checkout"),
+            format!("{message}; {}", gone.join("; ")),
+            format!("{start}; its log may show why it ended"),
         ),
-        1 => report.ok(kind.as_str(), format!("1 {what} runs")),
-        n => report.ok(kind.as_str(), format!("{n} {what}s run")),
+        1 => report.ok(kind.as_str(), format!("1 {what} running")),
+        n => report.ok(kind.as_str(), format!("{n} {what}s running")),
+    }
+    if number > 0 {
+        for message in gone {
+            let fix = "its log may show why it ended; its row expires after a day";
+            report.warning("gone", message, fix);
+        }
     }
 }
 
-/// On somebody's laptop nothing needs to run.
-fn when_nobody_runs(settings: &Settings) -> Level {
+/// How bad it is that nothing runs: on a developer's machine nothing has to.
+fn severity(settings: &Settings) -> Level {
     match settings.env {
         Env::Production => Level::Problem,
         Env::Development => Level::Warning,
     }
 }
 
-fn versions(here: &[Present], report: &mut Report<'_>) {
+fn versions(running: &[Present], report: &mut Report<'_>) {
     let ours = env!("CARGO_PKG_VERSION");
-    for one in here.iter().filter(|one| one.process.version != ours) {
+    for one in running.iter().filter(|one| one.process.version != ours) {
         let (name, version) = (&one.process.id, &one.process.version);
         report.warning(
             "version",
@@ -90,9 +116,9 @@ fn versions(here: &[Present], report: &mut Report<'_>) {
     }
 }
 
-/// What processes have seen.
-fn remarks(here: &[Present], report: &mut Report<'_>) {
-    for one in here {
+/// What processes report to their operator.
+fn remarks(running: &[Present], report: &mut Report<'_>) {
+    for one in running {
         if let Some(remark) = &one.process.remark {
             let name = &one.process.id;
             report.warning("remark", format!("{name}: {remark}"), "");
@@ -114,26 +140,23 @@ async fn heartbeats(
             return;
         }
     };
-    let lease = i64::try_from(settings.worker.lease.as_secs()).unwrap_or(i64::MAX);
     let age = |seen: i64| now.as_second().saturating_sub(seen).max(0);
     let Some(latest) = beats.iter().map(|beat| age(beat.seen)).min() else {
-        report.skipped("heartbeat", "no worker has said that it lives");
+        report.skipped("heartbeat", "no worker has sent a heartbeat yet");
         return;
     };
-    let ago = span(latest.unsigned_abs());
-    if latest <= lease {
+    let ago = span(latest);
+    if latest <= lease_seconds(settings) {
         report.ok(
             "heartbeat",
-            format!("the last heartbeat of a worker was {ago} ago"),
+            format!("the last worker heartbeat was {ago} ago"),
         );
     } else {
         report.fault(
-            when_nobody_runs(settings),
+            severity(settings),
             "heartbeat",
-            format!(
-                "the last heartbeat of a worker was {ago} ago, longer than worker.lease_seconds"
-            ),
-            "restart the worker; its mails go to the next one that starts",
+            format!("the last worker heartbeat was {ago} ago, longer than worker.lease_seconds"),
+            "restart the worker; the next one that starts takes over its mails",
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Whether mails flow: what is due and not taken, and what waits for a key that nobody has.
+//! Whether mails are sent: which are due and not claimed, what is paused, and which wait for a key that no worker has.
 
 use domain::operator::Pause;
 use domain::relay::{self, PostedStanding, RelayState};
@@ -7,18 +7,22 @@ use domain::vitals::{Present, ProcessKind};
 use jiff::Timestamp;
 use runtime::database::Database;
 
-use super::finding::span;
+use super::finding::Level;
 use super::report::Report;
 use crate::error::with_causes;
-use crate::jobs::shown::{pause_sentence, resume_command};
+use crate::jobs::{paused, paused_by, resume_command};
+use crate::phrases::span;
 
-/// Seconds for which a mail may be due while a worker lives: below, it is worth no word.
+/// How long a mail may be due while a worker is running, in seconds.
 const LATE: i64 = 60;
 
-/// Half of a code's usual life.
+/// Half of a code's usual life, in seconds.
 const TOO_LATE: i64 = 300;
 
-/// Looks at what waits; returns what workers think of their relays.
+/// How old a pause may be before it counts as forgotten, in seconds.
+const FORGOTTEN: i64 = 24 * 60 * 60;
+
+/// Checks what waits, and returns the status of relays as workers report it.
 pub async fn check(
     database: &Database,
     present: &[Present],
@@ -47,9 +51,9 @@ async fn waiting(
         .map(|(state, mails)| format!("{mails} {}", state.as_str()))
         .collect();
     let shown = if states.is_empty() {
-        "no mail is under way".to_owned()
+        "no mail is pending".to_owned()
     } else {
-        format!("under way: {}", states.join(", "))
+        format!("pending: {}", states.join(", "))
     };
     let age = depth
         .due_since
@@ -57,11 +61,11 @@ async fn waiting(
     let worker = present
         .iter()
         .any(|one| one.process.kind == ProcessKind::Worker);
-    paused(&pauses, age, report);
+    pauses_in_force(&pauses, age, now, report);
     if pauses.iter().any(|pause| pause.kind.is_none()) {
         report.skipped(
             "due",
-            format!("{shown}; while the queue is paused nothing is due"),
+            format!("{shown}; none is due while the queue is paused"),
         );
     } else {
         due(&shown, age, worker, report);
@@ -72,40 +76,54 @@ async fn waiting(
     Ok(posted)
 }
 
-/// Pauses are an operator's will, but one that keeps mails back may have been forgotten.
-fn paused(pauses: &[Pause], age: i64, report: &mut Report<'_>) {
+/// A pause is intended, but one that is old or delays mails may have been forgotten.
+fn pauses_in_force(pauses: &[Pause], age: i64, now: Timestamp, report: &mut Report<'_>) {
     for pause in pauses {
-        let message = pause_sentence(pause, "is");
-        let mend = format!("to end that: {}", resume_command(pause));
-        if pause.kind.is_none() && age > TOO_LATE {
-            report.problem("paused", message, mend);
+        let delays = pause.kind.is_none() && age > TOO_LATE;
+        let forgotten = now.as_second() - pause.since.as_second() > FORGOTTEN;
+        let level = if delays || forgotten {
+            Level::Problem
         } else {
-            report.warning("paused", message, mend);
-        }
+            Level::Warning
+        };
+        report.fault(
+            level,
+            "paused",
+            format!(
+                "{} has been paused since {}",
+                paused(pause),
+                paused_by(pause)
+            ),
+            format!("to resume: {}", resume_command(pause)),
+        );
     }
 }
 
 fn due(shown: &str, age: i64, worker: bool, report: &mut Report<'_>) {
-    let ago = span(age.max(0).unsigned_abs());
+    let ago = span(age);
     let message = format!("{shown}; the oldest has been due for {ago}");
     match (age, worker) {
         (..=0, _) => report.ok("due", shown),
-        (_, false) => report.problem("due", message, "no worker takes it: start smart-notes-worker"),
+        (_, false) => report.problem(
+            "due",
+            message,
+            "no worker is running: start smart-notes-worker",
+        ),
         (..=LATE, true) => report.ok("due", message),
         (..=TOO_LATE, true) => report.warning(
             "due",
             message,
-            "see `smart-notes jobs list`: a relay may be out of order, or the worker has too much to do",
+            "see `smart-notes jobs list`: a relay may be failing, or the worker is overloaded",
         ),
         (_, true) => report.problem(
             "due",
             message,
-            "see `smart-notes jobs list` and the relays below: no worker gets to it",
+            "see `smart-notes jobs list` and the relays below: no worker claims it",
         ),
     }
 }
 
-/// What workers think of their relays.
+/// The relays to which workers send nothing.
 fn held(posted: &[PostedStanding], report: &mut Report<'_>) {
     let open = posted
         .iter()
@@ -115,16 +133,16 @@ fn held(posted: &[PostedStanding], report: &mut Report<'_>) {
             .standing
             .reason
             .as_deref()
-            .unwrap_or("it is out of order");
+            .unwrap_or("no reason recorded");
         let message = format!(
             "{} sends nothing to {}: {why}",
             one.worker, one.standing.relay
         );
-        let mend = "the reason says who must act; mails flow by themselves once it takes one, or after a restart if settings were changed";
+        let fix = "fix what the reason names; sending resumes by itself once the relay accepts a mail, or after a restart if settings were changed";
         if relay::held_by(posted).is_some() {
-            report.problem("held", message, mend);
+            report.problem("held", message, fix);
         } else {
-            report.warning("held", message, mend);
+            report.warning("held", message, fix);
         }
     }
 }
@@ -143,11 +161,7 @@ async fn keys(
         if held.is_empty() || held.contains(&&need.key) {
             continue;
         }
-        let ago = span(
-            (now.as_second() - need.oldest.as_second())
-                .max(0)
-                .unsigned_abs(),
-        );
+        let ago = span(now.as_second() - need.oldest.as_second());
         report.problem(
             "keys",
             match need.mails {
@@ -160,7 +174,7 @@ async fn keys(
                     need.key
                 ),
             },
-            "put that key into SECRET_KEY_FALLBACKS of the worker, and restart it",
+            "add the key to SECRET_KEY_FALLBACKS of the worker, and restart it",
         );
     }
     Ok(())

@@ -1,27 +1,26 @@
-//! Whether each relay would take mail: its name, each of its addresses, TLS and its certificate, AUTH. No mail is sent.
+//! Whether each relay would accept mail: its name, each of its addresses, TLS and its certificate, AUTH. No mail is sent.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::finding::span;
 use super::network::{Network, RelayAnswer, RelayProbe, Security};
 use super::report::Report;
-use crate::jobs::shown::moment;
+use crate::phrases::{span, to_millis};
 use domain::relay::{PostedStanding, RelayState};
 use jiff::Timestamp;
 use runtime::settings::{Env, RelayUrl, Settings, Source};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-/// For a name, and for each of its addresses.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit for looking up a name, and for connecting to each of its addresses.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Days that a certificate should still be good: whoever renews it by a machine does so earlier.
+/// Days before its expiry at which a certificate should have been renewed: automatic renewal is earlier.
 const DAYS: i64 = 14;
 
-const RESTART: &str = "a process keeps the settings that it was started with: restart the worker (systemctl restart smart-notes-worker)";
+const RESTART: &str = "a process keeps the settings it was started with: restart the worker (systemctl restart smart-notes-worker)";
 
-/// Asks every relay. `posted`: what workers think of theirs.
+/// Checks every relay. `posted`: the status of relays as workers report it.
 pub async fn check(
     settings: &Settings,
     posted: &[PostedStanding],
@@ -32,7 +31,7 @@ pub async fn check(
     if missing {
         report.skipped(
             "relays",
-            "smtp.relays is not set for this command: no relay was asked",
+            "smtp.relays is not set for this command: no relay was checked",
         );
         return;
     }
@@ -49,7 +48,7 @@ pub async fn check(
                 report.problem(
                     "setup",
                     message,
-                    "mend smtp.relays, smtp.ca_file or smtp.hello_name",
+                    "fix smtp.relays, smtp.ca_file or smtp.hello_name",
                 );
             }
         }
@@ -59,21 +58,21 @@ pub async fn check(
     }
 }
 
-/// A relay that takes mail with these settings and not with a worker's: they were changed since it started, or the relay
-/// has just come back.
+/// A relay that accepts mail with these settings and not with a worker's: the settings were changed after the worker
+/// started, or the relay has just recovered.
 fn worker_disagrees(name: &str, posted: &[PostedStanding], report: &mut Report<'_>) {
     let out = |one: &&PostedStanding| {
         one.standing.relay == name && one.standing.state != RelayState::Closed
     };
     for one in posted.iter().filter(out) {
-        let since = moment(one.standing.since);
+        let since = to_millis(one.standing.since);
         report.warning(
             "restart",
             format!(
-                "{name} takes mail with these settings, and {} has sent it nothing since {since}",
+                "{name} accepts mail with these settings, but {} has sent nothing to it since {since}",
                 one.worker
             ),
-            format!("if that does not end by itself within a minute: {RESTART}"),
+            format!("if this does not end by itself within a minute: {RESTART}"),
         );
     }
 }
@@ -87,7 +86,7 @@ fn other_relays(names: &[String], posted: &[PostedStanding], report: &mut Report
         report.warning(
             "restart",
             format!(
-                "{} sends to {}, which smtp.relays does not name",
+                "{} sends to {}, which is not in smtp.relays",
                 one.worker, one.standing.relay
             ),
             RESTART,
@@ -95,7 +94,7 @@ fn other_relays(names: &[String], posted: &[PostedStanding], report: &mut Report
     }
 }
 
-/// Whether it would take mail.
+/// Whether it would accept mail.
 async fn ask(
     settings: &Settings,
     url: &RelayUrl,
@@ -103,14 +102,14 @@ async fn ask(
     report: &mut Report<'_>,
 ) -> bool {
     let name = relay.name().to_owned();
-    report.working_on(format!("{name}: looking up its addresses"));
+    report.step(format!("{name}: looking up its addresses"));
     addresses(url, &name, report).await;
-    report.working_on(format!("{name}: connecting, TLS, EHLO, AUTH"));
+    report.step(format!("{name}: connecting, TLS, EHLO, AUTH"));
     match relay.inspect().await {
         Ok(found) => {
             report.ok(
                 "answers",
-                format!("{url} would take mail: {}", proven(&found)),
+                format!("{url} would accept mail: {}", proven(&found)),
             );
             certificate(&name, &found, report);
             return true;
@@ -118,49 +117,57 @@ async fn ask(
         Err(failure) if is_the_catcher(settings) => report.warning(
             "answers",
             failure.message,
-            "this is the mail catcher, which runs while `cargo run` does",
+            "this is the mail catcher, which runs as part of `cargo run`",
         ),
-        Err(failure) => report.problem("answers", failure.message, failure.mend),
+        Err(failure) => report.problem("answers", failure.message, failure.fix),
     }
     false
 }
 
-/// Each address by itself: a relay that has several may be half gone, which only costs time at first.
+/// Each address by itself: where one of several does not answer, mails are only slower at first.
 async fn addresses(url: &RelayUrl, name: &str, report: &mut Report<'_>) {
-    let found = timeout(PATIENCE, lookup_host((url.host.as_str(), url.port))).await;
-    // What is wrong with the name, or with all addresses, the inspection says as well.
+    let found = timeout(TIMEOUT, lookup_host((url.host.as_str(), url.port))).await;
+    // The inspection reports a name that does not resolve, or addresses of which none answers.
     let Ok(Ok(found)) = found else { return };
     let mut found: Vec<SocketAddr> = found.collect();
     found.sort();
     found.dedup();
     let mut silent = Vec::new();
     for address in &found {
-        report.working_on(format!("{name}: connecting to {address}"));
-        match timeout(PATIENCE, TcpStream::connect(address)).await {
+        report.step(format!("{name}: connecting to {address}"));
+        match timeout(TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => silent.push(format!("{address}: {error}")),
-            Err(_) => silent.push(format!("{address}: no answer within {PATIENCE:?}")),
+            Err(_) => silent.push(format!("{address}: no answer within {TIMEOUT:?}")),
         }
     }
     let shown: Vec<String> = found.iter().map(|at| at.ip().to_string()).collect();
     if silent.is_empty() {
         report.ok(
             "addresses",
-            format!("{name} is at {}, which answers", shown.join(" and ")),
+            format!(
+                "{name} resolves to {}; every address answers",
+                shown.join(" and ")
+            ),
         );
     } else if silent.len() < found.len() {
         report.warning(
             "addresses",
-            format!("{name}: {} of {} addresses do not answer: {}", silent.len(), found.len(), silent.join("; ")),
-            "mails go to the one that answers; a firewall, or missing IPv6, may keep the others away",
+            format!(
+                "{name}: {} of {} addresses do not answer: {}",
+                silent.len(),
+                found.len(),
+                silent.join("; ")
+            ),
+            "mails go to an address that answers; a firewall or missing IPv6 may block the others",
         );
     }
 }
 
-/// What the answer of the relay is worth.
+/// What the relay's answer proves.
 fn proven(found: &RelayAnswer) -> String {
     let tls = match found.security {
-        Security::Tls { .. } => "TLS with a certificate that is trusted",
+        Security::Tls { .. } => "TLS with a trusted certificate",
         Security::None => "in clear text",
     };
     let login = if found.logged_in {
@@ -185,22 +192,22 @@ fn certificate(name: &str, found: &RelayAnswer, report: &mut Report<'_>) {
     };
     let left = until.as_second() - Timestamp::now().as_second();
     let date = until.strftime("%Y-%m-%d").to_string();
-    let said = span(left.max(0).unsigned_abs());
     if left < DAYS * 86_400 {
+        let left = span(left);
         report.warning(
             "certificate",
-            format!("the certificate of {name} is good until {date} only, {said} from now"),
-            "whoever runs that relay must renew it",
+            format!("the certificate of {name} expires on {date}, in {left}"),
+            "the operator of that relay must renew it",
         );
     } else {
         report.ok(
             "certificate",
-            format!("its certificate is good until {date}"),
+            format!("its certificate is valid until {date}"),
         );
     }
 }
 
-/// Whether nobody has named a relay, in development: mails go to the catcher, if it runs.
+/// Whether this is development without a relay in the settings: mails go to the catcher, if it runs.
 fn is_the_catcher(settings: &Settings) -> bool {
     let relays = settings
         .explain()

@@ -1,14 +1,14 @@
-//! The report that findings are gathered in.
+//! Collects findings.
 
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Level};
 
-/// Hears of an examination while it goes on.
+/// Follows an examination while it runs.
 pub trait Progress: Send {
-    /// Something begins that may take a while.
+    /// A step begins that may take some seconds.
     fn step(&mut self, what: &str);
-    /// A group of checks is complete; it has a finding at least.
+    /// A group of checks is complete; it has at least one finding.
     fn group(&mut self, name: &str, findings: &[Finding]);
 }
 
@@ -35,36 +35,27 @@ impl Findings {
         })
     }
 
-    /// How many problems and warnings there are, in a sentence.
+    /// The number of problems and warnings, in a sentence.
     #[must_use]
     pub fn summary(&self) -> String {
-        let many = |n: usize, one: &str, more: &str| match n {
-            1 => format!("1 {one}"),
-            n => format!("{n} {more}"),
+        let problems = match self.count(Level::Problem) {
+            0 => "No problems".to_owned(),
+            1 => "1 problem".to_owned(),
+            n => format!("{n} problems"),
         };
-        let problems = self.count(Level::Problem);
-        let warnings = self.count(Level::Warning);
-        let looks = many(warnings, "thing is worth a look", "things are worth a look");
-        match (problems, warnings) {
-            (0, 0) => "All is well.".to_owned(),
-            (0, _) => format!("Nothing must be mended; {looks}."),
-            (_, 0) => format!(
-                "{}.",
-                many(problems, "thing must be mended", "things must be mended")
-            ),
-            _ => format!(
-                "{}, {looks}.",
-                many(problems, "thing must be mended", "things must be mended")
-            ),
+        match self.count(Level::Warning) {
+            0 => format!("{problems}."),
+            1 => format!("{problems}, 1 warning."),
+            n => format!("{problems}, {n} warnings."),
         }
     }
 }
 
-/// Gathers findings, and hands each group on as soon as it is complete.
+/// Collects findings, and passes each group on as soon as it is complete.
 pub struct Report<'a> {
     findings: Findings,
     group: &'static str,
-    handed_on: usize,
+    passed_on: usize,
     progress: &'a mut dyn Progress,
 }
 
@@ -74,91 +65,91 @@ impl<'a> Report<'a> {
         Self {
             findings: Findings::default(),
             group: "",
-            handed_on: 0,
+            passed_on: 0,
             progress,
         }
     }
 
-    /// Begins a group; what follows belongs to it.
+    /// Begins a group: the findings that follow belong to it.
     pub fn group(&mut self, group: &'static str) {
-        self.hand_on();
+        self.pass_on();
         self.group = group;
-        self.working_on(group);
+        self.step(group);
     }
 
-    /// Says what takes a while.
-    pub fn working_on(&mut self, what: impl AsRef<str>) {
+    /// Names a step that may take some seconds.
+    pub fn step(&mut self, what: impl AsRef<str>) {
         self.progress.step(what.as_ref());
     }
 
-    /// All is well.
+    /// Adds what is as it should be.
     pub fn ok(&mut self, check: &'static str, message: impl Into<String>) {
         self.add(check, Level::Ok, message.into(), None);
     }
 
-    /// It was not looked at.
+    /// Adds what was not checked, and why.
     pub fn skipped(&mut self, check: &'static str, message: impl Into<String>) {
         self.add(check, Level::Skipped, message.into(), None);
     }
 
-    /// It works, but.
+    /// Adds a warning.
     pub fn warning(
         &mut self,
         check: &'static str,
         message: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) {
-        self.add(check, Level::Warning, message.into(), Some(mend.into()));
+        self.add(check, Level::Warning, message.into(), Some(fix.into()));
     }
 
-    /// It must be mended.
+    /// Adds a problem.
     pub fn problem(
         &mut self,
         check: &'static str,
         message: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) {
-        self.add(check, Level::Problem, message.into(), Some(mend.into()));
+        self.add(check, Level::Problem, message.into(), Some(fix.into()));
     }
 
-    /// A problem, or something worth a look, as the caller decides.
+    /// Adds a problem or a warning.
     pub fn fault(
         &mut self,
         level: Level,
         check: &'static str,
         message: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) {
-        self.add(check, level, message.into(), Some(mend.into()));
+        self.add(check, level, message.into(), Some(fix.into()));
     }
 
-    fn add(&mut self, check: &'static str, level: Level, message: String, mend: Option<String>) {
+    fn add(&mut self, check: &'static str, level: Level, message: String, fix: Option<String>) {
         self.findings.0.push(Finding {
             group: self.group,
             check,
             level,
             message,
-            mend: mend.filter(|mend| !mend.is_empty()),
+            fix: fix.filter(|fix| !fix.is_empty()),
         });
     }
 
-    /// How many findings are of a level.
+    /// How many findings are of a level so far.
     pub fn count(&self, level: Level) -> usize {
         self.findings.count(level)
     }
 
-    /// Hands on what has not been yet, and ends.
+    /// Passes on the last group, and ends.
     pub fn finish(mut self) -> Findings {
-        self.hand_on();
+        self.pass_on();
         self.findings
     }
 
-    fn hand_on(&mut self) {
-        let new = &self.findings.0[self.handed_on..];
+    fn pass_on(&mut self) {
+        let new = &self.findings.0[self.passed_on..];
         if !new.is_empty() {
             self.progress.group(self.group, new);
         }
-        self.handed_on = self.findings.0.len();
+        self.passed_on = self.findings.0.len();
     }
 }
 
@@ -177,22 +168,20 @@ mod tests {
     fn warnings_alone_are_healthy() {
         let mut silent = Silent;
         let mut report = Report::new(&mut silent);
-        report.group("a room");
+        report.group("a group");
+        let nothing = report.findings.clone();
         report.warning("one", "it creaks", "oil it");
         let creaks = report.findings.clone();
         report.problem("two", "it broke", "");
+        report.problem("three", "it broke, too", "");
         let broke = report.finish();
 
+        assert_eq!(nothing.summary(), "No problems.");
         assert_eq!(creaks.json()["healthy"], true);
-        assert_eq!(
-            creaks.summary(),
-            "Nothing must be mended; 1 thing is worth a look."
-        );
+        assert_eq!(creaks.json()["findings"][0]["fix"], "oil it");
+        assert_eq!(creaks.summary(), "No problems, 1 warning.");
         assert_eq!(broke.json()["healthy"], false);
-        assert_eq!(broke.json()["findings"][1]["mend"], Value::Null);
-        assert_eq!(
-            broke.summary(),
-            "1 thing must be mended, 1 thing is worth a look."
-        );
+        assert_eq!(broke.json()["findings"][1]["fix"], Value::Null);
+        assert_eq!(broke.summary(), "2 problems, 1 warning.");
     }
 }

@@ -1,16 +1,17 @@
-//! Whether the sender's domain says in DNS who may send for it: SPF (RFC 7208) and DMARC (RFC 7489).
+//! Whether the sender's domain publishes in DNS which hosts may send for it: SPF (RFC 7208) and DMARC (RFC 7489).
 //!
-//! Receivers look there before they take mail. Without a network this says so, after a few seconds, and goes on.
+//! Receivers check both before they accept mail. Without a network the lookup fails after a few seconds, which is a
+//! warning.
 
 use runtime::settings::{Env, Settings};
 
 use super::network::Network;
 use super::report::Report;
 
-/// A domain has so many labels at least: nothing is asked of `com`.
+/// The fewest labels of a domain that is looked up: `com` is not.
 const FEWEST_LABELS: usize = 2;
 
-/// Looks the domain up in production, or if asked to.
+/// Looks up the domain in production, or on request.
 pub async fn check(
     settings: &Settings,
     asked: bool,
@@ -20,7 +21,7 @@ pub async fn check(
     if settings.missing().any(|(key, _)| key == "smtp.from") {
         report.skipped(
             "domain",
-            "smtp.from is not set for this command: no domain was looked up",
+            "smtp.from is not set for this command: no domain to look up",
         );
         return;
     }
@@ -28,11 +29,11 @@ pub async fn check(
     if settings.env == Env::Development && !asked {
         report.skipped(
             "domain",
-            format!("{domain} was not looked up in development: --dns does"),
+            format!("{domain} is not looked up in development, except with --dns"),
         );
         return;
     }
-    report.working_on(format!("looking up {domain}"));
+    report.step(format!("looking up {domain}"));
     spf(network, &domain, report).await;
     dmarc(network, &domain, report).await;
 }
@@ -41,11 +42,11 @@ fn unknown(name: &str, why: &str, check: &'static str, report: &mut Report<'_>) 
     report.warning(
         check,
         format!("{name} could not be looked up: {why}"),
-        "see whether this machine reaches its name server; --nameserver asks another one",
+        "check /etc/resolv.conf and whether this machine reaches its name server; --nameserver asks another one",
     );
 }
 
-/// Exactly one record, and one that does not allow everybody.
+/// Exactly one record, which does not allow every host.
 async fn spf(network: &dyn Network, domain: &str, report: &mut Report<'_>) {
     let found = match network.txt(domain).await {
         Ok(found) => found,
@@ -60,24 +61,24 @@ async fn spf(network: &dyn Network, domain: &str, report: &mut Report<'_>) {
     match records.as_slice() {
         [] => report.warning(
             "spf",
-            format!("{domain} has no SPF record: receivers can't tell your relay from a forger"),
-            format!("add the TXT record that your relay names to {domain}, like \"v=spf1 include:spf.relay.test -all\""),
+            format!("{domain} has no SPF record: receivers can't tell mail from your relay from forged mail"),
+            format!("add the TXT record that your relay's documentation names to {domain}, such as \"v=spf1 include:spf.relay.test -all\""),
         ),
         [one] if one.split(' ').any(|term| matches!(term, "+all" | "all")) => report.warning(
             "spf",
-            format!("the SPF record of {domain} lets everybody send for it: {one}"),
+            format!("the SPF record of {domain} allows every host to send for it: {one}"),
             "end it with -all or ~all",
         ),
         [one] => report.ok("spf", format!("SPF of {domain}: {one}")),
         several => report.problem(
             "spf",
             format!("{domain} has {} SPF records, which counts as an error (RFC 7208 section 4.5)", several.len()),
-            "make them one",
+            "merge them into one",
         ),
     }
 }
 
-/// At the domain, or at the nearest one above it that has a record.
+/// At the domain, or at the nearest parent domain that has a record.
 async fn dmarc(network: &dyn Network, domain: &str, report: &mut Report<'_>) {
     let labels: Vec<&str> = domain.split('.').collect();
     let last = labels.len().saturating_sub(FEWEST_LABELS);
@@ -98,13 +99,13 @@ async fn dmarc(network: &dyn Network, domain: &str, report: &mut Report<'_>) {
                     "{name} has {} DMARC records, so none counts (RFC 7489 section 6.6.3)",
                     several.len()
                 );
-                return report.problem("dmarc", message, "make them one");
+                return report.problem("dmarc", message, "merge them into one");
             }
         }
     }
     report.warning(
         "dmarc",
-        format!("{domain} has no DMARC record: large providers sort such mail out"),
-        format!("add a TXT record to _dmarc.{domain}, like \"v=DMARC1; p=none; rua=mailto:postmaster@{domain}\""),
+        format!("{domain} has no DMARC record: large providers may reject its mail"),
+        format!("add a TXT record to _dmarc.{domain}, such as \"v=DMARC1; p=none; rua=mailto:postmaster@{domain}\""),
     );
 }

@@ -7,7 +7,7 @@ use runtime::settings::{Env, LoadOptions, Settings};
 use super::files;
 use super::report::Report;
 
-/// Loads the settings; `None` if they can't be used, which the report says then.
+/// Loads the settings. `None` if they can't be used, which is a finding.
 pub fn check(
     env_file: Option<&PathBuf>,
     mut options: LoadOptions,
@@ -15,17 +15,17 @@ pub fn check(
 ) -> Option<Settings> {
     if let Some(file) = env_file {
         if !file.is_file() {
-            let message = format!("{} is no file that can be read", file.display());
+            let message = format!("{} is not a readable file", file.display());
             report.problem(
                 "env_file",
                 message,
-                "name another one with --env-file, or none",
+                "pass another file with --env-file, or omit the option",
             );
             return None;
         }
         options.dotenv = Some(file.clone());
     }
-    // Keyless, so that looking makes no key, and goes on without one.
+    // Keyless, so that a check creates no key and works without one.
     let settings = match Settings::load(&options.inspect_only()) {
         Ok(settings) => settings,
         Err(error) => {
@@ -39,14 +39,14 @@ pub fn check(
         Env::Development => "development",
         Env::Production => "production",
     };
-    report.ok("load", format!("they fit together ({env})"));
+    report.ok("load", format!("valid for {env}"));
     for (key, why) in settings.missing() {
         match settings.env {
             Env::Development => report.skipped("missing", format!("{key} is not set: {why}")),
             Env::Production => report.warning(
                 "missing",
                 format!("{key} is not set for this command; a service without it does not start"),
-                "give this command what the services are given: see `smart-notes doctor --help`",
+                "give this command the services' settings: see `smart-notes doctor --help`",
             ),
         }
     }
@@ -58,15 +58,15 @@ pub fn check(
 fn key_file(file: Option<&Path>, report: &mut Report<'_>) {
     let Some(file) = file else { return };
     match files::mode(file) {
-        Some(mode) if files::is_owners_alone(mode) => {
-            let message = format!("{} is its owner's alone", file.display());
+        Some(mode) if files::is_private(mode) => {
+            let message = format!("only its owner can read {}", file.display());
             report.ok("key_file", message);
         }
         Some(mode) => report.problem(
             "key_file",
-            format!("{} can be read by others (mode {mode:04o})", file.display()),
+            format!("other users can read {} (mode {mode:04o})", file.display()),
             format!(
-                "chmod 600 {}; then change the key, if others use this machine",
+                "chmod 600 {}; if other people use this machine, replace the key",
                 file.display()
             ),
         ),
@@ -84,9 +84,9 @@ fn metrics(settings: &Settings, report: &mut Report<'_>) {
             report.warning(
                 "metrics",
                 format!(
-                    "{key} is {address}: whoever reaches it reads the metrics, without a token"
+                    "{key} is {address}: any host that reaches it can read the metrics, without a token"
                 ),
-                "let a firewall see to who does, or listen on 127.0.0.1",
+                "restrict access with a firewall, or listen on 127.0.0.1",
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Trying mails again and withdrawing them: one mail after the other, each in a transaction of its own.
+//! Retrying and cancelling mails: one after the other, each in its own transaction.
 
 use domain::audit::Actor;
 use domain::clock::{Clock, SystemClock};
@@ -9,10 +9,11 @@ use runtime::database::Database;
 use runtime::settings::Settings;
 use serde_json::{Value, json};
 
-use super::shown::{Holds, find};
+use super::holds::Holds;
+use super::timeline::find;
 use crate::Error;
 
-/// Tries mails again.
+/// Retries mails.
 pub async fn retry(
     ids: &[String],
     actor: &Actor,
@@ -21,18 +22,18 @@ pub async fn retry(
 ) -> Result<Vec<Answer>, Error> {
     let mut answers = Vec::new();
     for id in ids {
-        let end = retry_one(id, actor, settings, database).await;
-        answers.push(Answer::of(id, end)?);
+        let result = retry_one(id, actor, settings, database).await;
+        answers.push(Answer::of(id, result)?);
     }
     Ok(answers)
 }
 
-/// Withdraws mails.
+/// Cancels mails.
 pub async fn cancel(ids: &[String], actor: &Actor, store: &Store) -> Result<Vec<Answer>, Error> {
     let mut answers = Vec::new();
     for id in ids {
-        let end = cancel_one(id, actor, store).await;
-        answers.push(Answer::of(id, end)?);
+        let result = cancel_one(id, actor, store).await;
+        answers.push(Answer::of(id, result)?);
     }
     Ok(answers)
 }
@@ -44,31 +45,31 @@ async fn retry_one(
     database: &Database,
 ) -> Result<(MailId, String), Error> {
     let store = &database.store;
-    let mail = which(id, store).await?;
+    let mail = find_id(id, store).await?;
     let retry = RetryMail {
         mail,
         actor: actor.clone(),
         now: SystemClock.now(),
     };
-    let retried = match store.write(retry).await? {
-        Ok(retried) => retried,
-        Err(refusal @ RetryRefusal::Unknown) => {
-            return Err(Error::not_found(refusal.to_string()));
-        }
-        Err(refusal) => {
-            let said = format!("{mail} is not tried again: {refusal}");
-            return Err(Error::refused(said));
-        }
-    };
-    let mut said = format!("{mail} is tried again; it was {}", retried.was);
+    let retried = store.write(retry).await?.map_err(|refusal| match refusal {
+        RetryRefusal::Unknown => Error::not_found(refusal.to_string()),
+        refusal => Error::refused(format!("{mail} is not retried: {refusal}")),
+    })?;
+    let mut message = format!("{mail} is retried; it was {}", retried.was);
     if let Some(suppression) = retried.lifted {
-        said = format!("{said}. What suppressed its address is lifted: {suppression}");
+        message = format!("{message}. Its address is no longer suppressed: {suppression}");
     }
-    Ok((mail, said + &still_held(mail, settings, database).await?))
+    // A mail that is due may still be held.
+    let holds = Holds::now(settings, database).await?;
+    let found = find(store.view().await?.as_mut(), &mail.to_string()).await?;
+    if let Some(held) = holds.why(&found.mail) {
+        message = format!("{message}. But {held}");
+    }
+    Ok((mail, message))
 }
 
 async fn cancel_one(id: &str, actor: &Actor, store: &Store) -> Result<(MailId, String), Error> {
-    let mail = which(id, store).await?;
+    let mail = find_id(id, store).await?;
     let cancel = CancelMail {
         mail,
         actor: actor.clone(),
@@ -77,54 +78,39 @@ async fn cancel_one(id: &str, actor: &Actor, store: &Store) -> Result<(MailId, S
     match store.write(cancel).await? {
         Ok(()) => Ok((mail, format!("{mail} is cancelled"))),
         Err(refusal @ CancelRefusal::Unknown) => Err(Error::not_found(refusal.to_string())),
-        Err(refusal) => {
-            let said = format!("{mail} is not cancelled: {refusal}");
-            Err(Error::refused(said))
-        }
+        Err(refusal) => Err(Error::refused(format!(
+            "{mail} is not cancelled: {refusal}"
+        ))),
     }
 }
 
-async fn which(id: &str, store: &Store) -> Result<MailId, Error> {
-    let mut view = store.view().await?;
-    Ok(find(view.as_mut(), id).await?.mail.id)
+async fn find_id(id: &str, store: &Store) -> Result<MailId, Error> {
+    Ok(find(store.view().await?.as_mut(), id).await?.mail.id)
 }
 
-/// That a mail which may go out still does not.
-async fn still_held(
-    mail: MailId,
-    settings: &Settings,
-    database: &Database,
-) -> Result<String, Error> {
-    let holds = Holds::now(settings, database).await?;
-    let mut view = database.store.view().await?;
-    let story = find(view.as_mut(), &mail.to_string()).await?;
-    let held = holds.why(&story.mail);
-    Ok(held.map_or_else(String::new, |held| format!(". But {held}")))
-}
-
-/// What came of one mail.
+/// The result for one mail.
 pub struct Answer {
     /// The id as it was given.
     asked: String,
     mail: Option<MailId>,
-    /// What happened, or why it was refused.
-    pub said: String,
-    /// 0 if it was done, else that of the refusal.
+    /// What was done, or why it was refused.
+    pub message: String,
+    /// 0 if it was done, otherwise the code of the refusal.
     pub code: u8,
 }
 
 impl Answer {
-    /// A refusal is an answer, and keeps no other mail from its turn; an error ends it all.
-    fn of(asked: &str, end: Result<(MailId, String), Error>) -> Result<Self, Error> {
-        let (mail, said, code) = match end {
-            Ok((mail, said)) => (Some(mail), said, 0),
+    /// A refusal is an answer and does not stop the others; any other error ends the command.
+    fn of(asked: &str, result: Result<(MailId, String), Error>) -> Result<Self, Error> {
+        let (mail, message, code) = match result {
+            Ok((mail, message)) => (Some(mail), message, 0),
             Err(Error::Refusal(refusal)) => (None, refusal.to_string(), refusal.code()),
             Err(error) => return Err(error),
         };
         Ok(Self {
             asked: asked.to_owned(),
             mail,
-            said,
+            message,
             code,
         })
     }
@@ -137,7 +123,7 @@ impl Answer {
             "id": self.mail,
             "done": self.code == 0,
             "code": self.code,
-            "said": self.said,
+            "said": self.message,
         })
     }
 }

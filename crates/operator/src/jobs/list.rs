@@ -6,9 +6,10 @@ use runtime::database::Database;
 use runtime::settings::Settings;
 use serde_json::Value;
 
-use super::shown::{Holds, Reveal, mail_json};
+use super::format::{Reveal, mail_json};
+use super::holds::{Holds, waits};
 
-/// Mails that a filter lets through, newest first.
+/// The mails that match a filter, newest first.
 pub struct MailPage {
     /// The mails.
     pub mails: Vec<MailRecord>,
@@ -19,14 +20,14 @@ pub struct MailPage {
 }
 
 impl MailPage {
-    /// Reads a page of as many mails as the filter allows.
+    /// Reads at most as many mails as the filter allows.
     pub async fn read(
         mut filter: MailFilter,
         settings: &Settings,
         database: &Database,
     ) -> Result<Self, StoreError> {
         let limit = filter.limit as usize;
-        // One more than asked for tells whether there is another page.
+        // One mail more shows whether there is another page.
         filter.limit += 1;
         let mut mails = database.store.view().await?.mails(&filter).await?;
         let more = mails.len() > limit;
@@ -48,7 +49,7 @@ impl MailPage {
     }
 }
 
-/// A mail's state, and whether a pause keeps it there.
+/// A mail's state, and whether a pause holds the mail.
 #[must_use]
 pub fn state(mail: &MailRecord, holds: &Holds) -> String {
     match holds.pause_of(mail) {
@@ -60,6 +61,5 @@ pub fn state(mail: &MailRecord, holds: &Holds) -> String {
 /// Why a mail waits, apart from what holds all mails.
 #[must_use]
 pub fn own_reason(mail: &MailRecord) -> Option<String> {
-    let waits = matches!(mail.state.as_str(), "queued" | "waiting");
-    mail.reason.clone().filter(|_| waits)
+    mail.reason.clone().filter(|_| waits(mail))
 }

@@ -1,8 +1,20 @@
-//! The mail queue: what is in it, the timeline of one mail, and what an operator may do about it.
+//! The mail queue: its mails, the timeline of one mail, and what an operator can do about it.
 
-pub mod change;
-pub mod list;
-pub mod pause;
-pub mod show;
-pub mod shown;
-pub mod stats;
+mod change;
+mod format;
+mod holds;
+mod list;
+mod pause;
+mod stats;
+mod timeline;
+
+pub use change::{Answer, cancel, retry};
+pub use format::{Reveal, mail_json};
+pub use holds::Holds;
+pub use list::{MailPage, own_reason, state};
+pub use pause::{LONGEST_REASON, Paused, Resumption, pause, resume};
+pub use stats::{Snapshot, Worker};
+pub use timeline::{Timeline, find};
+
+pub(crate) use format::{is_uncertain, pause_json, story_json, uncertain};
+pub(crate) use holds::{lease_seconds, paused, paused_by, resume_command};

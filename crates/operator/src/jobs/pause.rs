@@ -3,22 +3,23 @@
 use domain::audit::Actor;
 use domain::clock::{Clock, SystemClock};
 use domain::mail::MailKind;
-use domain::operator::{Pause, PauseQueue, ReleaseHeld, ResumeQueue};
+use domain::operator::{Pause, PauseQueue, ReleaseHeld, ResumeQueue, Resumed};
 use domain::store::Store;
 use serde_json::{Value, json};
 
-use super::shown::{pause_json, pause_sentence, pause_told};
+use super::format::pause_json;
+use super::holds::{describe_pause, paused, paused_by};
 use crate::Error;
 
 /// The longest reason, in characters.
 pub const LONGEST_REASON: usize = 500;
 
-/// What came of a pause.
+/// The result of pausing.
 pub struct Paused {
-    /// Whether it was not paused before. If it was, only the reason is new.
-    pub new: bool,
-    /// The pause that is in force.
-    pub pause: Pause,
+    /// Whether it was not paused before. Otherwise only the reason is new.
+    new: bool,
+    /// The pause in force.
+    pause: Pause,
 }
 
 /// Pauses the queue, or a kind of mail.
@@ -36,11 +37,11 @@ pub async fn pause(
     };
     let new = store.write(pause).await?;
     let kind = kind.map(MailKind::as_str);
-    let mut all = store.view().await?.pauses().await?.into_iter();
-    let Some(pause) = all.find(|pause| pause.kind.as_deref() == kind) else {
-        return Err(Error::refused("somebody has resumed it meanwhile"));
-    };
-    Ok(Paused { new, pause })
+    let mut pauses = store.view().await?.pauses().await?.into_iter();
+    match pauses.find(|pause| pause.kind.as_deref() == kind) {
+        Some(pause) => Ok(Paused { new, pause }),
+        None => Err(Error::refused("another operator has resumed it meanwhile")),
+    }
 }
 
 impl Paused {
@@ -50,30 +51,32 @@ impl Paused {
         json!({ "new": self.new, "pause": pause_json(&self.pause) })
     }
 
-    /// In sentences.
+    /// As text, a line for each sentence.
     #[must_use]
-    pub fn sentences(&self) -> Vec<String> {
-        let known = "it was paused already; what is new is the reason:";
-        let mut sentences = Vec::new();
-        sentences.extend((!self.new).then(|| known.to_owned()));
-        sentences.push(pause_told(&self.pause));
-        sentences.push("mails that workers have in hand still go out".to_owned());
-        sentences
+    pub fn text(&self) -> String {
+        let known = if self.new {
+            ""
+        } else {
+            "it was already paused; only the reason is new:\n"
+        };
+        let pause = describe_pause(&self.pause);
+        format!("{known}{pause}\nmails in flight are still sent")
     }
 }
 
-/// What came of resuming.
-pub struct Resumed {
-    /// The pauses that have ended.
-    pub ended: Vec<Pause>,
-    /// What is paused still.
-    pub left: Vec<Pause>,
+/// The result of resuming.
+pub struct Resumption {
+    resumed: Resumed,
     /// How many mails the pauses had held.
-    pub mails_held: u64,
+    mails_held: u64,
 }
 
 /// Ends the pause of a kind, or every pause.
-pub async fn resume(kind: Option<MailKind>, actor: Actor, store: &Store) -> Result<Resumed, Error> {
+pub async fn resume(
+    kind: Option<MailKind>,
+    actor: Actor,
+    store: &Store,
+) -> Result<Resumption, Error> {
     let resume = ResumeQueue {
         kind,
         actor,
@@ -82,47 +85,43 @@ pub async fn resume(kind: Option<MailKind>, actor: Actor, store: &Store) -> Resu
     let resumed = store.write(resume).await?;
     let mut mails_held = 0;
     loop {
-        let some = store.write(ReleaseHeld).await?;
-        if some == 0 {
-            break;
+        match store.write(ReleaseHeld).await? {
+            0 => break,
+            some => mails_held += some,
         }
-        mails_held += some;
     }
-    Ok(Resumed {
-        ended: resumed.ended,
-        left: resumed.left,
+    Ok(Resumption {
+        resumed,
         mails_held,
     })
 }
 
-impl Resumed {
+impl Resumption {
     /// As JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         let all = |pauses: &[Pause]| -> Value { pauses.iter().map(pause_json).collect() };
         json!({
-            "ended": all(&self.ended),
-            "left": all(&self.left),
+            "ended": all(&self.resumed.ended),
+            "left": all(&self.resumed.left),
             "mails_held": self.mails_held,
         })
     }
 
-    /// In sentences.
+    /// As text, a line for each sentence.
     #[must_use]
-    pub fn sentences(&self) -> Vec<String> {
-        if self.ended.is_empty() {
-            let mut sentences = vec!["that was not paused".to_owned()];
-            sentences.extend(self.still());
-            return sentences;
+    pub fn text(&self) -> String {
+        let ended = self.resumed.ended.iter().map(|pause| {
+            let (what, by) = (paused(pause), paused_by(pause));
+            format!("resumed: {what} had been paused since {by}")
+        });
+        let left = self.resumed.left.iter();
+        let left = left.map(|pause| format!("not resumed: {}", describe_pause(pause)));
+        let mut lines: Vec<String> = ended.collect();
+        if lines.is_empty() {
+            lines.push("nothing to resume: it was not paused".to_owned());
         }
-        let ended = self.ended.iter();
-        let ended = ended.map(|pause| format!("resumed: {}", pause_sentence(pause, "was")));
-        ended.chain(self.still()).collect()
-    }
-
-    fn still(&self) -> impl Iterator<Item = String> {
-        self.left
-            .iter()
-            .map(|pause| format!("still, {}", pause_told(pause)))
+        lines.extend(left);
+        lines.join("\n")
     }
 }

@@ -10,9 +10,11 @@ use runtime::database::Database;
 use runtime::settings::Settings;
 use serde_json::{Value, json};
 
-use super::shown::{Holds, Reveal, mail_json, pause_json, pause_told, relay_told, span};
+use super::format::{Reveal, mail_json, pause_json};
+use super::holds::{Holds, describe_pause, describe_relay, lease_seconds};
+use crate::phrases::span;
 
-/// Everything that is shown.
+/// The queue at one moment.
 pub struct Snapshot {
     /// When it was taken.
     pub at: Timestamp,
@@ -24,23 +26,23 @@ pub struct Snapshot {
     pub workers: Vec<Worker>,
 }
 
-/// A worker as it says of itself.
+/// A worker, by its heartbeats.
 pub struct Worker {
     name: String,
     seen: i64,
-    /// Whether it has said so within its lease.
+    /// Whether its last heartbeat is within its lease.
     alive: bool,
-    in_hand: u64,
+    in_flight: u64,
 }
 
 impl Snapshot {
-    /// Asks for everything.
+    /// Reads all of it.
     pub async fn take(settings: &Settings, database: &Database) -> Result<Self, StoreError> {
         let at = SystemClock.now();
         let mut view = database.store.view().await?;
         let counts = view.queue_counts(at).await?;
         drop(view);
-        let lease = i64::try_from(settings.worker.lease.as_secs()).unwrap_or(i64::MAX);
+        let lease = lease_seconds(settings);
         let beats = database.queue.beats().await?;
         let workers = beats
             .into_iter()
@@ -89,15 +91,15 @@ impl Snapshot {
         self.at.duration_since(mail.created).as_secs()
     }
 
-    /// For people, without the mails by state and kind.
+    /// As text, without the mails by state and kind.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut lines = vec![format!("{:<18} {}", "waits longest", self.oldest())];
+        let mut lines = vec![format!("{:<18} {}", "oldest waiting", self.oldest())];
         for (what, ended) in [
             ("in the last minute", &self.counts.last_minute),
             ("in the last hour", &self.counts.last_hour),
         ] {
-            lines.push(format!("{what:<18} {}", told_ended(ended)));
+            lines.push(format!("{what:<18} {}", describe_ended(ended)));
         }
         let suppressed = match self.counts.suppressed {
             0 => "no address".to_owned(),
@@ -105,27 +107,27 @@ impl Snapshot {
             addresses => format!("{addresses} addresses"),
         };
         lines.push(format!("{:<18} {suppressed}", "suppressed"));
-        let paused = self.holds.pauses.iter().map(pause_told);
+        let paused = self.holds.pauses.iter().map(describe_pause);
         lines.push(listed("paused", "nothing", paused));
-        let none = "none: nothing is sent until one is started";
-        let workers = self.workers.iter().map(|worker| worker.told(self.at));
+        let none = "none: no mail is sent until one is started";
+        let workers = self.workers.iter().map(|worker| worker.describe(self.at));
         lines.push(listed("workers", none, workers));
-        let none = "none is known: no worker is alive";
+        let none = "unknown: no worker is alive";
         let relays = self
             .holds
             .relays
             .iter()
-            .map(|posted| format!("{} (of {})", relay_told(&posted.standing), posted.worker));
+            .map(|posted| format!("{} ({})", describe_relay(&posted.standing), posted.worker));
         lines.push(listed("relays", none, relays));
         lines.join("\n")
     }
 
     fn oldest(&self) -> String {
         self.counts.oldest.as_ref().map_or_else(
-            || "nothing waits".to_owned(),
+            || "no mail waits".to_owned(),
             |mail| {
                 format!(
-                    "{} ({}, {}), asked for {} ago",
+                    "{} ({}, {}), requested {} ago",
                     mail.id,
                     mail.state,
                     mail.kind,
@@ -136,16 +138,16 @@ impl Snapshot {
     }
 }
 
-/// Things under a heading, the first on its line.
-fn listed(heading: &str, none: &str, things: impl Iterator<Item = String>) -> String {
-    let things: Vec<String> = things.collect();
-    if things.is_empty() {
+/// Items under a heading, the first on its line.
+fn listed(heading: &str, none: &str, items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() {
         return format!("{heading:<18} {none}");
     }
-    format!("{heading:<18} {}", things.join(&format!("\n{:<18} ", "")))
+    format!("{heading:<18} {}", items.join(&format!("\n{:<18} ", "")))
 }
 
-fn told_ended(ended: &[(String, u64)]) -> String {
+fn describe_ended(ended: &[(String, u64)]) -> String {
     if ended.is_empty() {
         return "no mail ended".to_owned();
     }
@@ -157,8 +159,8 @@ fn told_ended(ended: &[(String, u64)]) -> String {
 }
 
 fn worker(beat: Beat, counts: &QueueCounts, now: Timestamp, lease: i64) -> Worker {
-    let hands = counts.in_hand.iter();
-    let in_hand = hands
+    let in_flight = counts.in_hand.iter();
+    let in_flight = in_flight
         .filter(|(worker, _)| *worker == beat.worker)
         .map(|(_, mails)| *mails)
         .sum();
@@ -166,7 +168,7 @@ fn worker(beat: Beat, counts: &QueueCounts, now: Timestamp, lease: i64) -> Worke
         alive: now.as_second().saturating_sub(beat.seen) <= lease,
         name: beat.worker,
         seen: beat.seen,
-        in_hand,
+        in_flight,
     }
 }
 
@@ -176,27 +178,27 @@ impl Worker {
             "name": self.name,
             "seen_at": Timestamp::from_second(self.seen).ok(),
             "alive": self.alive,
-            "in_hand": self.in_hand,
+            "in_hand": self.in_flight,
         })
     }
 
-    fn told(&self, now: Timestamp) -> String {
+    fn describe(&self, now: Timestamp) -> String {
         let silent = now.as_second().saturating_sub(self.seen).max(0);
         let state = if self.alive {
             "alive"
         } else {
-            "SILENT, others take its mails over"
+            "SILENT, other workers take over its mails"
         };
         format!(
-            "{}: {state}, seen {} ago, {} in hand",
+            "{}: {state}, seen {} ago, {} in flight",
             self.name,
             span(silent),
-            self.in_hand
+            self.in_flight
         )
     }
 }
 
-/// How a worker stands with a relay: `half_open` is a relay that answered a probe and is tried with one mail.
+/// The status of a relay as a worker reports it; `half_open`: it answered a probe and gets one mail as a trial.
 fn relay_json(posted: &PostedStanding) -> Value {
     let standing = &posted.standing;
     json!({

@@ -1,143 +1,139 @@
-//! What is to be said of an address apart from its mails: whose it is, what keeps mail from it, and why there may be
-//! none.
+//! The status of an address apart from its mails: whose it is, what keeps mail from it, and why there may be no mails.
 
 use domain::audit::Recorded;
 use domain::queue::MailStory;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::facts::{Budget, Facts};
-use super::words::Told;
+use super::lookup::{AddressLookup, Budget};
+use crate::phrases::TimeFormat;
 
-/// How many reached limits are told.
-const LIMITS: usize = 3;
+/// How many requests that a limit refused are listed.
+const LIMITED: usize = 3;
 
-/// What holds for the address now.
-pub fn stands(facts: &Facts, told: Told) -> Vec<String> {
+/// The current status of the address.
+pub fn status(lookup: &AddressLookup, format: TimeFormat) -> Vec<String> {
     let mut sentences = Vec::new();
-    if let Some(user) = &facts.user {
-        let disabled = if user.active { "" } else { ", and is disabled" };
+    if let Some(user) = &lookup.user {
+        let disabled = if user.active { "" } else { ", disabled" };
         sentences.push(format!(
-            "The address has an account: user {}, since {}{disabled}.",
+            "The address belongs to user {}, created at {}{disabled}.",
             user.id,
-            told.time(user.created)
+            format.time(user.created)
         ));
     }
-    sentences.extend(registrations(facts, told));
-    if let Some(suppression) = &facts.suppression {
+    sentences.extend(registrations(lookup, format));
+    if let Some(suppression) = &lookup.suppression {
         sentences.push(format!(
-            "The address is suppressed: {suppression}. Mails to it end as undeliverable without a try. \
-             To lift that: smart-notes mail unsuppress ADDRESS"
+            "The address is suppressed: {suppression}. Mails to it end as undeliverable without an attempt. \
+             To send to it again: smart-notes mail unsuppress ADDRESS"
         ));
     }
-    // A mail that waits says so itself.
+    // A mail that waits names its own reason.
     let waits = |story: &MailStory| story.mail.finished.is_none();
-    if !facts.stories.iter().any(waits) {
-        let holds = facts.holds.all().into_iter();
-        sentences.extend(holds.map(|hold| format!("Mind that {hold}")));
+    if !lookup.stories.iter().any(waits) {
+        let holds = lookup.holds.all().into_iter();
+        sentences.extend(holds.map(|hold| format!("Note: {hold}")));
     }
-    sentences.extend(facts.budgets.iter().filter_map(|one| spent(one, told)));
+    sentences.extend(lookup.budgets.iter().filter_map(|one| spent(one, format)));
     sentences
 }
 
-/// Attempts to register it.
-fn registrations(facts: &Facts, told: Told) -> Vec<String> {
-    let told_of = facts.registrations.iter().map(|one| {
-        let (created, expires) = (told.time(one.created), told.time(one.expires));
+fn registrations(lookup: &AddressLookup, format: TimeFormat) -> Vec<String> {
+    let sentences = lookup.registrations.iter().map(|one| {
+        let (created, expires) = (format.time(one.created), format.time(one.expires));
         if one.decoy {
             format!(
-                "At {created} somebody registered it though it has an account: no code is mailed then, \
-                 but its owner is told, once an hour at most."
+                "At {created} it was registered although it has an account: no code is mailed; \
+                 its owner gets a notice, at most once an hour."
             )
-        } else if told.is_ahead(one.expires) {
-            format!(
-                "A registration of {created} waits for its code; without one it lapses at {expires}."
-            )
+        } else if format.is_ahead(one.expires) {
+            format!("A registration of {created} waits for its code and lapses at {expires}.")
         } else {
             format!(
-                "A registration of {created} lapsed at {expires} without its code: its name is free again."
+                "A registration of {created} lapsed at {expires} without its code: its username is free again."
             )
         }
     });
-    told_of.collect()
+    sentences.collect()
 }
 
 /// That no more codes are mailed to it for a while.
-fn spent(budget: &Budget, told: Told) -> Option<String> {
-    let over = budget.granted.len().checked_sub(budget.most as usize)?;
-    let frees = *budget.granted.get(over)? + SignedDuration::from_secs(budget.seconds);
+fn spent(budget: &Budget, format: TimeFormat) -> Option<String> {
+    let over = budget.sent.len().checked_sub(budget.most as usize)?;
+    let frees = *budget.sent.get(over)? + SignedDuration::from_secs(budget.seconds);
     Some(format!(
-        "Its mailbox has had all of the {} codes that it may get in a {}: until {} requests for more are \
-         answered 429, and nothing is mailed.",
+        "Its mailbox was sent {} codes, the limit for a {}: until {} further requests are answered 429 and no \
+         mail is sent.",
         budget.most,
         budget.window,
-        told.time(frees)
+        format.time(frees)
     ))
 }
 
-/// Requests for it that a limit refused, the newest first.
-pub fn limited(facts: &Facts, told: Told) -> Vec<String> {
-    let refused = facts.records.iter().filter(|one| one.event == "limited");
-    refused
-        .take(LIMITS)
-        .map(|one| {
-            format!(
-                "At {} a limit ({}) refused a request for it (request {}): nothing was mailed for that one.",
-                told.time(one.at),
-                one.detail.as_deref().unwrap_or("unknown"),
-                one.request_id
-            )
-        })
-        .collect()
+/// Requests that a limit refused, the newest first.
+pub fn limited(lookup: &AddressLookup, format: TimeFormat) -> Vec<String> {
+    let refused = events(lookup, "limited").take(LIMITED).map(|one| {
+        format!(
+            "At {} the limit {} refused a request for it (request {}): no mail was sent.",
+            format.time(one.at),
+            one.detail.as_deref().unwrap_or("(unknown)"),
+            one.request_id
+        )
+    });
+    refused.collect()
 }
 
 /// Why there may be no mail at all.
-pub fn why_none(facts: &Facts, told: Told) -> Vec<String> {
+pub fn why_none(lookup: &AddressLookup, format: TimeFormat) -> Vec<String> {
     let mut sentences = vec!["No mail to this address is on record.".to_owned()];
-    let registered: Vec<&Recorded> = events(facts, "registered").collect();
-    match registered.first() {
-        Some(newest) if facts.user.is_some() && since(newest.at, facts) => sentences.push(format!(
-            "It was registered at {} (request {}) though it has an account: its owner is told of that at most once an hour.",
-            told.time(newest.at),
-            newest.request_id
-        )),
-        Some(newest) => sentences.push(format!(
-            "It was registered at {} (request {}), but that mail is not kept any more: mails are removed {} days after their end.",
-            told.time(newest.at),
-            newest.request_id,
-            facts.keep_mails_days
-        )),
-        None => sentences.push(format!(
-            "Nobody has registered it within the {} days that the record of events is kept.",
-            facts.keep_audit_days
-        )),
-    }
-    if facts.user.is_none() {
+    sentences.push(match events(lookup, "registered").next() {
+        Some(newest) => {
+            let (time, request) = (format.time(newest.at), &newest.request_id);
+            let user = lookup.user.as_ref();
+            if user.is_some_and(|user| newest.at > user.created) {
+                format!(
+                    "It was registered at {time} (request {request}) although it has an account: its owner gets \
+                     a notice at most once an hour."
+                )
+            } else {
+                format!(
+                    "It was registered at {time} (request {request}), but that mail is no longer kept: mails are \
+                     deleted {} days after they end.",
+                    lookup.keep_mails_days
+                )
+            }
+        }
+        None => format!(
+            "No registration of it is on record; security events are kept for {} days.",
+            lookup.keep_audit_days
+        ),
+    });
+    if lookup.user.is_none() {
         sentences.push(
-            "It has no account: a re-send, a code for a new password or one to log in, asked for with it, is answered like any other and mails nothing."
+            "It has no account: requests to resend a code, to reset a password or to log in by code are answered \
+             as usual, and no mail is sent."
                 .to_owned(),
         );
     }
     sentences.push(format!(
-        "Other reasons may be: another spelling (a dot, a +tag and another domain are other addresses), or a mail that ended more than {} days ago.",
-        facts.keep_mails_days
+        "Other possible reasons: a different spelling (an added dot, a +tag or another domain make a different \
+         address), or a mail that ended more than {} days ago.",
+        lookup.keep_mails_days
     ));
     sentences
 }
 
-/// Whether something happened after the account was there.
-fn since(at: Timestamp, facts: &Facts) -> bool {
-    facts.user.as_ref().is_some_and(|user| at > user.created)
-}
-
-fn events<'a>(facts: &'a Facts, event: &'a str) -> impl Iterator<Item = &'a Recorded> {
-    facts.records.iter().filter(move |one| one.event == event)
+fn events<'a>(lookup: &'a AddressLookup, event: &'a str) -> impl Iterator<Item = &'a Recorded> {
+    lookup.records.iter().filter(move |one| one.event == event)
 }
 
 #[cfg(test)]
 mod tests {
     use domain::operator::Registration;
 
-    use crate::jobs::shown::Holds;
+    use jiff::Timestamp;
+
+    use crate::jobs::Holds;
 
     use super::*;
 
@@ -146,8 +142,8 @@ mod tests {
         start + SignedDuration::from_secs(seconds)
     }
 
-    fn nothing() -> Facts {
-        Facts {
+    fn nothing() -> AddressLookup {
+        AddressLookup {
             now: at(100),
             user: None,
             registrations: Vec::new(),
@@ -178,54 +174,51 @@ mod tests {
         }
     }
 
-    fn told() -> Told {
-        Told::at(at(100))
+    fn format() -> TimeFormat {
+        TimeFormat::at(at(100))
     }
 
     #[test]
-    fn an_address_that_nobody_used_is_told_what_that_means() {
-        let text = why_none(&nothing(), told()).join(" ");
+    fn an_unused_address_says_what_that_means() {
+        let text = why_none(&nothing(), format()).join(" ");
 
-        assert!(
-            text.contains("Nobody has registered it within the 365 days"),
-            "{text}"
-        );
-        assert!(text.contains("mails nothing"), "{text}");
+        assert!(text.contains("events are kept for 365 days"), "{text}");
+        assert!(text.contains("no mail is sent"), "{text}");
     }
 
     #[test]
-    fn a_registration_whose_mail_is_gone_is_told_as_such() {
-        let facts = Facts {
+    fn a_registration_whose_mail_was_deleted_says_so() {
+        let lookup = AddressLookup {
             records: vec![event("registered", 5, "")],
             ..nothing()
         };
 
-        let text = why_none(&facts, told()).join(" ");
+        let text = why_none(&lookup, format()).join(" ");
 
-        let expected = "registered at 12:00:05 (request r-1), but that mail is not kept any more";
+        let expected = "registered at 12:00:05 (request r-1), but that mail is no longer kept";
         assert!(text.contains(expected), "{text}");
     }
 
     #[test]
     fn a_budget_that_is_spent_says_until_when() {
-        let budget = |granted: &[i64]| Budget {
+        let budget = |sent: &[i64]| Budget {
             window: "minute",
             most: 2,
-            granted: granted.iter().copied().map(at).collect(),
+            sent: sent.iter().copied().map(at).collect(),
             seconds: 60,
         };
 
-        let spent_twice = spent(&budget(&[50, 70]), told()).unwrap();
-        let over = spent(&budget(&[50, 70, 80]), told()).unwrap();
+        let spent_twice = spent(&budget(&[50, 70]), format()).unwrap();
+        let over = spent(&budget(&[50, 70, 80]), format()).unwrap();
 
-        assert_eq!(spent(&budget(&[50]), told()), None);
+        assert_eq!(spent(&budget(&[50]), format()), None);
         assert!(spent_twice.contains("until 12:01:50"), "{spent_twice}");
         assert!(over.contains("until 12:02:10"), "{over}");
     }
 
     #[test]
-    fn registrations_are_told_by_what_became_of_them() {
-        let facts = Facts {
+    fn registrations_say_what_became_of_them() {
+        let lookup = AddressLookup {
             registrations: [(90, 1000, false), (10, 50, false), (5, 1000, true)]
                 .map(|(created, expires, decoy)| Registration {
                     created: at(created),
@@ -236,16 +229,16 @@ mod tests {
             ..nothing()
         };
 
-        let [waits, lapsed, decoy] = registrations(&facts, told()).try_into().unwrap();
+        let [waits, lapsed, decoy] = registrations(&lookup, format()).try_into().unwrap();
 
         assert!(waits.contains("waits for its code"), "{waits}");
         assert!(lapsed.contains("lapsed at 12:00:50"), "{lapsed}");
-        assert!(decoy.contains("though it has an account"), "{decoy}");
+        assert!(decoy.contains("although it has an account"), "{decoy}");
     }
 
     #[test]
-    fn what_a_limit_refused_is_told_with_its_request() {
-        let facts = Facts {
+    fn what_a_limit_refused_is_listed_with_its_request() {
+        let lookup = AddressLookup {
             records: vec![
                 event("limited", 9, "mails-minute"),
                 event("registered", 8, ""),
@@ -253,13 +246,13 @@ mod tests {
             ..nothing()
         };
 
-        let told = limited(&facts, told());
+        let refused = limited(&lookup, format());
 
-        assert_eq!(told.len(), 1);
+        assert_eq!(refused.len(), 1);
         assert!(
-            told[0].contains("12:00:09 a limit (mails-minute)"),
+            refused[0].contains("12:00:09 the limit mails-minute refused"),
             "{}",
-            told[0]
+            refused[0]
         );
     }
 }

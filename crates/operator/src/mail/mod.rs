@@ -1,9 +1,8 @@
 //! What became of the mails to an address, in sentences.
 
 mod address;
-mod facts;
-mod story;
+mod lookup;
+mod timeline;
 mod why;
-mod words;
 
 pub use why::MailReport;

@@ -1,4 +1,4 @@
-//! Why an address got which mails.
+//! What became of the mails to an address, and why there may be none.
 
 use domain::email::EmailAddress;
 use domain::store::StoreError;
@@ -6,28 +6,28 @@ use runtime::database::Database;
 use runtime::settings::Settings;
 use serde_json::{Value, json};
 
-use super::address::{limited, stands, why_none};
-use super::facts::Facts;
-use super::story::{self, Around};
-use super::words::Told;
-use crate::jobs::shown::{Reveal, pause_json, story_json};
+use super::address::{limited, status, why_none};
+use super::lookup::AddressLookup;
+use super::timeline::{self, Context};
+use crate::jobs::{Reveal, pause_json, story_json};
+use crate::phrases::TimeFormat;
 
 /// What became of the mails to an address.
 pub struct MailReport {
-    facts: Facts,
-    shown: String,
+    lookup: AddressLookup,
+    /// The address as it may be shown.
+    to: String,
     reveal: Reveal,
     /// About the address.
     address: Vec<String>,
     /// About each mail.
     mails: Vec<Vec<String>>,
-    /// About mails that there are not.
+    /// Why there may be no mails.
     none: Vec<String>,
-    older: Option<String>,
 }
 
 impl MailReport {
-    /// Reads that of so many mails, newest first.
+    /// Reads at most `limit` mails, newest first.
     pub async fn read(
         address: &EmailAddress,
         limit: u32,
@@ -35,27 +35,24 @@ impl MailReport {
         settings: &Settings,
         database: &Database,
     ) -> Result<Self, StoreError> {
-        let facts = Facts::of(address, limit, settings, database).await?;
-        let told = Told::at(facts.now);
-        let around = Around {
-            told,
-            holds: &facts.holds,
+        let lookup = AddressLookup::read(address, limit, settings, database).await?;
+        let format = TimeFormat::at(lookup.now);
+        let context = Context {
+            format,
+            holds: &lookup.holds,
         };
-        let mails = facts.stories.iter();
-        let mut none = limited(&facts, told);
-        if facts.stories.is_empty() {
-            none.splice(0..0, why_none(&facts, told));
+        let mails = lookup.stories.iter();
+        let mut none = limited(&lookup, format);
+        if lookup.stories.is_empty() {
+            none.splice(0..0, why_none(&lookup, format));
         }
         Ok(Self {
-            address: stands(&facts, told),
-            mails: mails.map(|one| story::of(one, around)).collect(),
+            address: status(&lookup, format),
+            mails: mails.map(|one| timeline::describe(one, context)).collect(),
             none,
-            older: facts
-                .more
-                .then(|| "There are older ones: smart-notes jobs list --to ADDRESS".to_owned()),
-            shown: reveal.address(address.as_typed()),
+            to: reveal.address(address.as_typed()),
             reveal,
-            facts,
+            lookup,
         })
     }
 
@@ -64,8 +61,8 @@ impl MailReport {
     pub fn text(&self) -> String {
         let heading = format!(
             "Mail to {}. Times are in UTC; it is {} now.",
-            self.shown,
-            self.facts.now.strftime("%Y-%m-%d %H:%M:%S")
+            self.to,
+            self.lookup.now.strftime("%Y-%m-%d %H:%M:%S")
         );
         let mut parts = vec![heading];
         let address = std::iter::once(&self.address).chain(&self.mails);
@@ -74,25 +71,27 @@ impl MailReport {
             all.filter(|sentences| !sentences.is_empty())
                 .map(|sentences| sentences.join("\n")),
         );
-        parts.extend(self.older.clone());
+        if self.lookup.more {
+            parts.push("For older mails: smart-notes jobs list --to ADDRESS".to_owned());
+        }
         parts.join("\n\n")
     }
 
     /// As JSON: the facts, and the same sentences.
     #[must_use]
     pub fn json(&self) -> Value {
-        let facts = &self.facts;
-        let mails = facts.stories.iter().zip(&self.mails);
+        let lookup = &self.lookup;
+        let mails = lookup.stories.iter().zip(&self.mails);
         let mails = mails.map(|(one, sentences)| {
-            let mut value = story_json(one, &facts.holds, self.reveal);
+            let mut value = story_json(one, &lookup.holds, self.reveal);
             value["sentences"] = json!(sentences);
             value
         });
         json!({
-            "address": self.shown,
-            "at": facts.now,
-            "user_id": facts.user.as_ref().map(|user| user.id),
-            "suppressed": facts.suppression.as_ref().map(|one| json!({
+            "address": self.to,
+            "at": lookup.now,
+            "user_id": lookup.user.as_ref().map(|user| user.id),
+            "suppressed": lookup.suppression.as_ref().map(|one| json!({
                 "since": one.since,
                 "until": one.until,
                 "mail": one.mail,
@@ -101,15 +100,15 @@ impl MailReport {
                 "enhanced": one.enhanced,
                 "text": one.text,
             })),
-            "pauses": facts.holds.pauses.iter().map(pause_json).collect::<Value>(),
-            "held": facts.holds.all(),
-            "registrations": facts.registrations.iter().map(|one| json!({
+            "pauses": lookup.holds.pauses.iter().map(pause_json).collect::<Value>(),
+            "held": lookup.holds.all(),
+            "registrations": lookup.registrations.iter().map(|one| json!({
                 "created_at": one.created,
                 "expires_at": one.expires,
                 "of_an_account": one.decoy,
             })).collect::<Value>(),
             "mails": mails.collect::<Value>(),
-            "more": facts.more,
+            "more": lookup.more,
             "sentences": self.address.iter().chain(&self.none).collect::<Vec<_>>(),
         })
     }

@@ -1,4 +1,4 @@
-//! Which user is meant by what an operator types.
+//! The user that an operator names by number, address or username.
 
 use domain::accounts::User;
 use domain::clock::{Clock, SystemClock};
@@ -9,7 +9,8 @@ use domain::username::NameKey;
 
 use crate::Error;
 
-/// The user that is meant. An address is never taken for a name, though a name may look like one.
+/// The user that a number, address or username identifies. An address is never taken for a username, though a username
+/// may look like one.
 pub async fn find(view: &mut dyn View, text: &str) -> Result<User, Error> {
     let text = text.trim();
     let email = EmailAddress::parse(text).ok();
@@ -23,7 +24,7 @@ pub async fn find(view: &mut dyn View, text: &str) -> Result<User, Error> {
                 && one.id != other.id
             {
                 return Err(Error::not_found(format!(
-                    "`{text}` is the number of one user and the name of another ({}): say which by the address",
+                    "`{text}` is the number of one user and the username of another ({}): pass the email address instead",
                     other.id
                 )));
             }
@@ -32,11 +33,11 @@ pub async fn find(view: &mut dyn View, text: &str) -> Result<User, Error> {
     };
     found.ok_or_else(|| {
         let hint = if email.is_some() {
-            "`smart-notes users verify` makes one of a registration that waits; whose name looks like an address is found by number"
+            "`smart-notes users verify` creates one from a pending registration; a user whose username looks like an address is found by number"
         } else {
-            "`smart-notes users list` shows who there is"
+            "`smart-notes users list` lists all users"
         };
-        Error::not_found(format!("there is no user `{text}`: {hint}"))
+        Error::not_found(format!("no user `{text}`: {hint}"))
     })
 }
 
@@ -50,9 +51,9 @@ async fn named(view: &mut dyn View, name: &str) -> Result<Option<User>, Error> {
     }
 }
 
-/// A user as every command names one: number, name, masked address.
+/// A user in a sentence: number, username, masked address.
 #[must_use]
-pub fn shown(user: &User) -> String {
+pub fn describe(user: &User) -> String {
     format!(
         "user {} ({}, {})",
         user.id,

@@ -1,5 +1,9 @@
-//! Accounts.
+//! User accounts.
 
-pub mod lookup;
-pub mod plan;
-pub mod show;
+mod lookup;
+mod plan;
+mod show;
+
+pub use lookup::{describe, find};
+pub use plan::{describe as describe_plan, grant_json};
+pub use show::{UserReport, address, state, user_json};

@@ -1,52 +1,49 @@
-//! A user's plan and what granted it, in words and as JSON.
+//! A user's plan and its grants, in words and as JSON.
 
 use domain::plans::{Grant, NoteLimits, Plan, PlanUsage};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::show::moment;
+use crate::phrases::to_seconds;
 
-/// The plan and its end, in words.
+/// The plan and its end.
 #[must_use]
-pub fn told(standing: &PlanUsage) -> String {
-    match (standing.plan, standing.premium_until) {
+pub fn describe(usage: &PlanUsage) -> String {
+    match (usage.plan, usage.premium_until) {
         (Plan::Free, _) => "the free plan".to_owned(),
-        (Plan::Premium, None) => "premium without end".to_owned(),
-        (Plan::Premium, Some(until)) => format!("premium until {}", moment(until)),
+        (Plan::Premium, None) => "premium without an end date".to_owned(),
+        (Plan::Premium, Some(until)) => format!("premium until {}", to_seconds(until)),
     }
 }
 
-/// How many notes there are, and may be.
-#[must_use]
-pub fn used(standing: &PlanUsage, limits: NoteLimits) -> String {
-    match limits.of(standing.plan) {
-        Some(limit) => format!("{} of {limit}", standing.used),
-        None => standing.used.to_string(),
+/// The number of notes and its limit.
+pub fn notes(usage: &PlanUsage, limits: NoteLimits) -> String {
+    match limits.of(usage.plan) {
+        Some(limit) => format!("{} of {limit}", usage.used),
+        None => usage.used.to_string(),
     }
 }
 
-/// How many bytes of notes there are, and may be.
-#[must_use]
-pub fn stored(standing: &PlanUsage, limits: NoteLimits) -> String {
-    match limits.storage.of(standing.plan) {
-        Some(limit) => format!("{} of {limit} bytes", standing.bytes),
-        None => format!("{} bytes", standing.bytes),
+/// The bytes of notes and their limit.
+pub fn storage(usage: &PlanUsage, limits: NoteLimits) -> String {
+    match limits.storage.of(usage.plan) {
+        Some(limit) => format!("{} of {limit} bytes", usage.bytes),
+        None => format!("{} bytes", usage.bytes),
     }
 }
 
-/// A grant in words.
-#[must_use]
+/// A grant.
 pub fn grant(grant: &Grant, now: Timestamp) -> String {
     let until = match grant.until {
-        None => "without end".to_owned(),
-        Some(until) if grant.lasts(now) => format!("until {}", moment(until)),
-        Some(until) => format!("ended {}", moment(until)),
+        None => "no end date".to_owned(),
+        Some(until) if grant.lasts(now) => format!("until {}", to_seconds(until)),
+        Some(until) => format!("ended {}", to_seconds(until)),
     };
-    let (source, granted) = (grant.source.as_str(), moment(grant.granted));
+    let (source, granted) = (grant.source.as_str(), to_seconds(grant.granted));
     format!("{source}, {until}, granted {granted}")
 }
 
-/// A grant for programs.
+/// A grant as JSON.
 #[must_use]
 pub fn grant_json(grant: &Grant) -> Value {
     json!({

@@ -1,5 +1,5 @@
-//! One user: profile, plan, sessions and the last security events. Addresses are masked unless they are asked for; of a
-//! password only the kind of its hash is shown.
+//! One user: profile, plan, sessions and the last security events. Addresses are masked by default; of a password only the
+//! kind of its hash is shown.
 
 use domain::accounts::User;
 use domain::accounts::sessions::Session;
@@ -16,21 +16,22 @@ use serde_json::{Value, json};
 use super::lookup::find;
 use super::plan;
 use crate::Error;
+use crate::phrases::to_seconds;
 
-/// One user, with everything that belongs to the account.
+/// One user and everything that belongs to the account.
 pub struct UserReport {
     now: Timestamp,
     user: User,
     sessions: Vec<Session>,
     /// The security events, newest first.
     pub records: Vec<Recorded>,
-    standing: PlanUsage,
+    usage: PlanUsage,
     grants: Vec<Grant>,
     limits: NoteLimits,
 }
 
 impl UserReport {
-    /// Reads that of the user whom a number, address or name means, with so many security events.
+    /// Reads the user that a number, address or username identifies, with at most `records` security events.
     pub async fn read(
         text: &str,
         records: u32,
@@ -45,7 +46,7 @@ impl UserReport {
             now,
             sessions: view.sessions(user.id, now, idle_since).await?,
             records: view.records(user.id, None, records).await?,
-            standing: view.plan_standing(user.id, now).await?,
+            usage: view.plan_standing(user.id, now).await?,
             grants: view.grants(user.id).await?,
             limits: settings.note_limits(),
             user,
@@ -55,15 +56,14 @@ impl UserReport {
     /// As JSON.
     #[must_use]
     pub fn json(&self, reveal: bool) -> Value {
-        let (standing, limits) = (&self.standing, self.limits);
+        let (usage, limits) = (&self.usage, self.limits);
         let mut value = user_json(&self.user, reveal);
         value["password"] = json!(kind(&self.user.password));
-        value["plan"] = json!(standing.plan.as_str());
-        value["premium_until"] = json!(standing.premium_until);
+        value["plan"] = json!(usage.plan.as_str());
+        value["premium_until"] = json!(usage.premium_until);
         value["grants"] = self.grants.iter().map(plan::grant_json).collect();
-        value["notes"] = json!({ "used": standing.used, "limit": limits.of(standing.plan) });
-        value["storage"] =
-            json!({ "used": standing.bytes, "limit": limits.storage.of(standing.plan) });
+        value["notes"] = json!({ "used": usage.used, "limit": limits.of(usage.plan) });
+        value["storage"] = json!({ "used": usage.bytes, "limit": limits.storage.of(usage.plan) });
         value["sessions"] = self.sessions.iter().map(session_json).collect();
         value["records"] = json!(self.records);
         value
@@ -72,16 +72,16 @@ impl UserReport {
     /// As text: a line for each fact, without the security events.
     #[must_use]
     pub fn text(&self, reveal: bool) -> String {
-        let (user, standing, limits) = (&self.user, &self.standing, self.limits);
+        let (user, usage, limits) = (&self.user, &self.usage, self.limits);
         let facts = [
             ("name", user.username.clone()),
             ("address", address(user, reveal)),
             ("state", state(user).to_owned()),
-            ("since", moment(user.created)),
+            ("since", to_seconds(user.created)),
             ("password", kind(&user.password).to_owned()),
-            ("plan", plan::told(standing)),
-            ("notes", plan::used(standing, limits)),
-            ("storage", plan::stored(standing, limits)),
+            ("plan", plan::describe(usage)),
+            ("notes", plan::notes(usage, limits)),
+            ("storage", plan::storage(usage, limits)),
             ("sessions", self.sessions.len().to_string()),
         ];
         let grants = self.grants.iter();
@@ -116,7 +116,7 @@ fn session_json(session: &Session) -> Value {
     })
 }
 
-/// A user's address, masked unless it may be shown.
+/// A user's address, masked unless it may be shown in full.
 #[must_use]
 pub fn address(user: &User, reveal: bool) -> String {
     if reveal {
@@ -126,23 +126,17 @@ pub fn address(user: &User, reveal: bool) -> String {
     }
 }
 
-/// Whether a user may log in, in a word.
+/// "active" or "disabled".
 #[must_use]
 pub fn state(user: &User) -> &'static str {
     if user.active { "active" } else { "disabled" }
 }
 
-/// What a password's hash is, and nothing of it.
+/// The kind of a password hash.
 fn kind(hash: &PasswordHash) -> &'static str {
     match hash.as_str() {
         hash if hash.starts_with("$argon2id$") => "argon2id",
         hash if hash.starts_with(domain::password::django::PREFIX) => "pbkdf2_sha256, imported",
-        _ => "none that is good",
+        _ => "unusable",
     }
-}
-
-/// A time to the second.
-#[must_use]
-pub fn moment(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

@@ -5,7 +5,7 @@ use domain::audit::Recorded;
 use domain::email::EmailKey;
 use domain::id::MailId;
 use domain::operator::{
-    Inquiries, Pause, QueueCounts, Registration, Standing, StateCount, Suppression,
+    MailStatus, OperatorQueries, Pause, QueueCounts, Registration, StateCount, Suppression,
 };
 use domain::queue::MailRecord;
 use domain::store::StoreError;
@@ -22,7 +22,7 @@ const MINUTE: i64 = 60 * 1_000_000;
 const HOUR: i64 = 60 * MINUTE;
 
 #[async_trait]
-impl<C: Connected> Inquiries for Access<C> {
+impl<C: Connected> OperatorQueries for Access<C> {
     async fn pauses(&mut self) -> Result<Vec<Pause>, StoreError> {
         let rows = sqlx::query!(
             "select kind, reason, since_at, paused_by from pauses where ended_at is null order by kind"
@@ -73,12 +73,12 @@ impl<C: Connected> Inquiries for Access<C> {
         })
     }
 
-    async fn standing(
+    async fn mail_status(
         &mut self,
         mail: MailId,
         now: Timestamp,
-    ) -> Result<Option<Standing>, StoreError> {
-        standing(&mut self.0, &mail.to_string(), now).await
+    ) -> Result<Option<MailStatus>, StoreError> {
+        mail_status(&mut self.0, &mail.to_string(), now).await
     }
 
     async fn registrations_of(
@@ -245,11 +245,11 @@ async fn in_hand(connection: &mut SqliteConnection) -> Result<Vec<(String, u64)>
         .collect())
 }
 
-async fn standing(
+async fn mail_status(
     connection: &mut SqliteConnection,
     mail: &str,
     now: Timestamp,
-) -> Result<Option<Standing>, StoreError> {
+) -> Result<Option<MailStatus>, StoreError> {
     let row = sqlx::query!(
         r#"select mails.id, kind, state, reason, recipient, recipient_key, request_id, mails.created_at,
                   deadline_at, again_at, finished_at, mails.tries, cut_offs,
@@ -275,7 +275,7 @@ async fn standing(
                 now,
             )
         });
-        Ok(Standing {
+        Ok(MailStatus {
             mail: MailRow {
                 id: row.id,
                 kind: row.kind,

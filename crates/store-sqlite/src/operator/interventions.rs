@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::email::EmailKey;
 use domain::id::MailId;
 use domain::mail::MailKind;
-use domain::operator::{Interventions, Pause, Suppression};
+use domain::operator::{OperatorCommands, Pause, Suppression};
 use domain::store::StoreError;
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use crate::error::store_error;
 use crate::queue::release_held;
 
 #[async_trait]
-impl<C: Connected> Interventions for Access<C> {
+impl<C: Connected> OperatorCommands for Access<C> {
     async fn requeue(
         &mut self,
         mail: MailId,

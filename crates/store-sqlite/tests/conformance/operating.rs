@@ -134,7 +134,7 @@ pub async fn a_cancelled_mail_is_over_and_that_is_on_record(store: Store) {
 
     let told = story(&store, id).await.mail;
     assert_eq!(cancelled, Ok(()));
-    assert_eq!(again, Err(CancelRefusal::Over("cancelled".to_owned())));
+    assert_eq!(again, Err(CancelRefusal::Ended("cancelled".to_owned())));
     assert_eq!(told.state, "cancelled");
     assert_eq!(told.finished, Some(at(1)));
     assert_eq!(told.reason.as_deref(), Some("an operator cancelled it"));
@@ -153,7 +153,7 @@ pub async fn a_cancelled_mail_can_be_retried_while_it_is_of_use(store: Store) {
     assert_eq!(retried.was, "cancelled");
     assert_eq!(told.state, "queued");
     assert_eq!((told.finished, told.again_at), (None, None));
-    let queued = Err(RetryRefusal::UnderWay("queued".to_owned()));
+    let queued = Err(RetryRefusal::InProgress("queued".to_owned()));
     assert_eq!(again.map(|retried| retried.was), queued);
     let expected = [
         format!("retried mail {id}, which was cancelled"),

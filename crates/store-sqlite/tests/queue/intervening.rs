@@ -72,7 +72,7 @@ async fn a_delivered_mail_and_one_in_hand_are_not_retried() {
     let of_in_hand = retry(&store, in_hand, at(2)).await.unwrap_err();
 
     assert_eq!(of_delivered, RetryRefusal::Delivered);
-    assert_eq!(of_in_hand, RetryRefusal::UnderWay("sending".to_owned()));
+    assert_eq!(of_in_hand, RetryRefusal::InProgress("sending".to_owned()));
     assert_eq!(story(&store, delivered).await.mail.state, "delivered");
 }
 
@@ -194,7 +194,7 @@ async fn a_mail_whose_end_is_on_its_way_is_not_cancelled() {
     let delivered = settlement(in_hand.claim, MailState::Delivered, at(7));
     let lost = settle(&queue, "w", delivered).await;
 
-    assert_eq!(refused, Err(CancelRefusal::OnItsWay));
+    assert_eq!(refused, Err(CancelRefusal::EndOfData));
     assert!(lost.is_empty());
     assert_eq!(story(&store, id).await.mail.state, "delivered");
 }
@@ -251,7 +251,7 @@ async fn a_mail_that_was_cut_off_twice_is_not_retried() {
 
     let refused = retry(&store, id, at(2)).await.unwrap_err();
 
-    assert_eq!(refused, RetryRefusal::CutOffTwice);
+    assert_eq!(refused, RetryRefusal::UncertainTwice);
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
-//! Times, numbers and kinds of mail as words in a sentence.
+//! Times, spans, numbers and kinds of mail as phrases in a sentence. All times are in UTC.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Tells times as seen from now: today's without their date. In UTC, as everywhere.
+/// Formats times as seen from now: those of today without the date.
 #[derive(Clone, Copy)]
-pub struct Told {
+pub struct TimeFormat {
     now: Timestamp,
 }
 
-impl Told {
+impl TimeFormat {
     /// As seen from that time.
     pub fn at(now: Timestamp) -> Self {
         Self { now }
@@ -24,14 +24,37 @@ impl Told {
         }
     }
 
-    /// Whether a time is yet to come.
+    /// Whether a time is in the future.
     pub fn is_ahead(self, time: Timestamp) -> bool {
         time > self.now
     }
 }
 
-/// How long something took, to the nearest second.
-pub fn took(span: SignedDuration) -> String {
+/// A time with its date, to the second.
+#[must_use]
+pub fn to_seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// A time with its date, to the millisecond.
+#[must_use]
+pub fn to_millis(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string()
+}
+
+/// A span of seconds in the largest unit that fits. A negative span is none.
+pub fn span(seconds: i64) -> String {
+    match seconds {
+        ..0 => "0 s".to_owned(),
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// A duration, to the nearest second.
+pub fn duration(span: SignedDuration) -> String {
     match span.as_millis().saturating_add(500) / 1000 {
         ..1 => "less than a second".to_owned(),
         seconds @ 1..120 => format!("{seconds} s"),
@@ -40,7 +63,7 @@ pub fn took(span: SignedDuration) -> String {
     }
 }
 
-/// How often.
+/// A number of times: "once", "twice".
 pub fn times(count: usize) -> String {
     match count {
         1 => "once".to_owned(),
@@ -51,7 +74,7 @@ pub fn times(count: usize) -> String {
     }
 }
 
-/// Which one in a row.
+/// An ordinal number: "first", "second".
 pub fn ordinal(number: usize) -> String {
     match number {
         1 => "first".to_owned(),
@@ -68,19 +91,19 @@ pub fn ordinal(number: usize) -> String {
     }
 }
 
-/// What a mail of a kind is.
+/// A kind of mail as the subject of a sentence.
 pub fn kind(kind: &str) -> String {
     let words = match kind {
         "verify_email" => "A verification code",
-        "already_registered" => "A notice that the address has an account already",
-        "reset_password" => "A code for a new password",
-        "delete_account" => "A code that confirms a deletion",
-        "change_email" => "A code that confirms a new address",
-        "log_in" => "A code to log in",
+        "already_registered" => "A notice that the address already has an account",
+        "reset_password" => "A password reset code",
+        "delete_account" => "A code to confirm the deletion of the account",
+        "change_email" => "A code to confirm a new address",
+        "log_in" => "A login code",
         "password_changed" => "A notice that the password was changed",
         "email_changed" => "A notice that the address was changed",
-        "account_deleted" => "The farewell of a deleted account",
-        other => return format!("A mail of the kind {other}"),
+        "account_deleted" => "A notice that the account was deleted",
+        other => return format!("A mail of kind {other}"),
     };
     words.to_owned()
 }
@@ -92,24 +115,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_mail_has_its_words() {
+    fn every_kind_of_mail_has_a_phrase() {
         for known in MailKind::ALL {
             let words = kind(known.as_str());
-            assert!(!words.contains("of the kind"), "{words}");
+            assert!(!words.contains("of kind"), "{words}");
         }
     }
 
     #[test]
-    fn numbers_are_told_as_people_do() {
+    fn small_numbers_are_written_as_words() {
         assert_eq!([1, 2, 7].map(times), ["once", "twice", "7 times"]);
         let ordinals = [3, 6, 11, 21, 22, 113].map(ordinal);
         assert_eq!(ordinals, ["third", "6th", "11th", "21st", "22nd", "113th"]);
     }
 
     #[test]
-    fn a_span_is_told_to_the_nearest_second() {
+    fn a_duration_is_rounded_to_the_nearest_second() {
         let told = [400, 1_400, 119_600, 7_199_000, 90_000_000]
-            .map(|millis| took(SignedDuration::from_millis(millis)));
+            .map(|millis| duration(SignedDuration::from_millis(millis)));
 
         assert_eq!(
             told,
@@ -125,15 +148,25 @@ mod tests {
 
     #[test]
     fn only_times_of_other_days_have_a_date() {
-        let told = Told::at("2026-11-22T12:00:00Z".parse().unwrap());
+        let format = TimeFormat::at("2026-11-22T12:00:00Z".parse().unwrap());
 
         assert_eq!(
-            told.time("2026-11-22T00:00:01Z".parse().unwrap()),
+            format.time("2026-11-22T00:00:01Z".parse().unwrap()),
             "00:00:01"
         );
         assert_eq!(
-            told.time("2026-11-21T23:59:59Z".parse().unwrap()),
+            format.time("2026-11-21T23:59:59Z".parse().unwrap()),
             "2026-11-21 23:59:59"
+        );
+    }
+
+    #[test]
+    fn spans_have_one_unit() {
+        let spans = [-1, 119, 120, 7199, 7200, 172_799, 172_800].map(span);
+
+        assert_eq!(
+            spans,
+            ["0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days"]
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that is on record about an address.
+//! Reads everything that is on record about an address.
 
 use domain::accounts::User;
 use domain::audit::Recorded;
@@ -13,31 +13,31 @@ use jiff::Timestamp;
 use runtime::database::Database;
 use runtime::settings::Settings;
 
-use crate::jobs::shown::Holds;
+use crate::jobs::Holds;
 
-/// How many security events are looked at.
+/// How many security events are read.
 const RECORDS: u32 = 200;
 
-/// How many registrations are told.
+/// How many registrations are read.
 const REGISTRATIONS: u32 = 5;
 
-/// Mails with codes to one mailbox, counted within a window.
+/// How many codes one mailbox was sent within a window.
 pub struct Budget {
-    /// In a minute, or in an hour.
+    /// "minute" or "hour".
     pub window: &'static str,
-    /// How many are granted in it.
+    /// How many it may get in a window.
     pub most: u32,
-    /// When each was granted, the oldest first.
-    pub granted: Vec<Timestamp>,
+    /// When each was sent, the oldest first.
+    pub sent: Vec<Timestamp>,
     /// How long the window is, in seconds.
     pub seconds: i64,
 }
 
-/// What is known.
-pub struct Facts {
+/// The records of an address.
+pub struct AddressLookup {
     /// When it was looked up.
     pub now: Timestamp,
-    /// Whose address it is.
+    /// The user with this address.
     pub user: Option<User>,
     /// The registrations of it that were not verified, newest first.
     pub registrations: Vec<Registration>,
@@ -51,17 +51,17 @@ pub struct Facts {
     pub more: bool,
     /// The security events, newest first.
     pub records: Vec<Recorded>,
-    /// How many codes its mailbox has had; empty where there are no limits.
+    /// How many codes its mailbox was sent; empty where limits are off.
     pub budgets: Vec<Budget>,
-    /// Days for which mails are kept after their end.
+    /// How long mails are kept after they end, in days.
     pub keep_mails_days: u64,
-    /// Days for which security events are kept.
+    /// How long security events are kept, in days.
     pub keep_audit_days: u64,
 }
 
-impl Facts {
-    /// Looks for everything about an address.
-    pub async fn of(
+impl AddressLookup {
+    /// Reads the records of an address, with at most `most` mails.
+    pub async fn read(
         address: &EmailAddress,
         most: u32,
         settings: &Settings,
@@ -72,14 +72,14 @@ impl Facts {
         let mut view = database.store.view().await?;
         let view = view.as_mut();
         let key = address.key();
-        let gone = pseudonym(settings, key);
+        let pseudonym = pseudonym(settings, key);
         let mut stories = stories(view, key, most).await?;
-        stories.extend(self::stories(view, &gone, most).await?);
+        stories.extend(self::stories(view, &pseudonym, most).await?);
         stories.sort_by_key(|story| std::cmp::Reverse((story.mail.created, story.mail.id)));
         let more = stories.len() > most as usize;
         stories.truncate(most as usize);
         let mut records = view.records_about(key, RECORDS).await?;
-        records.extend(view.records_about(&gone, RECORDS).await?);
+        records.extend(view.records_about(&pseudonym, RECORDS).await?);
         let day = 24 * 60 * 60;
         Ok(Self {
             now,
@@ -97,8 +97,8 @@ impl Facts {
     }
 }
 
-/// What stands in the place of the address once its account is deleted. Found only with the secret key: without
-/// one nothing is of this name.
+/// What replaces the address in the records of a deleted account. It is derived from the secret key: without the key
+/// nothing is found.
 fn pseudonym(settings: &Settings, key: &EmailKey) -> EmailKey {
     let keys = &settings.secret_keys;
     KeyRing::new(&keys.current, &keys.fallbacks)
@@ -106,7 +106,7 @@ fn pseudonym(settings: &Settings, key: &EmailKey) -> EmailKey {
         .into()
 }
 
-/// One more than `most`, which tells whether there are older ones.
+/// One more than `most`, to see whether there are older ones.
 async fn stories(
     view: &mut dyn View,
     to: &EmailKey,
@@ -145,7 +145,7 @@ async fn budgets(
         budgets.push(Budget {
             window,
             most,
-            granted: (view.counted(&key, since).await?.into_iter())
+            sent: (view.counted(&key, since).await?.into_iter())
                 .filter(|at| *at <= now + AHEAD)
                 .collect(),
             seconds,

@@ -2,16 +2,30 @@
 
 use domain::audit::Recorded;
 use domain::queue::{MailRecord, MailStory, TryRecord};
+use domain::store::View;
 use jiff::Timestamp;
 use runtime::database::Database;
 use runtime::settings::Settings;
 use serde_json::{Value, json};
 
-use super::shown::{self, Holds, Reveal, cut_off, moment, names, story_json};
+use super::format::{Reveal, story_json, uncertain};
+use super::holds::Holds;
 use crate::Error;
+use crate::phrases::{to_millis, to_seconds};
 
-/// How many events about the address are looked through for those about the mail.
+/// How many events about the address are searched for those about the mail.
 const RECORDS: u32 = 500;
+
+/// The mail that an id, or the beginning of one, identifies.
+pub async fn find(view: &mut dyn View, id: &str) -> Result<MailStory, Error> {
+    let mut stories = view.mail(id.trim()).await?;
+    if stories.len() > 1 {
+        let message = format!("several mail ids begin with `{id}`: give more characters");
+        return Err(Error::not_found(message));
+    }
+    let message = || Error::not_found(format!("no mail id begins with `{id}`"));
+    stories.pop().ok_or_else(message)
+}
 
 /// One mail from its request to its end.
 pub struct Timeline {
@@ -22,10 +36,10 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Reads that of the mail which an id, or the beginning of one, means.
+    /// Reads the timeline of the mail that an id, or the beginning of one, identifies.
     pub async fn read(id: &str, settings: &Settings, database: &Database) -> Result<Self, Error> {
         let mut view = database.store.view().await?;
-        let story = shown::find(view.as_mut(), id).await?;
+        let story = find(view.as_mut(), id).await?;
         let mut records = view.records_about(&story.mail.to_key, RECORDS).await?;
         drop(view);
         records.retain(|record| is_about(record, &story.mail));
@@ -41,103 +55,91 @@ impl Timeline {
     #[must_use]
     pub fn json(&self, reveal: Reveal) -> Value {
         let mut value = story_json(&self.story, &self.holds, reveal);
-        value["interventions"] = self.records.iter().map(intervention_json).collect();
+        let records = self.records.iter().map(
+            |record| json!({ "at": record.at, "what": record.detail, "by": record.user_agent }),
+        );
+        value["interventions"] = records.collect();
         value
     }
 
-    /// As text: a line for each thing that happened.
+    /// As text: a line for each event.
     #[must_use]
     pub fn text(&self, reveal: Reveal) -> String {
-        told(&self.story, &self.records, &self.holds, reveal)
+        let mail = &self.story.mail;
+        let to = reveal.address(&mail.to);
+        let mut lines = vec![format!("mail {}: {} to {to}", mail.id, mail.kind)];
+        let events = self.events().into_iter();
+        lines.extend(events.map(|(at, event)| format!("  {}  {event}", to_millis(at))));
+        let held = self.holds.why(mail);
+        lines.push(format!("  {}", status(mail, held.as_deref())));
+        lines.extend(uncertain(&self.story.tries).map(|(number, one)| {
+            let at = to_millis(one.started);
+            format!(
+                "  attempt {number}, at {at}, ended without a clear answer after the end of the message: the relay may have accepted the mail"
+            )
+        }));
+        lines.join("\n")
+    }
+
+    /// What happened to the mail, the earliest first.
+    fn events(&self) -> Vec<(Timestamp, String)> {
+        let mail = &self.story.mail;
+        let requested = format!("requested by request {}", mail.request_id);
+        let mut events = vec![(mail.created, requested)];
+        let attempts = self.story.tries.iter();
+        events.extend(attempts.map(|one| (one.started, describe(one))));
+        events.extend(self.records.iter().map(|record| {
+            let by = record.user_agent.as_deref().unwrap_or("an operator");
+            let detail = record.detail.as_deref().unwrap_or_default();
+            (record.at, format!("{by} {detail}"))
+        }));
+        events.sort_by_key(|(at, _)| *at);
+        events
     }
 }
 
 /// Whether an operator did this to the mail.
 fn is_about(record: &Recorded, mail: &MailRecord) -> bool {
     let detail = record.detail.as_deref().unwrap_or_default();
-    record.event == "admin" && names(detail, mail.id)
+    record.event == "admin" && detail.contains(&mail.id.to_string())
 }
 
-fn intervention_json(record: &Recorded) -> Value {
-    json!({ "at": record.at, "what": record.detail, "by": record.user_agent })
-}
-
-/// The story, a line for each thing that happened.
-fn told(story: &MailStory, records: &[Recorded], holds: &Holds, reveal: Reveal) -> String {
-    let mail = &story.mail;
-    let asked = format!("asked for by request {}", mail.request_id);
-    let mut lines = vec![(mail.created, asked)];
-    lines.extend(story.tries.iter().map(|one| (one.started, sentence(one))));
-    lines.extend(records.iter().map(|record| {
-        let by = record.user_agent.as_deref().unwrap_or("an operator");
-        let detail = record.detail.as_deref().unwrap_or_default();
-        (record.at, format!("{by} {detail}"))
-    }));
-    lines.sort_by_key(|(at, _)| *at);
-    let mut told = vec![format!(
-        "mail {}: {} to {}",
-        mail.id,
-        mail.kind,
-        reveal.address(&mail.to)
-    )];
-    let lines = lines.into_iter();
-    told.extend(lines.map(|(at, line)| format!("  {}  {line}", moment(at))));
-    told.push(format!("  {}", last_line(mail, holds.why(mail).as_deref())));
-    told.extend(cut_off(&story.tries).map(|(number, one)| {
-        let at = moment(one.started);
-        format!(
-            "  try {number}, of {at}, was cut off after the end of the message: the relay may have accepted it then"
-        )
-    }));
-    told.join("\n")
-}
-
-/// How things stand: since when, or when there is more to tell.
-fn last_line(mail: &MailRecord, held: Option<&str>) -> String {
+/// The current status: since when, or when the next attempt is.
+fn status(mail: &MailRecord, held: Option<&str>) -> String {
     let when = mail
         .finished
-        .map_or_else(|| format!("{:24}", "now"), moment);
+        .map_or_else(|| format!("{:24}", "now"), to_millis);
+    let state = &mail.state;
+    let reason = mail.reason.as_deref();
     if let Some(held) = held {
-        // Why it waits counts more than why it waited, and it will not be tried when it is due.
-        let before = mail
-            .reason
-            .as_ref()
-            .filter(|reason| !held.contains(*reason));
+        // What holds the mail matters more than its last attempt, and no attempt is made when it is due.
+        let before = reason.filter(|reason| !held.contains(reason));
         let before = before.map_or_else(String::new, |reason| format!(". Before that: {reason}"));
-        return format!("{when}  {}: {held}{before}", mail.state);
+        return format!("{when}  {state}: {held}{before}");
     }
-    let reason = mail
-        .reason
-        .as_ref()
-        .map_or_else(String::new, |reason| format!(": {reason}"));
+    let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
     let next = match (mail.finished, mail.again_at) {
-        (None, Some(at)) => format!(", the next try is at {}", moment(at)),
+        (None, Some(at)) => format!(", next attempt at {}", to_millis(at)),
         _ => String::new(),
     };
-    format!("{when}  {}{next}{reason}", mail.state)
+    format!("{when}  {state}{next}{reason}")
 }
 
-/// What a try came to, in a line.
-fn sentence(one: &TryRecord) -> String {
-    let relay = if one.relay.is_empty() {
-        "relay not on record"
-    } else {
-        &one.relay
+/// The result of an attempt, in a line.
+fn describe(one: &TryRecord) -> String {
+    let relay = match one.relay.as_str() {
+        "" => "relay not recorded",
+        relay => relay,
     };
     let reused = if one.reused { ", open connection" } else { "" };
     let code = one.code.map_or_else(String::new, |code| format!("{code} "));
     let next = one
         .again_at
-        .map_or_else(String::new, |at| format!("; next due {}", second(at)));
+        .map_or_else(String::new, |at| format!("; next due {}", to_seconds(at)));
     format!(
         "{} at {} ({relay}{reused}, {} ms): {code}{}{next}",
         one.outcome, one.stage, one.duration_ms, one.text
     )
-}
-
-/// Next tries are due at whole seconds.
-fn second(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]
@@ -148,11 +150,15 @@ mod tests {
 
     use super::*;
 
-    fn none() -> Holds {
-        Holds {
-            pauses: Vec::new(),
-            relays: Vec::new(),
-            worker_alive: true,
+    fn timeline(story: MailStory, records: Vec<Recorded>) -> Timeline {
+        Timeline {
+            story,
+            records,
+            holds: Holds {
+                pauses: Vec::new(),
+                relays: Vec::new(),
+                worker_alive: true,
+            },
         }
     }
 
@@ -185,7 +191,7 @@ mod tests {
             duration_ms: 7,
             relay: "mx:25".to_owned(),
             reused: false,
-            stage: "dot".to_owned(),
+            stage: "end_of_data".to_owned(),
             code: None,
             enhanced: None,
             text: "no answer within 60s".to_owned(),
@@ -195,20 +201,20 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_says_when_the_next_try_is() {
-        let line = last_line(&waiting(), None);
+    fn the_status_names_the_time_of_the_next_attempt() {
+        let line = status(&waiting(), None);
 
         assert_eq!(
             line,
             format!(
-                "{:24}  waiting, the next try is at 2026-11-22 19:38:30.000Z: 451 come back",
+                "{:24}  waiting, next attempt at 2026-11-22 19:38:30.000Z: 451 come back",
                 "now"
             )
         );
     }
 
     #[test]
-    fn what_holds_a_mail_stands_before_what_its_last_try_came_to() {
+    fn what_holds_a_mail_is_shown_before_its_last_attempt() {
         let pause = Pause {
             kind: None,
             reason: "the relay moves".to_owned(),
@@ -222,15 +228,15 @@ mod tests {
         };
         let why = holds.why(&waiting());
 
-        let line = last_line(&waiting(), why.as_deref());
+        let line = status(&waiting(), why.as_deref());
 
-        let expected = "the queue is paused since 2026-11-22 19:38:01.000Z by smart-notes/1 (ada): \
-                        the relay moves. To end that: smart-notes jobs resume. Before that: 451 come back";
+        let expected = "the queue has been paused since 2026-11-22 19:38:01.000Z by smart-notes/1 (ada): \
+                        the relay moves. To resume: smart-notes jobs resume. Before that: 451 come back";
         assert!(line.ends_with(expected), "{line}");
     }
 
     #[test]
-    fn relays_that_are_out_of_order_hold_mails_that_wait_and_no_others() {
+    fn failing_relays_hold_waiting_mails_and_no_others() {
         let standing = RelayStanding {
             relay: "mx:25".to_owned(),
             state: RelayState::Open,
@@ -249,7 +255,7 @@ mod tests {
             relays: vec![posted],
             worker_alive: true,
         };
-        let over = MailRecord {
+        let finished = MailRecord {
             state: "delivered".to_owned(),
             ..waiting()
         };
@@ -258,14 +264,14 @@ mod tests {
 
         assert_eq!(
             why,
-            "no relay works: mx:25 is out of order since 2026-11-22 19:38:02.000Z: Connection refused; \
-             it is probed next at 2026-11-22 19:38:04.000Z"
+            "no relay works: mx:25 has been failing since 2026-11-22 19:38:02.000Z: Connection refused; \
+             next probe at 2026-11-22 19:38:04.000Z"
         );
-        assert_eq!(holds.why(&over), None);
+        assert_eq!(holds.why(&finished), None);
     }
 
     #[test]
-    fn a_mail_that_may_be_there_twice_names_the_try_that_was_cut_off() {
+    fn a_mail_that_may_have_arrived_twice_names_the_uncertain_attempt() {
         let story = MailStory {
             mail: MailRecord {
                 state: "delivered".to_owned(),
@@ -273,21 +279,22 @@ mod tests {
                 cut_offs: 1,
                 ..waiting()
             },
-            tries: vec![attempt(0, "cut_off"), attempt(5, "delivered")],
+            tries: vec![attempt(0, "uncertain"), attempt(5, "delivered")],
         };
 
-        let text = told(&story, &[], &none(), Reveal(false));
-        let value = story_json(&story, &none(), Reveal(false));
+        let timeline = timeline(story, Vec::new());
+        let text = timeline.text(Reveal(false));
+        let value = timeline.json(Reveal(false));
 
-        let expected = "  try 1, of 2026-11-22 19:38:00.000Z, was cut off after the end of the message: \
-                        the relay may have accepted it then";
+        let expected = "  attempt 1, at 2026-11-22 19:38:00.000Z, ended without a clear answer after the end of \
+                        the message: the relay may have accepted the mail";
         assert_eq!(text.lines().last(), Some(expected));
         assert!(text.contains("; next due 2026-11-22 19:38:05Z"), "{text}");
-        assert_eq!(value["cut_off_tries"], json!([1]));
+        assert_eq!(value["uncertain_tries"], json!([1]));
     }
 
     #[test]
-    fn what_operators_did_stands_where_it_happened() {
+    fn what_operators_did_is_shown_at_its_time() {
         let story = MailStory {
             mail: waiting(),
             tries: vec![
@@ -306,7 +313,7 @@ mod tests {
         };
         assert!(is_about(&record, &story.mail) && !is_about(&record, &waiting()));
 
-        let text = told(&story, &[record], &none(), Reveal(false));
+        let text = timeline(story, vec![record]).text(Reveal(false));
 
         let lines: Vec<&str> = text.lines().collect();
         assert!(

@@ -1,0 +1,246 @@
+//! One mail's timeline, in sentences.
+
+use std::time::Duration;
+
+use domain::queue::{MailRecord, MailStory, TryRecord};
+
+use crate::jobs::{Holds, is_uncertain, uncertain};
+use crate::phrases::{TimeFormat, duration, kind, ordinal, times};
+
+/// That an attempt leaves the number of those that the mail has left as it is.
+const FREE: &str = "This does not use up an attempt.";
+
+/// What every mail's sentences depend on.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// How times are formatted.
+    pub format: TimeFormat,
+    /// What keeps mails from being sent.
+    pub holds: &'a Holds,
+}
+
+/// What became of a mail.
+pub fn describe(story: &MailStory, context: Context<'_>) -> Vec<String> {
+    let MailStory { mail, tries } = story;
+    let mut sentences = vec![format!(
+        "{} was requested at {} (request {}, mail {}).",
+        kind(&mail.kind),
+        context.format.time(mail.created),
+        mail.request_id,
+        mail.id
+    )];
+    let mut counted = 0;
+    for group in tries.chunk_by(alike) {
+        sentences.push(attempts(group, counted, mail, context.format));
+        let outcome = group[0].outcome.as_str();
+        if !matches!(outcome, "relay_trouble" | "relay_refuses_us" | "put_off") {
+            counted += group.len();
+        }
+    }
+    sentences.extend(status(mail, tries, context));
+    if mail.cut_offs > 0 {
+        sentences.push(may_have_arrived(mail, tries, context.format));
+    }
+    sentences
+}
+
+/// Whether two attempts in a row share a sentence.
+fn alike(one: &TryRecord, next: &TryRecord) -> bool {
+    let result = |one: &TryRecord| {
+        (
+            one.outcome.clone(),
+            one.relay.clone(),
+            one.stage.clone(),
+            one.code,
+            one.text.clone(),
+        )
+    };
+    result(one) == result(next)
+}
+
+/// The result of some attempts in a row, after so many that counted.
+fn attempts(group: &[TryRecord], counted: usize, mail: &MailRecord, format: TimeFormat) -> String {
+    let one = &group[group.len() - 1];
+    let relay = match one.relay.as_str() {
+        "" => "The relay".to_owned(),
+        relay => format!("The relay {relay}"),
+    };
+    let (often, when) = (times(group.len()), moments(group, format));
+    let (stage, reply) = (&one.stage, reply(one));
+    match one.outcome.as_str() {
+        "recipient_later" => {
+            format!("{relay} said \"try again later\" {often}, {when}: `{reply}`.")
+        }
+        "recipient_refused" => {
+            let what = if stage == "rcpt" { "address" } else { "mail" };
+            format!("{relay} permanently refused the {what} {when}: `{reply}`.")
+        }
+        "relay_trouble" => {
+            let failed = if failed_at_recipient(one) {
+                "failed at this recipient"
+            } else {
+                "failed"
+            };
+            format!("{relay} {failed} {often}, {when}, at the stage `{stage}`: `{reply}`. {FREE}")
+        }
+        "put_off" => format!(
+            "{relay} did not answer in time {often}, {when}, at the stage `{stage}`, and other mails needed the \
+             connection: the mail was postponed. {FREE}"
+        ),
+        "relay_refuses_us" => format!(
+            "{relay} refused this server {often}, {when}, at the stage `{stage}`: `{reply}`. \
+             An operator must fix that. {FREE}"
+        ),
+        "delivered" => {
+            let at = one.started + Duration::from_millis(one.duration_ms);
+            let which = match counted {
+                0 => String::new(),
+                earlier => format!("on the {} attempt ", ordinal(earlier + 1)),
+            };
+            format!(
+                "{relay} accepted it {which}at {}, {} after the request: `{reply}`.",
+                format.time(at),
+                duration(at.duration_since(mail.created))
+            )
+        }
+        outcome if is_uncertain(outcome) => format!(
+            "The attempt {when} ended without a clear answer after the end of the message: `{reply}`."
+        ),
+        "worker_died" => {
+            format!("A worker crashed {when} while sending it, before the end of the message.")
+        }
+        other => format!("An attempt {when} ended as {other}: `{reply}`."),
+    }
+}
+
+/// Whether the relay hung or broke off at the recipient: the next attempt is made on the slow lane.
+fn failed_at_recipient(one: &TryRecord) -> bool {
+    match one.outcome.as_str() {
+        "put_off" => true,
+        "relay_trouble" => matches!(one.stage.as_str(), "rcpt" | "data"),
+        _ => false,
+    }
+}
+
+/// The relay's reply, or the error.
+fn reply(one: &TryRecord) -> String {
+    match one.code {
+        Some(code) => format!("{code} {}", one.text),
+        None => one.text.clone(),
+    }
+}
+
+/// When some attempts were made.
+fn moments(group: &[TryRecord], format: TimeFormat) -> String {
+    let time = |one: &TryRecord| format.time(one.started);
+    match group {
+        [one] => format!("at {}", time(one)),
+        [one, other] => format!("at {} and {}", time(one), time(other)),
+        [first, .., last] => format!("from {} to {}", time(first), time(last)),
+        [] => String::new(),
+    }
+}
+
+/// The mail's current status.
+fn status(mail: &MailRecord, attempts: &[TryRecord], context: Context<'_>) -> Vec<String> {
+    let reason = mail.reason.as_deref().unwrap_or("no reason recorded");
+    let ended = mail
+        .finished
+        .map_or_else(String::new, |at| format!(" at {}", context.format.time(at)));
+    let last = attempts.last().map(|one| one.outcome.as_str());
+    let sentence = match mail.state.as_str() {
+        "queued" | "waiting" => return waits(mail, attempts, context),
+        "sending" if !context.holds.worker_alive => {
+            "The worker that was sending it is no longer alive: the next worker that starts releases it.".to_owned()
+        }
+        "sending" => "A worker is sending it now.".to_owned(),
+        "delivered" => {
+            "Whether it reached the inbox can't be seen from here: later bounces are not shown.".to_owned()
+        }
+        "undeliverable" if last == Some("recipient_refused") => "It is undeliverable.".to_owned(),
+        "undeliverable" => format!("It ended as undeliverable{ended}: {reason}."),
+        "expired" => {
+            let undelivered = match mail.cut_offs {
+                0 => " undelivered",
+                _ => "",
+            };
+            let next = match mail.deadline {
+                Some(_) => " A new code must be requested.",
+                None => "",
+            };
+            format!("It expired{undelivered}{ended}: {reason}.{next}")
+        }
+        "not_needed" => {
+            let again = if mail.cut_offs > 0 { " again" } else { "" };
+            format!("It was no longer needed{ended} and was not sent{again}: {reason}.")
+        }
+        "cancelled" => format!("It was cancelled{ended}: {reason}."),
+        "poison" => {
+            format!("It was set aside{ended}: {reason}. That is a bug in the worker: please report it.")
+        }
+        other => format!("It is {other}: {reason}."),
+    };
+    vec![sentence]
+}
+
+/// Why a mail is not sent yet, and when it will be.
+fn waits(mail: &MailRecord, attempts: &[TryRecord], context: Context<'_>) -> Vec<String> {
+    let format = context.format;
+    let mut sentences = Vec::new();
+    if let Some(held) = context.holds.why(mail) {
+        sentences.push(format!("It waits: {held}"));
+    } else {
+        let due = mail.again_at.filter(|at| format.is_ahead(*at));
+        let reason = mail.reason.as_deref().unwrap_or_default();
+        if reason.starts_with("waits ") {
+            sentences.push(format!("It {reason}."));
+        } else if due.is_none() && attempts.last().is_some_and(failed_at_recipient) {
+            sentences.push(
+                "It waits for a slot in the slow lane, which keeps slow recipients from delaying other mails."
+                    .to_owned(),
+            );
+        } else if due.is_none() {
+            sentences
+                .push("It can be sent now, and waits for a worker with a free slot.".to_owned());
+        }
+        sentences.extend(due.map(|at| format!("The next attempt is due at {}.", format.time(at))));
+    }
+    sentences.extend(mail.deadline.map(|deadline| {
+        let time = format.time(deadline);
+        if format.is_ahead(deadline) {
+            format!("Its code is valid until {time}.")
+        } else {
+            format!("Its code expired at {time}: the mail will not be sent and ends as expired.")
+        }
+    }));
+    sentences
+}
+
+/// That the relay may have accepted it in an attempt without a clear answer.
+fn may_have_arrived(mail: &MailRecord, attempts: &[TryRecord], format: TimeFormat) -> String {
+    let which: Vec<String> = uncertain(attempts)
+        .map(|(number, one)| {
+            let time = format.time(one.started);
+            format!("the {} attempt, at {time}", ordinal(number))
+        })
+        .collect();
+    let which = if which.is_empty() {
+        "an attempt".to_owned()
+    } else {
+        which.join(" and in ")
+    };
+    let arrived = match mail.state.as_str() {
+        "delivered" => "a second copy may have arrived",
+        _ => "it may have arrived",
+    };
+    let digits = match mail.deadline {
+        Some(_) => ", with the same digits",
+        None => "",
+    };
+    format!(
+        "In {which}, the relay may have accepted it although no answer was read: {arrived}{digits}."
+    )
+}
+
+#[cfg(test)]
+mod tests;
