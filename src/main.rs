@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use domain::clock::SystemClock;
-use domain::vitals::ProcessKind;
+use domain::processes::ProcessKind;
 use runtime::database::{Database, Role};
 use runtime::hints;
 use runtime::memory;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use devmail::{Catcher, Config, Faults, Inbox, Mail};
 use domain::clock::{Clock, ManualClock};
-use domain::queue::{Keep, MailFilter};
+use domain::queue::{MailFilter, Purge, Retention};
 use domain::restore::AfterRestore;
 use jiff::Timestamp;
 use runtime::database::{Database, Role};
@@ -204,7 +204,7 @@ impl TestApp {
     /// to be removed.
     pub async fn swept(&self) {
         let days = |days: u64| Duration::from_hours(24 * days);
-        let keep = Keep {
+        let retention = Retention {
             ended: days(1),
             mails: days(30),
             audit: days(365),
@@ -212,8 +212,12 @@ impl TestApp {
             trash: days(30),
             tombstones: days(90),
         };
-        let queue = &self.databases[1].queue;
-        while queue.sweep(keep, self.clock.now()).await.unwrap() > 0 {}
+        let store = &self.databases[1].store;
+        let purge = || Purge {
+            retention,
+            now: self.clock.now(),
+        };
+        while store.write(purge()).await.unwrap() > 0 {}
     }
 
     /// Every row.

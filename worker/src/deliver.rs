@@ -11,7 +11,7 @@ use domain::clock::Clock;
 use domain::id::MailId;
 use domain::mail::{Lane, MAX_CUT_OFFS, MailState, Priority};
 use domain::otp::{CodeForm, CodeSeed, KeyRing};
-use domain::queue::{Claimed, MailChallenge, Marked, TryRecord};
+use domain::queue::{Claimed, MailChallenge, SendPermit, TryRecord};
 use domain::username;
 use lettre::Address;
 use lettre::message::Mailbox;
@@ -57,7 +57,7 @@ impl Delivery {
     pub async fn deliver(
         &self,
         mail: &Claimed,
-        mark: impl Future<Output = Marked> + Send,
+        mark: impl Future<Output = SendPermit> + Send,
     ) -> Ending {
         let mut ending = self.end(mail, mark).await;
         if let Ending::Settled(outcome) = &mut ending {
@@ -66,7 +66,7 @@ impl Delivery {
         ending
     }
 
-    async fn end(&self, mail: &Claimed, mark: impl Future<Output = Marked> + Send) -> Ending {
+    async fn end(&self, mail: &Claimed, mark: impl Future<Output = SendPermit> + Send) -> Ending {
         let (stay, _in_flight) = match self.admit(mail) {
             Ok(admitted) => admitted,
             Err(ending) => return *ending,
@@ -78,7 +78,7 @@ impl Delivery {
         let mut refusal = None;
         let ask = async {
             match timeout(MARK_LIMIT, mark).await {
-                Ok(Marked::Go) => Mark::Go,
+                Ok(SendPermit::Granted) => Mark::Go,
                 Ok(refused) => {
                     refusal = Some(refused);
                     Mark::Stop("it is no longer to be sent".to_owned())
@@ -95,11 +95,11 @@ impl Delivery {
             return Ending::Held;
         };
         let woken = self.learn(mail, &last.attempt);
-        if let Some(Marked::Lost(_)) = refusal {
+        if let Some(SendPermit::ClaimLost(_)) = refusal {
             return Ending::Lost;
         }
         let outcome = match refusal {
-            Some(Marked::Dead(life)) => Outcome::of_dead_code(life),
+            Some(SendPermit::CodeDead(life)) => Outcome::of_dead_code(life),
             _ => Outcome::of_reaches(mail, &reaches, last, now()).suppressing(
                 last,
                 self.suppress,

@@ -30,7 +30,8 @@ use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
 use domain::clock::Clock;
 use domain::otp::KeyRing;
-use domain::queue::{Claimed, Keep, Keys};
+use domain::processes::RemoveWorker;
+use domain::queue::{Claimed, Keys, Retention};
 use lettre::Address;
 use lettre::message::Mailbox;
 use runtime::database::Database;
@@ -86,7 +87,7 @@ pub async fn run(
     let name = worker_name(&settings.smtp.hello_name);
     let abandon = abandon_after_grace(settings, shutdown);
     let (ledger, handle, mails) = Ledger::new(
-        Arc::clone(&database.queue),
+        database.store.clone(),
         Arc::clone(&clock),
         Claimant {
             worker: name.clone(),
@@ -100,7 +101,7 @@ pub async fn run(
     );
     let parts = vec![ledger.liveness(), Liveness::of("the heartbeat")];
     let beating = tokio::spawn(heartbeat::run(
-        Arc::clone(&database.queue),
+        database.store.clone(),
         Arc::clone(&clock),
         name.clone(),
         Lease {
@@ -112,15 +113,15 @@ pub async fn run(
     ));
     let probing = tokio::spawn(relays.clone().probe());
     let posting = tokio::spawn(standings::run(
-        Arc::clone(&database.queue),
+        database.store.clone(),
         relays.clone(),
         name.clone(),
         Arc::clone(&clock),
     ));
     let sweeping = tokio::spawn(sweep::run(
-        Arc::clone(&database.queue),
+        database.store.clone(),
         Arc::clone(&clock),
-        keep(settings),
+        retention(settings),
     ));
     let folding = tokio::spawn(refold::run(database.store.clone()));
     let backend = MailBackend::new(
@@ -165,8 +166,8 @@ pub async fn run(
         speaks.abort();
         let _ = speaks.await;
     }
-    if let Err(error) = database.queue.leave(&name).await {
-        tracing::warn!(%error, "the worker's row is left to be struck off by others");
+    if let Err(error) = database.store.write(RemoveWorker(name.clone())).await {
+        tracing::warn!(%error, "could not deregister this worker; its row will expire");
     }
     abandon.cancel();
     relays.close().await;
@@ -201,14 +202,14 @@ async fn serve_metrics(
     let Some(address) = settings.worker.metrics_listen else {
         return Ok(None);
     };
-    let vitals = Arc::clone(&database.vitals);
-    let lookup = Lookup::new(vitals, relays.clone(), Arc::clone(clock));
+    let store = database.store.clone();
+    let lookup = Lookup::new(store, relays.clone(), Arc::clone(clock));
     let listening = metrics::serve(address, "worker.metrics_listen", Arc::new(lookup)).await?;
     Ok(Some(listening))
 }
 
-fn keep(settings: &Settings) -> Keep {
-    Keep {
+fn retention(settings: &Settings) -> Retention {
+    Retention {
         ended: KEEP_ENDED,
         mails: settings.worker.keep_mails,
         audit: settings.accounts.keep_audit,

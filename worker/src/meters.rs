@@ -11,7 +11,7 @@ use domain::clock::Clock;
 use domain::mail::{MailKind, MailState};
 use domain::queue::{Expired, Rescued};
 use domain::relay::RelayState;
-use domain::vitals::Vitals;
+use domain::store::Store;
 use jiff::Timestamp;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use runtime::metrics::{ACCEPTANCE, Collect};
@@ -70,7 +70,7 @@ pub fn tried(attempt: &Try) {
 
 /// What must be looked up when somebody asks: the queue's depth, and the relays' connections.
 pub struct Lookup {
-    vitals: Arc<dyn Vitals>,
+    store: Store,
     relays: Relays,
     clock: Arc<dyn Clock>,
     read: Mutex<Option<Instant>>,
@@ -79,10 +79,10 @@ pub struct Lookup {
 impl Lookup {
     /// A look at this queue and these relays.
     #[must_use]
-    pub fn new(vitals: Arc<dyn Vitals>, relays: Relays, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Store, relays: Relays, clock: Arc<dyn Clock>) -> Self {
         describe();
         Self {
-            vitals,
+            store,
             relays,
             clock,
             read: Mutex::default(),
@@ -101,7 +101,8 @@ impl Lookup {
 
     async fn queue(&self) {
         let now = self.clock.now();
-        match self.vitals.depth(now).await {
+        let depth = self.store.read(|reader| reader.queue_depth(now));
+        match depth.await {
             Ok(depth) => {
                 for (state, mails) in depth.states {
                     gauge!(QUEUE, "state" => state.as_str()).set(number(mails));

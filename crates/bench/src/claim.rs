@@ -11,7 +11,10 @@ use domain::clock::{Clock, SystemClock};
 use domain::email::EmailAddress;
 use domain::id::MailId;
 use domain::mail::{Lane, MailKind, MailState, NewMail};
-use domain::queue::{Claimed, Keys, Settlement, TryRecord, Turn};
+use domain::queue::due::due;
+use domain::queue::{
+    BatchReport, Claimed, CommitBatch, Keys, QueueBatch, Settlement, TryRecord, Watch,
+};
 use domain::store::{StoreError, Tx, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
@@ -96,9 +99,13 @@ async fn compare(args: &Args, empty: &Harness, full: &Harness, name: &str) -> an
     let style = ProgressStyle::with_template("measuring {wide_bar} {pos}/{len}")?;
     let bar = ProgressBar::new(args.rounds.into()).with_style(style);
     let (mut of_empty, mut of_full) = (Taken::default(), Taken::default());
+    let mut empty_watch = empty.database.store.watch().await?;
+    let mut full_watch = full.database.store.watch().await?;
     for _ in 0..args.rounds {
-        of_empty.round(empty, args.hands).await?;
-        of_full.round(full, args.hands).await?;
+        of_empty
+            .round(empty, empty_watch.as_mut(), args.hands)
+            .await?;
+        of_full.round(full, full_watch.as_mut(), args.hands).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -116,14 +123,15 @@ fn line(figures: [f64; 4], digits: usize) -> String {
 }
 
 impl Taken {
-    async fn round(&mut self, harness: &Harness, hands: u32) -> anyhow::Result<()> {
+    async fn round(
+        &mut self,
+        harness: &Harness,
+        watch: &mut dyn Watch,
+        hands: u32,
+    ) -> anyhow::Result<()> {
         enqueue(harness, hands.into(), SystemClock.now()).await?;
         let begun = Instant::now();
-        let due = harness
-            .database
-            .queue
-            .due(&Keys::Any, SystemClock.now())
-            .await?;
+        let due = due(watch, &Keys::Any, SystemClock.now()).await?;
         self.due.push(milliseconds(begun));
         anyhow::ensure!(due.now, "what was just put in is not due");
         let begun = Instant::now();
@@ -156,14 +164,11 @@ fn milliseconds(since: Instant) -> f64 {
 }
 
 async fn claim(harness: &Harness, mails: u32) -> anyhow::Result<Vec<Claimed>> {
-    let turn = Turn {
+    let batch = QueueBatch {
         claim: mails,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    let queue = &harness.database.queue;
-    let report = queue
-        .turn(WORKER, Arc::new(turn), SystemClock.now())
-        .await?;
+    let report = commit(harness, batch, SystemClock.now()).await?;
     Ok(report.claimed)
 }
 
@@ -181,16 +186,25 @@ async fn settle(harness: &Harness, claimed: &[Claimed], state: MailState) -> any
         suppress_until: None,
         at: now,
     });
-    let turn = Turn {
+    let batch = QueueBatch {
         settlements: settlements.collect(),
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    harness
-        .database
-        .queue
-        .turn(WORKER, Arc::new(turn), now)
-        .await?;
+    commit(harness, batch, now).await?;
     Ok(())
+}
+
+async fn commit(
+    harness: &Harness,
+    batch: QueueBatch,
+    now: Timestamp,
+) -> anyhow::Result<BatchReport> {
+    let commit = CommitBatch {
+        worker: WORKER.to_owned(),
+        batch: Arc::new(batch),
+        now,
+    };
+    Ok(harness.database.store.write(commit).await?)
 }
 
 fn record(state: MailState, now: Timestamp) -> TryRecord {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use devmail::{Catcher, Config};
 use domain::clock::SystemClock;
-use domain::vitals::ProcessKind;
+use domain::processes::ProcessKind;
 use runtime::database::{Database, Role};
 use runtime::memory;
 use runtime::metrics;

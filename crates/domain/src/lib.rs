@@ -1,7 +1,7 @@
 //! The rules of Smart Notes: what an account, a code and a mail are, and what may happen to them.
 //!
 //! Nothing here knows a database, a socket or a file. Use cases are written once
-//! against the ports in [`store`] and [`queue`]; a database crate implements those
+//! against the ports in [`store`]; a database crate implements those
 //! ports with statements only. Time comes in through [`clock::Clock`].
 //!
 //! | Module | Contents |
@@ -15,8 +15,9 @@
 //! | [`limits`], [`audit`] | how often something may happen, and the record of what did |
 //! | [`mail`], [`relay`] | kinds of mail, their states, when a try is repeated; how relays stand |
 //! | [`operator`] | what an operator asks of the mail queue, and does to it |
-//! | [`vitals`] | what running processes say of themselves, and what waits |
-//! | [`store`], [`queue`] | the ports a database implements |
+//! | [`queue`] | the use cases of the mail queue: claim, settle, rescue, maintain, purge |
+//! | [`processes`] | the processes that run, and what a running system says of itself |
+//! | [`store`] | the ports a database implements |
 
 pub mod accounts;
 pub mod audit;
@@ -32,6 +33,7 @@ pub mod otp;
 pub mod password;
 pub mod payments;
 pub mod plans;
+pub mod processes;
 pub mod queue;
 pub mod random;
 pub mod relay;
@@ -39,4 +41,3 @@ pub mod restore;
 pub mod store;
 pub mod token;
 pub mod username;
-pub mod vitals;

@@ -57,6 +57,9 @@ impl Rate {
     }
 }
 
+/// The longest window of a limit. What was counted is kept for longer than this.
+pub const LONGEST_WINDOW: Duration = Duration::from_hours(24);
+
 /// Every limit. Where a policy holds `None` of these, all are lifted.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -113,6 +116,10 @@ async fn hits(
     window: Duration,
     now: Timestamp,
 ) -> Result<Vec<Hit>, StoreError> {
+    debug_assert!(
+        window <= LONGEST_WINDOW,
+        "what is counted is not kept for {window:?}"
+    );
     view.hits(key, now - window, now + AHEAD).await
 }
 

@@ -1,8 +1,8 @@
 //! How a worker stands with its relays, so that other processes can say why mails wait.
 //!
 //! Each worker judges its relays by itself and posts what it thinks through
-//! [`JobQueue::post_relays`](crate::queue::JobQueue::post_relays). Commands and metrics read it
-//! with [`JobQueue::relays`](crate::queue::JobQueue::relays).
+//! [`PostRelays`](crate::processes::PostRelays). Commands and metrics read it
+//! with [`posted_relays`](crate::processes::ReadProcesses::posted_relays).
 
 use std::str::FromStr;
 
@@ -78,7 +78,7 @@ pub struct PostedStanding {
 /// Why no worker claims a mail, if that is because of relays: the preferred relay of the worker whose
 /// relays have been out of order for the shortest time. `None` while some worker has a relay that works.
 ///
-/// `posted` as [`JobQueue::relays`](crate::queue::JobQueue::relays) gives it.
+/// `posted` as [`posted_relays`](crate::processes::ReadProcesses::posted_relays) gives it.
 #[must_use]
 pub fn held_by(posted: &[PostedStanding]) -> Option<&PostedStanding> {
     let works = |posted: &PostedStanding| posted.standing.state == RelayState::Closed;

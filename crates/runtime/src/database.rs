@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::queue::JobQueue;
 use domain::store::Store;
-use domain::vitals::Vitals;
 use store_sqlite::Sqlite;
 
 pub use store_sqlite::OpenError;
@@ -45,12 +43,8 @@ impl Role {
 /// An open database behind its ports. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
-    /// Accounts, notes and everything else that requests read and write.
+    /// Everything that is read and written.
     pub store: Store,
-    /// The mail queue, for the worker.
-    pub queue: Arc<dyn JobQueue>,
-    /// The running processes and the depth of the queue.
-    pub vitals: Arc<dyn Vitals>,
     sqlite: Sqlite,
 }
 
@@ -74,8 +68,6 @@ impl Database {
         .await?;
         Ok(Self {
             store: Store::new(Arc::new(sqlite.clone()), WRITE_TIMEOUT),
-            queue: Arc::new(sqlite.clone()),
-            vitals: Arc::new(sqlite.clone()),
             sqlite,
         })
     }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use domain::clock::Clock;
 use domain::otp::KeyRing;
+use domain::processes::{DeregisterProcess, Process, ProcessKind, RegisterProcess};
 use domain::random;
-use domain::store::StoreError;
-use domain::vitals::{Process, ProcessKind, Vitals};
+use domain::store::{Store, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -72,11 +72,7 @@ impl ProcessRegistration {
             remark: None,
         };
         let id = process.id.clone();
-        let task = tokio::spawn(keep_registered(
-            Arc::clone(&database.vitals),
-            process,
-            clock,
-        ));
+        let task = tokio::spawn(keep_registered(database.store.clone(), process, clock));
         Self { id, task }
     }
 
@@ -85,7 +81,11 @@ impl ProcessRegistration {
         // Stop the updates first, or a late update would create the row again.
         self.task.abort();
         let _ = self.task.await;
-        let gone = timeout(DEREGISTER_TIMEOUT, database.vitals.depart(&self.id)).await;
+        let gone = timeout(
+            DEREGISTER_TIMEOUT,
+            database.store.write(DeregisterProcess(self.id)),
+        )
+        .await;
         if !matches!(gone, Ok(Ok(()))) {
             tracing::warn!("could not deregister this process; its row will expire");
         }
@@ -98,12 +98,17 @@ fn name(kind: ProcessKind) -> String {
     format!("{}-{}-{unique:08x}", kind.as_str(), std::process::id())
 }
 
-async fn keep_registered(vitals: Arc<dyn Vitals>, mut process: Process, clock: Arc<dyn Clock>) {
+async fn keep_registered(store: Store, mut process: Process, clock: Arc<dyn Clock>) {
     let mut is_moved = false;
     loop {
         let now = clock.now();
         process.remark = REMARK.get().cloned();
-        let announced = vitals.announce(&process, now, now - EXPIRY).await;
+        let register = RegisterProcess {
+            process: process.clone(),
+            now,
+            forget_before: now - EXPIRY,
+        };
+        let announced = store.write(register).await;
         let was_moved = std::mem::replace(
             &mut is_moved,
             matches!(announced, Err(StoreError::Moved(_))),

@@ -3,25 +3,22 @@
 //! What they count, hold or promise would last until that time comes. The sweep removes what only counts, and dates
 //! anew what its owners rely on. Mails are looked after by the queue, which gives those in the future a time to be sent at.
 
-use domain::clock::{self, AHEAD};
+use domain::clock::AHEAD;
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use crate::access::micros;
 use crate::error::store_error;
-use crate::sweep::BATCH;
+use crate::retention::BATCH;
 
-/// Sets rows right that are dated in the future, a few of each kind; returns how many. Nothing is touched while the
-/// clock itself shows an impossible time: then everything seems to lie in the future.
+/// Sets rows right that are dated later than `ahead`, a few of each kind; returns how many.
 pub(crate) async fn set_right(
     connection: &mut SqliteConnection,
+    ahead: Timestamp,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    if !clock::is_possible(now) {
-        return Ok(0);
-    }
-    let (ahead, now) = (micros(now + AHEAD), micros(now));
+    let (ahead, now) = (micros(ahead), micros(now));
     Ok(removed(connection, ahead).await?
         + codes(connection, now, ahead).await?
         + sessions(connection, now, ahead).await?

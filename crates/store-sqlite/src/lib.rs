@@ -34,13 +34,13 @@ mod operator;
 mod payments;
 mod place;
 mod plans;
+mod processes;
 pub mod queue;
 mod readers;
 mod records;
-mod sweep;
+mod retention;
 mod users;
 mod view;
-mod vitals;
 pub mod writer;
 
 use std::any::Any;
@@ -49,7 +49,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use domain::store::{AnyWrite, Backend, StoreError, Ticket, View};
+use domain::queue::Watch;
+use domain::store::{Backend, DynWrite, StoreError, Ticket, View};
 use sqlx::SqlitePool;
 
 pub use connect::OpenError;
@@ -58,7 +59,7 @@ use access::Access;
 use meters::Meters;
 use place::Place;
 use readers::Readers;
-use writer::{DomainWrite, Writer};
+use writer::{Work, Writer};
 
 /// How a database is opened.
 #[derive(Clone)]
@@ -134,10 +135,10 @@ impl Sqlite {
 impl Backend for Sqlite {
     async fn run(
         &self,
-        write: Box<dyn AnyWrite>,
+        write: Box<dyn DynWrite>,
         ticket: Ticket,
     ) -> Result<Box<dyn Any + Send>, StoreError> {
-        self.writer.run(Box::new(DomainWrite(write)), ticket).await
+        self.writer.run(Work::Write(write), ticket).await
     }
 
     async fn view(&self, ticket: Ticket) -> Result<Box<dyn View>, StoreError> {
@@ -160,5 +161,12 @@ impl Backend for Sqlite {
 
     async fn writable(&self) -> Result<(), StoreError> {
         self.writer.writable(&self.place).await
+    }
+    async fn watch(&self) -> Result<Box<dyn Watch>, StoreError> {
+        Ok(Box::new(queue::WalWatch::start(&self.options).await?))
+    }
+
+    async fn erase_deleted(&self) -> Result<(), StoreError> {
+        checkpoint::empty_wal(&self.options).await.map(drop)
     }
 }

@@ -14,8 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::vec::Drain;
 
-use async_trait::async_trait;
-use domain::store::{AnyWrite, Caller, StoreError, Ticket};
+use domain::store::{Caller, DynWrite, StoreError, Ticket};
 use futures_util::FutureExt;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{oneshot, watch};
@@ -38,48 +37,42 @@ const PROBE_WITHIN: Duration = Duration::from_secs(1);
 
 type Answer = Result<Box<dyn Any + Send>, StoreError>;
 
-/// A unit of work on the connection itself.
-#[async_trait]
-pub(crate) trait Unit: Send + Sync {
+/// What the task does for a caller.
+pub(crate) enum Work {
+    /// A use case, inside a transaction.
+    Write(Box<dyn DynWrite>),
+    /// Writes something that changes nothing: the database's own version number, which is not used, as it is. A number
+    /// that is written takes a page, as every change does.
+    Probe,
+    /// Nothing: it is answered, not run.
+    Ping,
+}
+
+impl Work {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Write(write) => write.name(),
+            Self::Probe => "the probe",
+            Self::Ping => "the ping",
+        }
+    }
+
     /// Does the work inside a transaction. May be called again after an error.
-    async fn run(&self, connection: &mut SqliteConnection) -> Answer;
-}
-
-/// What is never run.
-struct Nothing;
-
-#[async_trait]
-impl Unit for Nothing {
-    async fn run(&self, _: &mut SqliteConnection) -> Answer {
-        Ok(Box::new(()))
-    }
-}
-
-/// Writes something that changes nothing: the database's own version number, which is not used, as it is. A number
-/// that is written takes a page, as every change does.
-struct Probe;
-
-#[async_trait]
-impl Unit for Probe {
     async fn run(&self, connection: &mut SqliteConnection) -> Answer {
-        let written = sqlx::raw_sql("pragma user_version = 0").execute(connection);
-        written.await.map_err(store_error)?;
-        Ok(Box::new(()))
-    }
-}
-
-/// A use case of the domain as a unit of work.
-pub(crate) struct DomainWrite(pub(crate) Box<dyn AnyWrite>);
-
-#[async_trait]
-impl Unit for DomainWrite {
-    async fn run(&self, connection: &mut SqliteConnection) -> Answer {
-        self.0.apply(&mut Access(connection)).await
+        match self {
+            Self::Write(write) => write.apply(&mut Access(connection)).await,
+            Self::Probe => {
+                let written = sqlx::raw_sql("pragma user_version = 0").execute(connection);
+                written.await.map_err(store_error)?;
+                Ok(Box::new(()))
+            }
+            Self::Ping => Ok(Box::new(())),
+        }
     }
 }
 
 pub(crate) struct Waiting {
-    unit: Box<dyn Unit>,
+    work: Work,
     /// When it was asked for; `None` for what only asks whether the task goes round.
     since: Option<Instant>,
     /// Kept until it has ended, as is the ticket's slot.
@@ -124,15 +117,15 @@ impl Writer {
         }
     }
 
-    pub(crate) async fn run(&self, unit: Box<dyn Unit>, ticket: Ticket) -> Answer {
-        self.ask(unit, Some(Instant::now()), ticket).await
+    pub(crate) async fn run(&self, work: Work, ticket: Ticket) -> Answer {
+        self.ask(work, Some(Instant::now()), ticket).await
     }
 
     /// Waits until the task has come to what is asked now: it lives. Needs no lock.
     pub(crate) async fn answers(&self) -> Result<(), StoreError> {
         // What is late is answered at once, and not begun.
         let late = Ticket::new(Caller::Process, Instant::now());
-        match self.ask(Box::new(Nothing), None, late).await {
+        match self.ask(Work::Ping, None, late).await {
             Ok(_) | Err(StoreError::Busy) => Ok(()),
             Err(gone) => Err(gone),
         }
@@ -146,7 +139,7 @@ impl Writer {
             return Ok(());
         };
         let ticket = Ticket::new(Caller::Process, Instant::now() + PROBE_WITHIN);
-        match self.run(Box::new(Probe), ticket).await {
+        match self.run(Work::Probe, ticket).await {
             Ok(_) if doubt == Doubt::Full && !place.has_room() => Err(StoreError::Full),
             Ok(_) => {
                 line.trust();
@@ -159,10 +152,10 @@ impl Writer {
         }
     }
 
-    async fn ask(&self, unit: Box<dyn Unit>, since: Option<Instant>, ticket: Ticket) -> Answer {
+    async fn ask(&self, work: Work, since: Option<Instant>, ticket: Ticket) -> Answer {
         let (answer, result) = oneshot::channel();
         let waiting = Waiting {
-            unit,
+            work,
             since,
             ticket,
             answer,
@@ -270,7 +263,7 @@ impl Owner {
         let mut next = Some(first);
         let begun = Instant::now();
         while let Some(waiting) = next {
-            let answer = run_caught(waiting.unit.as_ref(), &mut self.connection).await;
+            let answer = run_caught(&waiting.work, &mut self.connection).await;
             group.members.push(waiting);
             group.answers.push(answer?);
             let is_over = group.members.len() >= GROUP || begun.elapsed() >= GROUP_TIME;
@@ -290,7 +283,7 @@ impl Owner {
                 self.refuse(iter::once(waiting), error)?;
                 continue;
             }
-            let answer = match run_caught(waiting.unit.as_ref(), &mut self.connection).await {
+            let answer = match run_caught(&waiting.work, &mut self.connection).await {
                 Ok(answer) => match self.commit_or_roll_back().await {
                     Ok(()) => Ok(answer),
                     Err(error) => {
@@ -367,11 +360,15 @@ impl Owner {
 }
 
 /// A panic in a unit of work is its own failure, not the end of every write of the process.
-async fn run_caught(unit: &dyn Unit, connection: &mut SqliteConnection) -> Answer {
-    AssertUnwindSafe(unit.run(connection))
+async fn run_caught(work: &Work, connection: &mut SqliteConnection) -> Answer {
+    AssertUnwindSafe(work.run(connection))
         .catch_unwind()
         .await
-        .unwrap_or_else(|_| Err(StoreError::Backend("a unit of work panicked".into())))
+        .unwrap_or_else(|_| {
+            Err(StoreError::Backend(
+                format!("{} panicked", work.name()).into(),
+            ))
+        })
 }
 
 /// One error for many callers.

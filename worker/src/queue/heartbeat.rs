@@ -5,18 +5,22 @@
 //! is set an hour forth or back kills nobody. The wall clock only shortens the wait after a
 //! restart, when the number is old already.
 //!
-//! At the same times mails are looked after that nobody claims ([`JobQueue::tend`]).
+//! At the same times mails are looked after that no worker claims ([`maintain`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::clock::Clock;
-use domain::queue::{Beat, JobQueue, Keys, Tended};
+use domain::processes::{Heartbeat, RecordHeartbeat};
+use domain::queue::maintain::{Maintenance, maintain};
+use domain::queue::{Keys, Rescue};
+use domain::store::Store;
 use jiff::Timestamp;
 use runtime::systemd::Liveness;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::ledger::tell_foreign;
 use crate::meters;
 
 /// How often mails that nobody claims are looked after in one go, some at a time: the next sign of life must
@@ -34,7 +38,7 @@ pub struct Lease {
 
 /// Beats, rescues and tends until it is dropped. `keys` are the worker's; `liveness`: that it goes round.
 pub async fn run(
-    queue: Arc<dyn JobQueue>,
+    store: Store,
     clock: Arc<dyn Clock>,
     worker: String,
     lease: Lease,
@@ -49,7 +53,11 @@ pub async fn run(
             _ = ticks.tick() => {}
             () = liveness.pinged() => {}
         }
-        let beat = queue.beat(&worker, clock.now()).await;
+        let heartbeat = RecordHeartbeat {
+            worker: worker.clone(),
+            now: clock.now(),
+        };
+        let beat = store.write(heartbeat).await;
         liveness.pong();
         if let Err(error) = beat {
             tracing::warn!(%error, "no sign of life could be written");
@@ -57,27 +65,29 @@ pub async fn run(
             observer = Observer::new(worker.clone(), lease);
             continue;
         }
-        match queue.beats().await {
+        match store.read(|reader| reader.heartbeats()).await {
             Ok(beats) => {
                 let dead = observer.dead(&beats, Instant::now(), clock.now());
                 if !dead.is_empty() {
-                    rescue(queue.as_ref(), &dead, clock.now()).await;
+                    rescue(&store, &dead, clock.now()).await;
                 }
             }
             Err(error) => tracing::warn!(%error, "other workers' signs of life can't be read"),
         }
-        tend(queue.as_ref(), &keys, clock.now()).await;
+        look_after(&store, &keys, clock.now()).await;
     }
 }
 
-async fn tend(queue: &dyn JobQueue, keys: &Keys, now: Timestamp) {
+async fn look_after(store: &Store, keys: &Keys, now: Timestamp) {
     for _ in 0..ROUNDS {
-        match queue.tend(keys, now).await {
-            Ok(tended) if tended.expired.is_empty() && tended.hastened.is_empty() => {
-                tell(tended);
+        match maintain(store, keys, now).await {
+            Ok(maintenance)
+                if maintenance.expired.is_empty() && maintenance.rescheduled.is_empty() =>
+            {
+                tell(maintenance);
                 return;
             }
-            Ok(tended) => tell(tended),
+            Ok(maintenance) => tell(maintenance),
             Err(error) => {
                 tracing::warn!(%error, "mails that nobody claims were not looked after");
                 return;
@@ -86,9 +96,12 @@ async fn tend(queue: &dyn JobQueue, keys: &Keys, now: Timestamp) {
     }
 }
 
-fn tell(tended: Tended) {
-    meters::expired_unclaimed(&tended.expired);
-    for mail in tended.expired {
+fn tell(maintenance: Maintenance) {
+    meters::expired_unclaimed(&maintenance.expired);
+    if maintenance.foreign_jobs > 0 {
+        tell_foreign(maintenance.foreign_jobs);
+    }
+    for mail in maintenance.expired {
         tracing::info!(
             mail.id = %mail.mail,
             mail.kind = mail.kind,
@@ -96,14 +109,14 @@ fn tell(tended: Tended) {
             "a mail's time was over before it was sent"
         );
     }
-    for (mail, key) in tended.lacking {
+    for (mail, key) in maintenance.missing_keys {
         tracing::error!(
             mail.id = %mail,
             "this worker lacks the secret key {key} that makes the mail's code; it waits for one that has it"
         );
     }
-    if !tended.hastened.is_empty() {
-        let mails = tended.hastened.len();
+    if !maintenance.rescheduled.is_empty() {
+        let mails = maintenance.rescheduled.len();
         tracing::warn!(
             mails,
             "the clock was set back; mails that it left waiting are due now"
@@ -111,8 +124,12 @@ fn tell(tended: Tended) {
     }
 }
 
-async fn rescue(queue: &dyn JobQueue, dead: &[String], now: Timestamp) {
-    match queue.rescue(dead, now).await {
+async fn rescue(store: &Store, dead: &[String], now: Timestamp) {
+    let rescue = Rescue {
+        dead: dead.to_vec(),
+        now,
+    };
+    match store.write(rescue).await {
         Ok(rescued) => {
             meters::rescued(&rescued);
             tracing::warn!(workers = ?dead, mails = rescued.len(), "workers died; their mails were taken back");
@@ -148,7 +165,7 @@ impl Observer {
     }
 
     /// Takes in the latest signs of life and names the workers that are dead.
-    pub fn dead(&mut self, beats: &[Beat], steady: Instant, wall: Timestamp) -> Vec<String> {
+    pub fn dead(&mut self, beats: &[Heartbeat], steady: Instant, wall: Timestamp) -> Vec<String> {
         self.seen
             .retain(|worker, _| beats.iter().any(|beat| beat.worker == *worker));
         let mut dead = Vec::new();
@@ -162,7 +179,7 @@ impl Observer {
     }
 
     /// How long the worker's number has not changed, on the steady clock.
-    fn silence(&mut self, beat: &Beat, steady: Instant) -> Duration {
+    fn silence(&mut self, beat: &Heartbeat, steady: Instant) -> Duration {
         let (number, since) = self
             .seen
             .entry(beat.worker.clone())
@@ -174,7 +191,7 @@ impl Observer {
     }
 
     /// The lease; or, if the number is older than that already, just long enough to miss two signs of life.
-    fn patience(&self, beat: &Beat, wall: Timestamp) -> Duration {
+    fn patience(&self, beat: &Heartbeat, wall: Timestamp) -> Duration {
         let age = wall.as_second().saturating_sub(beat.seen);
         if u64::try_from(age).is_ok_and(|age| age >= self.lease.lease.as_secs()) {
             self.lease.heartbeat.mul_f64(2.5).min(self.lease.lease)
@@ -208,7 +225,7 @@ mod tests {
 
         /// What is dead after `steady` seconds of the watcher, at `wall` o'clock, when the other was last seen at `seen`.
         fn dead(&mut self, steady: u64, wall: i64, seen: i64) -> bool {
-            let beats = [("me", 0), ("other", seen)].map(|(worker, seen)| Beat {
+            let beats = [("me", 0), ("other", seen)].map(|(worker, seen)| Heartbeat {
                 worker: worker.to_owned(),
                 seen,
             });

@@ -1,4 +1,4 @@
-//! The apalis backend over our [`JobQueue`](domain::queue::JobQueue) port.
+//! The apalis backend over the use cases of [`domain::queue`].
 //!
 //! apalis runs the worker: it polls [`MailBackend`] for mails, calls the handler for each and
 //! waits for all of them when it stops. Around that, parts of ours keep the promises that the

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::clock::Clock;
-use domain::queue::JobQueue;
+use domain::processes::PostRelays;
+use domain::store::Store;
 use tokio::time::{sleep, timeout};
 
 use crate::smtp::Relays;
@@ -17,12 +18,16 @@ const AGAIN: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Posts at once and at every change, until it is dropped.
-pub async fn run(queue: Arc<dyn JobQueue>, relays: Relays, worker: String, clock: Arc<dyn Clock>) {
+pub async fn run(store: Store, relays: Relays, worker: String, clock: Arc<dyn Clock>) {
     let mut changes = relays.changes();
     loop {
         changes.mark_unchanged();
-        let standings = relays.standings();
-        if let Err(error) = queue.post_relays(&worker, &standings, clock.now()).await {
+        let post = PostRelays {
+            worker: worker.clone(),
+            standings: relays.standings(),
+            now: clock.now(),
+        };
+        if let Err(error) = store.write(post).await {
             tracing::warn!(%error, "the relays' state could not be posted");
             sleep(RETRY).await;
             continue;

@@ -39,7 +39,15 @@ async fn a_relay_that_refuses_chosen_recipients_because_of_us_takes_others_at_on
 
         let other = rig.register("bob@example.com").await;
         let story = rig.reaches(other, "delivered").await;
-        let posted = rig.database.queue.relays().await.unwrap();
+        let posted = rig
+            .database
+            .store
+            .view()
+            .await
+            .unwrap()
+            .posted_relays()
+            .await
+            .unwrap();
         worker.stop().await;
 
         assert_eq!(story.tries.len(), 1, "{text}");
@@ -66,7 +74,15 @@ async fn a_relay_that_takes_no_mail_any_more_because_of_us_is_left_alone_soon() 
             sent += 1;
             rig.register(&format!("eve{sent}@domain{}.test", sent % 4))
                 .await;
-            let posted = rig.database.queue.relays().await.unwrap();
+            let posted = rig
+                .database
+                .store
+                .view()
+                .await
+                .unwrap()
+                .posted_relays()
+                .await
+                .unwrap();
             let open = posted
                 .into_iter()
                 .find(|posted| posted.standing.state == RelayState::Open);

@@ -61,7 +61,16 @@ impl Two {
     /// Waits until the worker thinks so of the relay in that place.
     async fn posted(&self, place: usize, state: RelayState) {
         until(state.as_str(), async || {
-            let posted = self.rig.database.queue.relays().await.unwrap();
+            let posted = self
+                .rig
+                .database
+                .store
+                .view()
+                .await
+                .unwrap()
+                .posted_relays()
+                .await
+                .unwrap();
             posted
                 .get(place - 1)
                 .is_some_and(|posted| posted.standing.state == state)

@@ -8,7 +8,7 @@ use apalis_core::task::Task;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
 use domain::mail::MailState;
-use domain::queue::{Claimed, Keys, Marked};
+use domain::queue::{Claimed, Keys, SendPermit};
 use runtime::shutdown::Shutdown;
 use smart_notes_worker::outcome::Outcome;
 use smart_notes_worker::queue::gate::Gate;
@@ -35,7 +35,7 @@ where
 {
     let (shutdown, abandon) = (Shutdown::new(), CancellationToken::new());
     let (ledger, ledger_handle, mails) = Ledger::new(
-        Arc::clone(&rig.database.queue),
+        rig.database.store.clone(),
         Arc::clone(&rig.clock),
         Claimant {
             worker: "tests".to_owned(),
@@ -160,7 +160,7 @@ async fn a_handler_that_panics_after_its_mark_counts_as_cut_off_and_twice_is_the
     let id = rig.register(ADA).await;
     let handler = |mail: Claimed, ledger: LedgerHandle| async move {
         let marked = ledger.mark(mail.claim).await;
-        assert!(marked != Marked::Go, "on purpose");
+        assert!(marked != SendPermit::Granted, "on purpose");
         Ending::Lost
     };
 

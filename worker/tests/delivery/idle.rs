@@ -1,14 +1,14 @@
 //! A worker with nothing to do leaves the database alone.
 
+use std::any::{Any, type_name};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::clock::{Clock, ManualClock};
-use domain::queue::{Beat, Due, JobQueue, Keep, Keys, Rescued, Tended, Turn, TurnReport, Watch};
-use domain::relay::{PostedStanding, RelayStanding};
-use domain::store::StoreError;
+use domain::queue::{BatchReport, CommitBatch, Keys, Watch};
+use domain::store::{Backend, DynWrite, Store, StoreError, Ticket, View};
 use jiff::Timestamp;
 use runtime::shutdown::Shutdown;
 use smart_notes_worker::queue::gate::Gate;
@@ -24,7 +24,9 @@ const TOO_OFTEN: u32 = 50;
 /// A queue that holds nothing, nor ever changes, and counts how often it is asked. Asked too often it does not answer
 /// any more: the tests' time stands still for as long as anybody is busy.
 struct Empty {
-    due: Mutex<Due>,
+    this: Weak<Self>,
+    /// When something is due.
+    due: Mutex<Option<Timestamp>>,
     asked: AtomicU32,
     /// Whether it refuses every turn.
     refuses: bool,
@@ -32,12 +34,9 @@ struct Empty {
 
 impl Empty {
     fn new(next: Option<Timestamp>) -> Arc<Self> {
-        Arc::new(Self {
-            due: Mutex::new(Due {
-                now: false,
-                next,
-                slow: None,
-            }),
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
+            due: Mutex::new(next),
             asked: AtomicU32::new(0),
             refuses: false,
         })
@@ -45,12 +44,9 @@ impl Empty {
 
     /// One that has something due, but refuses to let it be claimed.
     fn that_refuses() -> Arc<Self> {
-        Arc::new(Self {
-            due: Mutex::new(Due {
-                now: true,
-                next: None,
-                slow: None,
-            }),
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
+            due: Mutex::new(Some(Timestamp::UNIX_EPOCH)),
             asked: AtomicU32::new(0),
             refuses: true,
         })
@@ -75,76 +71,74 @@ impl Empty {
 }
 
 #[async_trait]
-impl JobQueue for Empty {
-    async fn turn(&self, _: &str, _: Arc<Turn>, _: Timestamp) -> Result<TurnReport, StoreError> {
+impl Backend for Empty {
+    async fn run(
+        &self,
+        write: Box<dyn DynWrite>,
+        _: Ticket,
+    ) -> Result<Box<dyn Any + Send>, StoreError> {
+        if write.name() != type_name::<CommitBatch>() {
+            return Ok(Box::new(()));
+        }
         self.is_asked().await;
         if self.refuses {
             return Err(StoreError::Rejected("on purpose".into()));
         }
-        Ok(TurnReport::default())
+        Ok(Box::new(BatchReport::default()))
     }
 
-    async fn due(&self, _: &Keys, _: Timestamp) -> Result<Due, StoreError> {
-        self.is_asked().await;
-        Ok(*self.due.lock().unwrap())
-    }
-
-    async fn tend(&self, _: &Keys, _: Timestamp) -> Result<Tended, StoreError> {
-        Ok(Tended::default())
-    }
-
-    async fn post_relays(
-        &self,
-        _: &str,
-        _: &[RelayStanding],
-        _: Timestamp,
-    ) -> Result<(), StoreError> {
+    async fn answers(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn relays(&self) -> Result<Vec<PostedStanding>, StoreError> {
-        Ok(Vec::new())
+    async fn view(&self, _: Ticket) -> Result<Box<dyn View>, StoreError> {
+        unreachable!("the ledger reads by the watch alone")
     }
 
-    async fn beat(&self, _: &str, _: Timestamp) -> Result<(), StoreError> {
+    async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn beats(&self) -> Result<Vec<Beat>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn rescue(&self, _: &[String], _: Timestamp) -> Result<Vec<Rescued>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn leave(&self, _: &str) -> Result<(), StoreError> {
+    async fn writable(&self) -> Result<(), StoreError> {
         Ok(())
-    }
-
-    async fn sweep(&self, _: Keep, _: Timestamp) -> Result<u64, StoreError> {
-        Ok(0)
     }
 
     async fn watch(&self) -> Result<Box<dyn Watch>, StoreError> {
-        Ok(Box::new(Still))
+        Ok(Box::new(Still(self.this.upgrade().unwrap())))
+    }
+
+    async fn erase_deleted(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 
 /// A watch that never wakes.
-struct Still;
+struct Still(Arc<Empty>);
 
 #[async_trait]
 impl Watch for Still {
     async fn changed(&mut self) -> Result<(), StoreError> {
         std::future::pending().await
     }
+
+    async fn first_due(
+        &mut self,
+        _: &[i64],
+        _: &Keys,
+        _: Timestamp,
+    ) -> Result<Option<Vec<Option<Timestamp>>>, StoreError> {
+        self.0.is_asked().await;
+        Ok(Some(vec![*self.0.due.lock().unwrap()]))
+    }
 }
 
 /// A ledger on that queue, until the test ends. The handle and the mails' end keep it going.
 fn start(queue: &Arc<Empty>, clock: &ManualClock) -> impl Sized {
     let (ledger, handle, mails) = Ledger::new(
-        Arc::clone(queue) as Arc<dyn JobQueue>,
+        Store::new(
+            Arc::clone(queue) as Arc<dyn Backend>,
+            Duration::from_secs(10),
+        ),
         Arc::new(clock.clone()),
         Claimant {
             worker: "idle".to_owned(),
@@ -181,7 +175,7 @@ async fn a_worker_whose_next_mail_another_took_rests() {
     let _running = start(&queue, &clock);
     until("the queue was asked", async || queue.asked() > 0).await;
 
-    queue.due.lock().unwrap().next = None;
+    *queue.due.lock().unwrap() = None;
     clock.advance(Duration::from_secs(1));
 
     queue.is_left_alone().await;

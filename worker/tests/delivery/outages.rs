@@ -26,13 +26,9 @@ async fn register(rig: &Rig, count: usize) -> Vec<MailId> {
 }
 
 async fn posted(rig: &Rig) -> Option<PostedStanding> {
-    rig.database
-        .queue
-        .relays()
-        .await
-        .unwrap()
-        .into_iter()
-        .next()
+    let mut reader = rig.database.store.view().await.unwrap();
+    let posted = reader.posted_relays().await.unwrap();
+    posted.into_iter().next()
 }
 
 /// Waits until the worker has said that of its relay, and returns what it said.

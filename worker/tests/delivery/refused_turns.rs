@@ -1,16 +1,13 @@
 //! What the database refuses of one mail, again and again, while it takes everything else.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use domain::mail::MailState;
-use domain::queue::{
-    Beat, Claimed, Due, JobQueue, Keep, Keys, Marked, Rescued, Tended, Turn, TurnReport, Watch,
-};
-use domain::relay::{PostedStanding, RelayStanding};
-use domain::store::StoreError;
-use jiff::Timestamp;
+use domain::queue::{Claimed, Keys, Rescue, SendPermit, Watch};
+use domain::store::{Backend, DynWrite, Store, StoreError, Ticket, View};
 use runtime::shutdown::Shutdown;
 use smart_notes_worker::outcome::Outcome;
 use smart_notes_worker::queue::gate::Gate;
@@ -44,9 +41,9 @@ async fn run(rig: &Rig, statements: String) {
         .unwrap();
 }
 
-/// The ledger of a worker of four hands on that queue.
+/// The ledger of a worker of four hands on that database.
 fn ledger_on(
-    queue: Arc<dyn JobQueue>,
+    store: Store,
     rig: &Rig,
     shutdown: &Shutdown,
 ) -> (Ledger, LedgerHandle, UnboundedReceiver<Claimed>) {
@@ -58,7 +55,7 @@ fn ledger_on(
     };
     let (clock, gate) = (Arc::clone(&rig.clock), Gate::always_open());
     let abandon = CancellationToken::new();
-    Ledger::new(queue, clock, claimant, gate, shutdown.clone(), abandon)
+    Ledger::new(store, clock, claimant, gate, shutdown.clone(), abandon)
 }
 
 async fn delivers(_: Claimed, _: LedgerHandle) -> Ending {
@@ -90,11 +87,11 @@ async fn an_end_that_the_database_refuses_holds_up_no_other_and_is_left_to_the_r
     .await;
     let left = rig.story(refused).await.mail.state;
     refuse_no_more(&rig).await;
-    let queue = &rig.database.queue;
-    queue
-        .rescue(&["tests".to_owned()], rig.clock.now())
-        .await
-        .unwrap();
+    let rescue = Rescue {
+        dead: vec!["tests".to_owned()],
+        now: rig.clock.now(),
+    };
+    rig.database.store.write(rescue).await.unwrap();
     with_handler(&rig, delivers, rig.reaches(refused, "delivered")).await;
 
     assert_eq!(left, "sending");
@@ -139,7 +136,7 @@ async fn a_mark_that_the_database_refuses_is_not_granted_and_others_are() {
             let gives_up = Arc::clone(&gives_up);
             async move {
                 tokio::select! {
-                    marked = ledger.mark(mail.claim) => assert_eq!(marked, Marked::Go),
+                    marked = ledger.mark(mail.claim) => assert_eq!(marked, SendPermit::Granted),
                     () = gives_up.notified() => return Ending::Held,
                 }
                 delivered()
@@ -165,8 +162,8 @@ async fn a_database_that_refuses_everything_is_waited_for_and_nothing_is_lost() 
     let rig = Rig::new().await;
     let id = rig.register(ADA).await;
     let shutdown = Shutdown::new();
-    let queue = Arc::clone(&rig.database.queue);
-    let (ledger, handle, mut mails) = ledger_on(queue, &rig, &shutdown);
+    let store = rig.database.store.clone();
+    let (ledger, handle, mut mails) = ledger_on(store, &rig, &shutdown);
     let liveness = ledger.liveness();
     let running = tokio::spawn(ledger.run());
     let mail = mails.recv().await.unwrap();
@@ -200,91 +197,71 @@ async fn a_disk_that_fails_for_turns_alone_is_waited_for_and_nothing_is_lost() {
     let rig = Rig::new().await;
     let id = rig.register(ADA).await;
     let shutdown = Shutdown::new();
-    let disk = Arc::new(FailingDisk {
-        queue: Arc::clone(&rig.database.queue),
-        failures: AtomicU32::new(0),
+    let failures = Arc::new(AtomicU32::new(0));
+    let store = rig.database.store.behind(|database| {
+        Arc::new(FailingDisk {
+            database,
+            failures: Arc::clone(&failures),
+        })
     });
-    let queue = Arc::clone(&disk) as Arc<dyn JobQueue>;
-    let (ledger, handle, mut mails) = ledger_on(queue, &rig, &shutdown);
+    let (ledger, handle, mut mails) = ledger_on(store, &rig, &shutdown);
     let running = tokio::spawn(ledger.run());
     let mail = mails.recv().await.unwrap();
-    disk.failures.store(10, Ordering::SeqCst);
+    failures.store(10, Ordering::SeqCst);
 
     handle.ended(mail.claim, delivered_saying(&mail, "250 Ok"));
     let story = rig.reaches(id, "delivered").await;
     shutdown.trigger();
     handle.close();
 
-    assert_eq!(disk.failures.load(Ordering::SeqCst), 0);
+    assert_eq!(failures.load(Ordering::SeqCst), 0);
     assert_eq!(story.tries.len(), 1);
     running.await.unwrap().unwrap();
 }
 
-/// A queue on a disk that fails so many turns more.
+/// A database on a disk that fails so many writes more.
 struct FailingDisk {
-    queue: Arc<dyn JobQueue>,
-    failures: AtomicU32,
+    database: Arc<dyn Backend>,
+    failures: Arc<AtomicU32>,
 }
 
 #[async_trait]
-impl JobQueue for FailingDisk {
-    async fn turn(
+impl Backend for FailingDisk {
+    async fn run(
         &self,
-        worker: &str,
-        turn: Arc<Turn>,
-        now: Timestamp,
-    ) -> Result<TurnReport, StoreError> {
+        write: Box<dyn DynWrite>,
+        ticket: Ticket,
+    ) -> Result<Box<dyn Any + Send>, StoreError> {
         let failures = &self.failures;
         match failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
             left.checked_sub(1)
         }) {
             Ok(_) => Err(StoreError::Backend("disk I/O error".into())),
-            Err(_) => self.queue.turn(worker, turn, now).await,
+            Err(_) => self.database.run(write, ticket).await,
         }
     }
 
-    async fn due(&self, keys: &Keys, now: Timestamp) -> Result<Due, StoreError> {
-        self.queue.due(keys, now).await
+    async fn answers(&self) -> Result<(), StoreError> {
+        self.database.answers().await
     }
 
-    async fn tend(&self, keys: &Keys, now: Timestamp) -> Result<Tended, StoreError> {
-        self.queue.tend(keys, now).await
+    async fn view(&self, ticket: Ticket) -> Result<Box<dyn View>, StoreError> {
+        self.database.view(ticket).await
     }
 
-    async fn post_relays(
-        &self,
-        worker: &str,
-        standings: &[RelayStanding],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.queue.post_relays(worker, standings, now).await
+    async fn check(&self) -> Result<(), StoreError> {
+        self.database.check().await
     }
 
-    async fn relays(&self) -> Result<Vec<PostedStanding>, StoreError> {
-        self.queue.relays().await
-    }
-
-    async fn beat(&self, worker: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.queue.beat(worker, now).await
-    }
-
-    async fn beats(&self) -> Result<Vec<Beat>, StoreError> {
-        self.queue.beats().await
-    }
-
-    async fn rescue(&self, dead: &[String], now: Timestamp) -> Result<Vec<Rescued>, StoreError> {
-        self.queue.rescue(dead, now).await
-    }
-
-    async fn leave(&self, worker: &str) -> Result<(), StoreError> {
-        self.queue.leave(worker).await
-    }
-
-    async fn sweep(&self, keep: Keep, now: Timestamp) -> Result<u64, StoreError> {
-        self.queue.sweep(keep, now).await
+    async fn writable(&self) -> Result<(), StoreError> {
+        self.database.writable().await
     }
 
     async fn watch(&self) -> Result<Box<dyn Watch>, StoreError> {
-        self.queue.watch().await
+        self.database.watch().await
+    }
+
+    async fn erase_deleted(&self) -> Result<(), StoreError> {
+        self.database.erase_deleted().await
     }
 }

@@ -62,7 +62,15 @@ async fn others_get_through(rig: &Rig, name: &str) {
 }
 
 async fn relay_state(rig: &Rig) -> RelayState {
-    let posted = rig.database.queue.relays().await.unwrap();
+    let posted = rig
+        .database
+        .store
+        .view()
+        .await
+        .unwrap()
+        .posted_relays()
+        .await
+        .unwrap();
     posted
         .first()
         .map_or(RelayState::Closed, |posted| posted.standing.state)

@@ -16,7 +16,17 @@ async fn with_nothing_in_hand_it_stops_and_leaves() {
 
     worker.stop().await;
 
-    assert!(rig.database.queue.beats().await.unwrap().is_empty());
+    assert!(
+        rig.database
+            .store
+            .view()
+            .await
+            .unwrap()
+            .heartbeats()
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]

@@ -52,7 +52,15 @@ async fn a_relay_that_refuses_us_is_one_error_in_the_log() {
     }
 
     until("the relay is left alone", async || {
-        let posted = rig.database.queue.relays().await.unwrap();
+        let posted = rig
+            .database
+            .store
+            .view()
+            .await
+            .unwrap()
+            .posted_relays()
+            .await
+            .unwrap();
         posted
             .iter()
             .any(|posted| posted.standing.state == RelayState::Open)

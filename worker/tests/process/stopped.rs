@@ -11,7 +11,17 @@ const SOON: &[(&str, &str)] = &[("SMART_NOTES__WORKER__SHUTDOWN_GRACE_SECONDS", 
 async fn an_idle_worker_ends_with_success() {
     let rig = Rig::in_real_time(&[]).await;
     let worker = rig.spawn();
-    let listed = async || !rig.database.queue.beats().await.unwrap().is_empty();
+    let listed = async || {
+        !rig.database
+            .store
+            .view()
+            .await
+            .unwrap()
+            .heartbeats()
+            .await
+            .unwrap()
+            .is_empty()
+    };
     until("the worker beats", listed).await;
 
     let status = worker.stop().await;

@@ -36,7 +36,7 @@ pub struct Args {
 /// Refreshes until a signal.
 pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
     let end = Shutdown::on_signals()?;
-    let mut changes = database.queue.watch().await?;
+    let mut changes = database.store.watch().await?;
     let redraw = io::stdout().is_terminal() && !args.json;
     let mut last = None;
     loop {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use domain::vitals::ProcessKind;
+use domain::processes::ProcessKind;
 use jiff::Timestamp;
 
 use super::place::{KEY, Place};

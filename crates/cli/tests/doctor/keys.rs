@@ -1,7 +1,7 @@
 //! Whether processes hold each other's keys, by what they wrote.
 
 use domain::otp::KeyRing;
-use domain::vitals::ProcessKind::{Api, Worker};
+use domain::processes::ProcessKind::{Api, Worker};
 use jiff::Timestamp;
 
 use super::place::{KEY, Place};

@@ -14,8 +14,8 @@ use domain::clock::SystemClock;
 use domain::email::EmailAddress;
 use domain::otp::KeyRing;
 use domain::password::PasswordHash;
+use domain::processes::{Process, ProcessKind, RecordHeartbeat, RegisterProcess};
 use domain::username::Username;
-use domain::vitals::{Process, ProcessKind};
 use jiff::Timestamp;
 use runtime::database::{self, Database, Role};
 use runtime::process_registration::ProcessRegistration;
@@ -229,13 +229,18 @@ impl Place {
             remark: remark.map(str::to_owned),
         };
         let database = self.database().await;
-        let vitals = &database.vitals;
-        vitals
-            .announce(&process, seen, Timestamp::MIN)
-            .await
-            .unwrap();
+        let register = RegisterProcess {
+            process: process.clone(),
+            now: seen,
+            forget_before: Timestamp::MIN,
+        };
+        database.store.write(register).await.unwrap();
         if kind == ProcessKind::Worker {
-            database.queue.beat(&process.id, seen).await.unwrap();
+            let heartbeat = RecordHeartbeat {
+                worker: process.id,
+                now: seen,
+            };
+            database.store.write(heartbeat).await.unwrap();
         }
         database.close().await;
     }
@@ -313,8 +318,24 @@ impl Services {
         let (database, _) = &self.halves[0];
         let start = std::time::Instant::now();
         loop {
-            let processes = database.vitals.processes().await.unwrap().len();
-            let beats = database.queue.beats().await.unwrap().len();
+            let processes = database
+                .store
+                .view()
+                .await
+                .unwrap()
+                .processes()
+                .await
+                .unwrap()
+                .len();
+            let beats = database
+                .store
+                .view()
+                .await
+                .unwrap()
+                .heartbeats()
+                .await
+                .unwrap()
+                .len();
             if (processes, beats) == (2, 1) {
                 return;
             }

@@ -3,8 +3,9 @@
 use domain::audit::Actor;
 use domain::mail::MailKind;
 use domain::operator::PauseQueue;
+use domain::processes::ProcessKind::{Api, Worker};
+use domain::processes::{DeregisterProcess, PostRelays};
 use domain::relay::{RelayStanding, RelayState};
-use domain::vitals::ProcessKind::{Api, Worker};
 use jiff::{SignedDuration, Timestamp};
 
 use super::place::{KEY, Place};
@@ -54,7 +55,8 @@ async fn mails_that_wait_for_a_key_nobody_has_are_counted_with_the_key() {
 
     let lacking = place.doctor("").await;
     let rows = place.database().await;
-    rows.vitals.depart("worker-of-a-test").await.unwrap();
+    let gone = DeregisterProcess("worker-of-a-test".to_owned());
+    rows.store.write(gone).await.unwrap();
     rows.close().await;
     place.announces(Worker, &[OTHER, KEY], now).await;
     let held = place.doctor("").await;
@@ -86,10 +88,12 @@ async fn a_worker_that_sends_nothing_to_its_relay_is_reported_with_the_reason() 
     };
     let post = async |standings: &[RelayStanding]| {
         let database = place.database().await;
-        let posted = database
-            .queue
-            .post_relays("worker-of-a-test", standings, now);
-        posted.await.unwrap();
+        let post = PostRelays {
+            worker: "worker-of-a-test".to_owned(),
+            standings: standings.to_vec(),
+            now,
+        };
+        database.store.write(post).await.unwrap();
         database.close().await;
     };
 
@@ -185,8 +189,12 @@ async fn a_worker_that_runs_with_former_settings_is_to_be_restarted() {
         standing(&relay.address.to_string(), RelayState::Open),
         standing("former.test:587", RelayState::Closed),
     ];
-    let posted = (database.queue).post_relays("worker-of-a-test", &standings, now);
-    posted.await.unwrap();
+    let post = PostRelays {
+        worker: "worker-of-a-test".to_owned(),
+        standings: standings.into(),
+        now,
+    };
+    database.store.write(post).await.unwrap();
     database.close().await;
 
     let said = place.doctor("").await;

@@ -1,6 +1,6 @@
 //! The report as a whole: when all is well, for people and for programs.
 
-use domain::vitals::ProcessKind;
+use domain::processes::ProcessKind;
 use jiff::Timestamp;
 
 use super::place::{KEY, Place, Services};

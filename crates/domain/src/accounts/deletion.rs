@@ -11,6 +11,7 @@ use crate::id::MailId;
 use crate::limits::{self, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::Purpose;
+use crate::queue::forget::forget_mails;
 use crate::store::{StoreError, Tx, Write};
 
 /// A user confirms with a code that the account is to be deleted.
@@ -81,7 +82,7 @@ impl Removal<'_> {
         let forget_as = &self.forget_as;
         let addresses = self.addresses(tx).await?;
         for address in &addresses {
-            tx.forget_mails(user.id, address, forget_as, now).await?;
+            forget_mails(tx, user.id, address, forget_as, now).await?;
             tx.delete_registrations(address).await?;
             for purpose in Purpose::ALL {
                 tx.reset_open_tries(address, purpose).await?;

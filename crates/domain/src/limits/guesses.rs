@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Charge, Decision, Limits, Refusal, counted, key_of, longest, note_refusal, reached};
+use super::{
+    Charge, Decision, LONGEST_WINDOW, Limits, Refusal, counted, key_of, longest, note_refusal,
+    reached,
+};
 use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::email::EmailKey;
@@ -74,7 +77,7 @@ pub(crate) async fn guessed_wrong(
 /// After so many wrong guesses at an address's codes in a day, six digits count only with their challenge: a million
 /// possibilities are then too few, however few guesses each code allows.
 const GUESSES_A_DAY: usize = 50;
-const A_DAY: Duration = Duration::from_hours(24);
+const A_DAY: Duration = LONGEST_WINDOW;
 
 /// After so many by holders of challenges, each of which has tries of its own, six digits count for nobody: the long code
 /// is in every mail by then.

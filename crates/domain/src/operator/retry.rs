@@ -9,7 +9,6 @@ use super::{MailStatus, Suppression};
 use crate::audit::{Actor, Entry, Event};
 use crate::id::MailId;
 use crate::mail::{MAX_CUT_OFFS, may_start};
-use crate::queue::ChallengeLife;
 use crate::store::{StoreError, Tx, Write};
 
 /// The reason in the mail's row until the next attempt.
@@ -96,13 +95,8 @@ impl RetryRefusal {
 fn dead_code(status: &MailStatus) -> Option<&'static str> {
     status.mail.deadline?;
     match status.life {
-        Some(ChallengeLife::Live) => None,
-        Some(ChallengeLife::Decoy) => Some("no code is due at this address"),
-        Some(ChallengeLife::Used) => Some("its code has been used"),
-        Some(ChallengeLife::Replaced) => Some("a newer code was made"),
-        Some(ChallengeLife::Ended) => Some("its code was ended"),
-        Some(ChallengeLife::Expired) => Some("its code has expired"),
-        None => Some("its code is gone with the attempt it belonged to"),
+        Some(life) => life.reason(),
+        None => Some("its code is gone with the registration it belonged to"),
     }
 }
 
@@ -137,7 +131,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::queue::MailRecord;
+    use crate::queue::{ChallengeLife, MailRecord};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()

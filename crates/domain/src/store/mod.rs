@@ -13,6 +13,7 @@ mod ticket;
 mod view;
 
 use std::any::Any;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,9 @@ use crate::notes::port::WriteNotes;
 use crate::operator::OperatorCommands;
 use crate::payments::Payments;
 use crate::plans::Plans;
+use crate::processes::ProcessRegistry;
+use crate::queue::Watch;
+use crate::queue::port::QueueRows;
 
 pub use self::rows::{Challenges, Mails, ReadLimits, Records, Registrations, Sessions, Users};
 pub use self::ticket::{Caller, Ticket};
@@ -77,6 +81,8 @@ pub trait Tx:
     + WriteNotes
     + Plans
     + Payments
+    + QueueRows
+    + ProcessRegistry
 {
 }
 impl<T> Tx for T where
@@ -92,6 +98,8 @@ impl<T> Tx for T where
         + WriteNotes
         + Plans
         + Payments
+        + QueueRows
+        + ProcessRegistry
 {
 }
 
@@ -102,7 +110,7 @@ pub trait Backend: Send + Sync + 'static {
     /// deadline. It is finished even if the caller goes away.
     async fn run(
         &self,
-        write: Box<dyn AnyWrite>,
+        write: Box<dyn DynWrite>,
         ticket: Ticket,
     ) -> Result<Box<dyn Any + Send>, StoreError>;
     /// Returns once the part that writes has come to this call: it goes round. An error says that it has ended.
@@ -116,11 +124,17 @@ pub trait Backend: Send + Sync + 'static {
     /// Whether the database can be written. Tries it only after a write has failed, so that an answer costs nothing
     /// while all is well.
     async fn writable(&self) -> Result<(), StoreError>;
+    /// Something that wakes when another process has written.
+    async fn watch(&self) -> Result<Box<dyn Watch>, StoreError>;
+    /// Overwrites what was deleted in the database's files, unless they are busy.
+    async fn erase_deleted(&self) -> Result<(), StoreError>;
 }
 
 /// A [`Write`] whose answer's type has been forgotten, so that different ones can wait in one line.
 #[async_trait]
-pub trait AnyWrite: Send + Sync {
+pub trait DynWrite: Send + Sync {
+    /// The type of the use case, for logs.
+    fn name(&self) -> &'static str;
     /// Applies it.
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Box<dyn Any + Send>, StoreError>;
 }
@@ -128,11 +142,18 @@ pub trait AnyWrite: Send + Sync {
 struct Erased<W>(W);
 
 #[async_trait]
-impl<W: Write> AnyWrite for Erased<W> {
+impl<W: Write> DynWrite for Erased<W> {
+    fn name(&self) -> &'static str {
+        std::any::type_name::<W>()
+    }
+
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Box<dyn Any + Send>, StoreError> {
         Ok(Box::new(self.0.apply(tx).await?))
     }
 }
+
+/// What a method of a reading port returns.
+pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// The database, whichever it is. Cheap to clone.
 #[derive(Clone)]
@@ -146,6 +167,12 @@ impl Store {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, patience: Duration) -> Self {
         Self { backend, patience }
+    }
+
+    /// A store whose backend stands in front of this one's, as tests need it.
+    #[must_use]
+    pub fn behind(&self, wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>) -> Self {
+        Self::new(wrap(Arc::clone(&self.backend)), self.patience)
     }
 
     /// Applies a unit of work and waits until it is durable.
@@ -182,6 +209,17 @@ impl Store {
         self.backend.view(self.ticket()).await
     }
 
+    /// Reads for the process itself, over a connection that is given back at the end.
+    pub async fn read<T>(
+        &self,
+        read: impl for<'a> FnOnce(&'a mut (dyn View + 'a)) -> Reading<'a, T> + Send,
+    ) -> Result<T, StoreError> {
+        let mut view = self.view().await?;
+        let answer = read(view.as_mut()).await?;
+        view.done();
+        Ok(answer)
+    }
+
     /// A connection for reading, in the turn of a request's caller; one per request is enough.
     pub async fn view_by(&self, ticket: &Ticket) -> Result<Box<dyn View>, StoreError> {
         self.backend.view(ticket.clone()).await
@@ -195,6 +233,16 @@ impl Store {
     /// Whether the database can be written, as far as is known: see [`Backend::writable`].
     pub async fn writable(&self) -> Result<(), StoreError> {
         self.backend.writable().await
+    }
+
+    /// Something that wakes when another process has written.
+    pub async fn watch(&self) -> Result<Box<dyn Watch>, StoreError> {
+        self.backend.watch().await
+    }
+
+    /// Overwrites what was deleted in the database's files, unless they are busy; see [`Backend::erase_deleted`].
+    pub async fn erase_deleted(&self) -> Result<(), StoreError> {
+        self.backend.erase_deleted().await
     }
 
     /// The process's own ticket.

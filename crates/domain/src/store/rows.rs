@@ -61,7 +61,7 @@ pub trait Users: Send {
     /// that changed anything.
     async fn set_active(&mut self, user: UserId, active: bool) -> Result<bool, StoreError>;
     /// Removes the user with everything that belongs to it; the notes can't be read any more, and
-    /// [`sweep`](crate::queue::JobQueue::sweep) removes them. Says whether there was one.
+    /// [`Purge`](crate::queue::Purge) removes them. Says whether there was one.
     async fn delete_user(&mut self, user: UserId) -> Result<bool, StoreError>;
     /// Adds a user. Conflicts: `username`, `email`.
     async fn insert_user(&mut self, user: &NewUser) -> Result<UserId, StoreError>;
@@ -238,16 +238,6 @@ pub trait Sessions: Send {
 pub trait Mails: Send {
     /// Puts a mail into the queue, as part of this transaction.
     async fn enqueue(&mut self, mail: &NewMail) -> Result<(), StoreError>;
-    /// Withdraws every mail about the user or to the address that is not over, also one that a worker
-    /// has in hand, and puts `forget_as` in the place of the address in all of them. A mail whose final dot may
-    /// have been written is not withdrawn: it ends as its worker says, and forgets the address then.
-    async fn forget_mails(
-        &mut self,
-        user: UserId,
-        to: &EmailKey,
-        forget_as: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
 }
 
 /// The ledger of what counts against limits, and the record of security events.

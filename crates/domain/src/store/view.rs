@@ -21,13 +21,17 @@ use crate::otp::Purpose;
 use crate::password::PasswordHash;
 use crate::payments::{PaymentPosition, PaymentRecord};
 use crate::plans::{Grant, PlanUsage};
+use crate::processes::ReadProcesses;
+use crate::queue::port::ReadQueue;
 use crate::queue::{MailFilter, MailRecord, MailStory};
 use crate::token::SecretHash;
 use crate::username::NameKey;
 
 /// What can be read, inside a unit of work as well as outside.
 #[async_trait]
-pub trait View: OperatorQueries + ReadNotes + ReadLimits + Send {
+pub trait View:
+    OperatorQueries + ReadNotes + ReadLimits + ReadQueue + ReadProcesses + Send
+{
     /// Gives back what it reads over: all that was asked has been answered. One that is dropped instead is given back once
     /// it is known that nothing of it is still under way.
     fn done(self: Box<Self>);

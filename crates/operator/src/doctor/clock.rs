@@ -33,7 +33,12 @@ pub async fn check(settings: &Settings, database: Option<&Database>, report: &mu
     let mut seen = vec![("the database's files were last changed", written(path))];
     if let Some(database) = database {
         seen.push(("the last worker heartbeat was", beats(database).await));
-        let newest = database.vitals.newest_mail().await.ok().flatten();
+        let newest = database
+            .store
+            .read(|reader| reader.newest_mail())
+            .await
+            .ok()
+            .flatten();
         seen.push(("the newest mail was requested", newest));
         dated_ahead(database, now, report).await;
     }
@@ -59,7 +64,11 @@ pub async fn check(settings: &Settings, database: Option<&Database>, report: &mu
 
 /// Rows that were written while the clock was ahead.
 async fn dated_ahead(database: &Database, now: Timestamp, report: &mut Report<'_>) {
-    let found = database.vitals.dated_ahead(now).await.unwrap_or_default();
+    let found = database
+        .store
+        .read(|reader| reader.dated_ahead(now))
+        .await
+        .unwrap_or_default();
     if found.is_empty() {
         return;
     }
@@ -83,7 +92,11 @@ fn written(path: &Path) -> Option<Timestamp> {
 }
 
 async fn beats(database: &Database) -> Option<Timestamp> {
-    let beats = database.queue.beats().await.ok()?;
+    let beats = database
+        .store
+        .read(|reader| reader.heartbeats())
+        .await
+        .ok()?;
     let latest = beats.iter().map(|beat| beat.seen).max()?;
     Timestamp::from_second(latest).ok()
 }

@@ -1,7 +1,7 @@
 //! Whether every process has the keys that the others sign with. Keys are compared by fingerprint; none is shown.
 
 use domain::otp::{KeyId, KeyRing};
-use domain::vitals::{Present, ProcessKind};
+use domain::processes::{ProcessKind, RunningProcess};
 use runtime::settings::Settings;
 
 use super::report::Report;
@@ -10,7 +10,7 @@ const FIX: &str = "give all processes the same SECRET_KEY, put the former key in
                    the worker, then the API";
 
 /// Compares the keys of the processes with each other and with the settings.
-pub fn check(settings: &Settings, present: &[Present], report: &mut Report<'_>) {
+pub fn check(settings: &Settings, present: &[RunningProcess], report: &mut Report<'_>) {
     if present.is_empty() {
         report.skipped("compare", "not compared: no process is running");
         return;
@@ -45,7 +45,7 @@ pub fn check(settings: &Settings, present: &[Present], report: &mut Report<'_>) 
     own(settings, present, report);
 }
 
-fn lack(signer: &Present, key: &KeyId, other: &Present) -> String {
+fn lack(signer: &RunningProcess, key: &KeyId, other: &RunningProcess) -> String {
     let (signer, name) = (&signer.process.id, &other.process.id);
     let consequence = match other.process.kind {
         ProcessKind::Worker => "it cannot send the codes made with it",
@@ -55,7 +55,7 @@ fn lack(signer: &Present, key: &KeyId, other: &Present) -> String {
 }
 
 /// The keys that sign, each once.
-fn signing(present: &[Present]) -> Vec<&KeyId> {
+fn signing(present: &[RunningProcess]) -> Vec<&KeyId> {
     let mut keys: Vec<&KeyId> = Vec::new();
     for key in present.iter().filter_map(|one| one.process.keys.first()) {
         if !keys.contains(&key) {
@@ -65,7 +65,7 @@ fn signing(present: &[Present]) -> Vec<&KeyId> {
     keys
 }
 
-fn own(settings: &Settings, present: &[Present], report: &mut Report<'_>) {
+fn own(settings: &Settings, present: &[RunningProcess], report: &mut Report<'_>) {
     if settings.missing().any(|(key, _)| key == "secret_key") {
         report.skipped(
             "own",

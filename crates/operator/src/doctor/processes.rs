@@ -1,6 +1,6 @@
 //! Which processes are running, and whether workers send heartbeats.
 
-use domain::vitals::{Present, ProcessKind};
+use domain::processes::{ProcessKind, RunningProcess};
 use jiff::Timestamp;
 use runtime::database::Database;
 use runtime::process_registration;
@@ -20,9 +20,9 @@ pub async fn check(
     settings: &Settings,
     database: &Database,
     report: &mut Report<'_>,
-) -> Vec<Present> {
+) -> Vec<RunningProcess> {
     let now = Timestamp::now();
-    let all = match database.vitals.processes().await {
+    let all = match database.store.read(|reader| reader.processes()).await {
         Ok(all) => all,
         Err(error) => {
             let message = format!(
@@ -35,7 +35,7 @@ pub async fn check(
     };
     let timeout =
         i64::try_from((process_registration::INTERVAL * MISSED).as_secs()).unwrap_or(i64::MAX);
-    let silent = |one: &Present| now.as_second().saturating_sub(one.seen.as_second());
+    let silent = |one: &RunningProcess| now.as_second().saturating_sub(one.seen.as_second());
     let (running, gone): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| silent(one) <= timeout);
     for kind in ProcessKind::ALL {
         let gone = gone.iter().filter(|one| one.process.kind == kind);
@@ -63,7 +63,7 @@ pub async fn check(
 fn of_kind(
     settings: &Settings,
     kind: ProcessKind,
-    running: &[Present],
+    running: &[RunningProcess],
     gone: Vec<String>,
     report: &mut Report<'_>,
 ) {
@@ -104,7 +104,7 @@ fn severity(settings: &Settings) -> Level {
     }
 }
 
-fn versions(running: &[Present], report: &mut Report<'_>) {
+fn versions(running: &[RunningProcess], report: &mut Report<'_>) {
     let ours = env!("CARGO_PKG_VERSION");
     for one in running.iter().filter(|one| one.process.version != ours) {
         let (name, version) = (&one.process.id, &one.process.version);
@@ -117,7 +117,7 @@ fn versions(running: &[Present], report: &mut Report<'_>) {
 }
 
 /// What processes report to their operator.
-fn remarks(running: &[Present], report: &mut Report<'_>) {
+fn remarks(running: &[RunningProcess], report: &mut Report<'_>) {
     for one in running {
         if let Some(remark) = &one.process.remark {
             let name = &one.process.id;
@@ -132,7 +132,7 @@ async fn heartbeats(
     now: Timestamp,
     report: &mut Report<'_>,
 ) {
-    let beats = match database.queue.beats().await {
+    let beats = match database.store.read(|reader| reader.heartbeats()).await {
         Ok(beats) => beats,
         Err(error) => {
             let message = format!("heartbeats can't be read: {}", with_causes(&error));

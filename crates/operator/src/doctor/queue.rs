@@ -1,9 +1,9 @@
 //! Whether mails are sent: which are due and not claimed, what is paused, and which wait for a key that no worker has.
 
 use domain::operator::Pause;
+use domain::processes::{ProcessKind, RunningProcess};
 use domain::relay::{self, PostedStanding, RelayState};
 use domain::store::StoreError;
-use domain::vitals::{Present, ProcessKind};
 use jiff::Timestamp;
 use runtime::database::Database;
 
@@ -25,7 +25,7 @@ const FORGOTTEN: i64 = 24 * 60 * 60;
 /// Checks what waits, and returns the status of relays as workers report it.
 pub async fn check(
     database: &Database,
-    present: &[Present],
+    present: &[RunningProcess],
     report: &mut Report<'_>,
 ) -> Vec<PostedStanding> {
     match waiting(database, present, report).await {
@@ -40,12 +40,12 @@ pub async fn check(
 
 async fn waiting(
     database: &Database,
-    present: &[Present],
+    present: &[RunningProcess],
     report: &mut Report<'_>,
 ) -> Result<Vec<PostedStanding>, StoreError> {
     let now = Timestamp::now();
     let pauses = database.store.view().await?.pauses().await?;
-    let depth = database.vitals.depth(now).await?;
+    let depth = database.store.view().await?.queue_depth(now).await?;
     let states = depth.states.iter().filter(|(_, mails)| *mails > 0);
     let states: Vec<String> = states
         .map(|(state, mails)| format!("{mails} {}", state.as_str()))
@@ -70,7 +70,7 @@ async fn waiting(
     } else {
         due(&shown, age, worker, report);
     }
-    let posted = database.queue.relays().await?;
+    let posted = database.store.view().await?.posted_relays().await?;
     held(&posted, report);
     keys(database, present, now, report).await?;
     Ok(posted)
@@ -149,7 +149,7 @@ fn held(posted: &[PostedStanding], report: &mut Report<'_>) {
 
 async fn keys(
     database: &Database,
-    present: &[Present],
+    present: &[RunningProcess],
     now: Timestamp,
     report: &mut Report<'_>,
 ) -> Result<(), StoreError> {
@@ -157,7 +157,7 @@ async fn keys(
         .iter()
         .filter(|one| one.process.kind == ProcessKind::Worker);
     let held: Vec<_> = workers.flat_map(|one| &one.process.keys).collect();
-    for need in database.vitals.keys_needed(now).await? {
+    for need in database.store.view().await?.keys_needed(now).await? {
         if held.is_empty() || held.contains(&&need.key) {
             continue;
         }

@@ -11,8 +11,8 @@ const REPORTED: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Reports the number of users, and the latest one.
 pub async fn check(database: &Database, report: &mut Report<'_>) {
     let shown = database
-        .vitals
-        .restore_shown(Timestamp::now() - REPORTED)
+        .store
+        .read(|reader| reader.restore_shown(Timestamp::now() - REPORTED))
         .await;
     let Ok(Some(shown)) = shown else {
         return;

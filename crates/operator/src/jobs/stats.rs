@@ -2,7 +2,8 @@
 
 use domain::clock::{Clock, SystemClock};
 use domain::operator::QueueCounts;
-use domain::queue::{Beat, MailRecord};
+use domain::processes::Heartbeat;
+use domain::queue::MailRecord;
 use domain::relay::PostedStanding;
 use domain::store::StoreError;
 use jiff::Timestamp;
@@ -43,7 +44,7 @@ impl Snapshot {
         let counts = view.queue_counts(at).await?;
         drop(view);
         let lease = lease_seconds(settings);
-        let beats = database.queue.beats().await?;
+        let beats = database.store.view().await?.heartbeats().await?;
         let workers = beats
             .into_iter()
             .map(|beat| worker(beat, &counts, at, lease))
@@ -158,7 +159,7 @@ fn describe_ended(ended: &[(String, u64)]) -> String {
     ended.join(", ")
 }
 
-fn worker(beat: Beat, counts: &QueueCounts, now: Timestamp, lease: i64) -> Worker {
+fn worker(beat: Heartbeat, counts: &QueueCounts, now: Timestamp, lease: i64) -> Worker {
     let in_flight = counts.in_hand.iter();
     let in_flight = in_flight
         .filter(|(worker, _)| *worker == beat.worker)

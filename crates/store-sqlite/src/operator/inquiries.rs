@@ -7,7 +7,7 @@ use domain::id::MailId;
 use domain::operator::{
     MailStatus, OperatorQueries, Pause, QueueCounts, Registration, StateCount, Suppression,
 };
-use domain::queue::MailRecord;
+use domain::queue::{ChallengeTimes, MailRecord};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -16,7 +16,6 @@ use super::SuppressionRow;
 use crate::access::{Access, Connected, micros, time};
 use crate::error::store_error;
 use crate::mail_rows::MailRow;
-use crate::queue::life;
 
 const MINUTE: i64 = 60 * 1_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -264,16 +263,15 @@ async fn mail_status(
     .await
     .map_err(store_error)?;
     row.map(|row| {
-        let decoy = row.decoy == Some(1);
         let life = row.expires_at.map(|expires| {
-            life(
-                decoy,
-                row.used_at,
-                row.ended_at,
-                row.superseded_at,
-                expires,
-                now,
-            )
+            let times = ChallengeTimes {
+                decoy: row.decoy == Some(1),
+                used: row.used_at.is_some(),
+                ended: row.ended_at.is_some(),
+                superseded: row.superseded_at.is_some(),
+                expires: time(expires),
+            };
+            times.life(now)
         });
         Ok(MailStatus {
             mail: MailRow {

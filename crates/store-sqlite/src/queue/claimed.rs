@@ -5,23 +5,24 @@ use std::error::Error;
 use domain::mail::Lane;
 use domain::operator::Suppression;
 use domain::otp::CodeSeed;
-use domain::queue::{ChallengeLife, Claim, Claimed, MailChallenge};
+use domain::queue::{ChallengeTimes, Claim, Claimed, JobId, MailChallenge};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::claim::put_off;
+use super::json;
 use crate::access::{micros, time};
 use crate::challenges::{form, owner};
 use crate::error::{store_error, unreadable};
 use crate::operator::SuppressionRow;
 
 /// Everything the handlers need, in one statement.
-pub(super) async fn load(
+pub(super) async fn claimed_mails(
     connection: &mut SqliteConnection,
-    ids: &str,
+    jobs: &[JobId],
     now: Timestamp,
-) -> Result<Vec<Claimed>, StoreError> {
+) -> Result<Vec<Result<Claimed, JobId>>, StoreError> {
+    let ids = json(jobs)?;
     let at = micros(now);
     let rows = sqlx::query_as!(
         ClaimedRow,
@@ -62,22 +63,17 @@ pub(super) async fn load(
     .fetch_all(&mut *connection)
     .await
     .map_err(store_error)?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let id = row.id.clone();
-        match row.read(now) {
-            Ok(mail) => claimed.push(mail),
-            Err(error) => {
-                tracing::error!(
-                    mail.id = id,
-                    error = &error as &dyn Error,
-                    "a mail can't be read"
-                );
-                put_off(connection, &id, now).await?;
-            }
-        }
-    }
-    Ok(claimed)
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let job = JobId(row.id.clone());
+            row.read(now).map_err(|error| {
+                let (id, error) = (&job.0, &error as &dyn Error);
+                tracing::error!(mail.id = id, error, "a mail can't be read");
+                job
+            })
+        })
+        .collect())
 }
 
 /// A claimed mail with its challenge, as columns.
@@ -183,42 +179,18 @@ impl ClaimedRow {
             username: self.username.clone().unwrap_or_default(),
             open_tries: tries(self.open_tries.unwrap_or(0)),
             held_tries: self.held_tries.map(tries),
-            life: life(
-                self.decoy == Some(1),
-                self.used_at,
-                self.ended_at,
-                self.superseded_at,
-                self.expires_at.unwrap_or(0),
-                now,
-            ),
+            life: ChallengeTimes {
+                decoy: self.decoy == Some(1),
+                used: self.used_at.is_some(),
+                ended: self.ended_at.is_some(),
+                superseded: self.superseded_at.is_some(),
+                expires: time(self.expires_at.unwrap_or(0)),
+            }
+            .life(now),
         }))
     }
 }
 
 fn tries(column: i64) -> u32 {
     u32::try_from(column).unwrap_or(u32::MAX)
-}
-
-/// What a challenge's columns say of its life. Being used says more than being expired.
-pub(crate) fn life(
-    decoy: bool,
-    used_at: Option<i64>,
-    ended_at: Option<i64>,
-    superseded_at: Option<i64>,
-    expires_at: i64,
-    now: Timestamp,
-) -> ChallengeLife {
-    if decoy {
-        ChallengeLife::Decoy
-    } else if used_at.is_some() {
-        ChallengeLife::Used
-    } else if ended_at.is_some() {
-        ChallengeLife::Ended
-    } else if expires_at <= micros(now) {
-        ChallengeLife::Expired
-    } else if superseded_at.is_some() {
-        ChallengeLife::Replaced
-    } else {
-        ChallengeLife::Live
-    }
 }

@@ -1,25 +1,15 @@
 //! Finding due jobs of one class: by the index of pending jobs, from either end; and those that suit a trial.
 
 use domain::mail::MailKind;
+use domain::queue::port::{DueJobs, Order};
+use domain::queue::{JobId, Keys};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::QUEUE;
+use super::{OUT_OF_REACH, QUEUE, job_ids, json, key_list};
 use crate::access::micros;
 use crate::error::{store_error, unreadable};
-
-/// From which end due jobs of one class are taken.
-#[derive(Clone, Copy)]
-pub(super) enum From {
-    Oldest,
-    Newest,
-    /// Those of the newest that were asked for last.
-    NewestRequest,
-    /// The oldest, where each earlier claim of a mail counts as if it had come due half a minute later: those that
-    /// have had their turn again and again don't keep a newer one waiting.
-    LeastClaimed,
-}
 
 /// Finds due jobs of one class in an order. With the class named, the index leads straight to those that are due,
 /// however many wait for a later time. A mail whose live code needs a key that is not among `keys` is left for a worker
@@ -52,41 +42,40 @@ macro_rules! due_jobs {
 /// So many are compared where the index does not give the order.
 const COMPARED: i64 = 256;
 
-/// Finds due jobs of one class, as a list of ids in JSON.
+/// Finds due jobs of one class.
 pub(super) async fn due_jobs(
     connection: &mut SqliteConnection,
-    rank: i64,
-    from: From,
-    limit: i64,
-    keys: Option<&str>,
-    now: Timestamp,
-) -> Result<String, StoreError> {
+    due: &DueJobs<'_>,
+) -> Result<Vec<JobId>, StoreError> {
+    let (rank, now, keys) = (due.rank, due.now, key_list(due.keys)?);
+    let limit = i64::from(due.limit);
     let compared = limit + COMPARED;
-    let found = match from {
-        From::Oldest => due_jobs!("order by run_at, id", rank, limit, keys, now),
-        From::Newest => due_jobs!("order by run_at desc, id desc", rank, limit, keys, now),
-        From::NewestRequest => {
+    let found = match due.order {
+        Order::Oldest => due_jobs!("order by run_at, id", rank, limit, keys, now),
+        Order::Newest => due_jobs!("order by run_at desc, id desc", rank, limit, keys, now),
+        Order::NewestRequest => {
             due_jobs!("order by run_at desc, id desc", rank, compared, keys, now)
         }
-        From::LeastClaimed => due_jobs!("order by run_at, id", rank, compared, keys, now),
+        Order::LeastClaimed => due_jobs!("order by run_at, id", rank, compared, keys, now),
     };
     let found = found
         .fetch_one(&mut *connection)
         .await
         .map_err(store_error)?;
-    match from {
-        From::Oldest | From::Newest => Ok(found),
-        From::NewestRequest => newest_of(&found, limit),
-        From::LeastClaimed => least_claimed_of(connection, &found, limit).await,
+    match due.order {
+        Order::Oldest | Order::Newest => job_ids(&found),
+        Order::NewestRequest => {
+            let mut jobs = job_ids(&found)?;
+            // Ids grow with time.
+            jobs.sort_unstable_by(|one, other| other.cmp(one));
+            jobs.truncate(due.limit as usize);
+            Ok(jobs)
+        }
+        Order::LeastClaimed => {
+            let least = least_claimed_of(connection, &found, limit).await?;
+            job_ids(&least)
+        }
     }
-}
-
-/// Ids grow with time.
-fn newest_of(ids: &str, limit: i64) -> Result<String, StoreError> {
-    let mut ids: Vec<String> = serde_json::from_str(ids).map_err(unreadable)?;
-    ids.sort_unstable_by(|one, other| other.cmp(one));
-    ids.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    serde_json::to_string(&ids).map_err(unreadable)
 }
 
 async fn least_claimed_of(
@@ -112,10 +101,11 @@ async fn least_claimed_of(
 pub(super) async fn untried(
     connection: &mut SqliteConnection,
     kind: MailKind,
-    limit: i64,
-    keys: Option<&str>,
+    limit: u32,
+    keys: &Keys,
     now: Timestamp,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Vec<JobId>, StoreError> {
+    let keys = key_list(keys)?;
     let (kind, rank) = (kind.as_str(), i64::from(kind.priority().rank()));
     let (seconds, at) = (now.as_second(), micros(now));
     sqlx::query_scalar!(
@@ -139,5 +129,46 @@ pub(super) async fn untried(
     )
     .fetch_all(connection)
     .await
+    .map(|ids| ids.into_iter().map(JobId).collect())
     .map_err(store_error)
+}
+
+/// When the first job of each rank is due. The condition on keys is that of the claim.
+pub(super) async fn first_due(
+    connection: &mut SqliteConnection,
+    ranks: &[i64],
+    keys: &Keys,
+    now: Timestamp,
+) -> Result<Option<Vec<Option<Timestamp>>>, StoreError> {
+    let (ranks, keys, at) = (json(ranks)?, key_list(keys)?, micros(now));
+    let row = sqlx::query!(
+        r#"select json_group_array((
+                      select run_at from Jobs indexed by idx_jobs_pending
+                      where job_type = ?1 and status = 'Pending' and lock_by is null and priority = rank.value
+                        and (?3 is null or not exists (
+                                select 1 from mails join challenges on challenges.id = mails.challenge_id
+                                where mails.id = Jobs.id and challenges.used_at is null
+                                  and challenges.ended_at is null and challenges.superseded_at is null
+                                  and challenges.decoy = 0 and challenges.expires_at > ?4
+                                  and challenges.key_id not in (select value from json_each(?3))))
+                      order by run_at limit 1)) as "firsts!: String",
+                  exists (select 1 from pauses where kind = '' and ended_at is null) as "paused!: bool"
+           from json_each(?2) as rank"#,
+        QUEUE,
+        ranks,
+        keys,
+        at
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(store_error)?;
+    if row.paused {
+        return Ok(None);
+    }
+    let firsts: Vec<Option<i64>> = serde_json::from_str(&row.firsts).map_err(unreadable)?;
+    let time = |at: Option<i64>| {
+        let at = at.filter(|at| *at < OUT_OF_REACH)?;
+        Timestamp::from_second(at).ok()
+    };
+    Ok(Some(firsts.into_iter().map(time).collect()))
 }

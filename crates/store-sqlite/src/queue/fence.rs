@@ -1,112 +1,123 @@
 //! The fence: which claims may still write.
 //!
-//! A worker that had been given up may come back with results. Only the newest claim of a mail that is still
-//! being sent settles it or is marked. One look tells for all claims of a turn; the statements that follow in its
-//! transaction need no condition of their own.
+//! A worker whose lease was lost may come back with results. Only the newest claim of a mail that is still being sent
+//! settles it or gets a permit. One look tells for all claims of a batch; the statements that follow in its transaction
+//! need no condition of their own.
 //!
 //! The answer is one row. Each row that a statement returns is handed from `SQLite`'s thread to another, which
 //! costs more than what stands in it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use domain::queue::{Claim, Loss, Settlement, Turn};
+use domain::id::MailId;
+use domain::queue::port::{ClaimState, Fence};
+use domain::queue::{ChallengeTimes, Claim, Settlement};
 use domain::store::StoreError;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
-use crate::access::micros;
+use super::json;
+use crate::access::{micros, time};
 use crate::error::{store_error, unreadable};
 
-/// What the fence lets through.
-pub(super) struct Fence {
-    settling: HashSet<String>,
-    marking: HashSet<String>,
+/// The mails that may be settled, and those of them whose address is to be forgotten.
+#[derive(Deserialize)]
+struct Settling {
+    mails: Vec<String>,
+    forgetting: Vec<String>,
 }
 
-impl Fence {
-    /// Looks at all settlements and marks of a turn.
-    ///
-    /// A `+` before a column keeps `SQLite` from its index: many mails may share a state, and each would be
-    /// compared with each of the claims. By the id, each claim finds its mail at once.
-    pub(super) async fn look(
-        connection: &mut SqliteConnection,
-        turn: &Turn,
-        now: Timestamp,
-    ) -> Result<Self, StoreError> {
-        if turn.settlements.is_empty() && turn.marks.is_empty() {
-            return Ok(Self {
-                settling: HashSet::new(),
-                marking: HashSet::new(),
-            });
-        }
-        let settling = claim_rows(turn.settlements.iter().map(|settlement| settlement.claim))?;
-        let marking = claim_rows(turn.marks.iter().copied())?;
-        let at = micros(now);
-        let row = sqlx::query!(
-            r#"select
-                 (select json_group_array(mails.id)
-                  from jsonb_each(?1) as j cross join mails on mails.id = j.value ->> 'mail'
-                  where mails.claim_no = j.value ->> 'claim' and +mails.state = 'sending') as "settling!: String",
-                 (select json_group_array(mails.id)
-                  from jsonb_each(?2) as j cross join mails on mails.id = j.value ->> 'mail'
-                  where mails.claim_no = j.value ->> 'claim' and +mails.state = 'sending'
-                    and (mails.challenge_id is null or exists (
-                            select 1 from challenges
-                            where challenges.id = mails.challenge_id and challenges.used_at is null
-                              and challenges.ended_at is null and challenges.superseded_at is null
-                              and challenges.decoy = 0 and challenges.expires_at > ?3))) as "marking!: String""#,
-            settling,
-            marking,
-            at
-        )
-        .fetch_one(connection)
-        .await
-        .map_err(store_error)?;
-        Ok(Self {
-            settling: serde_json::from_str(&row.settling).map_err(unreadable)?,
-            marking: serde_json::from_str(&row.marking).map_err(unreadable)?,
-        })
-    }
-
-    /// Whether a settlement is not too late.
-    pub(super) fn lets_settle(&self, settlement: &Settlement) -> bool {
-        (self.settling).contains(&settlement.claim.mail.to_string())
-    }
-
-    /// Whether the final dot may be written: the claim is the newest and its code lives.
-    pub(super) fn lets_mark(&self, claim: Claim) -> bool {
-        self.marking.contains(&claim.mail.to_string())
-    }
-}
-
-/// Why claims that the fence stopped are void. A cancellation raises the number of the claim that it voids by one.
-pub(super) async fn losses(
+/// Looks at all settlements and permits of a batch.
+///
+/// A `+` before a column keeps `SQLite` from its index: many mails may share a state, and each would be
+/// compared with each of the claims. By the id, each claim finds its mail at once.
+pub(super) async fn fence(
     connection: &mut SqliteConnection,
-    void: Vec<Claim>,
-) -> Result<Vec<(Claim, Loss)>, StoreError> {
-    if void.is_empty() {
-        return Ok(Vec::new());
+    settlements: &[Settlement],
+    permits: &[Claim],
+    now: Timestamp,
+) -> Result<Fence, StoreError> {
+    if settlements.is_empty() && permits.is_empty() {
+        return Ok(Fence::default());
     }
-    let rows = claim_rows(void.iter().copied())?;
-    let cancelled = sqlx::query_scalar!(
-        r#"select json_group_array(mails.id) as "cancelled!: String"
-           from jsonb_each(?) as j cross join mails on mails.id = j.value ->> 'mail'
-           where mails.claim_no = (j.value ->> 'claim') + 1 and +mails.state = 'cancelled'"#,
-        rows
+    let settling = claim_rows(settlements.iter().map(|settlement| settlement.claim))?;
+    let permits = claim_rows(permits.iter().copied())?;
+    let at = micros(now);
+    let row = sqlx::query!(
+        r#"select
+             (select json_object('mails', json_group_array(mails.id),
+                  'forgetting', json_group_array(mails.id) filter (where mails.forget_as is not null))
+              from jsonb_each(?1) as j cross join mails on mails.id = j.value ->> 'mail'
+              where mails.claim_no = j.value ->> 'claim' and +mails.state = 'sending') as "settling!: String",
+             (select json_group_array(mails.id)
+              from jsonb_each(?2) as j cross join mails on mails.id = j.value ->> 'mail'
+              where mails.claim_no = j.value ->> 'claim' and +mails.state = 'sending'
+                and (mails.challenge_id is null or exists (
+                        select 1 from challenges
+                        where challenges.id = mails.challenge_id and challenges.used_at is null
+                          and challenges.ended_at is null and challenges.superseded_at is null
+                          and challenges.decoy = 0 and challenges.expires_at > ?3))) as "permits!: String""#,
+        settling,
+        permits,
+        at
     )
     .fetch_one(connection)
     .await
     .map_err(store_error)?;
-    let cancelled: HashSet<String> = serde_json::from_str(&cancelled).map_err(unreadable)?;
-    let loss = |claim: Claim| {
-        if cancelled.contains(&claim.mail.to_string()) {
-            (claim, Loss::Cancelled)
-        } else {
-            (claim, Loss::Taken)
-        }
-    };
-    Ok(void.into_iter().map(loss).collect())
+    let settling: Settling = serde_json::from_str(&row.settling).map_err(unreadable)?;
+    let permits: Vec<String> = serde_json::from_str(&row.permits).map_err(unreadable)?;
+    Ok(Fence {
+        settling: mail_ids(&settling.mails)?,
+        forgetting: mail_ids(&settling.forgetting)?,
+        permits: mail_ids(&permits)?,
+    })
+}
+
+fn mail_ids(ids: &[String]) -> Result<HashSet<MailId>, StoreError> {
+    let ids = ids.iter().map(|id| id.parse().map_err(unreadable));
+    ids.collect()
+}
+
+/// What the rows of claimed mails say now.
+pub(super) async fn claim_states(
+    connection: &mut SqliteConnection,
+    claims: &[Claim],
+) -> Result<HashMap<Claim, ClaimState>, StoreError> {
+    let rows = claim_rows(claims.iter().copied())?;
+    let rows = sqlx::query!(
+        r#"select j.value ->> 'claim' as "claimed!: u32", mails.id, mails.claim_no as "claim_no: u32", mails.state,
+                  mails.reason is not null as "has_reason!: bool", challenges.decoy as "decoy?: bool",
+                  challenges.used_at, challenges.ended_at, challenges.superseded_at,
+                  challenges.expires_at as "expires_at?"
+           from jsonb_each(?) as j cross join mails on mails.id = j.value ->> 'mail'
+           left join challenges on challenges.id = mails.challenge_id"#,
+        rows
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    rows.into_iter()
+        .map(|row| {
+            let claim = Claim {
+                mail: row.id.parse().map_err(unreadable)?,
+                number: row.claimed,
+            };
+            let state = ClaimState {
+                state: row.state,
+                number: row.claim_no,
+                has_reason: row.has_reason,
+                challenge: row.expires_at.map(|expires| ChallengeTimes {
+                    decoy: row.decoy == Some(true),
+                    used: row.used_at.is_some(),
+                    ended: row.ended_at.is_some(),
+                    superseded: row.superseded_at.is_some(),
+                    expires: time(expires),
+                }),
+            };
+            Ok((claim, state))
+        })
+        .collect()
 }
 
 /// A claim as the statements read it.
@@ -117,12 +128,12 @@ struct ClaimRow {
 }
 
 /// Claims as the statements read them.
-pub(super) fn claim_rows(claims: impl Iterator<Item = Claim>) -> Result<String, StoreError> {
+fn claim_rows(claims: impl Iterator<Item = Claim>) -> Result<String, StoreError> {
     let rows: Vec<ClaimRow> = claims
         .map(|claim| ClaimRow {
             mail: claim.mail.to_string(),
             claim: claim.number,
         })
         .collect();
-    serde_json::to_string(&rows).map_err(unreadable)
+    json(&rows)
 }

@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use domain::queue::Watch;
+use domain::queue::{Keys, Watch};
 use domain::store::StoreError;
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::time::{sleep, timeout};
 
+use super::due_jobs::first_due;
 use crate::Options;
 use crate::connect::connect_options;
 use crate::error::store_error;
@@ -31,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(1);
 /// an eighth of what the disk took to confirm it, and a quiet database costs little.
 const PART: u32 = 8;
 
-pub(super) struct WalWatch {
+pub(crate) struct WalWatch {
     connection: SqliteConnection,
     seen: i64,
     events: Option<Events>,
@@ -39,7 +41,7 @@ pub(super) struct WalWatch {
 }
 
 impl WalWatch {
-    pub(super) async fn start(options: &Options) -> Result<Self, StoreError> {
+    pub(crate) async fn start(options: &Options) -> Result<Self, StoreError> {
         let mut connection = connect_options(&options.path, options.busy_timeout)
             .pragma("query_only", "on")
             .connect()
@@ -92,6 +94,15 @@ impl Watch for WalWatch {
             self.pause().await;
         }
         Ok(())
+    }
+
+    async fn first_due(
+        &mut self,
+        ranks: &[i64],
+        keys: &Keys,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Option<Timestamp>>>, StoreError> {
+        first_due(&mut self.connection, ranks, keys, now).await
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use domain::id::MailId;
 use domain::mail::{MailKind, MailState};
-use domain::queue::{Claim, JobQueue, Keys, Turn};
+use domain::queue::{Claim, Keys, QueueBatch};
+use domain::store::Store;
 use futures_util::future::join_all;
 use sqlx::Row;
-use store_sqlite::Sqlite;
 
 use crate::support::mails::{claim, claim_one, enqueue, mail, notice, settlement, story};
 use crate::support::people::{Person, keys, keys_of};
+use crate::support::queue::Queue as _;
 use crate::support::{Database, at};
 
 fn ids(claimed: &[domain::queue::Claimed]) -> Vec<MailId> {
@@ -21,7 +22,7 @@ fn ids(claimed: &[domain::queue::Claimed]) -> Vec<MailId> {
 #[tokio::test]
 async fn only_what_is_due_is_claimed_and_only_once() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let due = notice(&store, "ada@example.com", at(0)).await;
     notice(&store, "bob@example.com", at(60)).await;
 
@@ -36,7 +37,7 @@ async fn only_what_is_due_is_claimed_and_only_once() {
 #[tokio::test]
 async fn codes_go_before_notices_and_older_ones_before_newer() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let mut notices = Vec::new();
     for second in 0..3 {
         notices.push(notice(&store, "ada@example.com", at(second)).await);
@@ -60,7 +61,7 @@ async fn codes_go_before_notices_and_older_ones_before_newer() {
 #[tokio::test]
 async fn a_limit_is_kept_and_none_claims_nothing() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     for n in 0..5 {
         notice(&store, &format!("ada{n}@example.com"), at(0)).await;
     }
@@ -80,7 +81,7 @@ async fn a_limit_is_kept_and_none_claims_nothing() {
 #[tokio::test]
 async fn a_claim_brings_what_the_delivery_needs() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     Person::new("ada").registers(&store, at(0)).await;
 
     let claimed = claim_one(&queue, "w", at(1)).await;
@@ -118,19 +119,19 @@ async fn a_job_holds_the_mails_id_and_nothing_else() {
 }
 
 /// Claims and settles until nothing is left; returns what it had in hand.
-async fn drain(queue: Sqlite, worker: String) -> Vec<MailId> {
+async fn drain(queue: Store, worker: String) -> Vec<MailId> {
     let mut had = Vec::new();
     let mut settlements = Vec::new();
     loop {
-        let turn = Turn {
+        let turn = QueueBatch {
             settlements: std::mem::take(&mut settlements),
             claim: 7,
-            ..Turn::default()
+            ..QueueBatch::default()
         };
         let turn = Arc::new(turn);
         let report = loop {
             // Another process may hold the lock for longer than this one waits.
-            match queue.turn(&worker, Arc::clone(&turn), at(1)).await {
+            match queue.commit(&worker, Arc::clone(&turn), at(1)).await {
                 Ok(report) => break report,
                 Err(domain::store::StoreError::Busy) => {}
                 Err(error) => panic!("{error:?}"),
@@ -156,7 +157,7 @@ async fn eight_workers_on_two_handles_never_claim_one_mail_twice() {
     for n in 0..400 {
         notice(&store, &format!("ada{n}@example.com"), at(0)).await;
     }
-    let handles = [database.sqlite(), database.another().await];
+    let handles = [database.store(), database.another_store().await];
 
     let workers = (0..8).map(|n| tokio::spawn(drain(handles[n % 2].clone(), format!("w{n}"))));
     let had: Vec<_> = join_all(workers)
@@ -184,7 +185,7 @@ async fn eight_workers_on_two_handles_never_claim_one_mail_twice() {
 #[tokio::test]
 async fn a_job_without_a_mail_is_set_aside_and_never_returned() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     notice(&store, "stranger@example.com", at(0)).await;
     database.execute("delete from mails").await;
     let mail = notice(&store, "ada@example.com", at(0)).await;
@@ -208,18 +209,18 @@ async fn a_job_without_a_mail_is_set_aside_and_never_returned() {
 #[tokio::test]
 async fn a_mail_of_a_kind_this_version_does_not_know_keeps_no_other_waiting() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     notice(&store, "stranger@example.com", at(0)).await;
     database
         .execute("update mails set kind = 'from_the_future'")
         .await;
     let mail = notice(&store, "ada@example.com", at(0)).await;
 
-    let turn = Turn {
+    let turn = QueueBatch {
         claim: 10,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    let report = queue.turn("w", Arc::new(turn), at(0)).await;
+    let report = queue.commit("w", Arc::new(turn), at(0)).await;
 
     let report = report.expect("one row that can't be read stops nobody");
     assert_eq!(ids(&report.claimed), [mail]);
@@ -228,7 +229,7 @@ async fn a_mail_of_a_kind_this_version_does_not_know_keeps_no_other_waiting() {
 #[tokio::test]
 async fn due_says_what_waits_without_taking_it() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
 
     let empty = queue.due(&Keys::Any, at(0)).await.unwrap();
     notice(&store, "ada@example.com", at(60)).await;
@@ -241,20 +242,20 @@ async fn due_says_what_waits_without_taking_it() {
 }
 
 /// Claims what a worker with these keys may.
-async fn claim_with(queue: &Sqlite, worker: &str, keys: Keys) -> Vec<domain::queue::Claimed> {
-    let turn = Turn {
+async fn claim_with(queue: &Store, worker: &str, keys: Keys) -> Vec<domain::queue::Claimed> {
+    let turn = QueueBatch {
         claim: 10,
         keys,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    let report = queue.turn(worker, Arc::new(turn), at(1)).await.unwrap();
+    let report = queue.commit(worker, Arc::new(turn), at(1)).await.unwrap();
     report.claimed
 }
 
 #[tokio::test]
 async fn only_mails_whose_key_the_worker_has_are_claimed_and_due() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let others = Keys::Only(
         keys_of("another key, which is long enough as well")
             .ids()
@@ -281,7 +282,7 @@ async fn only_mails_whose_key_the_worker_has_are_claimed_and_due() {
 #[tokio::test]
 async fn a_dead_code_is_claimed_also_without_its_key() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let others = Keys::Only(
         keys_of("another key, which is long enough as well")
             .ids()
@@ -297,7 +298,7 @@ async fn a_dead_code_is_claimed_also_without_its_key() {
 #[tokio::test]
 async fn a_claim_given_back_waits_on_if_it_waited() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w", at(0)).await;
     let waits = domain::queue::Settlement {
@@ -308,11 +309,11 @@ async fn a_claim_given_back_waits_on_if_it_waited() {
     crate::support::mails::settle(&queue, "w", waits).await;
     let second = claim_one(&queue, "w", at(2)).await;
 
-    let turn = Turn {
+    let turn = QueueBatch {
         releases: vec![second.claim],
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    queue.turn("w", Arc::new(turn), at(3)).await.unwrap();
+    queue.commit("w", Arc::new(turn), at(3)).await.unwrap();
 
     assert_eq!(story(&store, id).await.mail.state, "waiting");
 }
@@ -320,15 +321,15 @@ async fn a_claim_given_back_waits_on_if_it_waited() {
 #[tokio::test]
 async fn a_released_claim_goes_back_without_a_try() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w1", at(0)).await;
 
-    let turn = Turn {
+    let turn = QueueBatch {
         releases: vec![first.claim],
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    queue.turn("w1", Arc::new(turn), at(1)).await.unwrap();
+    queue.commit("w1", Arc::new(turn), at(1)).await.unwrap();
     let record = story(&store, id).await;
     let attempts = database.number("select attempts from Jobs").await;
     let second = claim_one(&queue, "w2", at(1)).await;

@@ -5,33 +5,34 @@ use std::sync::Arc;
 use domain::id::MailId;
 use domain::mail::MailState;
 use domain::operator::{CancelRefusal, RetryRefusal};
-use domain::queue::{Claim, JobQueue, Loss, Marked, Settlement, Turn};
-use store_sqlite::Sqlite;
+use domain::queue::{Claim, Loss, QueueBatch, SendPermit, Settlement};
+use domain::store::Store;
 
 use crate::conformance::operating::{cancel, retry};
 use crate::support::mails::{claim, claim_one, forget, notice, settle, settlement, story};
+use crate::support::queue::Queue as _;
 use crate::support::{Database, at};
 
 const ADA: &str = "ada@example.com";
 
-async fn mark(queue: &Sqlite, claim: Claim) -> Marked {
-    let turn = Turn {
-        marks: vec![claim],
-        ..Turn::default()
+async fn mark(queue: &Store, claim: Claim) -> SendPermit {
+    let turn = QueueBatch {
+        permits: vec![claim],
+        ..QueueBatch::default()
     };
-    let report = queue.turn("w", Arc::new(turn), at(5)).await.unwrap();
-    report.marks[&claim]
+    let report = queue.commit("w", Arc::new(turn), at(5)).await.unwrap();
+    report.permits[&claim]
 }
 
 /// A notice that ended in that state after one try.
 async fn ended(database: &Database, state: MailState) -> MailId {
     let id = notice(&database.store(), ADA, at(0)).await;
-    let claimed = claim_one(&database.sqlite(), "w", at(0)).await;
+    let claimed = claim_one(&database.store(), "w", at(0)).await;
     let settlement = Settlement {
         again_at: (!state.is_final()).then(|| at(3600)),
         ..settlement(claimed.claim, state, at(1))
     };
-    settle(&database.sqlite(), "w", settlement).await;
+    settle(&database.store(), "w", settlement).await;
     id
 }
 
@@ -46,7 +47,7 @@ async fn whatever_was_not_delivered_can_be_retried_and_is_claimed_at_once() {
         MailState::Waiting,
     ] {
         let database = Database::new().await;
-        let (store, queue) = (database.store(), database.sqlite());
+        let (store, queue) = (database.store(), database.store());
         let id = ended(&database, state).await;
         assert!(claim(&queue, "w", 1, at(10)).await.is_empty(), "{state:?}");
 
@@ -63,7 +64,7 @@ async fn whatever_was_not_delivered_can_be_retried_and_is_claimed_at_once() {
 #[tokio::test]
 async fn a_delivered_mail_and_one_in_hand_are_not_retried() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let delivered = ended(&database, MailState::Delivered).await;
     let in_hand = notice(&store, ADA, at(0)).await;
     claim_one(&queue, "w", at(0)).await;
@@ -79,7 +80,7 @@ async fn a_delivered_mail_and_one_in_hand_are_not_retried() {
 #[tokio::test]
 async fn a_mail_that_killed_its_workers_gets_as_many_again() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
     let die = async || {
         claim_one(&queue, "dead", at(0)).await;
@@ -99,7 +100,7 @@ async fn a_mail_that_killed_its_workers_gets_as_many_again() {
 #[tokio::test]
 async fn a_cancelled_mail_is_claimed_by_nobody_and_its_job_is_killed() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
 
     cancel(&store, id, at(1)).await.unwrap();
@@ -114,13 +115,13 @@ const MAYBE: &str = "; it may have been delivered: a try was cut off after the f
 /// A mail that waits after a first try, which was cut off or not.
 async fn waits(database: &Database, cut_off: bool) -> MailId {
     let id = notice(&database.store(), ADA, at(0)).await;
-    let claimed = claim_one(&database.sqlite(), "w", at(0)).await;
+    let claimed = claim_one(&database.store(), "w", at(0)).await;
     let waits = Settlement {
         again_at: Some(at(5)),
         cut_off,
         ..settlement(claimed.claim, MailState::Waiting, at(1))
     };
-    settle(&database.sqlite(), "w", waits).await;
+    settle(&database.store(), "w", waits).await;
     id
 }
 
@@ -148,7 +149,7 @@ async fn a_mail_withdrawn_with_its_account_says_so_too_even_if_its_second_try_ha
         let database = Database::new().await;
         let id = waits(&database, cut_off).await;
         if in_hand {
-            claim_one(&database.sqlite(), "w", at(5)).await;
+            claim_one(&database.store(), "w", at(5)).await;
         }
 
         forget(&database.store(), ADA, at(6)).await;
@@ -166,7 +167,7 @@ async fn a_mail_withdrawn_with_its_account_says_so_too_even_if_its_second_try_ha
 #[tokio::test]
 async fn a_mail_in_hand_is_cancelled_as_long_as_its_end_is_not_on_its_way() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
     let in_hand = claim_one(&queue, "w", at(0)).await;
 
@@ -175,7 +176,7 @@ async fn a_mail_in_hand_is_cancelled_as_long_as_its_end_is_not_on_its_way() {
     let late = settlement(in_hand.claim, MailState::Delivered, at(6));
     let lost = settle(&queue, "w", late).await;
 
-    assert_eq!(marked, Marked::Lost(Loss::Cancelled));
+    assert_eq!(marked, SendPermit::ClaimLost(Loss::Cancelled));
     assert_eq!(lost, [(in_hand.claim, Loss::Cancelled)]);
     assert_eq!(story(&store, id).await.mail.state, "cancelled");
     let held = "select count(*) from Jobs where lock_by is not null or status <> 'Killed'";
@@ -185,10 +186,10 @@ async fn a_mail_in_hand_is_cancelled_as_long_as_its_end_is_not_on_its_way() {
 #[tokio::test]
 async fn a_mail_whose_end_is_on_its_way_is_not_cancelled() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
     let in_hand = claim_one(&queue, "w", at(0)).await;
-    assert_eq!(mark(&queue, in_hand.claim).await, Marked::Go);
+    assert_eq!(mark(&queue, in_hand.claim).await, SendPermit::Granted);
 
     let refused = cancel(&store, id, at(6)).await;
     let delivered = settlement(in_hand.claim, MailState::Delivered, at(7));
@@ -203,7 +204,7 @@ async fn a_mail_whose_end_is_on_its_way_is_not_cancelled() {
 #[tokio::test]
 async fn a_mail_cancelled_in_hand_is_not_given_back() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let [cancelled, other] = [
         notice(&store, ADA, at(0)).await,
         notice(&store, "bob@example.com", at(0)).await,
@@ -213,11 +214,11 @@ async fn a_mail_cancelled_in_hand_is_not_given_back() {
         .collect();
     cancel(&store, cancelled, at(1)).await.unwrap();
 
-    let turn = Turn {
+    let turn = QueueBatch {
         releases: claims.clone(),
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    let lost = queue.turn("w", Arc::new(turn), at(2)).await.unwrap().lost;
+    let lost = queue.commit("w", Arc::new(turn), at(2)).await.unwrap().lost;
 
     let void = claims.into_iter().find(|claim| claim.mail == cancelled);
     assert_eq!(lost, [(void.unwrap(), Loss::Cancelled)]);
@@ -229,7 +230,7 @@ async fn a_mail_cancelled_in_hand_is_not_given_back() {
 #[tokio::test]
 async fn a_mail_cancelled_in_hand_and_retried_has_one_owner() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
     let old = claim_one(&queue, "w", at(0)).await;
     cancel(&store, id, at(1)).await.unwrap();
@@ -238,8 +239,11 @@ async fn a_mail_cancelled_in_hand_and_retried_has_one_owner() {
     let new = claim_one(&queue, "w2", at(2)).await;
 
     assert!(new.claim.number > old.claim.number);
-    assert_eq!(mark(&queue, old.claim).await, Marked::Lost(Loss::Taken));
-    assert_eq!(mark(&queue, new.claim).await, Marked::Go);
+    assert_eq!(
+        mark(&queue, old.claim).await,
+        SendPermit::ClaimLost(Loss::LeaseLost)
+    );
+    assert_eq!(mark(&queue, new.claim).await, SendPermit::Granted);
 }
 
 #[tokio::test]

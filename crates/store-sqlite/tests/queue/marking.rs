@@ -5,31 +5,32 @@ use std::sync::Arc;
 use domain::accounts::ChallengeOwner;
 use domain::mail::MailState;
 use domain::otp::Purpose;
-use domain::queue::{ChallengeLife, Claim, Claimed, JobQueue, Loss, Marked, Turn};
+use domain::queue::{ChallengeLife, Claim, Claimed, Loss, QueueBatch, SendPermit};
+use domain::store::Store;
 use jiff::Timestamp;
-use store_sqlite::Sqlite;
 
 use crate::support::mails::{
     claim, claim_one, forget, mails_to, notice, settle, settlement, story,
 };
 use crate::support::people::{Person, address, attempts, newest_code};
+use crate::support::queue::Queue as _;
 use crate::support::units::unit;
 use crate::support::{Database, at};
 
-async fn mark(queue: &Sqlite, worker: &str, claim: Claim, now: Timestamp) -> Marked {
-    let turn = Turn {
-        marks: vec![claim],
-        ..Turn::default()
+async fn mark(queue: &Store, worker: &str, claim: Claim, now: Timestamp) -> SendPermit {
+    let turn = QueueBatch {
+        permits: vec![claim],
+        ..QueueBatch::default()
     };
-    let report = queue.turn(worker, Arc::new(turn), now).await.unwrap();
-    report.marks[&claim]
+    let report = queue.commit(worker, Arc::new(turn), now).await.unwrap();
+    report.permits[&claim]
 }
 
 /// A database in which a worker has the mail of ada's code in hand.
 async fn a_code_in_hand() -> (Database, Claimed) {
     let database = Database::new().await;
     Person::new("ada").registers(&database.store(), at(0)).await;
-    let claimed = claim_one(&database.sqlite(), "w", at(0)).await;
+    let claimed = claim_one(&database.store(), "w", at(0)).await;
     (database, claimed)
 }
 
@@ -43,9 +44,9 @@ async fn marks_on_record(database: &Database) -> i64 {
 async fn a_live_code_in_hand_is_marked() {
     let (database, claimed) = a_code_in_hand().await;
 
-    let answer = mark(&database.sqlite(), "w", claimed.claim, at(599)).await;
+    let answer = mark(&database.store(), "w", claimed.claim, at(599)).await;
 
-    assert_eq!(answer, Marked::Go);
+    assert_eq!(answer, SendPermit::Granted);
     assert_eq!(marks_on_record(&database).await, 1);
 }
 
@@ -53,17 +54,17 @@ async fn a_live_code_in_hand_is_marked() {
 async fn a_notice_needs_no_challenge_to_be_marked() {
     let database = Database::new().await;
     notice(&database.store(), "ada@example.com", at(0)).await;
-    let claimed = claim_one(&database.sqlite(), "w", at(0)).await;
+    let claimed = claim_one(&database.store(), "w", at(0)).await;
 
-    let answer = mark(&database.sqlite(), "w", claimed.claim, at(1)).await;
+    let answer = mark(&database.store(), "w", claimed.claim, at(1)).await;
 
-    assert_eq!(answer, Marked::Go);
+    assert_eq!(answer, SendPermit::Granted);
 }
 
 #[tokio::test]
 async fn an_old_claim_is_not_marked() {
     let (database, old) = a_code_in_hand().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     queue.rescue(&["w".to_owned()], at(20)).await.unwrap();
     let newest = claim_one(&queue, "w2", at(20)).await;
 
@@ -71,17 +72,20 @@ async fn an_old_claim_is_not_marked() {
     let on_record = marks_on_record(&database).await;
     let living = mark(&queue, "w2", newest.claim, at(21)).await;
 
-    assert_eq!((frozen, on_record), (Marked::Lost(Loss::Taken), 0));
-    assert_eq!(living, Marked::Go);
+    assert_eq!(
+        (frozen, on_record),
+        (SendPermit::ClaimLost(Loss::LeaseLost), 0)
+    );
+    assert_eq!(living, SendPermit::Granted);
 }
 
 #[tokio::test]
 async fn an_expired_code_is_not_marked() {
     let (database, claimed) = a_code_in_hand().await;
 
-    let answer = mark(&database.sqlite(), "w", claimed.claim, at(600)).await;
+    let answer = mark(&database.store(), "w", claimed.claim, at(600)).await;
 
-    assert_eq!(answer, Marked::Dead(ChallengeLife::Expired));
+    assert_eq!(answer, SendPermit::CodeDead(ChallengeLife::Expired));
     assert_eq!(marks_on_record(&database).await, 0);
 }
 
@@ -92,9 +96,9 @@ async fn a_code_that_was_used_meanwhile_is_not_marked() {
     let code = newest_code(&store, &ada.email, at(1)).await;
     store.write(ada.presents(&code, None, at(1))).await.unwrap();
 
-    let answer = mark(&database.sqlite(), "w", claimed.claim, at(2)).await;
+    let answer = mark(&database.store(), "w", claimed.claim, at(2)).await;
 
-    assert_eq!(answer, Marked::Dead(ChallengeLife::Used));
+    assert_eq!(answer, SendPermit::CodeDead(ChallengeLife::Used));
 }
 
 #[tokio::test]
@@ -111,9 +115,9 @@ async fn a_code_that_was_replaced_meanwhile_is_not_marked() {
     });
     store.write(supersede).await.unwrap();
 
-    let answer = mark(&database.sqlite(), "w", claimed.claim, at(2)).await;
+    let answer = mark(&database.store(), "w", claimed.claim, at(2)).await;
 
-    assert_eq!(answer, Marked::Dead(ChallengeLife::Replaced));
+    assert_eq!(answer, SendPermit::CodeDead(ChallengeLife::Replaced));
 }
 
 #[tokio::test]
@@ -127,16 +131,16 @@ async fn a_code_whose_attempt_lost_meanwhile_is_not_marked() {
     });
     database.store().write(end).await.unwrap();
 
-    let answer = mark(&database.sqlite(), "w", claimed.claim, at(2)).await;
+    let answer = mark(&database.store(), "w", claimed.claim, at(2)).await;
 
-    assert_eq!(answer, Marked::Dead(ChallengeLife::Decoy));
+    assert_eq!(answer, SendPermit::CodeDead(ChallengeLife::Decoy));
 }
 
 /// Otherwise a mail that the relay took would be shown as withdrawn, without a try.
 #[tokio::test]
 async fn a_mail_whose_dot_may_be_written_is_not_withdrawn_with_its_account() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let marked = notice(&store, "ada@example.com", at(0)).await;
     let unmarked = notice(&store, "ada@example.com", at(0)).await;
     let claimed = claim(&queue, "w", 2, at(0)).await;
@@ -147,7 +151,10 @@ async fn a_mail_whose_dot_may_be_written_is_not_withdrawn_with_its_account() {
             .unwrap()
             .claim
     };
-    assert_eq!(mark(&queue, "w", of(marked), at(1)).await, Marked::Go);
+    assert_eq!(
+        mark(&queue, "w", of(marked), at(1)).await,
+        SendPermit::Granted
+    );
 
     forget(&store, "ada@example.com", at(2)).await;
     let refused = mark(&queue, "w", of(unmarked), at(3)).await;
@@ -158,7 +165,7 @@ async fn a_mail_whose_dot_may_be_written_is_not_withdrawn_with_its_account() {
     )
     .await;
 
-    assert_eq!(refused, Marked::Lost(Loss::Cancelled));
+    assert_eq!(refused, SendPermit::ClaimLost(Loss::Cancelled));
     assert!(lost.is_empty());
     let (marked, unmarked) = (story(&store, marked).await, story(&store, unmarked).await);
     assert_eq!(marked.mail.state, "delivered");

@@ -1,4 +1,4 @@
-//! The rules of the mail queue, against [`JobQueue`](domain::queue::JobQueue) on `SQLite`, and what
+//! The rules of the mail queue, against the use cases of [`domain::queue`] on `SQLite`, and what
 //! apalis's tables hold meanwhile.
 
 mod claiming;

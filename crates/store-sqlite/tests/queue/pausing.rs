@@ -5,12 +5,12 @@ use std::sync::Arc;
 use domain::id::MailId;
 use domain::mail::{MailKind, MailState};
 use domain::operator::ReleaseHeld;
-use domain::queue::{Due, JobQueue, Keys, Turn};
+use domain::queue::{Due, Keys, QueueBatch};
 use domain::store::Store;
-use store_sqlite::Sqlite;
 
 use crate::conformance::operating::{cancel, pause, resume, retry};
 use crate::support::mails::{claim, claim_one, enqueue, mail, notice, settle, settlement, story};
+use crate::support::queue::Queue as _;
 use crate::support::{Database, at};
 
 const VERIFY: Option<MailKind> = Some(MailKind::VerifyEmail);
@@ -20,7 +20,7 @@ async fn code(store: &Store, kind: Option<MailKind>, second: i64) -> MailId {
     enqueue(store, mail(kind.unwrap(), "ada@example.com", at(second))).await
 }
 
-async fn claimed(queue: &Sqlite, limit: u32, second: i64) -> Vec<MailId> {
+async fn claimed(queue: &Store, limit: u32, second: i64) -> Vec<MailId> {
     let claimed = claim(queue, "w", limit, at(second)).await;
     claimed.into_iter().map(|one| one.claim.mail).collect()
 }
@@ -43,7 +43,7 @@ const NOTHING: Due = Due {
 #[tokio::test]
 async fn nothing_is_claimed_while_the_queue_is_paused_and_everything_after() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let ids = [
         code(&store, VERIFY, 0).await,
         notice(&store, "bob@example.com", at(0)).await,
@@ -64,7 +64,7 @@ async fn nothing_is_claimed_while_the_queue_is_paused_and_everything_after() {
 #[tokio::test]
 async fn what_was_claimed_before_the_pause_is_settled_in_it() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let in_hand = claim_one(&queue, "w", at(0)).await;
     pause(&store, None, "", at(1)).await;
@@ -79,7 +79,7 @@ async fn what_was_claimed_before_the_pause_is_settled_in_it() {
 #[tokio::test]
 async fn a_paused_kind_waits_while_the_others_go_and_comes_back_in_its_order() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let first = code(&store, VERIFY, 0).await;
     let other = code(&store, RESET, 1).await;
     let second = code(&store, VERIFY, 2).await;
@@ -108,7 +108,7 @@ async fn a_paused_kind_waits_while_the_others_go_and_comes_back_in_its_order() {
 #[tokio::test]
 async fn a_paused_kind_waits_from_whichever_end_mails_are_claimed() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     for _ in 0..300 {
         code(&store, RESET, 0).await;
     }
@@ -117,13 +117,13 @@ async fn a_paused_kind_waits_from_whichever_end_mails_are_claimed() {
 
     let mut kinds = Vec::new();
     for trial in [false, true] {
-        let turn = Turn {
+        let turn = QueueBatch {
             claim: 1,
             newest: 1,
             trial,
-            ..Turn::default()
+            ..QueueBatch::default()
         };
-        let report = queue.turn("w", Arc::new(turn), at(3)).await.unwrap();
+        let report = queue.commit("w", Arc::new(turn), at(3)).await.unwrap();
         kinds.extend(report.claimed.into_iter().map(|mail| mail.kind));
     }
 
@@ -134,7 +134,7 @@ async fn a_paused_kind_waits_from_whichever_end_mails_are_claimed() {
 #[tokio::test]
 async fn a_mail_that_comes_due_in_the_pause_is_held_too() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     pause(&store, VERIFY, "", at(0)).await;
     let id = code(&store, VERIFY, 100).await;
 
@@ -152,7 +152,7 @@ async fn a_mail_that_comes_due_in_the_pause_is_held_too() {
 #[tokio::test]
 async fn a_backlog_of_a_paused_kind_neither_blocks_others_nor_gets_lost() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     for _ in 0..1100 {
         code(&store, VERIFY, 0).await;
     }
@@ -179,12 +179,12 @@ async fn a_backlog_of_a_paused_kind_neither_blocks_others_nor_gets_lost() {
 #[tokio::test]
 async fn a_sweep_gives_back_what_was_held_by_a_pause_that_has_ended() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = code(&store, VERIFY, 0).await;
     pause(&store, VERIFY, "", at(0)).await;
     assert!(claimed(&queue, 10, 1).await.is_empty());
     let hour = std::time::Duration::from_hours(1);
-    let keep = domain::queue::Keep {
+    let keep = domain::queue::Retention {
         ended: hour,
         mails: hour,
         audit: hour,
@@ -193,9 +193,9 @@ async fn a_sweep_gives_back_what_was_held_by_a_pause_that_has_ended() {
         tombstones: hour,
     };
 
-    let during = queue.sweep(keep, at(2)).await.unwrap();
+    let during = queue.purge(keep, at(2)).await.unwrap();
     resume(&store, VERIFY, at(3)).await;
-    let after = queue.sweep(keep, at(4)).await.unwrap();
+    let after = queue.purge(keep, at(4)).await.unwrap();
 
     assert_eq!((during, after), (0, 1));
     assert_eq!(claimed(&queue, 10, 5).await, [id]);
@@ -204,7 +204,7 @@ async fn a_sweep_gives_back_what_was_held_by_a_pause_that_has_ended() {
 #[tokio::test]
 async fn a_held_mail_can_be_cancelled_and_one_retried_is_held_again() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let gone = notice(&store, "ada@example.com", at(0)).await;
     let back = notice(&store, "bob@example.com", at(0)).await;
     pause(&store, Some(MailKind::AlreadyRegistered), "", at(0)).await;

@@ -3,35 +3,36 @@
 use std::sync::Arc;
 
 use domain::mail::{MailKind, MailState};
-use domain::queue::{Claim, JobQueue, Keys, Loss, Rescued, Turn};
+use domain::queue::{Claim, Keys, Loss, QueueBatch, Rescued};
+use domain::store::Store;
 use jiff::Timestamp;
 use sqlx::Row;
-use store_sqlite::Sqlite;
 
 use crate::support::mails::{claim, claim_one, enqueue, mail, notice, settle, settlement, story};
+use crate::support::queue::Queue as _;
 use crate::support::{Database, at};
 
-async fn rescue(queue: &Sqlite, worker: &str, now: Timestamp) -> Vec<Rescued> {
+async fn rescue(queue: &Store, worker: &str, now: Timestamp) -> Vec<Rescued> {
     queue.rescue(&[worker.to_owned()], now).await.unwrap()
 }
 
-async fn mark(queue: &Sqlite, worker: &str, claim: Claim, now: Timestamp) {
-    let turn = Turn {
-        marks: vec![claim],
-        ..Turn::default()
+async fn mark(queue: &Store, worker: &str, claim: Claim, now: Timestamp) {
+    let turn = QueueBatch {
+        permits: vec![claim],
+        ..QueueBatch::default()
     };
-    queue.turn(worker, Arc::new(turn), now).await.unwrap();
+    queue.commit(worker, Arc::new(turn), now).await.unwrap();
 }
 
-async fn workers(queue: &Sqlite) -> Vec<String> {
-    let beats = queue.beats().await.unwrap();
+async fn workers(queue: &Store) -> Vec<String> {
+    let beats = queue.heartbeats().await.unwrap();
     beats.into_iter().map(|beat| beat.worker).collect()
 }
 
 #[tokio::test]
 async fn a_mail_before_its_dot_waits_for_another_and_no_try_is_counted() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     claim_one(&queue, "dead", at(0)).await;
 
@@ -53,7 +54,7 @@ async fn a_mail_before_its_dot_waits_for_another_and_no_try_is_counted() {
 #[tokio::test]
 async fn a_mail_after_its_dot_counts_as_cut_off_and_a_second_time_is_the_last() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w1", at(0)).await;
     mark(&queue, "w1", first.claim, at(0)).await;
@@ -79,7 +80,7 @@ async fn a_mail_after_its_dot_counts_as_cut_off_and_a_second_time_is_the_last() 
 #[tokio::test]
 async fn a_mark_of_an_earlier_claim_is_not_counted_again() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w1", at(0)).await;
     mark(&queue, "w1", first.claim, at(0)).await;
@@ -96,7 +97,7 @@ async fn a_mark_of_an_earlier_claim_is_not_counted_again() {
 #[tokio::test]
 async fn a_mail_that_kills_its_workers_takes_no_other_with_it() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let mut ids = Vec::new();
     for n in 0..8 {
         ids.push(notice(&store, &format!("ada{n}@example.com"), at(0)).await);
@@ -125,7 +126,7 @@ async fn a_mail_that_kills_its_workers_takes_no_other_with_it() {
 #[tokio::test]
 async fn mails_set_apart_are_not_taken_for_stranded_by_a_clock() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     for n in 0..3 {
         notice(&store, &format!("ada{n}@example.com"), at(0)).await;
     }
@@ -134,9 +135,9 @@ async fn mails_set_apart_are_not_taken_for_stranded_by_a_clock() {
         rescue(&queue, worker, at(0)).await;
     }
 
-    let tended = queue.tend(&Keys::Any, at(0)).await.unwrap();
+    let tended = queue.maintain(&Keys::Any, at(0)).await.unwrap();
 
-    assert!(tended.hastened.is_empty());
+    assert!(tended.rescheduled.is_empty());
     assert_eq!(claim(&queue, "w3", 32, at(0)).await.len(), 1);
     assert_eq!(claim(&queue, "w3", 32, at(1)).await.len(), 1);
 }
@@ -144,7 +145,7 @@ async fn mails_set_apart_are_not_taken_for_stranded_by_a_clock() {
 #[tokio::test]
 async fn a_mail_that_three_workers_died_with_is_set_aside() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let mut states = Vec::new();
     for n in 1..=3 {
@@ -172,7 +173,7 @@ async fn a_mail_that_three_workers_died_with_is_set_aside() {
 #[tokio::test]
 async fn a_frozen_workers_late_result_is_lost_and_it_may_go_on() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let frozen = claim_one(&queue, "frozen", at(0)).await;
     rescue(&queue, "frozen", at(12)).await;
@@ -199,8 +200,8 @@ async fn a_frozen_workers_late_result_is_lost_and_it_may_go_on() {
     notice(&store, "bob@example.com", at(17)).await;
     let goes_on = claim_one(&queue, "frozen", at(17)).await;
 
-    assert_eq!(before_next, [(frozen.claim, Loss::Taken)]);
-    assert_eq!(after_next, [(frozen.claim, Loss::Taken)]);
+    assert_eq!(before_next, [(frozen.claim, Loss::LeaseLost)]);
+    assert_eq!(after_next, [(frozen.claim, Loss::LeaseLost)]);
     assert_eq!(story(&store, id).await.mail.state, "delivered");
     assert_eq!(goes_on.to, "bob@example.com");
     assert!(workers(&queue).await.contains(&"frozen".to_owned()));
@@ -209,7 +210,7 @@ async fn a_frozen_workers_late_result_is_lost_and_it_may_go_on() {
 #[tokio::test]
 async fn the_living_keep_what_they_have_in_hand() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     notice(&store, "ada@example.com", at(0)).await;
     claim_one(&queue, "dead", at(0)).await;
     let id = notice(&store, "bob@example.com", at(0)).await;
@@ -232,12 +233,12 @@ async fn the_living_keep_what_they_have_in_hand() {
 #[tokio::test]
 async fn a_worker_is_listed_while_it_beats_and_gone_when_it_leaves() {
     let database = Database::new().await;
-    let queue = database.sqlite();
+    let queue = database.store();
 
-    queue.beat("w", at(5)).await.unwrap();
-    queue.beat("w", at(7)).await.unwrap();
-    let beats = queue.beats().await.unwrap();
-    queue.leave("w").await.unwrap();
+    queue.heartbeat("w", at(5)).await.unwrap();
+    queue.heartbeat("w", at(7)).await.unwrap();
+    let beats = queue.heartbeats().await.unwrap();
+    queue.remove_worker("w").await.unwrap();
 
     assert_eq!((beats.len(), beats[0].seen), (1, at(7).as_second()));
     assert!(workers(&queue).await.is_empty());
@@ -246,11 +247,11 @@ async fn a_worker_is_listed_while_it_beats_and_gone_when_it_leaves() {
 #[tokio::test]
 async fn a_worker_with_a_mail_in_hand_does_not_leave_unnoticed() {
     let database = Database::new().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     notice(&database.store(), "ada@example.com", at(0)).await;
     claim_one(&queue, "w", at(0)).await;
 
-    queue.leave("w").await.unwrap();
+    queue.remove_worker("w").await.unwrap();
 
     assert_eq!(
         workers(&queue).await,
@@ -262,7 +263,7 @@ async fn a_worker_with_a_mail_in_hand_does_not_leave_unnoticed() {
 #[tokio::test]
 async fn a_mail_set_aside_after_a_cut_says_that_it_may_have_been_delivered() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w1", at(0)).await;
     mark(&queue, "w1", first.claim, at(0)).await;
@@ -282,7 +283,7 @@ async fn a_mail_set_aside_after_a_cut_says_that_it_may_have_been_delivered() {
 #[tokio::test]
 async fn the_address_of_an_account_that_is_gone_is_forgotten_also_when_a_rescue_ends_its_mail() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let farewell = domain::mail::NewMail {
         forget_as: Some("gone:1234".to_owned()),
         ..mail(MailKind::AccountDeleted, "ada@example.com", at(0))

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use sqlx::Row;
 
 use crate::support::mails::{claim, claim_one, notice, settle, settlement, story};
+use crate::support::queue::Queue as _;
 use crate::support::{Database, at};
 
 fn record(started: Timestamp, outcome: &str) -> TryRecord {
@@ -28,7 +29,7 @@ fn record(started: Timestamp, outcome: &str) -> TryRecord {
 #[tokio::test]
 async fn a_delivered_mail_is_done_with_its_record() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let claimed = claim_one(&queue, "w", at(1)).await;
 
@@ -59,7 +60,7 @@ async fn a_delivered_mail_is_done_with_its_record() {
 #[tokio::test]
 async fn each_reach_for_a_relay_is_a_record_of_its_own_in_their_order() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let on_relay = |relay: &str, outcome| TryRecord {
         relay: relay.to_owned(),
@@ -101,7 +102,7 @@ async fn each_reach_for_a_relay_is_a_record_of_its_own_in_their_order() {
 #[tokio::test]
 async fn apalis_rows_say_what_the_states_promise() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     for (state, status) in [
         (MailState::Delivered, "Done"),
         (MailState::NotNeeded, "Done"),
@@ -135,7 +136,7 @@ async fn apalis_rows_say_what_the_states_promise() {
 #[tokio::test]
 async fn a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let claimed = claim_one(&queue, "w", at(0)).await;
     let again_at = at(5) + Duration::from_millis(200);
@@ -172,15 +173,15 @@ async fn a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time()
     assert_eq!((second.claim.number, second.tries), (2, 1));
 }
 
-async fn queue_next(queue: &store_sqlite::Sqlite) -> Option<Timestamp> {
-    use domain::queue::{JobQueue as _, Keys};
+async fn queue_next(queue: &domain::store::Store) -> Option<Timestamp> {
+    use domain::queue::Keys;
     queue.due(&Keys::Any, at(0)).await.unwrap().next
 }
 
 #[tokio::test]
 async fn a_try_that_does_not_count_is_given_back() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     for second in 0..3 {
         let claimed = claim_one(&queue, "w", at(second)).await;
@@ -204,7 +205,7 @@ async fn a_try_that_does_not_count_is_given_back() {
 #[tokio::test]
 async fn an_old_claim_settles_nothing_and_is_told_so() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let old = claim_one(&queue, "w1", at(0)).await;
     settle(
@@ -229,7 +230,7 @@ async fn an_old_claim_settles_nothing_and_is_told_so() {
     .await;
 
     let during = story(&store, id).await;
-    assert_eq!(lost, [(old.claim, Loss::Taken)]);
+    assert_eq!(lost, [(old.claim, Loss::LeaseLost)]);
     assert_eq!(
         (during.mail.state.as_str(), during.tries.len()),
         ("sending", 0)
@@ -247,7 +248,7 @@ async fn an_old_claim_settles_nothing_and_is_told_so() {
 #[tokio::test]
 async fn a_claim_settled_twice_counts_once() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let claimed = claim_one(&queue, "w", at(0)).await;
 
@@ -265,28 +266,28 @@ async fn a_claim_settled_twice_counts_once() {
     .await;
 
     assert!(first.is_empty());
-    assert_eq!(second, [(claimed.claim, Loss::Taken)]);
+    assert_eq!(second, [(claimed.claim, Loss::LeaseLost)]);
     assert_eq!(story(&store, id).await.mail.state, "delivered");
 }
 
 #[tokio::test]
 async fn an_old_claim_released_changes_nothing() {
-    use domain::queue::{JobQueue as _, Turn};
+    use domain::queue::QueueBatch;
 
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let old = claim_one(&queue, "w1", at(0)).await;
     let release = || {
-        std::sync::Arc::new(Turn {
+        std::sync::Arc::new(QueueBatch {
             releases: vec![old.claim],
-            ..Turn::default()
+            ..QueueBatch::default()
         })
     };
-    queue.turn("w1", release(), at(0)).await.unwrap();
+    queue.commit("w1", release(), at(0)).await.unwrap();
     claim_one(&queue, "w1", at(0)).await;
 
-    queue.turn("w1", release(), at(1)).await.unwrap();
+    queue.commit("w1", release(), at(1)).await.unwrap();
 
     assert_eq!(story(&store, id).await.mail.state, "sending");
     assert_eq!(

@@ -5,25 +5,26 @@ use std::sync::Arc;
 
 use domain::id::MailId;
 use domain::mail::{Lane, MailState};
-use domain::queue::{Claimed, JobQueue, Keys, Settlement, Turn};
+use domain::queue::{Claimed, Keys, QueueBatch, Settlement};
+use domain::store::Store;
 use jiff::Timestamp;
-use store_sqlite::Sqlite;
 
 use crate::support::mails::{claim, claim_one, notice, settle, settlement, story};
 use crate::support::people::Person;
+use crate::support::queue::Queue as _;
 use crate::support::{Database, at};
 
 fn ids(claimed: &[Claimed]) -> Vec<MailId> {
     claimed.iter().map(|claimed| claimed.claim.mail).collect()
 }
 
-async fn takes(queue: &Sqlite, turn: Turn, now: Timestamp) -> Vec<Claimed> {
-    let report = queue.turn("w", Arc::new(turn), now).await.unwrap();
+async fn takes(queue: &Store, turn: QueueBatch, now: Timestamp) -> Vec<Claimed> {
+    let report = queue.commit("w", Arc::new(turn), now).await.unwrap();
     report.claimed
 }
 
 /// Settles a claimed mail so that it is due again at that second.
-async fn waits(queue: &Sqlite, mail: &Claimed, again: i64, lane: Lane) {
+async fn waits(queue: &Store, mail: &Claimed, again: i64, lane: Lane) {
     let waits = Settlement {
         counted: false,
         again_at: Some(at(again)),
@@ -36,17 +37,17 @@ async fn waits(queue: &Sqlite, mail: &Claimed, again: i64, lane: Lane) {
 #[tokio::test]
 async fn a_slow_mail_is_claimed_only_as_one_until_it_is_slow_no_more() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w", at(0)).await;
     waits(&queue, &first, 1, Lane::Slow).await;
-    let usual = || Turn {
+    let usual = || QueueBatch {
         claim: 10,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    let slow = || Turn {
+    let slow = || QueueBatch {
         slow: 10,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
 
     let as_usual = takes(&queue, usual(), at(1)).await;
@@ -72,17 +73,17 @@ async fn a_slow_mail_is_claimed_only_as_one_until_it_is_slow_no_more() {
 #[tokio::test]
 async fn slow_codes_go_before_slow_notices_and_both_beside_what_else_is_claimed() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     notice(&store, "ada@example.com", at(0)).await;
     waits(&queue, &claim_one(&queue, "w", at(0)).await, 1, Lane::Slow).await;
     Person::new("bob").registers(&store, at(1)).await;
     waits(&queue, &claim_one(&queue, "w", at(1)).await, 2, Lane::Slow).await;
     let usual = notice(&store, "cyd@example.com", at(2)).await;
 
-    let turn = Turn {
+    let turn = QueueBatch {
         claim: 1,
         slow: 1,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
     let claimed = takes(&queue, turn, at(2)).await;
 
@@ -98,10 +99,10 @@ async fn slow_codes_go_before_slow_notices_and_both_beside_what_else_is_claimed(
 #[tokio::test]
 async fn a_slow_mail_that_has_had_its_turn_often_does_not_keep_a_newer_one_waiting() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
-    let slow = || Turn {
+    let (store, queue) = (database.store(), database.store());
+    let slow = || QueueBatch {
         slow: 1,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
     let old = notice(&store, "ada@example.com", at(0)).await;
     waits(&queue, &claim_one(&queue, "w", at(0)).await, 1, Lane::Slow).await;
@@ -125,7 +126,7 @@ async fn a_slow_mail_that_has_had_its_turn_often_does_not_keep_a_newer_one_waiti
 async fn mails_of_the_slow_lane_without_an_attempt_share_it_with_others_and_the_newest_goes_first()
 {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let mut mails = Vec::new();
     for (n, lane) in [Lane::Slow, Lane::SlowFirst]
         .into_iter()
@@ -138,10 +139,10 @@ async fn mails_of_the_slow_lane_without_an_attempt_share_it_with_others_and_the_
         waits(&queue, &claim_one(&queue, "w", at(second)).await, 9, lane).await;
         mails.push(notice);
     }
-    let slow = |slow, slow_first| Turn {
+    let slow = |slow, slow_first| QueueBatch {
         slow,
         slow_first,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
 
     let both = takes(&queue, slow(3, 1), at(9)).await;
@@ -159,24 +160,24 @@ async fn mails_of_the_slow_lane_without_an_attempt_share_it_with_others_and_the_
 #[tokio::test]
 async fn mails_that_waited_for_a_destination_which_has_answered_are_due_at_once() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let mut mails = Vec::new();
     for lane in [Lane::Slow, Lane::SlowFirst, Lane::SlowFirst] {
         let notice = notice(&store, "ada@example.com", at(0)).await;
         waits(&queue, &claim_one(&queue, "w", at(0)).await, 60, lane).await;
         mails.push(notice);
     }
-    let opened = Turn {
+    let opened = QueueBatch {
         woken: mails[..2].to_vec(),
-        ..Turn::default()
+        ..QueueBatch::default()
     };
 
     takes(&queue, opened, at(1)).await;
     let stories = [story(&store, mails[0]).await, story(&store, mails[2]).await];
     let usual = claim(&queue, "w", 9, at(1)).await;
-    let slow = Turn {
+    let slow = QueueBatch {
         slow: 9,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
     let slow = takes(&queue, slow, at(1)).await;
 
@@ -189,7 +190,7 @@ async fn mails_that_waited_for_a_destination_which_has_answered_are_due_at_once(
 #[tokio::test]
 async fn a_mail_that_a_pause_of_its_kind_holds_stays_held_when_its_destination_answers() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let held = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w", at(0)).await;
     waits(&queue, &first, 1, Lane::SlowFirst).await;
@@ -199,13 +200,13 @@ async fn a_mail_that_a_pause_of_its_kind_holds_stays_held_when_its_destination_a
              values ('already_registered', '', 0, 'ada')",
         )
         .await;
-    let slow = || Turn {
+    let slow = || QueueBatch {
         slow: 9,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
     let while_paused = takes(&queue, slow(), at(1)).await;
 
-    let opened = Turn {
+    let opened = QueueBatch {
         woken: vec![held],
         claim: 9,
         ..slow()
@@ -222,17 +223,17 @@ async fn a_mail_that_a_pause_of_its_kind_holds_stays_held_when_its_destination_a
 #[tokio::test]
 async fn a_mail_changes_between_all_lanes_and_keeps_its_urgency() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     notice(&store, "ada@example.com", at(0)).await;
     Person::new("bob").registers(&store, at(0)).await;
     let of = |lane| match lane {
-        Lane::Main => Turn {
+        Lane::Main => QueueBatch {
             claim: 1,
-            ..Turn::default()
+            ..QueueBatch::default()
         },
-        Lane::Slow | Lane::SlowFirst => Turn {
+        Lane::Slow | Lane::SlowFirst => QueueBatch {
             slow: 1,
-            ..Turn::default()
+            ..QueueBatch::default()
         },
     };
 
@@ -254,15 +255,15 @@ async fn a_mail_changes_between_all_lanes_and_keeps_its_urgency() {
 #[tokio::test]
 async fn a_part_of_a_claim_may_be_the_newest_mails_and_none_is_claimed_twice() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let mut mails = Vec::new();
     for second in 0..6 {
         mails.push(notice(&store, "ada@example.com", at(second)).await);
     }
-    let turn = |claim| Turn {
+    let turn = |claim| QueueBatch {
         claim,
         newest: claim / 2,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
 
     let both_ends = takes(&queue, turn(4), at(9)).await;
@@ -278,7 +279,7 @@ async fn a_part_of_a_claim_may_be_the_newest_mails_and_none_is_claimed_twice() {
 #[tokio::test]
 async fn a_trial_is_the_newest_mail_that_has_not_been_tried() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let mut fresh = Vec::new();
     for _ in 0..2 {
         fresh.push(notice(&store, "bob@example.com", at(0)).await);
@@ -286,18 +287,18 @@ async fn a_trial_is_the_newest_mail_that_has_not_been_tried() {
     for _ in 0..100 {
         notice(&store, "ada@example.com", at(1)).await;
     }
-    let newest = Turn {
+    let newest = QueueBatch {
         claim: 100,
         newest: 100,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
     for mail in takes(&queue, newest, at(1)).await {
         waits(&queue, &mail, 2, Lane::Main).await;
     }
-    let trial = || Turn {
+    let trial = || QueueBatch {
         claim: 1,
         trial: true,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
 
     let mut trials = Vec::new();
@@ -314,7 +315,7 @@ async fn a_trial_is_the_newest_mail_that_has_not_been_tried() {
 #[tokio::test]
 async fn a_trial_is_a_mail_that_has_not_failed_or_else_the_oldest() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let mut failed = Vec::new();
     for second in 0..2 {
         failed.push(notice(&store, "ada@example.com", at(second)).await);
@@ -329,10 +330,10 @@ async fn a_trial_is_a_mail_that_has_not_failed_or_else_the_oldest() {
         waits(&queue, &again, second + 3, Lane::Main).await;
     }
     let fresh = notice(&store, "bob@example.com", at(9)).await;
-    let trial = || Turn {
+    let trial = || QueueBatch {
         claim: 1,
         trial: true,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
 
     let first = takes(&queue, trial(), at(9)).await;

@@ -1,8 +1,8 @@
 //! How workers stand with their relays: posted, read by others, and gone with the worker.
 
-use domain::queue::JobQueue;
 use domain::relay::{PostedStanding, RelayStanding, RelayState};
 
+use crate::support::queue::Queue as _;
 use crate::support::{Database, at};
 
 fn works(relay: &str) -> RelayStanding {
@@ -28,7 +28,7 @@ fn out(relay: &str) -> RelayStanding {
 #[tokio::test]
 async fn the_last_word_of_each_worker_is_read_in_its_order() {
     let database = Database::new().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     let both = [works("one:25"), works("two:25")];
     queue.post_relays("w1", &both, at(0)).await.unwrap();
     queue.post_relays("w2", &both[..1], at(1)).await.unwrap();
@@ -36,7 +36,12 @@ async fn the_last_word_of_each_worker_is_read_in_its_order() {
     let changed = [out("one:25"), works("two:25")];
     queue.post_relays("w1", &changed, at(6)).await.unwrap();
 
-    let read = database.another().await.relays().await.unwrap();
+    let read = database
+        .another_store()
+        .await
+        .posted_relays()
+        .await
+        .unwrap();
     let posted = |worker: &str, position, standing, updated| PostedStanding {
         worker: worker.to_owned(),
         position,
@@ -56,17 +61,17 @@ async fn the_last_word_of_each_worker_is_read_in_its_order() {
 #[tokio::test]
 async fn a_worker_that_leaves_or_is_found_dead_takes_its_word_with_it() {
     let database = Database::new().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     for worker in ["left", "dead", "stays"] {
-        queue.beat(worker, at(0)).await.unwrap();
+        queue.heartbeat(worker, at(0)).await.unwrap();
         let standings = [out("one:25")];
         queue.post_relays(worker, &standings, at(0)).await.unwrap();
     }
 
-    queue.leave("left").await.unwrap();
+    queue.remove_worker("left").await.unwrap();
     queue.rescue(&["dead".to_owned()], at(20)).await.unwrap();
 
-    let workers: Vec<_> = queue.relays().await.unwrap();
+    let workers: Vec<_> = queue.posted_relays().await.unwrap();
     let workers: Vec<_> = workers.iter().map(|posted| &posted.worker).collect();
     assert_eq!(workers, ["stays"]);
 }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use domain::mail::{MailKind, MailState, NewMail};
 use domain::operator::{Suppression, Unsuppress};
-use domain::queue::{Claim, JobQueue, Keep, Loss, Settlement, TryRecord};
+use domain::queue::forget::forget_mails;
+use domain::queue::{Claim, Loss, Retention, Settlement, TryRecord};
 use domain::store::Store;
 use jiff::Timestamp;
 
 use crate::conformance::operating::{operator, recorded, retry};
 use crate::support::mails::{claim_one, enqueue, mail, notice, settle, settlement};
 use crate::support::people::address;
+use crate::support::queue::Queue as _;
 use crate::support::units::unit;
 use crate::support::{Database, at};
 
@@ -47,8 +49,8 @@ async fn suppression(store: &Store, email: &str, now: Timestamp) -> Option<Suppr
 async fn refused() -> (Database, domain::id::MailId) {
     let database = Database::new().await;
     let id = notice(&database.store(), "Ada@Example.com", at(0)).await;
-    let claimed = claim_one(&database.sqlite(), "w", at(0)).await;
-    settle(&database.sqlite(), "w", refusal(claimed.claim, at(1))).await;
+    let claimed = claim_one(&database.store(), "w", at(0)).await;
+    settle(&database.store(), "w", refusal(claimed.claim, at(1))).await;
     (database, id)
 }
 
@@ -76,7 +78,7 @@ async fn a_refused_address_is_suppressed_for_its_time_with_what_the_relay_said()
 #[tokio::test]
 async fn the_next_claim_to_a_suppressed_address_says_so_and_others_do_not() {
     let (database, _) = refused().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
 
     notice(&store, ADA, at(2)).await;
     let to_ada = claim_one(&queue, "w", at(2)).await;
@@ -94,21 +96,21 @@ async fn the_next_claim_to_a_suppressed_address_says_so_and_others_do_not() {
 #[tokio::test]
 async fn a_result_that_comes_too_late_suppresses_nobody() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     notice(&store, ADA, at(0)).await;
     let old = claim_one(&queue, "w", at(0)).await;
     queue.rescue(&["w".to_owned()], at(1)).await.unwrap();
 
     let lost = settle(&queue, "w", refusal(old.claim, at(2))).await;
 
-    assert_eq!(lost, [(old.claim, Loss::Taken)]);
+    assert_eq!(lost, [(old.claim, Loss::LeaseLost)]);
     assert_eq!(suppression(&store, ADA, at(2)).await, None);
 }
 
 #[tokio::test]
 async fn the_address_of_an_account_that_is_gone_is_not_kept() {
     let (database, _) = refused().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     let bob = "bob@example.com";
     let farewell = NewMail {
         forget_as: Some("gone:1".to_owned()),
@@ -121,7 +123,7 @@ async fn the_address_of_an_account_that_is_gone_is_not_kept() {
         Box::pin(async move {
             let ada = address(ADA);
             let user = domain::id::UserId(1);
-            tx.forget_mails(user, ada.key(), "gone:2", at(4)).await
+            forget_mails(tx, user, ada.key(), "gone:2", at(4)).await
         })
     });
     store.write(forget).await.unwrap();
@@ -155,7 +157,7 @@ async fn an_operator_lifts_a_suppression_once_and_that_is_on_record() {
 #[tokio::test]
 async fn a_mail_to_a_suppressed_address_that_is_retried_gets_a_try() {
     let (database, id) = refused().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
 
     let retried = retry(&store, id, at(5)).await.unwrap();
     let claimed = claim_one(&queue, "w", at(5)).await;
@@ -169,7 +171,7 @@ async fn a_mail_to_a_suppressed_address_that_is_retried_gets_a_try() {
 async fn suppressions_are_swept_when_their_time_is_over() {
     let (database, _) = refused().await;
     let hour = Duration::from_hours(1);
-    let keep = Keep {
+    let keep = Retention {
         ended: 1000 * hour,
         mails: 1000 * hour,
         audit: 1000 * hour,
@@ -178,8 +180,8 @@ async fn suppressions_are_swept_when_their_time_is_over() {
         tombstones: Duration::from_hours(24 * 90),
     };
 
-    let early = database.sqlite().sweep(keep, at(DAY)).await.unwrap();
-    let late = database.sqlite().sweep(keep, at(1 + DAY)).await.unwrap();
+    let early = database.store().purge(keep, at(DAY)).await.unwrap();
+    let late = database.store().purge(keep, at(1 + DAY)).await.unwrap();
 
     assert_eq!((early, late), (0, 1));
 }

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use domain::mail::{Lane, MailState};
-use domain::queue::{Expired, JobQueue, Keys, Settlement, Tended, Turn};
-use domain::vitals::Vitals;
+use domain::queue::{Expired, Keys, Maintenance, QueueBatch, Settlement};
+use domain::store::Store;
 use jiff::Timestamp;
-use store_sqlite::Sqlite;
 
 use crate::support::mails::{claim, claim_one, mails_to, notice, settle, settlement, story};
 use crate::support::people::{Person, keys, keys_of};
+use crate::support::queue::Queue as _;
 use crate::support::{Database, at};
 
 /// What a worker has that was told another secret than the API.
@@ -22,8 +22,8 @@ fn others_keys() -> Keys {
     )
 }
 
-async fn tend(queue: &Sqlite, now: Timestamp) -> Tended {
-    queue.tend(&Keys::Any, now).await.unwrap()
+async fn tend(queue: &Store, now: Timestamp) -> Maintenance {
+    queue.maintain(&Keys::Any, now).await.unwrap()
 }
 
 /// A database in which ada's code waits to be mailed.
@@ -42,7 +42,7 @@ async fn adas_mail(database: &Database) -> domain::queue::MailRecord {
 #[tokio::test]
 async fn a_code_that_dies_before_anybody_claims_its_mail_has_expired() {
     let database = a_code_in_the_queue().await;
-    let queue = database.sqlite();
+    let queue = database.store();
 
     let before = tend(&queue, at(599)).await;
     let then = tend(&queue, at(600)).await;
@@ -71,7 +71,7 @@ async fn a_code_that_dies_before_anybody_claims_its_mail_has_expired() {
 #[tokio::test]
 async fn a_mail_that_expires_while_it_waits_keeps_what_it_waited_for_and_what_may_have_happened() {
     let database = a_code_in_the_queue().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     let claimed = claim_one(&queue, "w", at(0)).await;
     let waits = Settlement {
         reason: "relay.example.com:25 failed at dot: the connection broke".to_owned(),
@@ -95,7 +95,7 @@ async fn a_mail_that_expires_while_it_waits_keeps_what_it_waited_for_and_what_ma
 #[tokio::test]
 async fn a_mail_in_hand_never_expires_here() {
     let database = a_code_in_the_queue().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     claim_one(&queue, "w", at(0)).await;
 
     let tended = tend(&queue, at(100_000)).await;
@@ -106,7 +106,7 @@ async fn a_mail_in_hand_never_expires_here() {
 #[tokio::test]
 async fn a_notice_that_nobody_could_send_has_expired_after_a_day() {
     let database = Database::new().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     let id = notice(&database.store(), "bob@example.com", at(0)).await;
 
     let within = tend(&queue, at(86_400)).await;
@@ -122,7 +122,7 @@ async fn a_notice_that_nobody_could_send_has_expired_after_a_day() {
 async fn a_mail_of_the_slow_lane_whose_key_is_missing_says_so_and_wakes_no_worker_without_it() {
     for lane in [Lane::Slow, Lane::SlowFirst] {
         let database = a_code_in_the_queue().await;
-        let queue = database.sqlite();
+        let queue = database.store();
         let claimed = claim_one(&queue, "w", at(0)).await;
         let slow = Settlement {
             lane,
@@ -137,25 +137,25 @@ async fn a_mail_of_the_slow_lane_whose_key_is_missing_says_so_and_wakes_no_worke
             .due(&Keys::Only(keys().ids().into()), at(5))
             .await
             .unwrap();
-        let tended = queue.tend(&others_keys(), at(5)).await.unwrap();
+        let tended = queue.maintain(&others_keys(), at(5)).await.unwrap();
 
         assert_eq!((due.slow, own_due.slow), (None, Some(at(5))), "{lane:?}");
-        assert_eq!(tended.lacking.len(), 1, "{lane:?}");
+        assert_eq!(tended.missing_keys.len(), 1, "{lane:?}");
     }
 }
 
 #[tokio::test]
 async fn a_mail_whose_key_is_missing_waits_for_it_in_so_many_words() {
     let database = a_code_in_the_queue().await;
-    let queue = database.sqlite();
+    let queue = database.store();
 
-    let first = queue.tend(&others_keys(), at(0)).await.unwrap();
-    let second = queue.tend(&others_keys(), at(2)).await.unwrap();
+    let first = queue.maintain(&others_keys(), at(0)).await.unwrap();
+    let second = queue.maintain(&others_keys(), at(2)).await.unwrap();
 
     let mail = adas_mail(&database).await;
     let key = keys().current().clone();
-    assert_eq!(first.lacking, [(mail.id, key.clone())]);
-    assert!(second.lacking.is_empty(), "said once");
+    assert_eq!(first.missing_keys, [(mail.id, key.clone())]);
+    assert!(second.missing_keys.is_empty(), "said once");
     assert_eq!(mail.state, "waiting");
     assert_eq!(
         mail.reason,
@@ -170,20 +170,20 @@ async fn a_mail_whose_key_is_missing_waits_for_it_in_so_many_words() {
 #[tokio::test]
 async fn a_decoy_needs_no_key() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     Person::new("ada").asks_to_reset(&store, at(0)).await;
 
     let needed = queue.keys_needed(at(0)).await.unwrap();
-    let tended = queue.tend(&others_keys(), at(0)).await.unwrap();
+    let tended = queue.maintain(&others_keys(), at(0)).await.unwrap();
     let due = queue.due(&others_keys(), at(0)).await.unwrap();
-    let turn = Turn {
+    let turn = QueueBatch {
         claim: 1,
         keys: others_keys(),
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    let report = queue.turn("w", Arc::new(turn), at(0)).await.unwrap();
+    let report = queue.commit("w", Arc::new(turn), at(0)).await.unwrap();
 
-    assert!(needed.is_empty() && tended.lacking.is_empty());
+    assert!(needed.is_empty() && tended.missing_keys.is_empty());
     assert!(due.now);
     assert_eq!(report.claimed.len(), 1);
 }
@@ -193,32 +193,32 @@ async fn a_worker_that_has_the_key_explains_nothing() {
     let database = a_code_in_the_queue().await;
 
     let own = Keys::Only(keys().ids().into());
-    let tended = database.sqlite().tend(&own, at(0)).await.unwrap();
+    let tended = database.store().maintain(&own, at(0)).await.unwrap();
 
-    assert!(tended.lacking.is_empty());
+    assert!(tended.missing_keys.is_empty());
     assert_eq!(adas_mail(&database).await.state, "queued");
 }
 
 #[tokio::test]
 async fn a_mail_never_tried_is_due_at_once_when_the_clock_is_set_back() {
     let database = a_code_in_the_queue().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     let notice = notice(&database.store(), "bob@example.com", at(0)).await;
     let an_hour_ago = at(-3600);
     assert!(claim(&queue, "w", 10, an_hour_ago).await.is_empty());
 
     let tended = tend(&queue, an_hour_ago).await;
 
-    assert_eq!(tended.hastened.len(), 2);
-    assert!(tended.hastened.contains(&notice));
-    assert!(tend(&queue, an_hour_ago).await.hastened.is_empty());
+    assert_eq!(tended.rescheduled.len(), 2);
+    assert!(tended.rescheduled.contains(&notice));
+    assert!(tend(&queue, an_hour_ago).await.rescheduled.is_empty());
     assert_eq!(claim(&queue, "w", 10, an_hour_ago).await.len(), 2);
 }
 
 #[tokio::test]
 async fn a_mail_that_waits_is_due_when_no_schedule_would_have_it_wait_so_long() {
     let database = Database::new().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     let id = notice(&database.store(), "bob@example.com", at(0)).await;
     let claimed = claim_one(&queue, "w", at(0)).await;
     let waits = Settlement {
@@ -231,10 +231,10 @@ async fn a_mail_that_waits_is_due_when_no_schedule_would_have_it_wait_so_long() 
     let set_back = tend(&queue, at(-3600)).await;
 
     assert!(
-        in_time.hastened.is_empty(),
+        in_time.rescheduled.is_empty(),
         "half an hour is on its schedule"
     );
-    assert_eq!(set_back.hastened, [id]);
+    assert_eq!(set_back.rescheduled, [id]);
     assert_eq!(story(&database.store(), id).await.mail.again_at, None);
     assert_eq!(claim(&queue, "w", 1, at(-3600)).await.len(), 1);
 }
@@ -242,27 +242,27 @@ async fn a_mail_that_waits_is_due_when_no_schedule_would_have_it_wait_so_long() 
 #[tokio::test]
 async fn a_mail_taken_back_from_a_dead_worker_is_due_when_the_clock_is_set_back() {
     let database = Database::new().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     let id = notice(&database.store(), "bob@example.com", at(0)).await;
     claim_one(&queue, "dead", at(0)).await;
     queue.rescue(&["dead".to_owned()], at(-3600)).await.unwrap();
 
     let tended = tend(&queue, at(-3600)).await;
 
-    assert_eq!(tended.hastened, [id]);
+    assert_eq!(tended.rescheduled, [id]);
 }
 
 #[tokio::test]
 async fn a_job_that_is_kept_back_on_purpose_stays_so() {
     let database = Database::new().await;
-    let queue = database.sqlite();
+    let queue = database.store();
     notice(&database.store(), "bob@example.com", at(0)).await;
     database
         .execute("update Jobs set run_at = 253402300799")
         .await;
 
     for now in [at(0), at(-3600)] {
-        assert!(tend(&queue, now).await.hastened.is_empty());
+        assert!(tend(&queue, now).await.rescheduled.is_empty());
     }
 }
 
@@ -270,7 +270,7 @@ async fn a_job_that_is_kept_back_on_purpose_stays_so() {
 async fn plan_of(words: &str) -> String {
     use sqlx::Row as _;
 
-    let statement = include_str!("../../src/queue/tend.rs")
+    let statement = include_str!("../../src/queue/maintain.rs")
         .split('"')
         .find(|text| text.contains(words))
         .expect("it is in the source");
@@ -305,7 +305,7 @@ async fn mails_whose_time_is_over_are_found_without_reading_those_that_wait() {
 
 #[tokio::test]
 async fn mails_whose_key_is_missing_are_looked_for_among_the_oldest_alone() {
-    let plan = plan_of("select mails.id, challenges.key_id").await;
+    let plan = plan_of("select mails.id, mails.reason, challenges.key_id").await;
 
     assert!(
         plan.contains("SEARCH mails USING INDEX sqlite_autoindex_mails_1 (id=?)"),
@@ -317,7 +317,7 @@ async fn mails_whose_key_is_missing_are_looked_for_among_the_oldest_alone() {
 #[tokio::test]
 async fn a_job_without_a_mail_and_of_an_unknown_priority_is_set_aside() {
     let database = Database::new().await;
-    let (store, queue) = (database.store(), database.sqlite());
+    let (store, queue) = (database.store(), database.store());
     notice(&store, "stranger@example.com", at(0)).await;
     database.execute("delete from mails").await;
     notice(&store, "ada@example.com", at(0)).await;

@@ -1,6 +1,5 @@
 //! The watch: a commit of another process wakes.
 
-use domain::queue::JobQueue;
 use futures_util::future::poll_immediate;
 use tokio::time::timeout;
 
@@ -10,7 +9,7 @@ use crate::support::{Database, PATIENCE, at};
 #[tokio::test]
 async fn a_commit_of_another_handle_wakes() {
     let database = Database::new().await;
-    let other = database.another().await;
+    let other = database.another_store().await;
     let mut watch = other.watch().await.unwrap();
     let waiting = tokio::spawn(async move { watch.changed().await });
 
@@ -22,7 +21,7 @@ async fn a_commit_of_another_handle_wakes() {
 #[tokio::test]
 async fn a_commit_between_two_calls_is_not_missed() {
     let database = Database::new().await;
-    let other = database.another().await;
+    let other = database.another_store().await;
     let mut watch = other.watch().await.unwrap();
 
     for n in 0..5 {
@@ -34,7 +33,7 @@ async fn a_commit_between_two_calls_is_not_missed() {
 #[tokio::test]
 async fn a_cancelled_call_loses_nothing() {
     let database = Database::new().await;
-    let other = database.another().await;
+    let other = database.another_store().await;
     let mut watch = other.watch().await.unwrap();
     for _ in 0..50 {
         // Dropped at its first pause, with its statement on the way.
@@ -50,7 +49,7 @@ async fn a_cancelled_call_loses_nothing() {
 async fn what_was_committed_before_the_watch_began_does_not_wake() {
     let database = Database::new().await;
     notice(&database.store(), "ada@example.com", at(0)).await;
-    let mut watch = database.sqlite().watch().await.unwrap();
+    let mut watch = database.store().watch().await.unwrap();
 
     let woken = timeout(std::time::Duration::from_millis(200), watch.changed()).await;
 

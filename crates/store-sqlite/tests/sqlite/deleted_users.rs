@@ -1,9 +1,10 @@
 //! A user is deleted at once, and the notes follow in small transactions, between which others write.
 
+use std::sync::Arc;
+
 use domain::id::UserId;
 use domain::notes::create::Create;
 use domain::notes::{Draft, NoteId};
-use domain::queue::JobQueue as _;
 use domain::store::Store;
 use sqlx::SqliteConnection;
 use store_sqlite::Sqlite;
@@ -11,8 +12,9 @@ use store_sqlite::Sqlite;
 use super::erasing::{KEEP, found};
 use super::migrating::{Older, run};
 use super::rows::{FREELY, add, add_as_before, user};
+use crate::support::queue::Queue as _;
 use crate::support::units::unit;
-use crate::support::{Database, at, options};
+use crate::support::{Database, PATIENCE, at, options};
 
 /// Adds so many notes whose contents repeat a word so often, with the identifiers `…0000` on.
 async fn fill(database: &Database, user: UserId, notes: u32, word: &str, times: usize) {
@@ -54,8 +56,8 @@ async fn left(database: &Database, user: UserId) -> i64 {
 }
 
 /// Sweeps as the worker does, until nothing is left to be removed.
-async fn sweep(sqlite: &Sqlite) {
-    while sqlite.sweep(KEEP, at(0)).await.unwrap() > 0 {}
+async fn sweep(sqlite: &Store) {
+    while sqlite.purge(KEEP, at(0)).await.unwrap() > 0 {}
 }
 
 /// How many notes of a user each transaction removes, one after the other, while another user writes in between.
@@ -64,7 +66,7 @@ async fn turns(database: &Database, of: UserId, other: UserId) -> Vec<i64> {
     let mut before = left(database, of).await;
     while before > 0 {
         add(&database.store(), other, "in between").await;
-        database.sqlite().sweep(KEEP, at(0)).await.unwrap();
+        database.store().purge(KEEP, at(0)).await.unwrap();
         let after = left(database, of).await;
         turns.push(before - after);
         before = after;
@@ -113,13 +115,16 @@ async fn two_processes_remove_what_a_killed_one_has_left_and_no_file_holds_it() 
     for user in [ada, eve] {
         delete(&store, user).await;
     }
-    let killed = database.another().await;
-    killed.sweep(KEEP, at(0)).await.unwrap();
+    let killed = database.another_store().await;
+    killed.purge(KEEP, at(0)).await.unwrap();
     drop(killed);
 
-    let processes = [database.another().await, database.another().await];
+    let processes = [
+        database.another_store().await,
+        database.another_store().await,
+    ];
     tokio::join!(sweep(&processes[0]), sweep(&processes[1]));
-    sweep(&database.sqlite()).await;
+    sweep(&database.store()).await;
 
     for word in ["zebrafish", "quagga"] {
         assert_eq!(found(&database, word), 0, "{word}");
@@ -156,7 +161,7 @@ async fn notes_of_a_deleted_user_are_not_found_and_their_identifiers_are_free() 
     assert!(found.is_none() && revision.is_none() && !taken);
     assert!(ahead.is_some(), "as if the note had never been");
     assert_eq!(created.unwrap().note().draft.title, "of bob");
-    sweep(&database.sqlite()).await;
+    sweep(&database.store()).await;
     let titles = database.text("select group_concat(title) from notes");
     assert_eq!(titles.await, "of bob");
 }
@@ -212,7 +217,7 @@ async fn a_program_of_the_release_before_leaves_the_notes_to_the_sweep_as_well()
     run(connection, "delete from users where id = 1").await;
     assert_eq!(text(connection, notes).await, before);
     let sqlite = Sqlite::open(options(&older.path())).await.unwrap();
-    sweep(&sqlite).await;
+    sweep(&Store::new(Arc::new(sqlite), PATIENCE)).await;
     let left = text(
         &mut older.connection,
         "select cast(sum(user_id) as text) from notes",

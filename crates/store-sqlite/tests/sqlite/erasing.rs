@@ -8,16 +8,18 @@ use domain::notes::create::Create;
 use domain::notes::remove::Remove;
 use domain::notes::{Draft, NoteId};
 use domain::plans::{NoteLimits, StorageLimits};
-use domain::queue::{JobQueue, Keep};
+use domain::queue::Retention;
+use domain::queue::forget::forget_mails;
 use domain::store::Store;
 
 use crate::support::people::{Person, address};
+use crate::support::queue::Queue as _;
 use crate::support::units::unit;
 use crate::support::{Database, at};
 
 const DAYS: i64 = 24 * 3600;
 
-pub(super) const KEEP: Keep = Keep {
+pub(super) const KEEP: Retention = Retention {
     ended: Duration::from_hours(24),
     mails: Duration::from_hours(30 * 24),
     audit: Duration::from_hours(365 * 24),
@@ -77,13 +79,7 @@ pub(super) fn found(database: &Database, word: &str) -> usize {
 
 /// Sweeps as the worker does, until nothing is left to be removed.
 async fn sweep(database: &Database, days: i64) {
-    while database
-        .sqlite()
-        .sweep(KEEP, at(days * DAYS))
-        .await
-        .unwrap()
-        > 0
-    {}
+    while database.store().purge(KEEP, at(days * DAYS)).await.unwrap() > 0 {}
 }
 
 /// Notes of every length, among others that stay: a page of the file holds some of both.
@@ -146,7 +142,7 @@ async fn what_an_account_held_is_in_no_file_once_it_is_gone() {
         Box::pin(async move {
             let email = address("zebrafish@example.com").key().clone();
             tx.delete_registrations(&email).await?;
-            tx.forget_mails(ada, &email, "nobody", at(3)).await?;
+            forget_mails(tx, ada, &email, "nobody", at(3)).await?;
             tx.forget_records(ada, &email, "nobody").await
         })
     });

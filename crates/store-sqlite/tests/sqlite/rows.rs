@@ -12,7 +12,6 @@ use domain::notes::list::{Key, NoteQuery, Order, PAGE_BYTES};
 use domain::notes::remove::Remove;
 use domain::notes::{Draft, NoteId};
 use domain::plans::{NoteLimits, StorageLimits};
-use domain::queue::JobQueue as _;
 use domain::store::Store;
 use sqlx::SqliteConnection;
 use store_sqlite::Sqlite;
@@ -20,6 +19,7 @@ use store_sqlite::Sqlite;
 use super::erasing::KEEP;
 use super::migrating::{Older, run};
 use crate::support::people::{Person, address};
+use crate::support::queue::Queue as _;
 use crate::support::{Database, PATIENCE, at, options};
 
 pub(super) const FREELY: NoteLimits = NoteLimits {
@@ -240,7 +240,8 @@ async fn notes_keep_all_they_have_when_their_table_is_made_anew() {
             .unwrap();
     }
     let sqlite = Sqlite::open(options(&path)).await.unwrap();
-    while sqlite.sweep(KEEP, at(0)).await.unwrap() > 0 {}
+    let store = Store::new(Arc::new(sqlite), PATIENCE);
+    while store.purge(KEEP, at(0)).await.unwrap() > 0 {}
     let left: i64 = sqlx::query_scalar("select count(*) from notes")
         .fetch_one(&mut *connection)
         .await

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use domain::queue::{JobQueue, Keep};
+use domain::queue::Retention;
 use jiff::Timestamp;
 
 use crate::support::people::Person;
+use crate::support::queue::Queue as _;
 use crate::support::units::unit;
 use crate::support::{Database, at};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-const KEEP: Keep = Keep {
+const KEEP: Retention = Retention {
     ended: Duration::from_hours(24),
     mails: Duration::from_hours(30 * 24),
     audit: Duration::from_hours(365 * 24),
@@ -23,7 +24,7 @@ const KEEP: Keep = Keep {
 
 /// Sweeps once; returns how many rows it said it removed.
 async fn sweep(database: &Database, now: Timestamp) -> u64 {
-    database.sqlite().sweep(KEEP, now).await.unwrap()
+    database.store().purge(KEEP, now).await.unwrap()
 }
 
 /// Sweeps until nothing is left to be removed, as the worker does; returns how often there was something.

@@ -1,14 +1,15 @@
 //! Mails in the queue without anybody who registers.
 
+use super::queue::Queue as _;
 use domain::id::{MailId, UserId};
 use domain::mail::{Lane, MailKind, MailState, NewMail};
+use domain::queue::forget::forget_mails;
 use domain::queue::{
-    Claim, Claimed, JobQueue, Loss, MailFilter, MailRecord, MailStory, Settlement, Turn,
+    Claim, Claimed, Loss, MailFilter, MailRecord, MailStory, QueueBatch, Settlement,
 };
 use domain::store::Store;
 use jiff::Timestamp;
 use std::sync::Arc;
-use store_sqlite::Sqlite;
 
 use super::people::address;
 use super::units::unit;
@@ -50,23 +51,23 @@ pub async fn forget(store: &Store, to: &str, now: Timestamp) {
     let key = address(to).key().clone();
     let forget = unit(move |tx| {
         let key = key.clone();
-        Box::pin(async move { tx.forget_mails(UserId(0), &key, "pseudonym", now).await })
+        Box::pin(async move { forget_mails(tx, UserId(0), &key, "pseudonym", now).await })
     });
     store.write(forget).await.unwrap();
 }
 
 /// Claims up to `limit` mails.
-pub async fn claim(queue: &Sqlite, worker: &str, limit: u32, now: Timestamp) -> Vec<Claimed> {
-    let turn = Turn {
+pub async fn claim(queue: &Store, worker: &str, limit: u32, now: Timestamp) -> Vec<Claimed> {
+    let turn = QueueBatch {
         claim: limit,
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    let report = queue.turn(worker, Arc::new(turn), now).await.unwrap();
+    let report = queue.commit(worker, Arc::new(turn), now).await.unwrap();
     report.claimed
 }
 
 /// Claims the only mail that is due.
-pub async fn claim_one(queue: &Sqlite, worker: &str, now: Timestamp) -> Claimed {
+pub async fn claim_one(queue: &Store, worker: &str, now: Timestamp) -> Claimed {
     let mut claimed = claim(queue, worker, 2, now).await;
     assert_eq!(claimed.len(), 1, "one mail should be due");
     claimed.remove(0)
@@ -89,13 +90,17 @@ pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Settlement {
 }
 
 /// Settles; returns the claims that are void.
-pub async fn settle(queue: &Sqlite, worker: &str, settlement: Settlement) -> Vec<(Claim, Loss)> {
+pub async fn settle(queue: &Store, worker: &str, settlement: Settlement) -> Vec<(Claim, Loss)> {
     let now = settlement.at;
-    let turn = Turn {
+    let turn = QueueBatch {
         settlements: vec![settlement],
-        ..Turn::default()
+        ..QueueBatch::default()
     };
-    queue.turn(worker, Arc::new(turn), now).await.unwrap().lost
+    queue
+        .commit(worker, Arc::new(turn), now)
+        .await
+        .unwrap()
+        .lost
 }
 
 /// A mail with its tries.

@@ -2,6 +2,7 @@
 
 pub mod mails;
 pub mod people;
+pub mod queue;
 pub mod units;
 
 use std::path::{Path, PathBuf};
@@ -54,6 +55,11 @@ impl Database {
 
     pub fn store(&self) -> Store {
         Store::new(Arc::new(self.sqlite.clone()), PATIENCE)
+    }
+
+    /// Another store with a writer of its own: what another process has.
+    pub async fn another_store(&self) -> Store {
+        Store::new(Arc::new(self.another().await), PATIENCE)
     }
 
     /// A store whose writes are late as soon as they are asked for.

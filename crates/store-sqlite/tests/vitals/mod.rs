@@ -1,4 +1,4 @@
-//! The rules of [`Vitals`](domain::vitals::Vitals), and what an inspection finds of a file.
+//! The rules of [`domain::processes`], and what an inspection finds of a file.
 
 mod inspecting;
 mod processes;

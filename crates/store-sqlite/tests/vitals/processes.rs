@@ -1,8 +1,9 @@
 //! What processes say of themselves.
 
-use domain::vitals::{Present, Process, ProcessKind, Vitals};
+use domain::processes::{Process, ProcessKind, RunningProcess};
 
 use crate::support::people::{keys, keys_of};
+use crate::support::queue::Queue as _;
 use crate::support::{Database, at};
 
 fn process(id: &str, kind: ProcessKind) -> Process {
@@ -21,20 +22,20 @@ fn process(id: &str, kind: ProcessKind) -> Process {
 #[tokio::test]
 async fn a_process_is_there_with_its_keys_from_its_first_word_to_its_last() {
     let database = Database::new().await;
-    let vitals = database.sqlite();
+    let vitals = database.store();
     let (api, worker) = (
         process("api-1", ProcessKind::Api),
         process("worker-1", ProcessKind::Worker),
     );
 
-    vitals.announce(&api, at(1), at(-100)).await.unwrap();
-    vitals.announce(&worker, at(2), at(-100)).await.unwrap();
-    vitals.announce(&api, at(16), at(-100)).await.unwrap();
+    vitals.register(&api, at(1), at(-100)).await.unwrap();
+    vitals.register(&worker, at(2), at(-100)).await.unwrap();
+    vitals.register(&api, at(16), at(-100)).await.unwrap();
     let both = vitals.processes().await.unwrap();
-    vitals.depart("api-1").await.unwrap();
+    vitals.deregister("api-1").await.unwrap();
     let one = vitals.processes().await.unwrap();
 
-    let present = |process: &Process, seen| Present {
+    let present = |process: &Process, seen| RunningProcess {
         process: process.clone(),
         seen: at(seen),
     };
@@ -45,14 +46,14 @@ async fn a_process_is_there_with_its_keys_from_its_first_word_to_its_last() {
 #[tokio::test]
 async fn one_that_was_killed_stays_until_it_is_forgotten() {
     let database = Database::new().await;
-    let vitals = database.sqlite();
+    let vitals = database.store();
     let killed = process("worker-1", ProcessKind::Worker);
     let next = process("worker-2", ProcessKind::Worker);
-    vitals.announce(&killed, at(10), at(0)).await.unwrap();
+    vitals.register(&killed, at(10), at(0)).await.unwrap();
 
-    vitals.announce(&next, at(20), at(10)).await.unwrap();
+    vitals.register(&next, at(20), at(10)).await.unwrap();
     let before = vitals.processes().await.unwrap().len();
-    vitals.announce(&next, at(30), at(11)).await.unwrap();
+    vitals.register(&next, at(30), at(11)).await.unwrap();
     let after = vitals.processes().await.unwrap();
 
     assert_eq!(before, 2);

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::mail::{Lane, MailState};
-use domain::queue::{JobQueue, Settlement, Turn};
-use domain::vitals::{Depth, KeyNeed, Vitals};
+use domain::processes::{KeyNeed, QueueDepth};
+use domain::queue::{QueueBatch, Settlement};
 
 use crate::support::mails::{claim, claim_one, notice, settle, settlement};
 use crate::support::people::{Person, keys};
+use crate::support::queue::Queue as _;
 use crate::support::{Database, at};
 
-fn depth(queued: u64, sending: u64, waiting: u64, due_since: Option<i64>) -> Depth {
-    Depth {
+fn depth(queued: u64, sending: u64, waiting: u64, due_since: Option<i64>) -> QueueDepth {
+    QueueDepth {
         states: vec![
             (MailState::Queued, queued),
             (MailState::Sending, sending),
@@ -25,14 +26,14 @@ fn depth(queued: u64, sending: u64, waiting: u64, due_since: Option<i64>) -> Dep
 #[tokio::test]
 async fn the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due() {
     let database = Database::new().await;
-    let (store, sqlite) = (database.store(), database.sqlite());
-    let empty = sqlite.depth(at(0)).await.unwrap();
+    let (store, sqlite) = (database.store(), database.store());
+    let empty = sqlite.queue_depth(at(0)).await.unwrap();
     for second in 10..14 {
         notice(&store, "ada@example.com", at(second)).await;
     }
 
-    let early = sqlite.depth(at(9)).await.unwrap();
-    let all = sqlite.depth(at(20)).await.unwrap();
+    let early = sqlite.queue_depth(at(9)).await.unwrap();
+    let all = sqlite.queue_depth(at(20)).await.unwrap();
     let done = claim_one_of(&sqlite, 11).await;
     settle(&sqlite, "w", settlement(done, MailState::Delivered, at(21))).await;
     let waits = claim_one_of(&sqlite, 12).await;
@@ -42,10 +43,10 @@ async fn the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due() {
     };
     settle(&sqlite, "w", later).await;
     claim_one_of(&sqlite, 13).await;
-    let mixed = sqlite.depth(at(30)).await.unwrap();
-    let due_again = sqlite.depth(at(61)).await.unwrap();
+    let mixed = sqlite.queue_depth(at(30)).await.unwrap();
+    let due_again = sqlite.queue_depth(at(61)).await.unwrap();
     claim(&sqlite, "w", 10, at(61)).await;
-    let in_hand = sqlite.depth(at(61)).await.unwrap();
+    let in_hand = sqlite.queue_depth(at(61)).await.unwrap();
 
     assert_eq!(empty, depth(0, 0, 0, None));
     assert_eq!(early, depth(4, 0, 0, None));
@@ -58,7 +59,7 @@ async fn the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due() {
 #[tokio::test]
 async fn the_oldest_due_mail_may_be_one_of_the_slow_lane() {
     let database = Database::new().await;
-    let (store, sqlite) = (database.store(), database.sqlite());
+    let (store, sqlite) = (database.store(), database.store());
     for (second, lane) in [(1, Lane::Slow), (2, Lane::SlowFirst)] {
         notice(&store, "ada@example.com", at(second)).await;
         let slow = Settlement {
@@ -76,20 +77,20 @@ async fn the_oldest_due_mail_may_be_one_of_the_slow_lane() {
 
     let mut since = Vec::new();
     for _ in 0..3 {
-        since.push(sqlite.depth(at(40)).await.unwrap().due_since);
-        let turn = Turn {
+        since.push(sqlite.queue_depth(at(40)).await.unwrap().due_since);
+        let turn = QueueBatch {
             slow: 1,
             slow_first: u32::from(since.len() == 2),
-            ..Turn::default()
+            ..QueueBatch::default()
         };
-        sqlite.turn("w", Arc::new(turn), at(40)).await.unwrap();
+        sqlite.commit("w", Arc::new(turn), at(40)).await.unwrap();
     }
 
     assert_eq!(since, [Some(at(10)), Some(at(20)), Some(at(30))]);
 }
 
 /// Claims the oldest mail at a time when it is the only one due.
-async fn claim_one_of(sqlite: &store_sqlite::Sqlite, before: i64) -> domain::queue::Claim {
+async fn claim_one_of(sqlite: &domain::store::Store, before: i64) -> domain::queue::Claim {
     claim_one(sqlite, "w", at(before) - Duration::from_secs(1))
         .await
         .claim
@@ -98,7 +99,7 @@ async fn claim_one_of(sqlite: &store_sqlite::Sqlite, before: i64) -> domain::que
 #[tokio::test]
 async fn the_keys_that_waiting_codes_need_are_named_while_the_codes_live() {
     let database = Database::new().await;
-    let (store, sqlite) = (database.store(), database.sqlite());
+    let (store, sqlite) = (database.store(), database.store());
     Person::new("ada").registers(&store, at(0)).await;
     Person::new("bob").registers(&store, at(5)).await;
     notice(&store, "eve@example.com", at(0)).await;
@@ -121,7 +122,7 @@ async fn the_keys_that_waiting_codes_need_are_named_while_the_codes_live() {
 #[tokio::test]
 async fn the_newest_mail_is_the_one_asked_for_last() {
     let database = Database::new().await;
-    let (store, sqlite) = (database.store(), database.sqlite());
+    let (store, sqlite) = (database.store(), database.store());
 
     let none = sqlite.newest_mail().await.unwrap();
     notice(&store, "ada@example.com", at(1)).await;

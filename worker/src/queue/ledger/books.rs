@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::mail::{Lane, MailKind, MailState};
-use domain::queue::{Claim, Loss, Marked, Settlement, Turn};
+use domain::queue::{Claim, Loss, QueueBatch, SendPermit, Settlement};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -39,14 +39,14 @@ pub(super) struct InHand {
     lost: bool,
     /// Who waits for a mark that could not be put on record. Not told, so that its handler goes on as with a database
     /// that is busy for too long, and the mail waits for another try.
-    unanswered: Option<oneshot::Sender<Marked>>,
+    unanswered: Option<oneshot::Sender<SendPermit>>,
 }
 
 /// What is told once a turn is taken.
 #[derive(Default)]
 pub(super) struct Waiting {
     /// Who waits for a mark.
-    marks: HashMap<Claim, oneshot::Sender<Marked>>,
+    permits: HashMap<Claim, oneshot::Sender<SendPermit>>,
     /// Mails that are no longer in hand.
     ended: HashMap<Claim, Ended>,
 }
@@ -79,23 +79,26 @@ impl Ended {
 
 impl Ledger {
     /// Turns messages into a turn, and remembers what is to be told after it.
-    pub(super) fn prepare(&mut self, messages: impl Iterator<Item = Message>) -> (Turn, Waiting) {
-        let mut turn = Turn::default();
+    pub(super) fn prepare(
+        &mut self,
+        messages: impl Iterator<Item = Message>,
+    ) -> (QueueBatch, Waiting) {
+        let mut turn = QueueBatch::default();
         let mut waiting = Waiting::default();
         for message in messages {
             match message {
                 Message::Close => self.closing = true,
                 Message::Mark(claim, answer) => {
-                    turn.marks.push(claim);
-                    waiting.marks.insert(claim, answer);
+                    turn.permits.push(claim);
+                    waiting.permits.insert(claim, answer);
                 }
                 Message::Ended(claim, ending) => {
                     let Some(hand) = self.in_hand.remove(&claim) else {
                         continue;
                     };
                     // A handler that has ended does not write a dot any more.
-                    if waiting.marks.remove(&claim).is_some() {
-                        turn.marks.retain(|mark| *mark != claim);
+                    if waiting.permits.remove(&claim).is_some() {
+                        turn.permits.retain(|mark| *mark != claim);
                     }
                     let ending = if hand.lost { Ending::Lost } else { ending };
                     if let Some(ended) = self.end(&mut turn, claim, &hand, ending) {
@@ -114,7 +117,7 @@ impl Ledger {
     /// Puts into the turn how a mail in hand ended.
     fn end(
         &mut self,
-        turn: &mut Turn,
+        turn: &mut QueueBatch,
         claim: Claim,
         hand: &InHand,
         ending: Ending,
@@ -166,9 +169,12 @@ impl Ledger {
     /// Keeps account of what a turn brought.
     pub(super) fn account(&mut self, taken: Taken, mut waiting: Waiting) {
         let report = taken.report;
+        if report.foreign_jobs > 0 {
+            tell_foreign(report.foreign_jobs);
+        }
         for claim in taken.refused {
             waiting.ended.remove(&claim);
-            let waiting = waiting.marks.remove(&claim);
+            let waiting = waiting.permits.remove(&claim);
             if let Some(hand) = self.in_hand.get_mut(&claim) {
                 hand.unanswered = waiting;
             }
@@ -182,14 +188,14 @@ impl Ledger {
             ended.count();
         }
         let now = self.clock.now();
-        for (claim, answer) in report.marks {
-            let heard =
-                (waiting.marks.remove(&claim)).is_some_and(|waiting| waiting.send(answer).is_ok());
+        for (claim, answer) in report.permits {
+            let heard = (waiting.permits.remove(&claim))
+                .is_some_and(|waiting| waiting.send(answer).is_ok());
             let Some(hand) = self.in_hand.get_mut(&claim).filter(|_| heard) else {
                 continue;
             };
-            hand.marked = answer == Marked::Go;
-            if let Marked::Lost(loss) = answer {
+            hand.marked = answer == SendPermit::Granted;
+            if let SendPermit::ClaimLost(loss) = answer {
                 hand.lost = true;
                 tell_lost(claim, loss, &Ended::of(hand, None, now));
             }
@@ -214,6 +220,14 @@ impl Ledger {
     }
 }
 
+/// Says that jobs were set aside which have no mail.
+pub(in crate::queue) fn tell_foreign(jobs: u64) {
+    tracing::error!(
+        jobs,
+        "jobs without a mail were set aside: something else writes into this queue"
+    );
+}
+
 /// Says why nothing comes of a mail that was in hand.
 fn tell_lost(claim: Claim, loss: Loss, ended: &Ended) {
     match loss {
@@ -226,7 +240,7 @@ fn tell_lost(claim: Claim, loss: Loss, ended: &Ended) {
                 "a mail was cancelled while it was in hand"
             );
         }
-        Loss::Taken => tracing::warn!(
+        Loss::LeaseLost => tracing::warn!(
             mail.id = %claim.mail,
             claim = claim.number,
             "this worker had been given up with a mail in hand, and another has that by now"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::mail::Lane;
-use domain::queue::{Claimed, Due, Turn};
+use domain::queue::{Claimed, Due, QueueBatch};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -46,7 +46,7 @@ pub(super) fn may_claim(gate: &Gate, free: usize, trials: usize) -> bool {
 impl Ledger {
     /// Puts into the turn how many mails it claims, and which. While an attempt overstays, most
     /// of them are the newest: the oldest may all be of its kind.
-    pub(super) fn plan_claims(&mut self, turn: &mut Turn) {
+    pub(super) fn plan_claims(&mut self, turn: &mut QueueBatch) {
         let room = self.room(turn.settlements.len());
         if room > 0 && self.slow_is_due() && self.gate.allows_slow() && self.claimant.hands > 1 {
             self.claimant.lane.make_room();

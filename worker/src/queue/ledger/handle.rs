@@ -1,6 +1,6 @@
 //! How handlers reach the ledger: they ask for marks, and tell how they ended.
 
-use domain::queue::{Claim, Loss, Marked};
+use domain::queue::{Claim, Loss, SendPermit};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::outcome::Outcome;
@@ -24,7 +24,7 @@ pub enum Ending {
 
 /// What handlers say to the ledger.
 pub(super) enum Message {
-    Mark(Claim, oneshot::Sender<Marked>),
+    Mark(Claim, oneshot::Sender<SendPermit>),
     Ended(Claim, Ending),
     /// Everything that will ever be said has been said.
     Close,
@@ -40,10 +40,10 @@ impl LedgerHandle {
     }
 
     /// Asks whether the final dot may be written; the answer is on record before it is given.
-    pub async fn mark(&self, claim: Claim) -> Marked {
+    pub async fn mark(&self, claim: Claim) -> SendPermit {
         let (sender, answer) = oneshot::channel();
         // Without the ledger nobody keeps the claim: others take the mail back.
-        let gone = Marked::Lost(Loss::Taken);
+        let gone = SendPermit::ClaimLost(Loss::LeaseLost);
         if self.0.send(Message::Mark(claim, sender)).is_err() {
             return gone;
         }

@@ -19,8 +19,9 @@ use std::time::Duration;
 
 use domain::clock::Clock;
 use domain::id::MailId;
-use domain::queue::{Claim, Claimed, JobQueue, Keys, Turn, Watch};
-use domain::store::StoreError;
+use domain::queue::due::due;
+use domain::queue::{Claim, Claimed, Keys, QueueBatch, Watch};
+use domain::store::{Store, StoreError};
 use jiff::Timestamp;
 use runtime::shutdown::Shutdown;
 use runtime::systemd::Liveness;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use super::gate::Gate;
 use crate::smtp::SlowLane;
 use books::InHand;
+pub(super) use books::tell_foreign;
 use claims::{Claims, may_claim};
 use handle::Message;
 pub use handle::{Ending, LedgerHandle};
@@ -61,7 +63,7 @@ pub struct Claimant {
 
 /// The ledger, to be [`run`](Ledger::run) as a task of its own.
 pub struct Ledger {
-    queue: Arc<dyn JobQueue>,
+    store: Store,
     clock: Arc<dyn Clock>,
     claimant: Claimant,
     gate: Gate,
@@ -85,7 +87,7 @@ pub struct Ledger {
 impl Ledger {
     /// A ledger for a worker, the way to reach it, and the mails it claims.
     pub fn new(
-        queue: Arc<dyn JobQueue>,
+        store: Store,
         clock: Arc<dyn Clock>,
         claimant: Claimant,
         gate: Gate,
@@ -95,7 +97,7 @@ impl Ledger {
         let (sender, inbox) = mpsc::unbounded_channel();
         let (claimed, mails) = mpsc::unbounded_channel();
         let ledger = Self {
-            queue,
+            store,
             clock,
             claimant,
             gate,
@@ -122,7 +124,7 @@ impl Ledger {
 
     /// Takes turns until it is closed and everything is settled.
     pub async fn run(mut self) -> Result<(), StoreError> {
-        let mut watch = self.queue.watch().await?;
+        let mut watch = self.store.watch().await?;
         let mut due = Some(self.clock.now());
         let mut messages = Vec::with_capacity(BATCH);
         while !(self.closing && self.in_hand.is_empty()) {
@@ -133,7 +135,7 @@ impl Ledger {
             if is_empty(&turn) && !((look || freed) && turn.claim + turn.slow > 0) {
                 // What was due is gone, or held: without this the wait above would be none at all.
                 if due.is_some_and(|at| at <= self.clock.now()) {
-                    due = self.next_due().await;
+                    due = self.next_due(watch.as_mut()).await;
                 }
                 continue;
             }
@@ -146,7 +148,7 @@ impl Ledger {
             // With free hands left nothing more is due now; otherwise a settlement will bring the next turn. What
             // can't be claimed is looked at after the longest sleep.
             due = if all_claimed {
-                self.next_due().await
+                self.next_due(watch.as_mut()).await
             } else {
                 None
             };
@@ -177,11 +179,11 @@ impl Ledger {
             () = self.liveness.pinged() => false,
             () = self.shutdown.cancelled(), if !stopping => false,
             () = self.gate.changed(), if free > 0 => {
-                may_claim(&self.gate, free, trials) && self.anything_due().await
+                may_claim(&self.gate, free, trials) && self.anything_due(watch).await
             }
-            () = sleep(pause), if may_claim_any => self.anything_due().await,
+            () = sleep(pause), if may_claim_any => self.anything_due(watch).await,
             changed = watch.changed(), if may_claim_any => match changed {
-                Ok(()) => self.anything_due().await,
+                Ok(()) => self.anything_due(watch).await,
                 Err(error) => {
                     tracing::warn!(%error, "the queue can't be watched");
                     sleep(RETRY).await;
@@ -192,9 +194,9 @@ impl Ledger {
     }
 
     /// A cheap look before a transaction: most commits of the API are none of the queue's business.
-    async fn anything_due(&mut self) -> bool {
+    async fn anything_due(&mut self, watch: &mut dyn Watch) -> bool {
         let now = self.clock.now();
-        match self.queue.due(&self.claimant.keys, now).await {
+        match due(watch, &self.claimant.keys, now).await {
             Ok(due) => {
                 self.knows(due);
                 (due.now && self.may_claim_usual()) || self.slow_room(self.free()) > 0
@@ -207,9 +209,9 @@ impl Ledger {
         }
     }
 
-    async fn next_due(&mut self) -> Option<Timestamp> {
+    async fn next_due(&mut self, watch: &mut dyn Watch) -> Option<Timestamp> {
         let now = self.clock.now();
-        let due = self.queue.due(&self.claimant.keys, now).await.ok()?;
+        let due = due(watch, &self.claimant.keys, now).await.ok()?;
         self.knows(due);
         let next = if due.now { Some(now) } else { due.next };
         let next = next.filter(|_| self.may_claim_usual());
@@ -241,9 +243,9 @@ impl Ledger {
     }
 }
 
-fn is_empty(turn: &Turn) -> bool {
+fn is_empty(turn: &QueueBatch) -> bool {
     turn.settlements.is_empty()
-        && turn.marks.is_empty()
+        && turn.permits.is_empty()
         && turn.releases.is_empty()
         && turn.woken.is_empty()
 }

@@ -8,7 +8,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::queue::{Claim, Settlement, Turn, TurnReport};
+use domain::processes::RecordHeartbeat;
+use domain::queue::{BatchReport, Claim, CommitBatch, QueueBatch, Settlement};
 use domain::store::StoreError;
 use runtime::shutdown::Reason;
 use tokio::time::sleep;
@@ -28,7 +29,7 @@ const LAST_TRIES: Duration = Duration::from_secs(5);
 /// What came of a turn in the end.
 #[derive(Default)]
 pub(super) struct Taken {
-    pub(super) report: TurnReport,
+    pub(super) report: BatchReport,
     /// Claims of which nothing is on record, as the database refuses that and nothing else.
     pub(super) refused: Vec<Claim>,
     /// Whether it refuses to have any mail claimed.
@@ -37,7 +38,7 @@ pub(super) struct Taken {
 
 /// The database's answer to a part of a turn.
 enum Answer {
-    Taken(TurnReport),
+    Taken(BatchReport),
     /// It takes other things.
     Refused(StoreError),
 }
@@ -48,7 +49,7 @@ type LastTries = Option<Instant>;
 impl Ledger {
     /// Takes a turn, again and again if need be. Gives up only when the worker must end; then others take the mails
     /// back when its lease is over.
-    pub(super) async fn take(&self, turn: Turn) -> Result<Taken, StoreError> {
+    pub(super) async fn take(&self, turn: QueueBatch) -> Result<Taken, StoreError> {
         let (turn, mut last_tries) = (Arc::new(turn), None);
         let answer = self.insist(&turn, REFUSALS, &mut last_tries).await?;
         match answer {
@@ -64,7 +65,7 @@ impl Ledger {
     /// destination any more come due without that.
     async fn take_apart(
         &self,
-        turn: &Turn,
+        turn: &QueueBatch,
         last_tries: &mut LastTries,
     ) -> Result<Taken, StoreError> {
         let mut taken = Taken::default();
@@ -79,31 +80,31 @@ impl Ledger {
         }
         for claim in &turn.releases {
             let releases = vec![*claim];
-            let part = Turn {
+            let part = QueueBatch {
                 releases,
-                ..Turn::default()
+                ..QueueBatch::default()
             };
             let answer = self.insist(&Arc::new(part), REFUSALS, last_tries).await?;
             taken.add(Some(*claim), answer, "that a mail goes back");
         }
-        for claim in &turn.marks {
-            let marks = vec![*claim];
-            let part = Turn {
-                marks,
-                ..Turn::default()
+        for claim in &turn.permits {
+            let permits = vec![*claim];
+            let part = QueueBatch {
+                permits,
+                ..QueueBatch::default()
             };
             let answer = self.insist(&Arc::new(part), 1, last_tries).await?;
             taken.add(Some(*claim), answer, "that a mail's end is to be written");
         }
         if turn.claim + turn.slow > 0 {
-            let part = Turn {
+            let part = QueueBatch {
                 claim: turn.claim,
                 newest: turn.newest,
                 slow: turn.slow,
                 slow_first: turn.slow_first,
                 trial: turn.trial,
                 keys: turn.keys.clone(),
-                ..Turn::default()
+                ..QueueBatch::default()
             };
             let answer = self.insist(&Arc::new(part), 1, last_tries).await?;
             taken.add(None, answer, "that mails are claimed");
@@ -137,21 +138,25 @@ impl Ledger {
     /// Has a turn taken, unless the database refuses it so often while it takes a sign of life.
     async fn insist(
         &self,
-        turn: &Arc<Turn>,
+        turn: &Arc<QueueBatch>,
         refusals: u32,
         last_tries: &mut LastTries,
     ) -> Result<Answer, StoreError> {
         let (mut pause, mut refused) = (RETRY, 0);
         loop {
-            let (worker, now) = (&self.claimant.worker, self.clock.now());
-            let error = match self.queue.turn(worker, Arc::clone(turn), now).await {
+            let commit = CommitBatch {
+                worker: self.claimant.worker.clone(),
+                batch: Arc::clone(turn),
+                now: self.clock.now(),
+            };
+            let error = match self.store.write(commit).await {
                 Ok(report) => return Ok(Answer::Taken(report)),
                 Err(error) => error,
             };
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 settlements = turn.settlements.len(),
-                marks = turn.marks.len(),
+                permits = turn.permits.len(),
                 "the queue refused a turn; it is taken again"
             );
             if self.must_end(last_tries) {
@@ -184,8 +189,11 @@ impl Ledger {
         if !matches!(error, StoreError::Rejected(_)) {
             return false;
         }
-        let now = self.clock.now();
-        self.queue.beat(&self.claimant.worker, now).await.is_ok()
+        let heartbeat = RecordHeartbeat {
+            worker: self.claimant.worker.clone(),
+            now: self.clock.now(),
+        };
+        self.store.write(heartbeat).await.is_ok()
     }
 }
 
@@ -197,7 +205,8 @@ impl Taken {
             Answer::Taken(mut report) => {
                 self.report.claimed.append(&mut report.claimed);
                 self.report.lost.append(&mut report.lost);
-                self.report.marks.extend(report.marks);
+                self.report.foreign_jobs += report.foreign_jobs;
+                self.report.permits.extend(report.permits);
             }
             Answer::Refused(error) => {
                 tracing::error!(
@@ -214,9 +223,9 @@ impl Taken {
     }
 }
 
-fn of_settlement(settlement: Settlement) -> Arc<Turn> {
-    Arc::new(Turn {
+fn of_settlement(settlement: Settlement) -> Arc<QueueBatch> {
+    Arc::new(QueueBatch {
         settlements: vec![settlement],
-        ..Turn::default()
+        ..QueueBatch::default()
     })
 }

@@ -1,64 +1,32 @@
-//! Removing what is over, a few rows of each kind at a time, so that nobody waits for the lock.
+//! Removing what is kept no longer, a few rows of each kind at a time, which keeps the lock short.
 
-use async_trait::async_trait;
-use domain::queue::Keep;
+use domain::queue::retention::Cutoffs;
 use domain::store::StoreError;
-use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use crate::access::micros;
-use crate::ahead;
 use crate::error::store_error;
 use crate::notes;
-use crate::queue::{QueueWrite, release_held};
 
 /// Rows of one kind that one transaction removes at most.
 pub(crate) const BATCH: i64 = 200;
 
-/// The longest window of a limit, with some room.
-const HITS_KEPT_HOURS: i64 = 25;
-
-/// How long the body of a payment service's event is kept that belongs to no account: it may name somebody.
-const BODIES_KEPT_HOURS: i64 = 24 * 30;
-
-/// How long a row of wrong guesses is remembered that nobody goes on with.
-const RUNS_KEPT_HOURS: i64 = 24 * 365;
-
-/// For how long a client is known that a user has logged in from.
-const CLIENTS_KEPT_HOURS: i64 = 24 * 180;
-
-pub(crate) struct Sweep {
-    pub(crate) keep: Keep,
-    pub(crate) now: Timestamp,
-}
-
-#[async_trait]
-impl QueueWrite for Sweep {
-    type Out = u64;
-
-    async fn apply(&self, connection: &mut SqliteConnection) -> Result<u64, StoreError> {
-        let Self { keep, now } = *self;
-        let ended = micros(now - keep.ended);
-        let mut removed = ahead::set_right(connection, now).await?;
-        removed += accounts(
-            connection,
-            ended,
-            micros(now),
-            micros(now - keep.session_idle),
-        )
-        .await?;
-        removed += decoys(connection, micros(now)).await?;
-        removed += mails(connection, micros(now - keep.mails)).await?;
-        removed += suppressions(connection, micros(now)).await?;
-        // Not removed, but given back: what an operator who resumed a kind of mail did not come to.
-        removed += release_held(connection).await?;
-        removed += notes::sweep::trash(connection, micros(now - keep.trash), micros(now)).await?;
-        removed += notes::sweep::tombstones(connection, micros(now - keep.tombstones)).await?;
-        removed += notes::sweep::of_deleted_users(connection).await?;
-        removed += records(connection, now, micros(now - keep.audit)).await?;
-        removed += payments(connection, now).await?;
-        Ok(removed)
-    }
+pub(crate) async fn purge(
+    connection: &mut SqliteConnection,
+    cutoffs: &Cutoffs,
+) -> Result<u64, StoreError> {
+    let now = micros(cutoffs.now);
+    let used = micros(cutoffs.session_used);
+    let mut removed = accounts(connection, micros(cutoffs.ended), now, used).await?;
+    removed += decoys(connection, now).await?;
+    removed += mails(connection, micros(cutoffs.mails)).await?;
+    removed += suppressions(connection, now).await?;
+    removed += notes::sweep::trash(connection, micros(cutoffs.trash), now).await?;
+    removed += notes::sweep::tombstones(connection, micros(cutoffs.tombstones)).await?;
+    removed += notes::sweep::of_deleted_users(connection).await?;
+    removed += records(connection, cutoffs).await?;
+    removed += payments(connection, micros(cutoffs.payment_bodies)).await?;
+    Ok(removed)
 }
 
 /// Attempts with their challenges, other challenges, and sessions.
@@ -183,14 +151,9 @@ async fn suppressions(connection: &mut SqliteConnection, now: i64) -> Result<u64
 }
 
 /// Counters, known clients and security events.
-async fn records(
-    connection: &mut SqliteConnection,
-    now: Timestamp,
-    audited: i64,
-) -> Result<u64, StoreError> {
-    let hours_ago = |hours: i64| micros(now) - hours * 3_600_000_000;
-    let (counted, known) = (hours_ago(HITS_KEPT_HOURS), hours_ago(CLIENTS_KEPT_HOURS));
-    let guessed = hours_ago(RUNS_KEPT_HOURS);
+async fn records(connection: &mut SqliteConnection, cutoffs: &Cutoffs) -> Result<u64, StoreError> {
+    let (counted, guessed) = (micros(cutoffs.counts), micros(cutoffs.streaks));
+    let (known, audited) = (micros(cutoffs.known_clients), micros(cutoffs.audit));
     let hits = sqlx::query!(
         "delete from limit_hits where (key, at, n) in
              (select key, at, n from limit_hits where at < ? order by at limit ?)",
@@ -243,8 +206,7 @@ async fn records(
 }
 
 /// What payment services said about nobody here. The event's row stays, so that a repeat is known as one.
-async fn payments(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
-    let before = micros(now) - BODIES_KEPT_HOURS * 3_600_000_000;
+async fn payments(connection: &mut SqliteConnection, before: i64) -> Result<u64, StoreError> {
     let emptied = sqlx::query!(
         "update payment_events set body = '' where rowid in
              (select rowid from payment_events indexed by payment_bodies_of_nobody
