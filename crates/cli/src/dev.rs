@@ -1,6 +1,6 @@
-//! `smart-notes dev`: API, worker and mail catcher in one process, for a laptop.
+//! `smart-notes dev`: API, worker and mail catcher in one process, for development.
 //!
-//! In production API and worker are processes of their own; the same libraries run here.
+//! In production, API and worker are separate processes; the same libraries run here.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 
 use crate::migrate;
 
-/// What `dev` is told.
+/// The arguments of `dev`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Where the API listens, instead of the setting `http.listen`
@@ -62,7 +62,7 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     rlimit::raise(settings.http.max_connections);
     memory::trim_regularly();
     let shutdown = Shutdown::on_signals().context("signals can't be received")?;
-    let _lock = alone(&settings)?;
+    let _lock = lock(&settings)?;
     ports_must_be_free(&args, settings.http.listen).await?;
     let catcher = Catcher::start(Config {
         smtp: args.smtp,
@@ -101,14 +101,14 @@ pub async fn run(args: Args, options: LoadOptions) -> anyhow::Result<ExitCode> {
     Ok(shutdown.exit_code())
 }
 
-/// Neither half goes on without the other.
+/// Shuts everything down when one half ends.
 async fn ending<T>(shutdown: &Shutdown, half: impl Future<Output = T>) -> T {
     let end = half.await;
     shutdown.trigger();
     end
 }
 
-/// The settings, with the catcher as the relay: `dev` never mails to anybody else.
+/// The settings, with the catcher as the only relay: `dev` never sends mail elsewhere.
 fn settings(args: &Args, options: LoadOptions) -> anyhow::Result<Settings> {
     let mut options =
         options.with_override("smtp.relays", format!("smtp://{}?tls=none", args.smtp));
@@ -125,9 +125,9 @@ fn settings(args: &Args, options: LoadOptions) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-/// Makes sure that no other `dev` runs on this database: its worker would take this one's mails to another inbox. The lock
-/// goes with the process, however that ends.
-fn alone(settings: &Settings) -> anyhow::Result<File> {
+/// Locks the database against a second `dev`, whose worker would send this one's mails to another inbox. The lock ends with
+/// the process, also when it is killed.
+fn lock(settings: &Settings) -> anyhow::Result<File> {
     let DatabaseUrl::Sqlite { path } = &settings.database.url;
     let folder = settings.database.url.directory();
     (DirBuilder::new().recursive(true).mode(0o700).create(folder))
@@ -136,7 +136,7 @@ fn alone(settings: &Settings) -> anyhow::Result<File> {
         .and_then(|lock| match lock.try_lock() {
             Ok(()) => Ok(lock),
             Err(TryLockError::WouldBlock) => bail!(
-                "another `cargo run` or `smart-notes dev` uses it, with a worker and an inbox of its own. \
+                "another `cargo run` or `smart-notes dev` is using it. \
                  Stop that one, or give this one another database and other ports: \
                  DATABASE_URL=sqlite://var/second.db cargo run -- dev --listen 127.0.0.1:8001 --inbox 127.0.0.1:8026 --smtp 127.0.0.1:1026"
             ),
@@ -145,7 +145,7 @@ fn alone(settings: &Settings) -> anyhow::Result<File> {
         .with_context(|| format!("the database {} can't be used", path.display()))
 }
 
-/// Looks at all three ports, so that one message names every one that is taken.
+/// Checks all three ports, so that one message names all that are taken.
 async fn ports_must_be_free(args: &Args, api: SocketAddr) -> anyhow::Result<()> {
     let wanted = [
         (api, "the API", "--listen 127.0.0.1:8001 or PORT=8001"),
@@ -156,7 +156,7 @@ async fn ports_must_be_free(args: &Args, api: SocketAddr) -> anyhow::Result<()> 
     for (address, what, change) in wanted {
         if let Err(error) = TcpListener::bind(address).await {
             taken.push(format!(
-                "  {address} for {what}: {error}. Another one: cargo run -- dev {change}"
+                "  {address} for {what}: {error}. For another port: cargo run -- dev {change}"
             ));
         }
     }
@@ -172,7 +172,7 @@ fn welcome(api: SocketAddr, args: &Args) {
   Smart Notes is running.
 
     API        http://{api}/api/
-    Web inbox  http://{}/   every mail ends here; nothing leaves this machine
+    Web inbox  http://{}/   all mail ends here; no mail leaves this machine
     SMTP       {}   mails to *@tempfail.test are refused twice, to *@bounce.test always
 
   Try it:

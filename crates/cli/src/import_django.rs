@@ -1,5 +1,5 @@
-//! `smart-notes import-django`: brings everybody over from the service that this one replaces, so that old
-//! passwords and old tokens go on to be good.
+//! `smart-notes import-django`: imports the users of the Django service that this one replaces. Their passwords and tokens
+//! stay valid.
 
 mod report;
 
@@ -20,44 +20,43 @@ use runtime::shutdown::Shutdown;
 
 use crate::users::actor;
 
-/// Somebody is left out, or has another name.
-const LOOK_AT_IT: u8 = 3;
+/// The exit code if users were left out or renamed.
+const INCOMPLETE: u8 = 3;
 
-/// Numbers that an error names at most.
-const NAMED: usize = 10;
+/// The most users that an error lists.
+const LISTED: usize = 10;
 
-/// What `import-django` is told.
+/// The arguments of `import-django`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The file is only read. Everything is written in one transaction, or nothing; whoever has been brought over once
-is left alone by every later run. Requests that write are answered 503 while a large import commits, so stop the
-API for it or import before it is started.
+The file is only read. The import is one transaction. A later run skips users that were imported before. Requests that
+write are answered 503 while a large import commits: stop the API first, or import before it starts.
 
-Exit codes: 0 everybody is (or would be) brought over as they were; 1 nothing was written, the message says why;
-2 wrong use; 3 done, but somebody is left out or renamed and is listed.")]
+Exit codes: 0 all users are (or would be) imported unchanged; 1 nothing was written, the message says why;
+2 wrong usage; 3 done, but some users are left out or renamed, and listed.")]
 pub struct Args {
     /// Django's db.sqlite3, or a copy of it
     path: PathBuf,
     #[command(flatten)]
     mode: Mode,
-    /// The table of users, if the file has several that could be it
+    /// The table of users, if several tables could be it
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
-    /// Show addresses as they are
+    /// Show addresses in full
     #[arg(long)]
     reveal: bool,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Whether to write.
+/// Whether to write the import.
 #[derive(clap::Args)]
 struct Mode {
-    /// Only show what would be done. This is the default
+    /// Only show what would be imported. This is the default
     #[arg(long, conflicts_with = "apply")]
     dry_run: bool,
-    /// Write it
+    /// Write the import
     #[arg(long)]
     apply: bool,
 }
@@ -68,7 +67,7 @@ impl Mode {
     }
 }
 
-/// Imports, or shows what would be.
+/// Imports, or shows what would be imported.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let read = django::read(&args.path, args.table.as_deref()).await?;
     let found = report::Found::of(&read);
@@ -106,7 +105,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(if unchanged {
         ExitCode::SUCCESS
     } else {
-        ExitCode::from(LOOK_AT_IT)
+        ExitCode::from(INCOMPLETE)
     })
 }
 
@@ -121,7 +120,7 @@ async fn apply(
     users: u64,
 ) -> anyhow::Result<Result<Plan, Vec<Clash>>> {
     let written = import.written();
-    // Hidden by itself where the standard error is no terminal.
+    // indicatif hides it where the standard error is not a terminal.
     let bar = ProgressBar::new(users);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} users, {elapsed}") {
         bar.set_style(style);
@@ -134,7 +133,7 @@ async fn apply(
     Ok(imported?)
 }
 
-/// Moves the bar, until it is dropped.
+/// Advances the bar until dropped.
 async fn advance<T>(bar: &ProgressBar, written: &AtomicU64) -> T {
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -143,26 +142,26 @@ async fn advance<T>(bar: &ProgressBar, written: &AtomicU64) -> T {
 }
 
 fn refusal(clashes: &[Clash], reveal: bool) -> String {
-    let shown = |address: &str| {
+    let format = |address: &str| {
         if reveal {
             address.to_owned()
         } else {
             email::mask(address)
         }
     };
-    let lines = clashes.iter().take(NAMED).map(|clash| {
-        let (there, here) = (shown(&clash.there), shown(clash.here.as_str()));
+    let lines = clashes.iter().take(LISTED).map(|clash| {
+        let (there, here) = (format(&clash.there), format(clash.here.as_str()));
         format!("\n  {}  {there} there, {here} here", clash.id)
     });
-    let more = clashes.len().saturating_sub(NAMED);
+    let more = clashes.len().saturating_sub(LISTED);
     let more = if more > 0 {
         format!("\n  and {more} more")
     } else {
         String::new()
     };
     format!(
-        "nothing was written: these numbers are other users' here, and clients know theirs by number.{}{more}\n\
-         Import into a database that has no other users yet: `smart-notes migrate` makes one",
+        "nothing was written: these user numbers belong to other users here, and clients store the number.{}{more}\n\
+         Import into a database without other users: `smart-notes migrate` creates one",
         lines.collect::<String>()
     )
 }

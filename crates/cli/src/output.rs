@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use runtime::hints;
 use runtime::printable::printable;
 use runtime::program;
+use serde_json::Value;
 
 /// The first failure to write.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -32,6 +33,15 @@ pub fn line(text: fmt::Arguments<'_>) {
     if failure.is_none() {
         let text = text.to_string();
         *failure = writeln!(io::stdout(), "{}", printable(&hints::complete(&text))).err();
+    }
+}
+
+/// Prints a result as JSON or as text.
+pub fn print(as_json: bool, json: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
+    if as_json {
+        say!("{:#}", json());
+    } else {
+        say!("{}", text());
     }
 }
 

@@ -104,7 +104,7 @@ fn a_reader_may_leave_after_the_first_line() {
 }
 
 #[test]
-fn a_failure_is_told_even_if_nobody_reads() {
+fn a_failure_is_printed_although_the_reader_has_exited() {
     let place = Place::new();
 
     let output = place.unread("users show nobody", "");

@@ -204,7 +204,7 @@ async fn jobs_without_a_database_say_how_to_make_it() {
 }
 
 #[tokio::test]
-async fn a_fresh_queue_has_no_mails_and_looking_at_it_makes_no_key() {
+async fn a_fresh_queue_has_no_mails_and_listing_it_creates_no_key() {
     let place = Place::migrated().await;
 
     let list = place.prints("jobs list").await;
@@ -313,7 +313,7 @@ async fn config_tells_where_values_came_from_and_hides_secrets() {
 }
 
 #[tokio::test]
-async fn in_production_an_operator_looks_without_key_and_relay() {
+async fn in_production_read_commands_need_no_key_and_no_relay() {
     let place = Place::migrated()
         .await
         .with("SMART_NOTES__ENV", "production");

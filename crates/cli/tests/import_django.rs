@@ -8,7 +8,7 @@ const DJANGO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/django
 const ALICES_TOKEN: &str = "a11cea11cea11cea11cea11cea11cea11cea11ce";
 
 /// Done, but somebody is left out or renamed.
-const LOOK_AT_IT: i32 = 3;
+const INCOMPLETE: i32 = 3;
 
 /// The bytes of the database. No connection may be open, so that they are all in one file.
 fn bytes(place: &Place) -> Vec<u8> {
@@ -18,7 +18,7 @@ fn bytes(place: &Place) -> Vec<u8> {
 
 fn import(place: &Place) {
     let answer = place.run(&["import-django", DJANGO, "--apply"]);
-    assert_eq!(answer.code, LOOK_AT_IT, "{answer:?}");
+    assert_eq!(answer.code, INCOMPLETE, "{answer:?}");
 }
 
 #[test]
@@ -32,13 +32,13 @@ fn a_dry_run_shows_the_same_and_writes_nothing() {
 
     assert!(untouched == before);
     assert!(std::fs::read(DJANGO).unwrap() == source);
-    assert_eq!(applied.code, LOOK_AT_IT);
+    assert_eq!(applied.code, INCOMPLETE);
     dry["applied"] = json!(true);
     assert_eq!(dry, applied.json());
 }
 
 #[test]
-fn whoever_collides_is_listed_with_the_reason() {
+fn users_that_collide_are_listed_with_the_reason() {
     let place = Place::new();
 
     let report = place.run(&["import-django", DJANGO, "--json"]).json();
@@ -297,5 +297,5 @@ async fn numbers_that_leave_no_room_for_later_users_are_refused_and_named() {
     let fits = "update accounts_customuser set id = 4503599627370496 where id = 17";
     let file = altered(&place, fits).await;
     let answer = place.run(&["import-django", &file]);
-    assert_eq!(answer.code, LOOK_AT_IT, "{answer:?}");
+    assert_eq!(answer.code, INCOMPLETE, "{answer:?}");
 }

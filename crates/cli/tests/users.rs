@@ -202,7 +202,7 @@ async fn a_logout_ends_every_session() {
 }
 
 #[test]
-fn a_deletion_needs_a_yes_frees_name_and_address_and_mails_a_notice() {
+fn a_confirmed_deletion_frees_name_and_address_and_mails_a_notice() {
     let place = Place::new();
     create(&place, "ada").ok();
 
@@ -216,7 +216,7 @@ fn a_deletion_needs_a_yes_frees_name_and_address_and_mails_a_notice() {
     assert_eq!(jobs[0]["to"], "ada@example.com");
     place
         .run(&["users", "show", "ada"])
-        .ended(3, "there is no user `ada`");
+        .ended(3, "no user `ada`");
     assert_eq!(
         create(&place, "ada").ok().out,
         "created user 2 (ada, a•••@example.com)\n"

@@ -1,5 +1,6 @@
 //! Times, spans, numbers and kinds of mail as phrases in a sentence. All times are in UTC.
 
+use domain::mail::MailKind;
 use jiff::{SignedDuration, Timestamp};
 
 /// Formats times as seen from now: those of today without the date.
@@ -93,33 +94,31 @@ pub fn ordinal(number: usize) -> String {
 
 /// A kind of mail as the subject of a sentence.
 pub fn kind(kind: &str) -> String {
-    let words = match kind {
-        "verify_email" => "A verification code",
-        "already_registered" => "A notice that the address already has an account",
-        "reset_password" => "A password reset code",
-        "delete_account" => "A code to confirm the deletion of the account",
-        "change_email" => "A code to confirm a new address",
-        "log_in" => "A login code",
-        "password_changed" => "A notice that the password was changed",
-        "email_changed" => "A notice that the address was changed",
-        "account_deleted" => "A notice that the account was deleted",
-        other => return format!("A mail of kind {other}"),
+    let Ok(known) = kind.parse() else {
+        return format!("A mail of kind {kind}");
+    };
+    let words = match known {
+        MailKind::VerifyEmail => "A verification code",
+        MailKind::AlreadyRegistered => "A notice that the address already has an account",
+        MailKind::ResetPassword => "A password reset code",
+        MailKind::DeleteAccount => "A code to confirm the deletion of the account",
+        MailKind::ChangeEmail => "A code to confirm a new address",
+        MailKind::LogIn => "A login code",
+        MailKind::PasswordChanged => "A notice that the password was changed",
+        MailKind::EmailChanged => "A notice that the address was changed",
+        MailKind::AccountDeleted => "A notice that the account was deleted",
     };
     words.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::mail::MailKind;
-
     use super::*;
 
     #[test]
-    fn every_kind_of_mail_has_a_phrase() {
-        for known in MailKind::ALL {
-            let words = kind(known.as_str());
-            assert!(!words.contains("of kind"), "{words}");
-        }
+    fn a_kind_of_mail_from_a_newer_version_is_named() {
+        assert_eq!(kind("log_in"), "A login code");
+        assert_eq!(kind("postcard"), "A mail of kind postcard");
     }
 
     #[test]
@@ -131,11 +130,11 @@ mod tests {
 
     #[test]
     fn a_duration_is_rounded_to_the_nearest_second() {
-        let told = [400, 1_400, 119_600, 7_199_000, 90_000_000]
+        let durations = [400, 1_400, 119_600, 7_199_000, 90_000_000]
             .map(|millis| duration(SignedDuration::from_millis(millis)));
 
         assert_eq!(
-            told,
+            durations,
             [
                 "less than a second",
                 "1 s",

@@ -1,5 +1,5 @@
-//! What an import did or would do, for people and for programs. Whoever is not brought over as they
-//! were is listed, never only counted.
+//! The result of an import, or of a dry run, as text and as JSON. Users that are left out or changed are listed, not only
+//! counted.
 
 use domain::accounts::import::{Claimant, LeftOut, Plan, PlannedUser, Reason, Renamed};
 use domain::email;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::table;
 
-/// What the other database holds.
+/// What the Django database contains.
 pub struct Found {
     table: String,
-    /// How many users.
+    /// The number of users.
     pub users: u64,
     tokens: u64,
     stray_tokens: u64,
@@ -20,7 +20,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// Counts it.
+    /// Counts users and tokens.
     pub fn of(read: &Django) -> Self {
         let users = &read.source.users;
         Self {
@@ -34,15 +34,15 @@ impl Found {
     }
 }
 
-/// Everything there is to say.
+/// The result of an import.
 pub struct Report<'a> {
-    /// What there was.
+    /// The content of the Django database.
     pub found: Found,
-    /// What becomes of it.
+    /// What is imported.
     pub plan: &'a Plan,
-    /// Whether it was done.
+    /// Whether it was written.
     pub applied: bool,
-    /// Whether addresses are shown as they are.
+    /// Whether addresses are shown in full.
     pub reveal: bool,
 }
 
@@ -61,7 +61,7 @@ impl Report<'_> {
         users.map(|user| user.id).collect()
     }
 
-    /// Whose tokens end: those of disabled and unverified users and of those left out.
+    /// Users whose tokens end: disabled, unverified and left-out ones.
     fn lost_tokens(&self) -> Vec<UserId> {
         let plan = self.plan;
         let users = plan.users.iter().map(|user| (user.id, user.lost_token));
@@ -92,7 +92,7 @@ impl Report<'_> {
         }
     }
 
-    /// For programs.
+    /// As JSON.
     pub fn json(&self) -> Value {
         let (found, plan) = (&self.found, self.plan);
         let attempts: Vec<_> = plan
@@ -156,7 +156,7 @@ impl Report<'_> {
         })
     }
 
-    /// For people.
+    /// As text.
     pub fn print(&self) {
         let (found, plan) = (&self.found, self.plan);
         say!(
@@ -169,27 +169,35 @@ impl Report<'_> {
             (
                 "users",
                 count(plan.users.iter()),
-                "with number, address and password hash as they were",
+                "with unchanged number, address and password hash",
             ),
             (
                 "disabled users",
                 self.disabled(),
-                "among them; they stay disabled",
+                "included above; they stay disabled",
             ),
             (
                 "sessions",
                 self.sessions(),
-                "of live tokens, which go on to be good",
+                "from live tokens, which stay valid",
             ),
             (
                 "registrations",
                 count(plan.registrations.iter()),
-                "of unverified users; they hold their names until they lapse, and a code is mailed on request",
+                "of unverified users; their usernames are reserved until they lapse, and a code is mailed on request",
             ),
-            ("imported before", plan.before, "left alone"),
+            ("imported before", plan.before, "skipped"),
             ("left out", count(plan.left_out.iter()), "listed below"),
-            ("staff", found.staff, "ignored: here is no such thing"),
-            ("tokens of nobody", found.stray_tokens, "ignored"),
+            (
+                "staff",
+                found.staff,
+                "ignored: there are no staff accounts here",
+            ),
+            (
+                "stray tokens",
+                found.stray_tokens,
+                "without a user: ignored",
+            ),
         ];
         let rows = rows.iter().filter(|(_, count, _)| *count > 0);
         let rows = rows.map(|(what, count, means)| {
@@ -201,10 +209,10 @@ impl Report<'_> {
             self.applied,
             plan.users.is_empty() && plan.registrations.is_empty(),
         ) {
-            (_, true) => say!("\nthere is nothing to write"),
+            (_, true) => say!("\nnothing to write"),
             (true, false) => say!("\nwritten"),
             (false, false) => {
-                say!("\nnothing was written: this was a dry run. Write it with --apply");
+                say!("\nnothing was written: this was a dry run. Add --apply to write");
             }
         }
     }
@@ -214,8 +222,8 @@ impl Report<'_> {
             .renamed()
             .map(|(user, renamed)| {
                 let why = renamed.taken_by.map_or_else(
-                    || "nobody may have such a name".to_owned(),
-                    |owner| format!("the name is that of {}", owner_text(owner)),
+                    || "not a valid username".to_owned(),
+                    |owner| format!("the username belongs to {}", owner_text(owner)),
                 );
                 vec![
                     user.id.to_string(),
@@ -226,7 +234,7 @@ impl Report<'_> {
             })
             .collect();
         if !renamed.is_empty() {
-            say!("\nrenamed: they log in with the address, or the new name");
+            say!("\nrenamed: these users log in with the address or the new username");
             say!(
                 "{}",
                 table::of(["ID", "NAME", "NEW NAME", "WHY"], renamed.into_iter())
@@ -259,11 +267,11 @@ impl Report<'_> {
         for (ids, means) in [
             (
                 self.without_password(),
-                "have no password that can be checked: they log in with their token, or set a password by mail",
+                "have no password that can be verified: they log in with their token, or reset the password by mail",
             ),
             (
                 self.lost_tokens(),
-                "have a token that ends: disabled, unverified or left out",
+                "have a token that ends, because they are disabled, unverified or left out",
             ),
         ] {
             if !ids.is_empty() {
@@ -274,7 +282,7 @@ impl Report<'_> {
     }
 }
 
-/// The number of whoever has what somebody lost.
+/// The id of the user who owns the address or username.
 fn of(owner: Claimant) -> Option<UserId> {
     match owner {
         Claimant::There(id) | Claimant::Here(id) => Some(id),
@@ -284,18 +292,18 @@ fn of(owner: Claimant) -> Option<UserId> {
 
 fn owner_text(owner: Claimant) -> String {
     match owner {
-        Claimant::There(id) => format!("{id}, but for case and form"),
+        Claimant::There(id) => format!("user {id} there, apart from case and form"),
         Claimant::Here(id) => format!("user {id} here"),
-        Claimant::Registering => "somebody who is registering here".to_owned(),
+        Claimant::Registering => "a pending registration here".to_owned(),
     }
 }
 
 fn reason_text(reason: Reason) -> String {
     match reason {
-        Reason::EmailTaken(owner) => format!("the address is that of {}", owner_text(owner)),
-        Reason::NameTaken(owner) => format!("the name is that of {}", owner_text(owner)),
-        Reason::EmailInvalid => "no mail is sent to such an address".to_owned(),
-        Reason::NameInvalid => "nobody may have such a name".to_owned(),
+        Reason::EmailTaken(owner) => format!("the address belongs to {}", owner_text(owner)),
+        Reason::NameTaken(owner) => format!("the username belongs to {}", owner_text(owner)),
+        Reason::EmailInvalid => "not a valid address".to_owned(),
+        Reason::NameInvalid => "not a valid username".to_owned(),
         Reason::Disabled => "disabled before it was verified".to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use domain::store::Store;
 use operator::jobs::{self, LONGEST_REASON};
 
 use super::kinds;
+use crate::output;
 use crate::users::actor;
 
 /// The arguments of `pause`.
@@ -46,22 +47,14 @@ pub async fn pause(args: &PauseArgs, store: &Store) -> anyhow::Result<u8> {
         "a reason has at most {LONGEST_REASON} characters"
     );
     let paused = jobs::pause(args.kind, reason, actor(), store).await?;
-    if args.json {
-        say!("{:#}", paused.json());
-    } else {
-        say!("{}", paused.text());
-    }
+    output::print(args.json, || paused.json(), || paused.text());
     Ok(0)
 }
 
 /// Ends pauses.
 pub async fn resume(args: &ResumeArgs, store: &Store) -> anyhow::Result<u8> {
     let resumed = jobs::resume(args.kind, actor(), store).await?;
-    if args.json {
-        say!("{:#}", resumed.json());
-    } else {
-        say!("{}", resumed.text());
-    }
+    output::print(args.json, || resumed.json(), || resumed.text());
     Ok(0)
 }
 

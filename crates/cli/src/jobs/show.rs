@@ -4,6 +4,8 @@ use operator::jobs::{Reveal, Timeline};
 use runtime::database::Database;
 use runtime::settings::Settings;
 
+use crate::output;
+
 /// The arguments of `show`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -21,10 +23,10 @@ pub struct Args {
 pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
     let timeline = Timeline::read(&args.id, settings, database).await?;
     let reveal = Reveal(args.reveal);
-    if args.json {
-        say!("{:#}", timeline.json(reveal));
-    } else {
-        say!("{}", timeline.text(reveal));
-    }
+    output::print(
+        args.json,
+        || timeline.json(reveal),
+        || timeline.text(reveal),
+    );
     Ok(0)
 }

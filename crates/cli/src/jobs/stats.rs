@@ -4,7 +4,7 @@ use operator::jobs::Snapshot;
 use runtime::database::Database;
 use runtime::settings::Settings;
 
-use crate::table;
+use crate::{output, table};
 
 /// The arguments of `stats`.
 #[derive(clap::Args)]
@@ -17,11 +17,7 @@ pub struct Args {
 /// Prints the numbers.
 pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
     let snapshot = Snapshot::take(settings, database).await?;
-    if args.json {
-        say!("{:#}", snapshot.json());
-    } else {
-        say!("{}", text(&snapshot));
-    }
+    output::print(args.json, || snapshot.json(), || text(&snapshot));
     Ok(0)
 }
 

@@ -28,17 +28,17 @@ pub async fn run(args: &Args, store: &Store) -> anyhow::Result<u8> {
         actor: actor(),
         now: SystemClock.now(),
     };
-    let shown = mask(address.as_typed());
+    let masked = mask(address.as_typed());
     let Some(lifted) = store.write(lift).await? else {
-        return Err(Error::not_found(format!("{shown} is not suppressed")).into());
+        return Err(Error::not_found(format!("{masked} is not suppressed")).into());
     };
     if args.json {
         say!(
             "{:#}",
-            json!({ "address": shown, "since": lifted.since, "until": lifted.until, "mail": lifted.mail })
+            json!({ "address": masked, "since": lifted.since, "until": lifted.until, "mail": lifted.mail })
         );
     } else {
-        say!("{shown} is no longer suppressed. It was suppressed: {lifted}");
+        say!("{masked} is no longer suppressed. It was suppressed: {lifted}");
         say!(
             "mails that ended because of it are not sent again by this: smart-notes jobs retry ID does that while their codes are valid"
         );

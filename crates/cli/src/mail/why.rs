@@ -6,6 +6,7 @@ use runtime::database::Database;
 use runtime::settings::Settings;
 
 use crate::jobs::address;
+use crate::output;
 
 /// The arguments of `why`.
 #[derive(clap::Args)]
@@ -28,10 +29,6 @@ pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyho
     let address = address(&args.address)?;
     let reveal = Reveal(args.reveal);
     let report = MailReport::read(&address, args.limit, reveal, settings, database).await?;
-    if args.json {
-        say!("{:#}", report.json());
-    } else {
-        say!("{}", report.text());
-    }
+    output::print(args.json, || report.json(), || report.text());
     Ok(0)
 }

@@ -13,15 +13,15 @@ use operator::Error;
 use operator::users::{describe, find};
 use runtime::settings::Settings;
 
-use super::{Whom, actor};
+use super::{UserArg, actor};
 
-async fn user(whom: &Whom, store: &Store) -> anyhow::Result<User> {
+async fn user(whom: &UserArg, store: &Store) -> anyhow::Result<User> {
     let mut view = store.view().await?;
     Ok(find(view.as_mut(), &whom.user).await?)
 }
 
 /// Disables or enables a user.
-pub async fn set_active(whom: &Whom, active: bool, store: &Store) -> anyhow::Result<()> {
+pub async fn set_active(whom: &UserArg, active: bool, store: &Store) -> anyhow::Result<()> {
     let user = user(whom, store).await?;
     let change = SetActive {
         user: user.id,
@@ -39,7 +39,7 @@ pub async fn set_active(whom: &Whom, active: bool, store: &Store) -> anyhow::Res
 }
 
 /// Ends every session of a user.
-pub async fn log_out(whom: &Whom, store: &Store) -> anyhow::Result<()> {
+pub async fn log_out(whom: &UserArg, store: &Store) -> anyhow::Result<()> {
     let user = user(whom, store).await?;
     let log_out = LogOut {
         user: user.id,
@@ -53,7 +53,7 @@ pub async fn log_out(whom: &Whom, store: &Store) -> anyhow::Result<()> {
 
 /// Deletes an account.
 pub async fn delete(
-    whom: &Whom,
+    whom: &UserArg,
     yes: bool,
     settings: &Settings,
     store: &Store,

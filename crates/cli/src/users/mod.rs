@@ -36,17 +36,17 @@ pub enum Command {
         username: Option<String>,
     },
     /// Disable a user: every session ends at once, and no login or code is accepted
-    Disable(Whom),
+    Disable(UserArg),
     /// Enable a disabled user
-    Enable(Whom),
+    Enable(UserArg),
     /// Grant premium, or revoke what was granted here; grants of payment services stay
     SetPlan(SetPlanArgs),
     /// End every session of a user
-    Logout(Whom),
+    Logout(UserArg),
     /// Delete an account with everything that belongs to it, and mail a notice of it
     Delete {
         #[command(flatten)]
-        whom: Whom,
+        whom: UserArg,
         /// Confirm: this can't be undone
         #[arg(long)]
         yes: bool,
@@ -97,7 +97,7 @@ pub struct ListArgs {
 #[derive(clap::Args)]
 pub struct ShowArgs {
     #[command(flatten)]
-    whom: Whom,
+    whom: UserArg,
     /// At most this many security events
     #[arg(long, default_value_t = 20)]
     records: u32,
@@ -113,7 +113,7 @@ pub struct ShowArgs {
 #[derive(clap::Args)]
 pub struct SetPlanArgs {
     #[command(flatten)]
-    whom: Whom,
+    whom: UserArg,
     /// The plan
     #[arg(value_enum)]
     plan: plan::PlanArg,
@@ -127,7 +127,7 @@ pub struct SetPlanArgs {
 
 /// The user that a command is about.
 #[derive(clap::Args)]
-pub struct Whom {
+pub struct UserArg {
     /// The user's number, address or username
     user: String,
 }

@@ -13,7 +13,7 @@ const AHEAD: Duration = Duration::from_secs(90 * 60 + 30);
 
 /// What limits, codes and sessions make of it: a worker sets it right.
 #[tokio::test]
-async fn rows_of_the_future_are_told_by_kind() {
+async fn rows_from_the_future_are_counted_by_kind() {
     let place = Place::new().await;
     place.register(Timestamp::now() + AHEAD).await;
 

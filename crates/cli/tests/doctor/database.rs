@@ -33,7 +33,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[tokio::test]
-async fn a_missing_database_is_told_with_how_to_make_it_and_none_is_made() {
+async fn a_missing_database_is_a_problem_with_the_command_that_creates_it_and_none_is_created() {
     let place = Place::empty().await;
 
     let said = place.doctor("").await;
@@ -94,7 +94,7 @@ async fn a_damaged_page_is_found() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_is_said_to_be_none() {
+async fn a_file_that_is_not_a_database_is_a_problem() {
     let place = Place::empty().await;
     fs::write(place.path("notes.db"), "no database ".repeat(1000)).unwrap();
 
@@ -140,7 +140,7 @@ async fn a_folder_that_others_can_change_is_a_problem() {
 }
 
 #[tokio::test]
-async fn a_database_that_was_restored_without_the_last_step_is_told_until_that_is_done() {
+async fn a_restored_database_is_a_warning_until_after_restore_has_run() {
     let place = Place::new().await;
     execute(
         &place,

@@ -44,7 +44,7 @@ async fn keys_that_differ_and_are_known_to_all_are_a_change_under_way() {
 }
 
 #[tokio::test]
-async fn a_key_in_the_settings_that_nobody_signs_with_is_a_warning() {
+async fn a_key_in_the_settings_that_no_process_signs_with_is_a_warning() {
     let (place, now) = (Place::new().await, Timestamp::now());
     place.announces(Api, &[OTHER], now).await;
     place.announces(Worker, &[OTHER], now).await;

@@ -9,7 +9,7 @@ const ENTITLEMENTS: &str = "SMART_NOTES__PAYMENTS__REVENUECAT_ENTITLEMENTS";
 const TESTS: &str = "SMART_NOTES__PAYMENTS__ACCEPT_TEST_EVENTS";
 
 #[tokio::test]
-async fn it_is_said_of_each_webhook_whether_it_is_on() {
+async fn each_webhook_is_reported_as_on_or_off() {
     let place = Place::new().await;
 
     let off = place.doctor("").await;
@@ -48,7 +48,7 @@ async fn a_key_of_stripe_s_api_in_the_place_of_the_signing_secret_is_a_problem()
 }
 
 #[tokio::test]
-async fn a_secret_that_looks_like_another_s_is_a_warning() {
+async fn a_secret_with_the_prefix_of_another_kind_is_a_warning() {
     let place = Place::new().await.with(STRIPE, "an_example_for_tests");
     let unlike = place.doctor("").await;
     let place = place.without(STRIPE);
@@ -69,7 +69,7 @@ async fn a_secret_that_looks_like_another_s_is_a_warning() {
 }
 
 #[tokio::test]
-async fn that_tests_give_premium_is_worth_a_look_in_production_where_a_webhook_is_on() {
+async fn accepted_test_events_are_a_warning_in_production_where_a_webhook_is_on() {
     let place = Place::new().await.with(TESTS, "true");
     let words = "payments.accept_test_events is on";
 

@@ -29,7 +29,7 @@ async fn a_mail_that_is_due_without_a_worker_is_a_problem() {
 }
 
 #[tokio::test]
-async fn a_mail_that_a_worker_does_not_get_to_is_worth_a_look_and_then_is_a_problem() {
+async fn a_late_mail_is_a_warning_and_then_a_problem() {
     let (late, too_late) = (Place::new().await, Place::new().await);
     for (place, minutes) in [(&late, 2), (&too_late, 7)] {
         let now = Timestamp::now();
@@ -48,7 +48,7 @@ async fn a_mail_that_a_worker_does_not_get_to_is_worth_a_look_and_then_is_a_prob
 }
 
 #[tokio::test]
-async fn mails_that_wait_for_a_key_nobody_has_are_counted_with_the_key() {
+async fn mails_that_wait_for_a_key_that_no_worker_has_are_counted_by_key() {
     let (place, now) = (Place::new().await, Timestamp::now());
     place.register(now).await;
     place.announces(Worker, &[OTHER], now).await;
@@ -211,7 +211,7 @@ async fn a_worker_that_runs_with_former_settings_is_to_be_restarted() {
 }
 
 #[tokio::test]
-async fn what_a_process_has_seen_is_told() {
+async fn the_remark_of_a_process_is_a_warning() {
     let (place, now) = (Place::new().await, Timestamp::now());
     let seen = Some("192.0.2.9 sends x-forwarded-for and is not among http.trusted_proxies");
     place.remarks(Api, &[KEY], now, seen).await;

@@ -16,7 +16,7 @@ async fn ask(relays: &str, ca_file: Option<&Relay>) -> Said {
 }
 
 #[tokio::test]
-async fn a_relay_that_takes_user_and_password_under_tls_is_well_until_a_date() {
+async fn a_relay_that_accepts_a_login_under_tls_is_ok_until_its_certificate_expires() {
     let relay = Relay::tls(100).await;
 
     let said = ask(
@@ -49,7 +49,7 @@ async fn a_certificate_of_an_unknown_authority_is_a_problem() {
 }
 
 #[tokio::test]
-async fn a_refused_password_are_problems_and_is_not_shown() {
+async fn a_refused_password_is_a_problem_and_is_not_shown() {
     let relay = Relay::plain("535 5.7.8 bad credentials").await;
 
     let said = ask(

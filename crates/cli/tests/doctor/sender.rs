@@ -22,7 +22,7 @@ async fn ask(server: &Nameserver) -> Said {
 }
 
 #[tokio::test]
-async fn one_spf_and_one_dmarc_record_are_well_the_latter_also_at_a_domain_above() {
+async fn one_spf_and_one_dmarc_record_are_ok_the_latter_also_at_a_parent_domain() {
     for name in ["_dmarc.mail.notes.test", "_dmarc.notes.test"] {
         let said = with(&[
             SPF,
@@ -39,7 +39,7 @@ async fn one_spf_and_one_dmarc_record_are_well_the_latter_also_at_a_domain_above
 }
 
 #[tokio::test]
-async fn records_that_lack_are_worth_a_look_with_the_record_to_add() {
+async fn missing_records_are_warnings_with_the_record_to_add() {
     let said = with(&[("mail.notes.test", "no such record")]).await;
 
     said.is_a_warning("mail.notes.test has no SPF record", "v=spf1 ");
@@ -66,7 +66,7 @@ async fn two_records_of_a_kind_count_as_none_and_is_a_problem() {
 }
 
 #[tokio::test]
-async fn an_spf_record_for_everybody_is_a_warning() {
+async fn an_spf_record_for_every_host_is_a_warning() {
     let said = with(&[("mail.notes.test", "v=spf1 +all")]).await;
 
     said.is_a_warning("allows every host to send for it", "-all");
@@ -74,7 +74,7 @@ async fn an_spf_record_for_everybody_is_a_warning() {
 
 /// Where there is no network, nothing is known, and nothing has to be mended for that.
 #[tokio::test]
-async fn a_name_server_that_does_not_answer_is_said_and_fails_nothing() {
+async fn a_name_server_that_does_not_answer_is_a_warning() {
     let silent = Nameserver::silent().await;
 
     let said = ask(&silent).await;

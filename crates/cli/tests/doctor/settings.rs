@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::place::{KEY, Place};
 
 #[tokio::test]
-async fn settings_that_cannot_be_used_are_all_named_and_nothing_else_is_looked_at() {
+async fn unusable_settings_are_all_named_and_nothing_else_is_checked() {
     let place = Place::new()
         .await
         .with("SMART_NOTES__HTTP__LISTN", "x")
@@ -34,7 +34,7 @@ async fn what_production_refuses_is_a_problem() {
 
 /// An operator's shell has neither the unit's key nor its relay.
 #[tokio::test]
-async fn what_services_are_told_and_this_command_is_not_is_said_and_read_from_their_file() {
+async fn settings_that_only_the_services_have_are_warnings_and_are_read_from_their_file() {
     let place = Place::new().await.in_production().without("SECRET_KEY");
     let relay = place.catcher.smtp_addr();
     let place = place.without("SMART_NOTES__SMTP__RELAYS");
@@ -80,7 +80,7 @@ async fn a_key_file_that_others_can_read_is_a_problem() {
 }
 
 #[tokio::test]
-async fn metrics_for_everybody_are_worth_a_look() {
+async fn metrics_on_a_public_address_are_a_warning() {
     let place = Place::new().await;
 
     let open = place.with("SMART_NOTES__WORKER__METRICS_LISTEN", "0.0.0.0:9465");

@@ -61,7 +61,7 @@ async fn a_system_that_runs_is_ok() {
 }
 
 #[tokio::test]
-async fn looking_changes_nothing_and_makes_no_key() {
+async fn the_checks_change_nothing_and_create_no_key() {
     let place = Place::new().await.without("SECRET_KEY");
     let before = place.files();
 
@@ -160,7 +160,7 @@ async fn a_killed_process_is_a_warning_while_another_of_its_kind_runs() {
 
 /// On a developer's machine nothing has to run; a server on which nothing runs has a problem.
 #[tokio::test]
-async fn that_nothing_runs_are_problems_in_production_alone() {
+async fn missing_processes_are_problems_only_in_production() {
     let laptop = Place::new().await;
 
     let development = laptop.doctor("").await;

@@ -5,7 +5,7 @@ use devmail::{Fault, Stage};
 use super::{Scene, refused};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_that_waits_for_its_next_try_is_tried_at_once() {
+async fn a_mail_that_waits_for_its_next_attempt_is_retried_at_once() {
     let scene = Scene::new().await;
     let later = Fault::reply(Stage::Rcpt, 451, "4.7.1 Greylisted");
     scene.relay.faults().add(later.times(1));
@@ -144,7 +144,7 @@ async fn of_several_mails_each_is_answered_for_and_the_worst_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_that_fits_no_mail_or_several_is_told_by_its_exit_code() {
+async fn an_id_that_matches_no_mail_or_several_has_its_own_exit_code() {
     let scene = Scene::quiet().await;
     scene.mail_to("ada", "ada@example.com").await;
     scene.mail_to("bob", "bob@example.com").await;

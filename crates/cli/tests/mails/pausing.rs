@@ -3,7 +3,7 @@
 use super::Scene;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_sent_while_the_queue_is_paused_and_everybody_who_asks_is_told_why() {
+async fn no_mail_is_sent_while_the_queue_is_paused_and_every_command_says_why() {
     let scene = Scene::new().await;
     let paused = scene.prints(&["jobs", "pause", "--reason", "the relay moves"]);
     let again = scene.prints(&["jobs", "pause", "--reason", "it moves still"]);

@@ -10,7 +10,7 @@ fn why(scene: &Scene, address: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delivery_after_greylisting_is_told_try_by_try() {
+async fn a_delivery_after_greylisting_is_explained_attempt_by_attempt() {
     let scene = Scene::new().await;
     let later = Fault::reply(Stage::Rcpt, 450, "4.2.0 Greylisted, come back");
     scene.relay.faults().add(later.times(2));
@@ -49,7 +49,7 @@ async fn a_delivery_after_greylisting_is_told_try_by_try() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_address_is_suppressed_told_and_let_go_again() {
+async fn a_refused_address_is_suppressed_and_explained_until_the_suppression_is_lifted() {
     let scene = Scene::new().await;
     let first = scene.mail_to("eve", "eve@bounce.test").await;
     scene.reaches(&first, "undeliverable").await;
@@ -106,7 +106,7 @@ async fn the_api_answers_for_a_suppressed_address_as_for_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_was_down_is_told_as_what_held_the_mail_up() {
+async fn a_relay_that_was_down_explains_the_delay() {
     let scene = Scene::new().await;
     scene.relay.faults().add(Fault::cut(Stage::Connect));
     let id = scene.mail_to("ada", "ada@example.com").await;
@@ -174,7 +174,7 @@ async fn a_mail_that_no_relay_takes_says_that_it_waits_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_without_mail_is_told_what_that_may_mean() {
+async fn an_address_without_mail_is_explained() {
     let scene = Scene::quiet().await;
 
     let told = why(&scene, "nobody@example.com");
@@ -192,7 +192,7 @@ async fn an_address_without_mail_is_told_what_that_may_mean() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_a_limit_refused_is_told_with_the_limit() {
+async fn a_request_that_a_limit_refused_is_explained_with_the_limit() {
     let scene = Scene::quiet().await;
     let mut statuses = Vec::new();
     for _ in 0..4 {
@@ -209,7 +209,7 @@ async fn a_request_that_a_limit_refused_is_told_with_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_and_whoever_registers_it_again_are_told_apart() {
+async fn an_account_and_a_second_registration_are_distinguished() {
     let scene = Scene::new().await;
     let code = scene.mail_to("ada", "ada@example.com").await;
     scene.reaches(&code, "delivered").await;

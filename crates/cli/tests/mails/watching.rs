@@ -41,7 +41,7 @@ async fn a_watch_prints_a_line_when_something_changes_and_ends_on_ctrl_c() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_that_nobody_reads_any_more_ends_in_good_order() {
+async fn a_watch_ends_when_its_reader_has_exited() {
     let scene = Scene::quiet().await;
     let (mut child, mut lines) = watch(&scene);
     next(&mut lines);

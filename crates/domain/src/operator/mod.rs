@@ -11,7 +11,7 @@ mod retry;
 mod suppression;
 
 pub use cancel::{CancelMail, CancelRefusal};
-pub use pause::{Pause, PauseQueue, ReleaseHeld, ResumeQueue, Resumed};
+pub use pause::{Pause, PauseQueue, ReleaseHeld, ResumeQueue, Resumed, waits};
 pub use port::{
     MailStatus, OperatorCommands, OperatorQueries, QueueCounts, Registration, StateCount,
 };

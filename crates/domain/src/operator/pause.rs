@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::audit::{Actor, Entry, Event};
-use crate::mail::MailKind;
+use crate::mail::{MailKind, MailState};
 use crate::queue::MailRecord;
 use crate::store::{StoreError, Tx, Write};
 
@@ -26,9 +26,17 @@ impl Pause {
     /// Whether this pause keeps the mail from being sent.
     #[must_use]
     pub fn holds(&self, mail: &MailRecord) -> bool {
-        let waits = matches!(mail.state.as_str(), "queued" | "waiting");
-        waits && self.kind.as_ref().is_none_or(|kind| *kind == mail.kind)
+        waits(mail) && self.kind.as_ref().is_none_or(|kind| *kind == mail.kind)
     }
+}
+
+/// Whether a mail waits for a worker.
+#[must_use]
+pub fn waits(mail: &MailRecord) -> bool {
+    matches!(
+        mail.state.parse(),
+        Ok(MailState::Queued | MailState::Waiting)
+    )
 }
 
 /// What is paused, for the security events.

@@ -8,7 +8,7 @@ use super::suppression::lift;
 use super::{MailStatus, Suppression};
 use crate::audit::{Actor, Entry, Event};
 use crate::id::MailId;
-use crate::mail::{MAX_CUT_OFFS, may_start};
+use crate::mail::{MAX_CUT_OFFS, MailState, may_start};
 use crate::store::{StoreError, Tx, Write};
 
 /// The reason in the mail's row until the next attempt.
@@ -70,9 +70,11 @@ impl RetryRefusal {
     fn of(status: &MailStatus, now: Timestamp) -> Option<Self> {
         let mail = &status.mail;
         let earlier = mail.tries + mail.cut_offs > 0;
-        match mail.state.as_str() {
-            "delivered" => return Some(Self::Delivered),
-            "queued" | "sending" => return Some(Self::InProgress(mail.state.clone())),
+        match mail.state.parse() {
+            Ok(MailState::Delivered) => return Some(Self::Delivered),
+            Ok(MailState::Queued | MailState::Sending) => {
+                return Some(Self::InProgress(mail.state.clone()));
+            }
             _ => {}
         }
         if mail.cut_offs >= MAX_CUT_OFFS {

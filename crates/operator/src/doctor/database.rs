@@ -137,32 +137,32 @@ fn permissions(settings: &Settings, path: &Path, report: &mut Report<'_>) {
     let before = report.count(Level::Problem) + report.count(Level::Warning);
     let owner = files::owner(path);
     for file in files::of_database(path) {
-        let shown = file.display();
+        let name = file.display();
         if let Some(mode) = files::mode(&file).filter(|mode| !files::is_private(*mode)) {
-            let message = format!("other users can access {shown} (mode {mode:04o})");
-            report.problem("permissions", message, format!("chmod 600 {shown}"));
+            let message = format!("other users can access {name} (mode {mode:04o})");
+            report.problem("permissions", message, format!("chmod 600 {name}"));
         }
         if files::owner(&file) != owner {
-            let fix = format!("chown --reference={} {shown}", path.display());
+            let fix = format!("chown --reference={} {name}", path.display());
             report.problem(
                 "owner",
-                format!("{shown} is owned by a different user than the database"),
+                format!("{name} is owned by a different user than the database"),
                 fix,
             );
         }
     }
-    let shown = folder.display();
+    let name = folder.display();
     match files::mode(folder) {
         Some(mode) if files::is_writable_by_others(mode) => report.problem(
             "folder",
-            format!("other users can create files in {shown} (mode {mode:04o})"),
-            format!("chmod 700 {shown}"),
+            format!("other users can create files in {name} (mode {mode:04o})"),
+            format!("chmod 700 {name}"),
         ),
         Some(mode) if !files::is_private(mode) && settings.env == Env::Production => report
             .warning(
                 "folder",
-                format!("other users can list {shown} (mode {mode:04o})"),
-                format!("chmod 700 {shown}"),
+                format!("other users can list {name} (mode {mode:04o})"),
+                format!("chmod 700 {name}"),
             ),
         _ => {}
     }

@@ -78,8 +78,8 @@ fn of_kind(
     let start = format!("start it: systemctl start {service}, or `cargo run` in a checkout");
     let message = format!("no {what} is running on this database");
     match number {
-        0 if gone.is_empty() => report.fault(severity(settings), kind.as_str(), message, start),
-        0 => report.fault(
+        0 if gone.is_empty() => report.finding(severity(settings), kind.as_str(), message, start),
+        0 => report.finding(
             severity(settings),
             kind.as_str(),
             format!("{message}; {}", gone.join("; ")),
@@ -152,7 +152,7 @@ async fn heartbeats(
             format!("the last worker heartbeat was {ago} ago"),
         );
     } else {
-        report.fault(
+        report.finding(
             severity(settings),
             "heartbeat",
             format!("the last worker heartbeat was {ago} ago, longer than worker.lease_seconds"),

@@ -50,7 +50,7 @@ async fn waiting(
     let states: Vec<String> = states
         .map(|(state, mails)| format!("{mails} {}", state.as_str()))
         .collect();
-    let shown = if states.is_empty() {
+    let pending = if states.is_empty() {
         "no mail is pending".to_owned()
     } else {
         format!("pending: {}", states.join(", "))
@@ -65,10 +65,10 @@ async fn waiting(
     if pauses.iter().any(|pause| pause.kind.is_none()) {
         report.skipped(
             "due",
-            format!("{shown}; none is due while the queue is paused"),
+            format!("{pending}; none is due while the queue is paused"),
         );
     } else {
-        due(&shown, age, worker, report);
+        due(&pending, age, worker, report);
     }
     let posted = database.store.view().await?.posted_relays().await?;
     held(&posted, report);
@@ -86,7 +86,7 @@ fn pauses_in_force(pauses: &[Pause], age: i64, now: Timestamp, report: &mut Repo
         } else {
             Level::Warning
         };
-        report.fault(
+        report.finding(
             level,
             "paused",
             format!(
@@ -99,11 +99,11 @@ fn pauses_in_force(pauses: &[Pause], age: i64, now: Timestamp, report: &mut Repo
     }
 }
 
-fn due(shown: &str, age: i64, worker: bool, report: &mut Report<'_>) {
+fn due(pending: &str, age: i64, worker: bool, report: &mut Report<'_>) {
     let ago = span(age);
-    let message = format!("{shown}; the oldest has been due for {ago}");
+    let message = format!("{pending}; the oldest has been due for {ago}");
     match (age, worker) {
-        (..=0, _) => report.ok("due", shown),
+        (..=0, _) => report.ok("due", pending),
         (_, false) => report.problem(
             "due",
             message,

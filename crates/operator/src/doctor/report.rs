@@ -113,7 +113,7 @@ impl<'a> Report<'a> {
     }
 
     /// Adds a problem or a warning.
-    pub fn fault(
+    pub fn finding(
         &mut self,
         level: Level,
         check: &'static str,

@@ -1,7 +1,7 @@
 //! What keeps mails from being sent: pauses, no running worker, relays that fail.
 
 use domain::clock::{Clock, SystemClock};
-use domain::operator::Pause;
+use domain::operator::{Pause, waits};
 use domain::queue::MailRecord;
 use domain::relay::{self, PostedStanding, RelayStanding, RelayState};
 use domain::store::StoreError;
@@ -69,11 +69,6 @@ impl Holds {
 /// How long a worker may be silent, in seconds.
 pub fn lease_seconds(settings: &Settings) -> i64 {
     i64::try_from(settings.worker.lease.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// Whether a mail waits for a worker.
-pub fn waits(mail: &MailRecord) -> bool {
-    matches!(mail.state.as_str(), "queued" | "waiting")
 }
 
 /// The status of a relay.

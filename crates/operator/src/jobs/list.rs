@@ -1,5 +1,6 @@
 //! A page of mails.
 
+use domain::operator::waits;
 use domain::queue::{MailFilter, MailRecord};
 use domain::store::StoreError;
 use runtime::database::Database;
@@ -7,7 +8,7 @@ use runtime::settings::Settings;
 use serde_json::Value;
 
 use super::format::{Reveal, mail_json};
-use super::holds::{Holds, waits};
+use super::holds::Holds;
 
 /// The mails that match a filter, newest first.
 pub struct MailPage {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::mail::MailState;
 use domain::queue::{MailRecord, MailStory, TryRecord};
 
 use crate::jobs::{Holds, is_uncertain, uncertain};
@@ -46,16 +47,8 @@ pub fn describe(story: &MailStory, context: Context<'_>) -> Vec<String> {
 
 /// Whether two attempts in a row share a sentence.
 fn alike(one: &TryRecord, next: &TryRecord) -> bool {
-    let result = |one: &TryRecord| {
-        (
-            one.outcome.clone(),
-            one.relay.clone(),
-            one.stage.clone(),
-            one.code,
-            one.text.clone(),
-        )
-    };
-    result(one) == result(next)
+    let how = |one: &TryRecord| (one.outcome.clone(), one.relay.clone(), one.stage.clone());
+    how(one) == how(next) && (one.code, &one.text) == (next.code, &next.text)
 }
 
 /// The result of some attempts in a row, after so many that counted.
@@ -148,18 +141,21 @@ fn status(mail: &MailRecord, attempts: &[TryRecord], context: Context<'_>) -> Ve
         .finished
         .map_or_else(String::new, |at| format!(" at {}", context.format.time(at)));
     let last = attempts.last().map(|one| one.outcome.as_str());
-    let sentence = match mail.state.as_str() {
-        "queued" | "waiting" => return waits(mail, attempts, context),
-        "sending" if !context.holds.worker_alive => {
+    let Ok(state) = mail.state.parse() else {
+        return vec![format!("It is {}: {reason}.", mail.state)];
+    };
+    let sentence = match state {
+        MailState::Queued | MailState::Waiting => return waits(mail, attempts, context),
+        MailState::Sending if !context.holds.worker_alive => {
             "The worker that was sending it is no longer alive: the next worker that starts releases it.".to_owned()
         }
-        "sending" => "A worker is sending it now.".to_owned(),
-        "delivered" => {
+        MailState::Sending => "A worker is sending it now.".to_owned(),
+        MailState::Delivered => {
             "Whether it reached the inbox can't be seen from here: later bounces are not shown.".to_owned()
         }
-        "undeliverable" if last == Some("recipient_refused") => "It is undeliverable.".to_owned(),
-        "undeliverable" => format!("It ended as undeliverable{ended}: {reason}."),
-        "expired" => {
+        MailState::Undeliverable if last == Some("recipient_refused") => "It is undeliverable.".to_owned(),
+        MailState::Undeliverable => format!("It ended as undeliverable{ended}: {reason}."),
+        MailState::Expired => {
             let undelivered = match mail.cut_offs {
                 0 => " undelivered",
                 _ => "",
@@ -170,15 +166,14 @@ fn status(mail: &MailRecord, attempts: &[TryRecord], context: Context<'_>) -> Ve
             };
             format!("It expired{undelivered}{ended}: {reason}.{next}")
         }
-        "not_needed" => {
+        MailState::NotNeeded => {
             let again = if mail.cut_offs > 0 { " again" } else { "" };
             format!("It was no longer needed{ended} and was not sent{again}: {reason}.")
         }
-        "cancelled" => format!("It was cancelled{ended}: {reason}."),
-        "poison" => {
+        MailState::Cancelled => format!("It was cancelled{ended}: {reason}."),
+        MailState::Poison => {
             format!("It was set aside{ended}: {reason}. That is a bug in the worker: please report it.")
         }
-        other => format!("It is {other}: {reason}."),
     };
     vec![sentence]
 }
@@ -229,8 +224,8 @@ fn may_have_arrived(mail: &MailRecord, attempts: &[TryRecord], format: TimeForma
     } else {
         which.join(" and in ")
     };
-    let arrived = match mail.state.as_str() {
-        "delivered" => "a second copy may have arrived",
+    let arrived = match mail.state.parse() {
+        Ok(MailState::Delivered) => "a second copy may have arrived",
         _ => "it may have arrived",
     };
     let digits = match mail.deadline {
