@@ -3,6 +3,7 @@
 mod closed_pipes;
 mod commands;
 mod doctor;
+mod exit_codes;
 mod import_django;
 mod mails;
 mod plans;
