@@ -1,8 +1,9 @@
-//! The log's one line of each request.
+//! The log line of each request.
 //!
-//! A client that has thousands of requests refused writes no line for each, or it could fill the disk: of each client
-//! and reason the first `LINES` refusals of a minute are logged one by one, the others with their number at its end.
-//! Probes that find all well are logged at `debug`. The metrics count all of them.
+//! Refusals are summarised, so that a client with thousands of refused requests cannot fill the
+//! disk: for each client and reason, the first `LINES` refusals of a minute are logged
+//! individually, the others as a sum at its end. Successful health probes are logged at `debug`.
+//! The metrics count every request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,57 +13,57 @@ use axum::http::{Method, StatusCode};
 use domain::client::ClientKey;
 use tracing::field::display;
 
-/// How many refusals of a client for one reason are logged one by one between two sums.
+/// The number of refusals of a client for one reason that are logged individually between two sums.
 const LINES: u64 = 5;
 
-/// How many pairs of client and reason are told apart between two sums.
+/// The number of pairs of client and reason that are distinguished between two sums.
 const PAIRS: usize = 1_000;
 
-/// How often what was not logged one by one is summed up.
+/// The interval between two sums.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// In the extensions of a response that refuses: why, a stable word.
+/// The reason of a refusal, a stable word in the extensions of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reason(pub &'static str);
 
-/// The reason where an address holds too many connections.
+/// The reason when an address holds too many connections.
 const CONNECTIONS: &str = "connections";
 
-/// What is logged of requests; cheap to clone.
+/// The access log. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct AccessLog(Arc<Mutex<Refusals>>);
 
-/// Refusals since they were summed up.
+/// The refusals since the last sum.
 #[derive(Default)]
 struct Refusals {
     by_client: HashMap<(ClientKey, &'static str), u64>,
-    /// Those of further clients, when so many were told apart.
+    /// The refusals of further clients, once the maximum of pairs is reached.
     others: u64,
 }
 
-/// A request that was answered.
+/// A request with its response.
 pub struct Answered<'a> {
-    /// Its method.
+    /// The method.
     pub method: &'a Method,
-    /// The template of its route.
+    /// The template of the route.
     pub route: &'a str,
-    /// The answer's.
+    /// The status of the response.
     pub status: StatusCode,
-    /// From the request's head to its answer.
+    /// The time from the request's head to its response.
     pub took: Duration,
-    /// The request's.
+    /// The request id.
     pub id: &'a str,
-    /// Whom it is counted for.
+    /// The client that it is counted for.
     pub client: &'a ClientKey,
-    /// Whether it came with a good token.
+    /// Whether it had a valid token.
     pub is_users: bool,
-    /// Why it was refused, where the answer says so.
+    /// The reason of a refusal, if the response has one.
     pub reason: Option<Reason>,
 }
 
 impl Answered<'_> {
-    /// Why it was refused, if its line may be one of thousands. Failed proofs are logged one by one: limits see to it
-    /// that they are few (OWASP ASVS 5.0 16.3.1).
+    /// The reason of a refusal that may occur thousands of times. Failed authentication is logged
+    /// individually: limits keep it rare (OWASP ASVS 5.0 16.3.1).
     fn refused(&self) -> Option<&'static str> {
         if let Some(Reason(reason)) = self.reason {
             return Some(reason);
@@ -76,9 +77,9 @@ impl Answered<'_> {
 }
 
 impl AccessLog {
-    /// Logs an answer.
+    /// Logs a response.
     pub fn answered(&self, answer: &Answered<'_>) {
-        // Outside of any span, with the id as its own field: where the worker's lines have it, too.
+        // Outside of any span, with the id as its own field, as in the worker's lines.
         macro_rules! log {
             ($level:ident $(, $more:tt)*) => {
                 tracing::$level!(
@@ -105,8 +106,8 @@ impl AccessLog {
         }
     }
 
-    /// Logs the answer to what could not be read as a request.
-    pub fn unreadable(&self, status: StatusCode, id: &str, peer: &ClientKey) {
+    /// Logs the response to a malformed request.
+    pub fn malformed(&self, status: StatusCode, id: &str, peer: &ClientKey) {
         let reason = status.canonical_reason().unwrap_or("unreadable");
         if self.count(peer, reason) {
             tracing::info!(
@@ -114,23 +115,23 @@ impl AccessLog {
                 request.id = id,
                 client = %peer,
                 reason,
-                "answered what could not be read"
+                "answered a malformed request"
             );
         }
     }
 
-    /// Logs that a connection was closed because its address holds as many as it may.
+    /// Logs that a connection was closed because its address holds too many.
     pub fn too_many_connections(&self, client: &ClientKey) {
         if self.count(client, CONNECTIONS) {
             tracing::warn!(
                 client = %client,
                 reason = CONNECTIONS,
-                "an address holds all the connections it may: another one was closed"
+                "closed a connection: its address has too many"
             );
         }
     }
 
-    /// Sums up what was not logged one by one, again and again. Never returns.
+    /// Logs the sums regularly. Never returns.
     pub async fn sum_up_regularly(&self) {
         loop {
             tokio::time::sleep(EVERY).await;
@@ -138,23 +139,23 @@ impl AccessLog {
         }
     }
 
-    /// Sums up what was not logged one by one.
+    /// Logs the sums of the refusals that were not logged individually.
     pub fn sum_up(&self) {
         let Refusals { by_client, others } = std::mem::take(&mut *self.refusals());
         for ((client, reason), count) in by_client {
             if let Some(count @ 1..) = count.checked_sub(LINES) {
-                tracing::info!(client = %client, reason, count, "more refusals than are logged one by one");
+                tracing::info!(client = %client, reason, count, "further refusals, not logged individually");
             }
         }
         if others > 0 {
             tracing::info!(
                 count = others,
-                "refusals of more clients than are told apart"
+                "refusals of further clients, not distinguished"
             );
         }
     }
 
-    /// Counts a refusal. Whether it is one that is logged by itself.
+    /// Counts a refusal. Returns whether to log it individually.
     fn count(&self, client: &ClientKey, reason: &'static str) -> bool {
         let mut refusals = self.refusals();
         let pairs = refusals.by_client.len();

@@ -1,4 +1,4 @@
-//! How many connections one network address may hold, so that one client can't take them all.
+//! Limits the connections of one network address, so that one client can't take them all.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,8 +10,8 @@ use runtime::settings::Http;
 
 use crate::access_log::AccessLog;
 
-/// The connections of each address; of IPv6 each /64. Those of this machine and of trusted proxies, behind which many
-/// clients are, don't count.
+/// The number of connections of each address or IPv6 /64. Connections from this machine and from
+/// trusted proxies don't count, because many clients are behind them.
 pub struct Addresses {
     http: Http,
     log: AccessLog,
@@ -29,7 +29,7 @@ impl Addresses {
         })
     }
 
-    /// Counts a connection, unless its address holds as many as it may.
+    /// Counts a connection, unless its address already holds the maximum.
     #[must_use]
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
         let peer = peer.to_canonical();
@@ -52,7 +52,7 @@ impl Addresses {
     }
 }
 
-/// A connection that counts until this is dropped.
+/// A counted connection. Dropping it releases the count.
 pub struct Admitted(Option<(Arc<Addresses>, ClientKey)>);
 
 impl Drop for Admitted {

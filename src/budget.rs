@@ -1,8 +1,8 @@
-//! How many bytes of requests' bodies are held in memory at once, in all and for each caller.
+//! Limits the memory for request bodies, in total and for each caller.
 //!
-//! Room that is asked for at once is waited for without holding any: bodies that each hold some and wait for more would
-//! keep each other waiting. While a body waits, another that can't arrive in time at the pace it has had gives up its
-//! room: a client that announces a body and does not send it keeps nobody waiting.
+//! A body waits for all of its memory without holding any, because bodies that hold some and wait
+//! for more could deadlock. While a body waits, another body that is too slow to arrive in time is
+//! cancelled, so that a client that announces a body and does not send it cannot block others.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -13,19 +13,19 @@ use domain::store::Caller;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// How long no body is too slow: a network may need that to begin.
+/// The grace period in which no body counts as too slow, for slow networks.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How often a body that waits looks for one that is too slow.
+/// The interval at which a waiting body looks for one that is too slow.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Bytes that bodies may take, in all and for each caller.
+/// A budget of bytes for bodies, in total and for each caller.
 pub struct Budget {
     all: Arc<Semaphore>,
     share: usize,
-    /// How long a body may take to arrive.
+    /// The time limit for a body to arrive.
     time: Duration,
-    /// Those that hold some, or wait.
+    /// The callers that hold memory or wait for it.
     callers: Mutex<HashMap<Caller, Share>>,
 }
 
@@ -35,8 +35,8 @@ struct Share {
 }
 
 impl Budget {
-    /// A budget of so many shares of so many bytes each, for bodies that may take that long: as many callers may hold
-    /// their whole share at once.
+    /// A budget of `shares` shares of `share` bytes, for bodies with this time limit: that many
+    /// callers can hold their whole share at the same time.
     #[must_use]
     pub fn new(shares: usize, share: usize, time: Duration) -> Arc<Self> {
         Arc::new(Self {
@@ -47,7 +47,7 @@ impl Budget {
         })
     }
 
-    /// Room for a body of a caller: none yet.
+    /// An empty reservation for a body of a caller.
     #[must_use]
     pub fn room_for(self: &Arc<Self>, caller: Caller, body: &Arc<Arrival>) -> Held {
         let mut callers = self.callers();
@@ -103,7 +103,7 @@ impl Budget {
     }
 }
 
-/// A body on its way.
+/// A body that is arriving.
 #[derive(Default)]
 pub struct Arrival {
     progress: Mutex<Progress>,
@@ -114,12 +114,12 @@ pub struct Arrival {
 struct Progress {
     /// How much room it has, and since when. `None` while it waits, and once it is cut.
     room: Option<(usize, Instant)>,
-    /// The bytes that have come.
+    /// The number of bytes received.
     arrived: usize,
 }
 
 impl Progress {
-    /// How many bytes more should have come by now.
+    /// The number of bytes that are missing at the minimum pace.
     fn lacks(&self, now: Instant, time: Duration) -> usize {
         let Some((room, since)) = self.room else {
             return 0;
@@ -132,18 +132,18 @@ impl Progress {
 }
 
 impl Arrival {
-    /// So many bytes have come in all.
+    /// Records the number of bytes received in total.
     pub fn has(&self, bytes: usize) {
         self.progress().arrived = bytes;
     }
 
-    /// Whether it waits for room.
+    /// Whether it waits for memory.
     #[must_use]
     pub fn waits(&self) -> bool {
         self.progress().room.is_none()
     }
 
-    /// Returns once it must give up its room to another.
+    /// Returns when the body is cancelled in favour of another.
     pub async fn cut(&self) {
         self.cut.notified().await;
     }
@@ -153,7 +153,7 @@ impl Arrival {
     }
 }
 
-/// What a body holds; given back when this is dropped.
+/// The memory reserved by a body; released on drop.
 pub struct Held {
     budget: Arc<Budget>,
     caller: Caller,
@@ -163,14 +163,14 @@ pub struct Held {
 }
 
 impl Held {
-    /// The bytes that it has.
+    /// The number of bytes reserved.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let permits = self.permits.as_ref();
         permits.map_or(0, |[own, _]| own.num_permits())
     }
 
-    /// Holds so many bytes in all, as soon as there is room for them.
+    /// Grows the reservation to this number of bytes in total, waiting if necessary.
     pub async fn hold(&mut self, bytes: usize) {
         let more = bytes.saturating_sub(self.bytes());
         let more = u32::try_from(more).unwrap_or(u32::MAX);

@@ -1,11 +1,12 @@
-//! Requests' bodies on their way into memory: how much is read, for whom, and for how long.
+//! Reads request bodies into memory, with limits of size, memory and time.
 //!
-//! A body is read to its end before anything is answered, as long as it is short: an answer to a body that is still on
-//! its way makes the server close the connection under the client's next request. What goes wrong is kept for the
-//! handler that wants the body, so that 401, 404 and 405 still come first.
+//! A short body is read to its end before the response, because a response to an unread body makes
+//! the server close the connection under the client's next request. An error is kept for the
+//! handler that needs the body, so that 401, 404 and 405 still come first.
 //!
-//! One that is not short is read as far as there is room for it ([`arrival`]), and a long one only if the route takes one
-//! and the client may send it. The answer to one that is not read ends the connection ([`crate::linger`]).
+//! A longer body is read as far as there is memory for it ([`arrival`]), and a long one only if the
+//! route accepts it and the client is allowed to send it. The response to an unread body ends the
+//! connection ([`crate::linger`]).
 
 mod arrival;
 
@@ -30,19 +31,19 @@ use crate::AppState;
 use crate::error::ApiError;
 use crate::exchange::Exchange;
 use crate::extract;
-use crate::request::Origin;
+use crate::request::RequestContext;
 
-/// The most bytes of a body that are read without a budget.
+/// The maximum length of a body that needs no budget, in bytes.
 const SHORT: usize = 2 * 1024;
 
-/// The most bytes of a body where notes are sent: the longest content, each of its characters written as a
-/// surrogate pair of `\u` escapes, twelve bytes.
+/// The maximum length of a body with notes, in bytes: the longest content, with each character
+/// written as a surrogate pair of `\u` escapes (twelve bytes).
 const NOTES_LIMIT: usize = 2 * 1024 * 1024;
 
-/// The same where Stripe sends events, which hold the whole object that they are about.
+/// The same for Stripe's events, which contain the whole object.
 const STRIPE_LIMIT: usize = 256 * 1024;
 
-/// Reads a request's body.
+/// Reads the body of a request.
 pub fn buffer(
     State(state): State<AppState>,
     request: Request,
@@ -58,12 +59,13 @@ pub fn buffer(
             proceed(&state, head, body, next)
         }))
     } else {
-        // In a box: it is rare, and its room would be every request's.
+        // Boxed, because it is rare and would otherwise enlarge every request's future.
         Either::Right(Box::pin(long(state, head, body, limit, next)))
     }
 }
 
-/// Reads a short body. Where it comes in several frames they are copied: each holds the connection's whole buffer.
+/// Reads a short body. Several frames are copied, because each one holds the connection's whole
+/// buffer.
 async fn short(mut body: Body) -> Result<Bytes, ApiError> {
     let length = body.size_hint().lower();
     let mut read = BytesMut::new();
@@ -82,10 +84,10 @@ async fn short(mut body: Body) -> Result<Bytes, ApiError> {
     Ok(read.freeze())
 }
 
-/// The same for one that is not short, or may not be.
+/// The same for a body that is or may be longer.
 async fn long(state: AppState, head: Parts, body: Body, limit: usize, next: Next) -> Response {
     let received = arrival::receive(&state, &head, body, limit).await;
-    // Held until all is answered: what is made of a body is as large.
+    // Held until the response is complete, because the parsed body is as large.
     let (body, _room) = match received {
         Ok((body, room)) => (Ok(body), Some(room)),
         Err(error) => (Err(error), None),
@@ -93,16 +95,16 @@ async fn long(state: AppState, head: Parts, body: Body, limit: usize, next: Next
     proceed(&state, head, body, next).await
 }
 
-/// Goes on with what was read.
+/// Passes the body to the handler.
 fn proceed(
     state: &AppState,
     mut head: Parts,
     body: Result<Bytes, ApiError>,
     next: Next,
 ) -> impl Future<Output = Response> + use<> {
-    if let Some(origin) = head.extensions.get_mut::<Origin>() {
-        // A slow network is not held against the request.
-        origin.ticket.deadline = Instant::now() + state.write_within;
+    if let Some(context) = head.extensions.get_mut::<RequestContext>() {
+        // The time of the upload does not count against the request.
+        context.ticket.deadline = Instant::now() + state.write_within;
     }
     let complete = body.is_ok();
     if let Some(exchange) = head.extensions.get::<Exchange>()
@@ -122,13 +124,13 @@ fn proceed(
 }
 
 fn incomplete() -> ApiError {
-    ApiError::Malformed {
+    ApiError::UnreadableBody {
         detail: "The request's body ended early or is not well formed.".to_owned(),
         code: "body_incomplete",
     }
 }
 
-/// The most bytes that are read of a request's body; `limit`: where nothing else holds.
+/// The maximum length of a request's body; `limit` is the default.
 fn limit_of(head: &Parts, limit: usize) -> usize {
     let Some(path) = head.extensions.get::<MatchedPath>() else {
         return limit;
@@ -152,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// A byte in a buffer that counts itself as held.
+    /// A buffer that counts itself as held memory.
     struct Buffer(Arc<AtomicUsize>);
 
     impl AsRef<[u8]> for Buffer {

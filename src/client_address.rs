@@ -1,4 +1,5 @@
-//! The network address behind a request (OWASP ASVS 5.0 4.1.3): the socket's, or what trusted proxies say of it.
+//! The network address behind a request (OWASP ASVS 5.0 4.1.3): the socket's, or the one that
+//! trusted proxies report.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,9 +10,9 @@ use crate::forwarded::{self, Hops};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The peer, or behind trusted proxies the last address in their header that is none of theirs:
-/// everything before it may have been made up by the client. Where the walk from the end meets something that
-/// is no address, it stops at the last one it knows, at worst the peer's.
+/// The peer, or behind trusted proxies the last address in their header that is not a trusted
+/// proxy: the client may have forged everything before it. If the walk from the end meets an
+/// invalid address, it stops at the last valid one, at worst the peer's.
 pub fn client_address(headers: &HeaderMap, peer: IpAddr, http: &Http) -> IpAddr {
     let hops_of: fn(&str) -> Hops = match http.forwarded_header {
         ForwardedHeader::XForwardedFor => x_forwarded_for,
@@ -19,7 +20,8 @@ pub fn client_address(headers: &HeaderMap, peer: IpAddr, http: &Http) -> IpAddr 
     };
     let lines: Vec<_> = headers.get_all(forwarded_header(http)).iter().collect();
     let hops = lines.iter().rev().flat_map(|line| {
-        // A line that is no text is still a line: passed over, it would uncover what stands before it.
+        // A line that is not text still counts: if it were skipped, a forged line before it would
+        // be used.
         let line = String::from_utf8_lossy(line.as_bytes());
         hops_of(&line).into_iter().rev()
     });
@@ -33,7 +35,7 @@ pub fn client_address(headers: &HeaderMap, peer: IpAddr, http: &Http) -> IpAddr 
     client
 }
 
-/// In which header proxies name their clients.
+/// The header in which proxies name their clients.
 pub fn forwarded_header(http: &Http) -> HeaderName {
     match http.forwarded_header {
         ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
@@ -41,7 +43,7 @@ pub fn forwarded_header(http: &Http) -> HeaderName {
     }
 }
 
-/// Whom a line of `X-Forwarded-For` names.
+/// The addresses in a line of `X-Forwarded-For`.
 fn x_forwarded_for(line: &str) -> Hops {
     line.split(',').map(|hop| address(hop.trim())).collect()
 }

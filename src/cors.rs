@@ -1,7 +1,8 @@
-//! Which web pages may call the API from a browser: those of `http.cors_origins`, none unless it names any.
+//! CORS: lets the web pages of `http.cors_origins` call the API from a browser.
 //!
-//! Stands before everything that answers, so that neither a route's own `OPTIONS` nor its 401 meets a
-//! preflight. There are no cookies, hence no credentials in the sense of CORS: a page sends its token itself.
+//! It runs before everything that responds, so that a preflight reaches neither a route's own
+//! `OPTIONS` nor its 401. There are no cookies, so there are no credentials in the sense of CORS: a
+//! page sends its token itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +15,12 @@ use runtime::settings::Http;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::CorsLayer;
 
-/// For how long a browser need not ask again.
+/// How long a browser may cache a preflight.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-/// What the pages may send beyond what every page may, and beyond `http.cors_headers`. The last five are added by
-/// libraries: those that report errors and traces, and those that mark a request as a script's or not to be cached.
+/// Headers that pages may send, in addition to the safelisted ones and `http.cors_headers`.
+/// Libraries add the last five: those for errors and traces, and those that mark a request as a
+/// script's or as uncached.
 const SENT: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
@@ -31,7 +33,7 @@ const SENT: [HeaderName; 9] = [
     HeaderName::from_static("traceparent"),
 ];
 
-/// What the pages may read beyond what every page may.
+/// Headers that pages may read, in addition to the safelisted ones.
 const READ: [HeaderName; 6] = [
     HeaderName::from_static("x-request-id"),
     header::RETRY_AFTER,
@@ -41,7 +43,8 @@ const READ: [HeaderName; 6] = [
     header::LOCATION,
 ];
 
-/// The rules for these settings; `None` where no page is named, and no header of CORS is ever sent.
+/// The CORS layer for these settings; `None` if no page is configured, and then no CORS header is
+/// ever sent.
 #[must_use]
 pub fn rules(http: &Http) -> Option<Arc<CorsLayer>> {
     let origins: Vec<HeaderValue> = http
@@ -68,7 +71,7 @@ pub fn rules(http: &Http) -> Option<Arc<CorsLayer>> {
     })
 }
 
-/// Answers preflights and adds the headers of CORS. An `OPTIONS` that is no preflight is the route's.
+/// Answers preflights and adds the CORS headers. Other `OPTIONS` requests go to the route.
 pub async fn apply(State(rules): State<Arc<CorsLayer>>, request: Request, next: Next) -> Response {
     let preflight = request
         .headers()

@@ -1,7 +1,8 @@
-//! The API described, for programs (`/api/openapi.json`) and for people (`/api/docs`).
+//! Serves the description of the API, for programs (`/api/openapi.json`) and for people
+//! (`/api/docs`).
 //!
-//! The page is Swagger UI, whose files are part of this program: it loads nothing from elsewhere, and its
-//! content security policy holds it to that.
+//! The page is Swagger UI, whose files are part of this program. It loads nothing from other hosts,
+//! and its content security policy enforces that.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,15 +18,15 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::Config;
 
 use crate::AppState;
+use crate::client_rate_limit;
 use crate::error::ApiError;
-use crate::flood;
 use crate::route::{Routes, public};
 
-/// The page. Its addresses are relative, so that it works under a proxy's prefix.
+/// The page. Its links are relative, so that it works under a proxy's path prefix.
 const PAGE: &str = include_str!("docs/page.html");
 
-/// Our own files of the page, each with its type: what starts it, apart from it because its policy allows no script
-/// inside the page, and the colors and widths that Swagger UI leaves open.
+/// Additional files of the page, with their types: the start script, separate because the policy
+/// forbids inline scripts, and a style sheet for colors and widths.
 const OWN: [(&str, &str, &str); 2] = [
     ("start.js", "text/javascript", include_str!("docs/start.js")),
     ("page.css", "text/css", include_str!("docs/page.css")),
@@ -38,11 +39,11 @@ const FILES: [&str; 3] = [
     "favicon-32x32.png",
 ];
 
-/// Nothing from elsewhere. The icons of the style sheet are written into it as `data:`.
+/// Allows nothing from other hosts. The icons of the style sheet are `data:` URLs.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; object-src 'none'";
 
-/// The description, ready to be sent. Shared by all requests.
+/// The serialised description, shared by all requests.
 #[derive(Clone)]
 pub struct Document(Bytes);
 
@@ -54,25 +55,25 @@ impl Document {
     }
 }
 
-/// The routes that the description knows.
+/// The routes in the description.
 #[must_use]
 pub fn routes() -> Routes {
     let routes = public(Routes::new(), routes!(openapi));
     public(routes, routes!(page))
 }
 
-/// The files of the page, which are no part of the API.
+/// The files of the page, which are not part of the API.
 pub fn files() -> Router<AppState> {
     Router::new()
         .route("/api/docs/", get(async || Redirect::permanent("../docs")))
         .route("/api/docs/{file}", get(file))
-        .layer(middleware::from_fn(flood::pass))
+        .layer(middleware::from_fn(client_rate_limit::pass))
 }
 
 /// Get this description
 ///
-/// The description of the API in `OpenAPI` 3.1, as this server serves it: routes that its settings switch
-/// off are left out.
+/// The description of the API in `OpenAPI` 3.1, as this server serves it: routes that the settings
+/// disable are left out.
 #[utoipa::path(
     get,
     path = "/api/openapi.json",
@@ -86,7 +87,7 @@ async fn openapi(Extension(Document(document)): Extension<Document>) -> Response
 
 /// Read this description
 ///
-/// A page to read the description and to try the API out.
+/// A page for reading the description and trying out the API.
 #[utoipa::path(
     get,
     path = "/api/docs",

@@ -1,7 +1,8 @@
-//! What a login that nobody has is checked against, kept in step with the users.
+//! The dummy hashes for unknown logins, kept in proportion to the users' hashes.
 //!
-//! The rule is `domain::accounts::dummy`'s; this reads the users' proportion of imported hashes at the
-//! first login and then at most once a minute. Called by every login, so that the reading tells nothing.
+//! The rule is `domain::accounts::dummy`'s; this reads the proportion of imported hashes at the
+//! first login and then at most once a minute. Every login calls it, so that its time reveals
+//! nothing.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use domain::store::{Store, StoreError};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-/// How old the proportion may become.
+/// The maximum age of the proportion.
 const REFRESH: Duration = Duration::from_mins(1);
 
 /// Dummies in the proportion of the users' hashes.
@@ -22,7 +23,7 @@ pub struct CurrentDummies {
 }
 
 impl CurrentDummies {
-    /// Dummies whose proportion is not known yet.
+    /// Dummies with an unknown proportion.
     #[must_use]
     pub fn new(dummies: Dummies) -> Self {
         Self {

@@ -1,8 +1,8 @@
-//! Refusals and failures as answers: the only file that knows which status and body they have.
+//! Refusals and errors as responses: the only file that knows their status and body.
 //!
-//! The shapes are those clients know: `{"field": ["…"]}`, `{"error": "…"}` and `{"detail": "…"}`.
-//! The last two also carry a stable `code`. What went wrong inside is logged here, once, and
-//! never told.
+//! The formats are those that clients know: `{"field": ["…"]}`, `{"error": "…"}` and `{"detail":
+//! "…"}`. The last two also have a stable `code`. Internal errors are logged here, once, and never
+//! sent.
 
 mod throttle;
 mod unauthorized;
@@ -26,89 +26,90 @@ use crate::access_log::Reason;
 pub use throttle::Throttle;
 pub use unauthorized::Unauthorized;
 
-/// Any answer that is not the one asked for.
+/// Every response that is not a success.
 #[derive(Debug)]
 pub enum ApiError {
-    /// 400 `{"field": ["…"]}`: what is wrong with which field.
+    /// 400 `{"field": ["…"]}`: the errors of each field.
     Fields(Map<String, Value>),
     /// 400 `{"error": "…"}`.
     Refused {
-        /// What is said to the client.
+        /// The message for the client.
         error: &'static str,
-        /// The stable word for it.
+        /// The stable error code.
         code: &'static str,
     },
     /// 401 with `WWW-Authenticate: Token`.
     Unauthorized(Unauthorized),
-    /// 403: the password is right, but no code has confirmed the address.
+    /// 403: the password is correct, but the address is not verified yet.
     Unverified,
     /// 400 `{"detail": "…"}`: the body can't be read.
-    Malformed {
+    UnreadableBody {
         /// What is said to the client.
         detail: String,
         /// The stable word for it.
         code: &'static str,
     },
-    /// 400: what came is no HTTP request.
-    NoHttp,
-    /// 403: the plan holds no more notes.
+    /// 400: not a valid HTTP/1.1 request.
+    MalformedRequest,
+    /// 403: the plan's limit of notes is reached.
     PlanLimit(PlanLimitReached),
-    /// 403: the plan holds no more bytes of notes.
+    /// 403: the plan's limit of storage is reached.
     StorageLimit(StorageLimitReached),
-    /// 409: another note has the identifier.
+    /// 409: another note has this id.
     NoteTaken,
-    /// 410: what was deleted since the cursor was given may be forgotten.
+    /// 410: deletions since the cursor may no longer be known.
     CursorExpired,
-    /// 412: the note is another than the client expects; as it is now, if there is one.
+    /// 412: the note does not match the client's condition. Contains the current note, if there is
+    /// one.
     NoteChanged(Option<Value>),
-    /// 404.
+    /// 404: there is no such resource.
     NotFound,
     /// 405: the route has no such method.
     MethodNotAllowed(String),
     /// 408: the body did not arrive in time.
     BodyTimeout,
-    /// 413: the body has more bytes than are read.
+    /// 413: the body is too large.
     BodyTooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// 414: the path and query have more bytes than are read.
+    /// 414: the path and query are too long.
     TargetTooLong,
-    /// 415.
+    /// 415: the media type of the body is not supported.
     UnsupportedMediaType(String),
     /// 415: the body is compressed.
     UnsupportedContentEncoding(String),
     /// 429: a limit was reached.
     Throttled(Throttle),
-    /// 431: the headers are more, or have more bytes, than are read.
+    /// 431: the headers are too many or too large.
     HeadersTooLarge,
-    /// 503 or 507: nothing was changed; the same may succeed in a moment.
+    /// 503 or 507: nothing was changed; a retry may succeed.
     Store(StoreError),
-    /// 503: too many passwords wait to be hashed, in all or for this client. No 429, since nobody can say to the
-    /// second when a place will be free.
+    /// 503: too many passwords wait to be hashed, in total or for this client. Not 429, because the
+    /// time until a slot is free is unknown.
     Overloaded(NotHashed),
-    /// 503: requests' bodies take all the memory that they may, those of the client or of all.
+    /// 503: the memory for request bodies is used up, for this client or in total.
     BodiesHeld,
     /// 503 of a probe: the disk of the database is full.
     DiskFull,
-    /// 503 of a probe: the database of that name is not where it was opened any more.
+    /// 503 of a probe: the database of that name was moved or replaced.
     DatabaseMoved(String),
     /// 503 of a probe: the database can't be written for another reason.
     NotWritable(StoreError),
     /// 500: a bug.
     Panicked,
-    /// 501: the body is in a transfer coding that is not read (RFC 9112, section 6.1).
+    /// 501: the transfer coding of the body is not supported (RFC 9112, section 6.1).
     TransferCoding,
 }
 
-/// How long a client should wait after a 503, in seconds.
+/// The retry delay after a 503, in seconds.
 const RETRY_AFTER_BUSY: u64 = 1;
 
-/// How long a client should wait after a 507, in seconds: somebody must make room.
+/// The retry delay after a 507, in seconds: an operator must free space.
 const RETRY_AFTER_FULL: u64 = 30;
 
 impl ApiError {
-    /// A limit of the domain was reached.
+    /// The response to a limit of the domain.
     #[must_use]
     pub fn throttled(refusal: Refusal, now: Timestamp) -> Self {
         let wait = Duration::try_from(refusal.retry_at.duration_since(now)).unwrap_or_default();
@@ -122,9 +123,10 @@ impl ApiError {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::Fields(_) | Self::Refused { .. } | Self::Malformed { .. } | Self::NoHttp => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Fields(_)
+            | Self::Refused { .. }
+            | Self::UnreadableBody { .. }
+            | Self::MalformedRequest => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Unverified | Self::PlanLimit(_) | Self::StorageLimit(_) => StatusCode::FORBIDDEN,
             Self::NoteTaken => StatusCode::CONFLICT,
@@ -161,10 +163,10 @@ impl ApiError {
                 "error": "Email is not verified. Please verify OTP first.",
                 "code": "email_not_verified",
             }),
-            Self::Malformed { detail, code } => json!({"detail": detail, "code": code}),
-            Self::NoHttp => json!({
-                "detail": "This is no request in HTTP/1.1.",
-                "code": "no_http",
+            Self::UnreadableBody { detail, code } => json!({"detail": detail, "code": code}),
+            Self::MalformedRequest => json!({
+                "detail": "Not a valid HTTP/1.1 request.",
+                "code": "malformed_request",
             }),
             Self::PlanLimit(full) => plan_limit(*full),
             Self::StorageLimit(full) => storage_limit(*full),
@@ -257,7 +259,7 @@ impl ApiError {
         }
     }
 
-    /// For what reason the client is refused, where it may be thousands of times.
+    /// The reason of a refusal that may occur thousands of times.
     fn reason(&self) -> Option<Reason> {
         match self {
             Self::Throttled(throttle) => Some(Reason(throttle.limit)),
@@ -289,7 +291,7 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// What is said to the client and the stable word for it, where a refusal is a part of an answer.
+    /// The message and code of a refusal that is a part of a response.
     #[must_use]
     pub fn words(&self) -> (String, String) {
         self.log();
@@ -300,7 +302,7 @@ impl ApiError {
     }
 }
 
-/// A plan's limit, told with the true number of notes.
+/// The response to a plan's limit of notes, with the actual number.
 fn plan_limit(full: PlanLimitReached) -> Value {
     let PlanLimitReached { plan, limit, used } = full;
     let plan = plan.as_str();
@@ -316,7 +318,7 @@ fn plan_limit(full: PlanLimitReached) -> Value {
     })
 }
 
-/// A plan's budget of bytes, told with the true number of them.
+/// The response to a plan's limit of storage, with the actual number of bytes.
 fn storage_limit(full: StorageLimitReached) -> Value {
     let StorageLimitReached { plan, limit, used } = full;
     let plan = plan.as_str();
@@ -383,14 +385,14 @@ impl From<NotHashed> for ApiError {
     }
 }
 
-/// The answer to a request whose handler panicked. The panic's own line in the log says what may be said of it: its
-/// message may quote what the client sent.
+/// The response to a request whose handler panicked. The log line of the panic has the masked
+/// message, which might quote the client's data.
 pub fn panicked(_panic: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     ApiError::Panicked.into_response()
 }
 
-/// An error with everything that led to it.
+/// An error with its causes.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

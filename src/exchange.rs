@@ -1,14 +1,15 @@
-//! What a connection is doing, as far as its stream has to know: how much of a head it may read, and whether a client that
-//! ends its side is still answered.
+//! The state of a connection's current request, for its stream: how much of a head may be read, and
+//! whether a client that closes its sending side still gets a response.
 //!
-//! A connection may read [`SHORT`] bytes of a head in any case. Longer heads are rare. Where more of them than [`LONG`] are
-//! incomplete at once, the connection of one more is closed: otherwise a client could fill the memory with heads that
-//! never end.
+//! A connection may always read [`SHORT`] bytes of a head. Longer heads are rare. If more than
+//! [`LONG`] of them are incomplete at the same time, the connection of one more is closed, because
+//! otherwise a client could fill the memory with incomplete heads.
 //!
-//! A client that ends its side before it is answered has hung up, or only says that it sends no more (RFC 9112, section
-//! 9.6), as `nc -N` does; nothing tells which. One request at a time of each peer is answered all the same. Others are
-//! given up at once, with what the database does for them: clients that send requests and hang up get no more done than
-//! one that waits. Where the end comes together with a body, that body is taken in first.
+//! A client that closes its sending side before the response has either disconnected or only
+//! finished sending (RFC 9112, section 9.6), as `nc -N` does; the two are indistinguishable. One
+//! such request at a time of each peer still gets a response. Others are cancelled at once, with
+//! their database work, so that clients that send requests and disconnect cause no more load than
+//! one that waits. If the close arrives together with a body, the body is read first.
 
 use std::collections::HashSet;
 use std::io::{self, IoSlice};
@@ -22,21 +23,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 
-/// The bytes that hyper has room for from the first read on.
+/// The size of hyper's first read buffer, in bytes.
 const SHORT: usize = 8 * 1024;
 
-/// How many longer heads may be incomplete at once: with what the allocator loses, they take 25 MiB.
+/// The maximum number of longer heads that are incomplete at the same time; with the allocator's
+/// overhead, they take 25 MiB.
 const LONG: usize = 1_000;
 
-/// How long a body that has come with the client's end may take to be taken in. One that is not complete by then will
-/// never be.
+/// The time to read a body that arrived with the client's close. If it is not complete by then, it
+/// never will be.
 const LATE: Duration = Duration::from_millis(200);
 
-/// What all connections share. Cheap to clone.
+/// The state shared by all connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Exchanges {
     long_heads: Arc<Semaphore>,
-    /// Peers that have ended their side and are answered.
+    /// Peers that have closed their side and still get a response.
     ended: Arc<Mutex<HashSet<IpAddr>>>,
 }
 
@@ -46,7 +48,7 @@ impl Default for Exchanges {
     }
 }
 
-/// What one connection is doing. Shared by its stream and by what answers its requests.
+/// The state of one connection, shared by its stream and its service.
 #[derive(Clone)]
 pub struct Exchange {
     state: Arc<Mutex<State>>,
@@ -56,38 +58,38 @@ pub struct Exchange {
 
 struct State {
     phase: Phase,
-    /// The bytes of a head that have come: of this request, or of the next.
+    /// The number of bytes received of the head of this or the next request.
     head: usize,
-    /// That it is a long one.
+    /// The permit of a long head.
     long: Option<OwnedSemaphorePermit>,
-    /// That the client has ended its side, and is answered.
+    /// Set if the client has closed its side and still gets a response.
     ended: Option<Ended>,
-    /// Whom to wake once the body is complete.
+    /// The task to wake when the body is complete.
     waits: Option<Waker>,
 }
 
-/// What becomes of a request whose client has ended its side.
+/// The outcome of a request whose client has closed its side.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// It is answered.
+    /// It gets a response.
     Answered,
-    /// It is given up.
+    /// It is cancelled.
     GivenUp,
-    /// Its body may be complete: that is known soon.
+    /// Its body may still be complete; that is known soon.
     Open,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// A head may come.
+    /// Waiting for a head.
     Head,
-    /// What comes is the request's body.
+    /// Receiving the request's body.
     Body,
-    /// The request is complete, and not answered yet.
+    /// The request is complete and not answered yet.
     Answer,
 }
 
-/// A peer whose end is not taken for a hang-up, until this is dropped.
+/// A peer whose close does not count as a disconnect, until this is dropped.
 struct Ended(Exchanges, IpAddr);
 
 impl Drop for Ended {
@@ -104,7 +106,7 @@ impl Exchanges {
         }
     }
 
-    /// A connection of that peer, on which nothing has come yet.
+    /// A new connection of that peer.
     #[must_use]
     pub fn with(&self, peer: IpAddr) -> Exchange {
         let state = State {
@@ -127,13 +129,13 @@ impl Exchanges {
 }
 
 impl Exchange {
-    /// A request's head is complete.
+    /// Records that the request's head is complete.
     pub fn has_head(&self) {
         let mut state = self.state();
         (state.phase, state.head, state.long) = (Phase::Body, 0, None);
     }
 
-    /// So is its body.
+    /// Records that the request's body is complete.
     pub fn has_body(&self) {
         let mut state = self.state();
         state.phase = Phase::Answer;
@@ -142,7 +144,8 @@ impl Exchange {
         }
     }
 
-    /// Its answer begins. Whether it is the last, since the client sends no more.
+    /// Records that the response starts. Returns whether it is the last, because the client sends
+    /// no more.
     #[must_use]
     pub fn answers(&self) -> bool {
         let mut state = self.state();
@@ -150,7 +153,7 @@ impl Exchange {
         state.ended.is_some()
     }
 
-    /// So many bytes have come. Fails if that makes it a long head and there are too many.
+    /// Records received bytes. Fails if the head becomes long and there are too many long heads.
     fn read(&self, bytes: usize) -> io::Result<()> {
         let mut state = self.state();
         if state.phase == Phase::Body {
@@ -164,7 +167,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// The client has ended its side. `waits`: whom to wake when more is known.
+    /// Records that the client has closed its side. `waits` is woken when the outcome is known.
     fn ends(&self, waits: &Waker) -> End {
         let mut state = self.state();
         if state.phase == Phase::Body {
@@ -187,11 +190,12 @@ impl Exchange {
     }
 }
 
-/// A stream whose reads fail where a head would be one too many, and do not end where the client is still answered.
+/// A stream whose reads fail if there are too many long heads, and do not end while the client
+/// still gets a response.
 pub struct Exchanging<S> {
     stream: S,
     exchange: Exchange,
-    /// Until when a body may be complete that came with the client's end. In a box, since few do.
+    /// The deadline for a body that arrived with the client's close. Boxed, because it is rare.
     late: Option<Pin<Box<Sleep>>>,
 }
 
@@ -219,7 +223,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Exchanging<S> {
             return Poll::Ready(self.exchange.read(bytes));
         }
         match self.exchange.ends(cx.waker()) {
-            // Nothing more will come. Its answer closes the connection.
+            // Nothing more will arrive. The response closes the connection.
             End::Answered => Poll::Pending,
             End::GivenUp => Poll::Ready(Ok(())),
             End::Open => (self.late)

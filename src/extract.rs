@@ -1,4 +1,5 @@
-//! A request's body as fields: JSON, urlencoded or multipart. How it comes into memory is `crate::buffer`'s business.
+//! Parses a request's body into fields: JSON, urlencoded or multipart. `crate::buffer` reads it
+//! into memory.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,23 +12,23 @@ use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
+use crate::json::{JsonObject, JsonValue, VALUES};
 use crate::long::aside;
-use crate::sent::{Members, Sent, VALUES};
 
 const JSON: &str = "application/json";
 
-/// JSON that names what is to change (RFC 7396).
+/// JSON with the members to change (RFC 7396).
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// The byte order mark that some clients write before a document (RFC 8259, section 8.1).
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// What `crate::buffer` read, to be taken once.
+/// The body that `crate::buffer` read; it can be taken once.
 #[derive(Clone)]
 pub struct Body(Arc<Mutex<Option<Result<Bytes, ApiError>>>>);
 
 impl Body {
-    /// A body that was read, or why it was not.
+    /// A body, or the error of reading it.
     #[must_use]
     pub fn new(read: Result<Bytes, ApiError>) -> Self {
         Self(Arc::new(Mutex::new(Some(read))))
@@ -38,7 +39,7 @@ impl Body {
     }
 }
 
-/// How many bytes a request's body has that was not taken yet.
+/// The length of a request's body that was not taken yet.
 #[must_use]
 pub fn length(extensions: &Extensions) -> usize {
     let Some(Body(body)) = extensions.get() else {
@@ -50,10 +51,10 @@ pub fn length(extensions: &Extensions) -> usize {
     }
 }
 
-/// A body that was read: fields by name. In forms every value is text, but for that of `LIST`; the last of several
-/// values of one name counts, in JSON as well.
+/// The fields of a body by name. In forms every value is text, except that of `LIST`. If a name
+/// occurs several times, the last value wins, in JSON as well.
 #[derive(Debug)]
-pub struct Fields(pub Members);
+pub struct Fields(pub JsonObject);
 
 impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = ApiError;
@@ -64,12 +65,12 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 }
 
 impl Fields {
-    /// The fields of a request with this head, whose body is taken.
+    /// Takes the body of a request with this head and parses its fields.
     pub async fn of(extensions: &Extensions, headers: &HeaderMap) -> Result<Self, ApiError> {
         let body = extensions.get::<Body>().and_then(Body::take);
         let body = body.unwrap_or_else(|| Ok(Bytes::new()))?;
         if body.is_empty() {
-            return Ok(Self(Members::new()));
+            return Ok(Self(JsonObject::new()));
         }
         if let Some(coding) = coding(headers) {
             return Err(ApiError::UnsupportedContentEncoding(coding));
@@ -86,12 +87,12 @@ impl Fields {
     }
 }
 
-/// The field that is a list. In a form it comes once for each item, under one of the names that clients write for it:
-/// `tags`, `tags[]`, `tags[0]`.
+/// The field that is a list. A form contains it once for each item, as `tags`, `tags[]` or
+/// `tags[0]`.
 const LIST: &str = "tags";
 
-/// Adds a field of a form. An empty item is how a form says that there is none.
-fn add(fields: &mut Members, name: String, value: String) {
+/// Adds a field of a form. An empty item means an empty list.
+fn add(fields: &mut JsonObject, name: String, value: String) {
     let item_of = name
         .split_once('[')
         .filter(|(_, index)| {
@@ -100,21 +101,21 @@ fn add(fields: &mut Members, name: String, value: String) {
         })
         .map_or(name.as_str(), |(list, _)| list);
     if item_of != LIST {
-        fields.insert(name, Sent::Text(value));
+        fields.insert(name, JsonValue::Text(value));
         return;
     }
     let list = fields
         .entry(LIST.to_owned())
-        .or_insert_with(|| Sent::List(Vec::new()));
-    if let Sent::List(items) = list
+        .or_insert_with(|| JsonValue::List(Vec::new()));
+    if let JsonValue::List(items) = list
         && !value.is_empty()
     {
-        items.push(Sent::Text(value));
+        items.push(JsonValue::Text(value));
     }
 }
 
-/// A body byte for byte, whatever its type: for what is signed. What goes wrong is left to the handler, so that it can
-/// see to the signature first.
+/// A body byte for byte, whatever its type, for signed requests. The error is left to the handler,
+/// which checks the signature first.
 #[derive(Debug)]
 pub struct Exact(pub Result<Bytes, ApiError>);
 
@@ -127,7 +128,7 @@ impl<S: Send + Sync> FromRequest<S> for Exact {
     }
 }
 
-/// Whether the body is said to be JSON, whose values have types; those of forms are all texts.
+/// Whether the body is declared as JSON, whose values have types; those of forms are all texts.
 #[must_use]
 pub fn is_json(headers: &HeaderMap) -> bool {
     [JSON, MERGE_PATCH].contains(&media(&content_type(headers)).as_str())
@@ -146,7 +147,7 @@ fn content_type(headers: &HeaderMap) -> String {
         .unwrap_or_default()
 }
 
-/// How the body is coded, if it is (RFC 9110, section 8.4).
+/// The content coding of the body, if any (RFC 9110, section 8.4).
 fn coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(header::CONTENT_ENCODING).iter();
     let codings: Vec<_> = lines
@@ -162,20 +163,20 @@ fn coding(headers: &HeaderMap) -> Option<String> {
 
 async fn json(body: Bytes) -> Result<Fields, ApiError> {
     let length = body.len();
-    let parse = move || Sent::parse(body.strip_prefix(BOM).unwrap_or(&body));
+    let parse = move || JsonValue::parse(body.strip_prefix(BOM).unwrap_or(&body));
     let read = aside(length, parse).await?;
-    let sent = read.map_err(|error| ApiError::Malformed {
+    let sent = read.map_err(|error| ApiError::UnreadableBody {
         detail: format!("JSON parse error - {error}"),
         code: "parse_error",
     })?;
     let kind = match sent {
-        Sent::Object(fields) => return Ok(Fields(fields)),
-        Sent::Null => return Err(not_an_object("No data provided")),
-        Sent::List(_) => "list",
-        Sent::Text(_) | Sent::LoneSurrogate(_) => "str",
-        Sent::Bool(_) => "bool",
-        Sent::Number(number) if number.is_f64() => "float",
-        Sent::Number(_) => "int",
+        JsonValue::Object(fields) => return Ok(Fields(fields)),
+        JsonValue::Null => return Err(not_an_object("No data provided")),
+        JsonValue::List(_) => "list",
+        JsonValue::Text(_) | JsonValue::LoneSurrogate(_) => "str",
+        JsonValue::Bool(_) => "bool",
+        JsonValue::Number(number) if number.is_f64() => "float",
+        JsonValue::Number(_) => "int",
     };
     Err(not_an_object(&format!(
         "Invalid data. Expected a dictionary, but got {kind}."
@@ -188,9 +189,10 @@ fn not_an_object(message: &str) -> ApiError {
     ApiError::Fields(errors)
 }
 
-/// Bytes that are no UTF-8 are refused: replaced by a sign, two different passwords could become one.
+/// Parses an urlencoded form. Invalid UTF-8 is refused: with a replacement character, two different
+/// passwords could become equal.
 fn urlencoded(body: &[u8]) -> Result<Fields, ApiError> {
-    let mut fields = Members::new();
+    let mut fields = JsonObject::new();
     let pairs = body.split(|byte| *byte == b'&');
     for (n, pair) in pairs.filter(|pair| !pair.is_empty()).enumerate() {
         not_too_many(n)?;
@@ -202,12 +204,12 @@ fn urlencoded(body: &[u8]) -> Result<Fields, ApiError> {
     Ok(Fields(fields))
 }
 
-/// A form has no more fields than a JSON document has values.
+/// Limits the fields of a form to the number of values of a JSON document.
 fn not_too_many(before: usize) -> Result<(), ApiError> {
     if before < VALUES {
         return Ok(());
     }
-    Err(ApiError::Malformed {
+    Err(ApiError::UnreadableBody {
         detail: format!("The form has more than {VALUES} fields."),
         code: "parse_error",
     })
@@ -223,25 +225,25 @@ fn form_text(encoded: &[u8]) -> Result<String, ApiError> {
 }
 
 fn text(bytes: Vec<u8>) -> Result<String, ApiError> {
-    String::from_utf8(bytes).map_err(|_| ApiError::Malformed {
+    String::from_utf8(bytes).map_err(|_| ApiError::UnreadableBody {
         detail: "The form is not UTF-8.".to_owned(),
         code: "parse_error",
     })
 }
 
 fn unreadable(why: &str) -> ApiError {
-    ApiError::Malformed {
+    ApiError::UnreadableBody {
         detail: format!("Multipart form parse error - {why}"),
         code: "parse_error",
     }
 }
 
-/// The parts that are text; files have no use on any of these routes and are passed over.
+/// The text parts; files are ignored, because no route uses them.
 ///
-/// A body that breaks off is refused. Taken for an empty one, as the service did that this one replaces, it would
-/// change nothing where all fields are optional, and be answered as if it had.
+/// An incomplete body is refused. The service that this one replaces treated it as empty: with only
+/// optional fields, it would change nothing and still report success.
 fn multipart(content_type: &str, body: Bytes) -> Result<Fields, ApiError> {
-    // All of it is there, so that nothing is waited for.
+    // The whole body is in memory, so nothing has to be awaited.
     let read = parts_of(content_type, body).now_or_never();
     read.unwrap_or_else(|| Err(unreadable("it never ends")))
 }
@@ -252,7 +254,7 @@ async fn parts_of(content_type: &str, body: Bytes) -> Result<Fields, ApiError> {
     let broken = |error: multer::Error| unreadable(&error.to_string());
     let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(body) });
     let mut parts = multer::Multipart::new(stream, boundary);
-    let mut fields = Members::new();
+    let mut fields = JsonObject::new();
     let mut n = 0;
     while let Some(part) = parts.next_field().await.map_err(broken)? {
         not_too_many(n)?;

@@ -1,7 +1,6 @@
-//! Fields of a body as values of the domain, with the messages that clients know.
+//! Converts fields of a body to values of the domain, with the messages that clients know.
 //!
-//! A [`Form`] collects what is wrong with every field before it answers, so that a client hears
-//! of all of it at once.
+//! A [`Form`] collects the errors of all fields, so that one response names all of them.
 
 use domain::email::{self, EmailAddress, EmailError, EmailKey};
 use domain::otp::{self, DIGITS, LONG_LENGTH};
@@ -12,23 +11,23 @@ use serde_json::{Map, Number, Value};
 
 use crate::error::ApiError;
 use crate::extract::Fields;
-use crate::sent::{Members, Sent};
+use crate::json::{JsonObject, JsonValue};
 
 const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
 const BLANK: &str = "This field may not be blank.";
 const NOT_TEXT: &str = "Not a valid string.";
-/// What is said of a text with a NUL character.
+/// The message for a text with a NUL character.
 pub const NUL_CHARACTER: &str = "Null characters are not allowed.";
 const BAD_EMAIL: &str = "Enter a valid email address.";
 const BAD_USERNAME: &str = "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
 
 const ANOTHERS_ADDRESS: &str = "A username that is a mail address must be your own address.";
 
-/// The names of fields that a message may stand under.
+/// Names of fields in messages.
 const NO_FIELD: &str = "non_field_errors";
 
-/// A flag as forms and queries write it, in any case.
+/// A boolean as written in forms and queries, case-insensitive.
 #[must_use]
 pub fn flag(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
@@ -38,9 +37,9 @@ pub fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// A body being read, and what was found wrong with it so far.
+/// A body being read, and its errors so far.
 pub struct Form {
-    fields: Members,
+    fields: JsonObject,
     errors: Map<String, Value>,
 }
 
@@ -54,12 +53,12 @@ impl From<Fields> for Form {
 }
 
 impl Form {
-    /// A body whose texts of these names are texts: those with half of a surrogate pair are refused, all at once.
-    /// For routes that begin with [`Form::given`]; the other methods note it themselves.
+    /// A body whose texts of these names contain no lone surrogates; all that do are refused
+    /// together. For routes that begin with [`Form::given`]; the other methods check it themselves.
     pub fn readable(fields: Fields, names: &[&'static str]) -> Result<Self, ApiError> {
         let mut form = Self::from(fields);
         for name in names {
-            if let Some(Sent::LoneSurrogate(half)) = form.fields.get(*name) {
+            if let Some(JsonValue::LoneSurrogate(half)) = form.fields.get(*name) {
                 add(&mut form.errors, name, lone_surrogate(*half));
             }
         }
@@ -70,7 +69,7 @@ impl Form {
         }
     }
 
-    /// A new user's name.
+    /// The username of a new user.
     pub fn username(&mut self, field: &'static str) -> Option<Username> {
         let text = self.text(field)?;
         let parsed = Username::parse(&text).map_err(|error| match error {
@@ -80,7 +79,7 @@ impl Form {
         self.noted(field, parsed)
     }
 
-    /// A new user's name, beside the user's address: a name that is an address must be this one.
+    /// The username of a new user with an address: a name that is an address must be this one.
     pub fn beside_address(
         &mut self,
         field: &'static str,
@@ -95,11 +94,16 @@ impl Form {
         self.noted(field, own)
     }
 
-    /// A mail address. A value of another type is no address either.
+    /// A mail address. A value of another type is not an address.
     pub fn email(&mut self, field: &'static str) -> Option<EmailAddress> {
         if matches!(
             self.fields.get(field),
-            Some(Sent::Bool(_) | Sent::Number(_) | Sent::List(_) | Sent::Object(_))
+            Some(
+                JsonValue::Bool(_)
+                    | JsonValue::Number(_)
+                    | JsonValue::List(_)
+                    | JsonValue::Object(_)
+            )
         ) {
             return self.noted(field, Err(BAD_EMAIL.to_owned()));
         }
@@ -111,7 +115,7 @@ impl Form {
         self.noted(field, parsed)
     }
 
-    /// A mail address that an account is to have. One that names a route through another host is refused.
+    /// The new address of an account. An address with a route through another host is refused.
     pub fn new_email(&mut self, field: &'static str) -> Option<EmailAddress> {
         let email = self.email(field)?;
         let direct = if email.names_a_route() {
@@ -122,8 +126,8 @@ impl Form {
         self.noted(field, direct)
     }
 
-    /// A new password and its repetition. Nothing is trimmed; white space alone is blank.
-    /// `account`: what it may not be close to.
+    /// A new password and its repetition. Nothing is trimmed; white space alone is blank. `account`
+    /// holds the attributes that it must not resemble.
     pub fn new_password(
         &mut self,
         field: &'static str,
@@ -142,22 +146,22 @@ impl Form {
         Some(chosen)
     }
 
-    /// A new password that is not repeated. Nothing is trimmed; white space alone is blank.
-    /// `account`: what it may not be close to.
+    /// A new password without repetition. Nothing is trimmed; white space alone is blank. `account`
+    /// holds the attributes that it must not resemble.
     pub fn password(
         &mut self,
         field: &'static str,
         rule: LengthRule,
         account: &[(Attribute, &str)],
     ) -> Option<Password> {
-        if matches!(self.fields.get(field), Some(Sent::Number(_))) {
+        if matches!(self.fields.get(field), Some(JsonValue::Number(_))) {
             return self.noted(field, Err(NOT_TEXT.to_owned()));
         }
         let text = self.raw_text(field)?;
         self.chosen(field, &text, rule, account)
     }
 
-    /// A new password is refused, for each of these reasons.
+    /// Refuses a new password for each of these reasons.
     #[must_use]
     pub fn refused_password(field: &'static str, reasons: &[PasswordError]) -> ApiError {
         let mut errors = Map::new();
@@ -165,18 +169,18 @@ impl Form {
         ApiError::Fields(errors)
     }
 
-    /// A password that is to be checked: any text.
+    /// A password to be checked: any text.
     pub fn existing_password(&mut self, field: &'static str) -> Option<Password> {
         self.raw_text(field).map(|text| Password::new(&text))
     }
 
-    /// Whether the body names the field at all.
+    /// Whether the body contains the field.
     #[must_use]
     pub fn has(&self, field: &str) -> bool {
         self.fields.contains_key(field)
     }
 
-    /// One field is wrong.
+    /// The response to one wrong field.
     #[must_use]
     pub fn wrong(field: &'static str, message: &str) -> ApiError {
         let mut errors = Map::new();
@@ -184,20 +188,20 @@ impl Form {
         ApiError::Fields(errors)
     }
 
-    /// A code of whatever shape: one that can't be right is only wrong.
+    /// A code in any form: one with an invalid form is just a wrong code.
     pub fn code(&mut self, field: &'static str) -> Option<String> {
         match self.fields.get(field)? {
-            Sent::Number(number) => Some(padded(number)),
-            Sent::Text(text) => Some(text.clone()),
+            JsonValue::Number(number) => Some(padded(number)),
+            JsonValue::Text(text) => Some(text.clone()),
             _ => None,
         }
     }
 
-    /// A code: up to six digits, or a long one, in any spelling ([`otp::cleaned`]). A JSON number stands for its six
-    /// digits.
+    /// A code: up to six digits, or a long one, in any spelling ([`otp::cleaned`]). A JSON number
+    /// means its six digits.
     pub fn otp(&mut self, field: &'static str) -> Option<String> {
-        if let Some(Sent::Number(number)) = self.fields.get(field) {
-            let padded = Sent::Text(padded(number));
+        if let Some(JsonValue::Number(number)) = self.fields.get(field) {
+            let padded = JsonValue::Text(padded(number));
             self.fields.insert(field.to_owned(), padded);
         }
         let code = otp::cleaned(&self.text(field)?);
@@ -211,38 +215,39 @@ impl Form {
         Some(code)
     }
 
-    /// The handle that `register` answered with. It is optional; something that can't be one is nobody's.
+    /// The hash of the challenge token from `register`. It is optional; an invalid one matches no
+    /// registration.
     #[must_use]
     pub fn challenge(&self) -> Option<SecretHash> {
         match self.fields.get("challenge")? {
-            Sent::Null => None,
-            Sent::Text(text) if text.trim().is_empty() => None,
-            Sent::Text(text) => Some(SecretHash::of(text.trim())),
+            JsonValue::Null => None,
+            JsonValue::Text(text) if text.trim().is_empty() => None,
+            JsonValue::Text(text) => Some(SecretHash::of(text.trim())),
             _ => Some(SecretHash::of("")),
         }
     }
 
-    /// A value that counts as given: not missing, null, empty, zero or false.
+    /// A value that counts as present: not missing, null, empty, zero or false.
     #[must_use]
-    pub fn given(&self, field: &str) -> Option<&Sent> {
+    pub fn given(&self, field: &str) -> Option<&JsonValue> {
         self.fields.get(field).filter(|value| match value {
-            Sent::Null => false,
-            Sent::Bool(given) => *given,
-            Sent::Number(number) => number.as_f64() != Some(0.0),
-            Sent::Text(text) => !text.is_empty(),
-            Sent::LoneSurrogate(_) => true,
-            Sent::List(items) => !items.is_empty(),
-            Sent::Object(members) => !members.is_empty(),
+            JsonValue::Null => false,
+            JsonValue::Bool(given) => *given,
+            JsonValue::Number(number) => number.as_f64() != Some(0.0),
+            JsonValue::Text(text) => !text.is_empty(),
+            JsonValue::LoneSurrogate(_) => true,
+            JsonValue::List(items) => !items.is_empty(),
+            JsonValue::Object(members) => !members.is_empty(),
         })
     }
 
-    /// Whether a code was given: as any other value, and the number 0 stands for six zeros.
+    /// Whether a code is present, like any other value, except that the number 0 means six zeros.
     #[must_use]
     pub fn code_given(&self, field: &str) -> bool {
-        matches!(self.fields.get(field), Some(Sent::Number(_))) || self.given(field).is_some()
+        matches!(self.fields.get(field), Some(JsonValue::Number(_))) || self.given(field).is_some()
     }
 
-    /// The name is taken, or the address, or both.
+    /// The response if the name, the address or both are taken.
     #[must_use]
     pub fn taken(username: bool, email: bool) -> ApiError {
         let mut errors = Map::new();
@@ -263,28 +268,30 @@ impl Form {
         ApiError::Fields(errors)
     }
 
-    /// The answer that names everything that was found wrong.
+    /// The response that names all errors.
     #[must_use]
     pub fn into_error(self) -> ApiError {
         ApiError::Fields(self.errors)
     }
 
-    /// Text without surrounding white space.
+    /// A text without surrounding white space.
     fn text(&mut self, field: &'static str) -> Option<String> {
         Some(self.raw_text(field)?.trim().to_owned())
     }
 
-    /// Text as it came. Numbers are taken as text.
+    /// A text unchanged. Numbers are converted to text.
     fn raw_text(&mut self, field: &'static str) -> Option<String> {
         let text = match self.fields.get(field) {
             None => Err(REQUIRED.to_owned()),
-            Some(Sent::Null) => Err(NULL.to_owned()),
-            Some(Sent::Bool(_) | Sent::List(_) | Sent::Object(_)) => Err(NOT_TEXT.to_owned()),
-            Some(Sent::Number(number)) => Ok(number.to_string()),
-            Some(Sent::LoneSurrogate(half)) => Err(lone_surrogate(*half)),
-            Some(Sent::Text(text)) if text.trim().is_empty() => Err(BLANK.to_owned()),
-            Some(Sent::Text(text)) if text.contains('\0') => Err(NUL_CHARACTER.to_owned()),
-            Some(Sent::Text(text)) => Ok(text.clone()),
+            Some(JsonValue::Null) => Err(NULL.to_owned()),
+            Some(JsonValue::Bool(_) | JsonValue::List(_) | JsonValue::Object(_)) => {
+                Err(NOT_TEXT.to_owned())
+            }
+            Some(JsonValue::Number(number)) => Ok(number.to_string()),
+            Some(JsonValue::LoneSurrogate(half)) => Err(lone_surrogate(*half)),
+            Some(JsonValue::Text(text)) if text.trim().is_empty() => Err(BLANK.to_owned()),
+            Some(JsonValue::Text(text)) if text.contains('\0') => Err(NUL_CHARACTER.to_owned()),
+            Some(JsonValue::Text(text)) => Ok(text.clone()),
         };
         self.noted(field, text)
     }
@@ -317,20 +324,20 @@ fn add_all(errors: &mut Map<String, Value>, field: &str, reasons: &[PasswordErro
     errors.insert(field.to_owned(), Value::from(messages));
 }
 
-/// A number as the digits of a code. To JSON 1234.0 is the same number as 1234.
+/// A number as the digits of a code. In JSON, 1234.0 is the same number as 1234.
 fn padded(number: &Number) -> String {
     let written = number.to_string();
     let whole = written.strip_suffix(".0").unwrap_or(&written);
     format!("{whole:0>DIGITS$}")
 }
 
-/// What is said of a text with half of a surrogate pair.
+/// The message for a text with a lone surrogate.
 #[must_use]
 pub fn lone_surrogate(half: u16) -> String {
     format!("Surrogate characters are not allowed: U+{half:X}.")
 }
 
-/// What is said of a text that is too long.
+/// The message for a text that is too long.
 #[must_use]
 pub fn at_most(characters: usize) -> String {
     format!("Ensure this field has no more than {characters} characters.")

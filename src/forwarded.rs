@@ -1,21 +1,22 @@
-//! The header `Forwarded` (RFC 7239), as far as it names clients, and what they call this server.
+//! Parses the header `Forwarded` (RFC 7239): the clients, and the name that they use for this
+//! server.
 //!
-//! Our own reading, because the crates for it split a line at every comma and semicolon, those in quotes too: a
-//! client whose `Host` is `x;for=192.0.2.1` would name its own address in what the proxy writes of it. For the
-//! same reason a line that breaks the grammar anywhere names nobody: where one of its quotes was opened by the
-//! client, no part of it is the proxy's for sure.
+//! A separate parser, because the crates for it split a line at every comma and semicolon, even in
+//! quotes: a client with the `Host` `x;for=192.0.2.1` could forge its address in the proxy's line.
+//! For the same reason, a line with a syntax error names no address: if the client opened a quote,
+//! no part of the line can be attributed to the proxy.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 const BLANK: [char; 2] = [' ', '\t'];
 
-/// What a line of a header says of the proxies on the way and the client, in its order; `None` stands for whoever
-/// it gives no address of.
+/// The addresses of the client and the proxies in a header line, in its order; `None` if a hop has
+/// no address.
 pub type Hops = Vec<Option<IpAddr>>;
 
-/// Whom a line's elements name: none by `unknown`, by an obfuscated name or without a `for`, and none at all by a
-/// line against the grammar.
+/// The addresses in the elements of a line. An element with `unknown`, an obfuscated name or no
+/// `for` has none; a line with a syntax error has no elements.
 pub fn hops(line: &str) -> Hops {
     elements(line).unwrap_or_else(|| vec![None])
 }
@@ -28,19 +29,20 @@ fn elements(line: &str) -> Option<Hops> {
         .collect()
 }
 
-/// What an element says of its client; nothing said is an empty text. `None` if it is against the grammar.
+/// The client of an element, empty if missing. `None` on a syntax error.
 fn client(element: &str) -> Option<String> {
     Some(parameters(element)?.remove("for").unwrap_or_default())
 }
 
-/// What a line says of the request as the outermost proxy got it: this parameter of its first element.
+/// A parameter of the first element of a line, which describes the request that the outermost proxy
+/// received.
 pub fn outermost(line: &str, parameter: &str) -> Option<String> {
     let elements = split(line, ',')?;
     parameters(elements.first()?)?.remove(parameter)
 }
 
-/// The parameters of an element by their names, in lower case. `None` if it is against the grammar: each stands in it
-/// once.
+/// The parameters of an element by lower-case name. `None` on a syntax error, including a repeated
+/// parameter.
 fn parameters(element: &str) -> Option<BTreeMap<String, String>> {
     let mut parameters = BTreeMap::new();
     let pairs = split(element, ';')?;
@@ -54,7 +56,7 @@ fn parameters(element: &str) -> Option<BTreeMap<String, String>> {
     Some(parameters)
 }
 
-/// Splits where the separator stands outside quotes, and takes the white space off. `None` if a quote is left open.
+/// Splits at separators outside quotes and trims white space. `None` if a quote is not closed.
 fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut start) = (Vec::new(), 0);
     let (mut quoted, mut escaped) = (false, false);
@@ -74,7 +76,8 @@ fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     (!quoted).then_some(parts)
 }
 
-/// A token as it is, or a quoted string without its quotes and backslashes (RFC 7230 section 3.2.6).
+/// A token unchanged, or a quoted string without its quotes and backslashes (RFC 7230 section
+/// 3.2.6).
 fn value_of(written: &str) -> Option<String> {
     let Some(opened) = written.strip_prefix('"') else {
         return is_token(written).then(|| written.to_owned());
@@ -96,7 +99,7 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(of_tokens)
 }
 
-/// The address of a node (RFC 7239 section 6): an IPv6 one stands in brackets, a port may follow.
+/// The address of a node (RFC 7239 section 6): IPv6 in brackets, optionally followed by a port.
 fn node(written: &str) -> Option<IpAddr> {
     let (address, port) = if let Some(bracketed) = written.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']')?;

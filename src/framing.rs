@@ -1,17 +1,18 @@
-//! Whether a request can be told from others on its connection, and whom it is for (RFC 9112, sections 3.2 and 6.1).
+//! Checks the framing and the Host of a request (RFC 9112, sections 3.2 and 6.1).
 //!
-//! A proxy in front that reads a message otherwise than we do can be made to pass on one request inside another. hyper
-//! refuses most such messages by itself: differing lengths, a length that is no number, a `Transfer-Encoding` that does
-//! not end in `chunked` or comes with HTTP/1.0. With `Transfer-Encoding` and `Content-Length` together it goes by the
-//! former and closes the connection, as section 6.3 asks for. What it lets pass is refused here.
+//! If a proxy and this server parse a message differently, a client can smuggle one request inside
+//! another. hyper refuses most such messages: differing lengths, an invalid length, a
+//! `Transfer-Encoding` that does not end in `chunked` or comes with HTTP/1.0. With both
+//! `Transfer-Encoding` and `Content-Length`, it uses the former and closes the connection, as
+//! section 6.3 requires. The remaining cases are refused here.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Version, header};
 
 use crate::error::ApiError;
 
-/// Refuses a request in HTTP/1.1 that does not name its host exactly once, and one in another transfer coding than
-/// `chunked` alone.
+/// Refuses an HTTP/1.1 request without exactly one Host, and one with a transfer coding other than
+/// `chunked`.
 pub fn check(head: &Parts) -> Result<(), ApiError> {
     if head.version < Version::HTTP_11 {
         return Ok(());
@@ -26,7 +27,7 @@ pub fn check(head: &Parts) -> Result<(), ApiError> {
     if names_its_host(&head.headers) {
         Ok(())
     } else {
-        Err(ApiError::Malformed {
+        Err(ApiError::UnreadableBody {
             detail:
                 "A request in HTTP/1.1 needs one header Host with a host and no more than a port."
                     .to_owned(),
@@ -35,7 +36,8 @@ pub fn check(head: &Parts) -> Result<(), ApiError> {
     }
 }
 
-/// An empty name is one: that of a host that has none (section 3.2).
+/// Whether there is exactly one valid Host. An empty value is valid, for a host without a name
+/// (section 3.2).
 fn names_its_host(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {

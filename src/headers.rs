@@ -1,8 +1,9 @@
-//! Headers that every answer carries.
+//! Headers of every response.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Security headers as clients have them from before, and `no-store` (OWASP ASVS 5.0 14.3.2).
+/// The security headers of the service that this one replaces, and `no-store` (OWASP ASVS 5.0
+/// 14.3.2).
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -14,16 +15,16 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// How many headers an answer has at most, as a rule: the most that a map holds before it takes twice the room.
+/// The usual maximum number of headers: the capacity of a map before it doubles.
 pub const USUAL: usize = 12;
 
-/// Adds them, where the handler has not set its own.
+/// Adds the headers that the handler has not set.
 pub fn add(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
-    // Beside what CORS says of it.
+    // In addition to the value that CORS sets.
     headers.append(header::VARY, HeaderValue::from_static("Accept"));
 }

@@ -1,5 +1,4 @@
-//! Whether the process lives, and whether it can do its work. The relay plays no part in either:
-//! the API answers whatever it does.
+//! Liveness and readiness probes. Neither depends on the relay, because the API works without it.
 
 use axum::Json;
 use axum::extract::State;
@@ -19,27 +18,27 @@ pub fn router() -> Routes {
     public(routes, routes!(ready))
 }
 
-/// The process answers.
+/// The response of a live process.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Alive {
-    /// `ok`.
+    /// Always `ok`.
     status: &'static str,
 }
 
-/// The process can work.
+/// The response of a ready process.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Ready {
-    /// `ok`.
+    /// Always `ok`.
     status: &'static str,
-    /// `ok`.
+    /// Always `ok`.
     database: &'static str,
 }
 
-/// Is it alive?
+/// Check liveness
 ///
-/// Whether the process answers. Touches nothing, and no limit holds here.
+/// Whether the process responds. Uses no other resource and has no rate limit.
 #[utoipa::path(
     get,
     path = "/health/live",
@@ -51,11 +50,11 @@ async fn live() -> Json<Alive> {
     Json(Alive { status: "ok" })
 }
 
-/// Is it ready?
+/// Check readiness
 ///
-/// Whether the process can work: its database is there, is the one that was opened, has the right schema, and can be
-/// written. Waits for no other
-/// request, however many there are. The mail relay plays no part.
+/// Whether the process can serve: its database exists, is the one that was opened, has the right
+/// schema, and can be written. Does not wait for other requests and does not depend on the mail
+/// relay.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -65,7 +64,7 @@ async fn live() -> Json<Alive> {
         (status = 200, description = "It is.", body = Ready),
         (
             status = 503,
-            description = "It is not: `disk_full` and `not_writable` if the database can be read but not written, \
+            description = "Not ready: `disk_full` and `not_writable` if the database can be read but not written, \
                            `database_moved` if its file is not the one that was opened, else `busy`.",
         ),
     ),

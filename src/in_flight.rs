@@ -1,8 +1,8 @@
-//! How many requests of one user are answered at once: the others wait their turn, in their order.
+//! Limits the requests of one user that are processed at the same time; the others wait in order.
 //!
-//! Counted in the memory of this process, because it protects this process. A request is in flight from when its token
-//! is known to be good until its answer is made, a long one sent, and everything that the database does for it has
-//! ended, also if its client has hung up meanwhile.
+//! Counted in the memory of this process, because it protects this process. A request is in flight
+//! from the validation of its token until its response is complete, a long response is sent, and
+//! all its database work has ended, even if its client has disconnected.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use tokio::time::timeout_at;
 
 use crate::error::{ApiError, Throttle};
 
-/// How many requests of one user wait at most; one more is answered 429.
+/// The maximum number of waiting requests of one user; one more is answered 429.
 const WAITING: usize = 32;
 
 /// The requests in flight of every user. Cheap to clone.
@@ -25,33 +25,33 @@ pub struct InFlight(Arc<Users>);
 
 struct Users {
     at_once: usize,
-    /// How many may wait; `None` where limits are lifted.
+    /// The maximum number of waiting requests; `None` if limits are disabled.
     most_waiting: Option<usize>,
-    /// Users without a request in flight are not in here.
+    /// The requests of each user. Users without a request in flight have no entry.
     by_user: Mutex<HashMap<UserId, Requests>>,
 }
 
 #[derive(Default)]
 struct Requests {
     running: usize,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WaitingRequest>,
 }
 
-struct Waiting {
-    /// When it goes away at the latest.
+struct WaitingRequest {
+    /// When it stops waiting.
     deadline: Instant,
-    /// Gets the slot.
+    /// Receives the slot.
     go: oneshot::Sender<Slot>,
 }
 
-/// A request in flight, until this is dropped. Then the user's next one begins.
+/// The slot of a request in flight. Dropping it starts the user's next request.
 pub struct Slot {
     user: UserId,
     of: Option<Arc<Users>>,
 }
 
 impl InFlight {
-    /// What the settings allow.
+    /// The limits of these settings.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self(Arc::new(Users {
@@ -61,12 +61,12 @@ impl InFlight {
         }))
     }
 
-    /// Waits until it is this request's turn; as long as its client does, where limits are lifted.
+    /// Waits for a free slot; without a deadline if limits are disabled.
     ///
     /// # Errors
     ///
-    /// [`ApiError::Throttled`] when as many of the user wait as may wait, and [`StoreError::Busy`] when the turn has not
-    /// come by `deadline`. Nothing was done.
+    /// [`ApiError::Throttled`] if too many requests of the user wait, and [`StoreError::Busy`] if
+    /// no slot is free by `deadline`. Nothing was done.
     pub async fn enter(&self, user: UserId, deadline: Instant) -> Result<Slot, ApiError> {
         let turn = match self.0.ask(user, deadline)? {
             Asked::Go(slot) => return Ok(slot),
@@ -82,11 +82,12 @@ impl InFlight {
         }
     }
 
-    /// The same for a request that is not worth a wait: it begins at once.
+    /// The same for a request that need not wait: it starts at once.
     ///
     /// # Errors
     ///
-    /// [`ApiError::Throttled`] when as many of the user are in flight as may be, those that wait included.
+    /// [`ApiError::Throttled`] if too many requests of the user are in flight, including waiting
+    /// ones.
     pub fn pass(&self, user: UserId) -> Result<Slot, ApiError> {
         let mut users = self.0.by_user();
         let requests = users.entry(user).or_default();
@@ -121,18 +122,18 @@ impl Users {
         if let Some(most) = self.most_waiting
             && requests.waiting.len() >= most
         {
-            // Those whose client has hung up wait no more.
+            // Requests of disconnected clients no longer wait.
             requests.waiting.retain(|waiting| !waiting.go.is_closed());
             if requests.waiting.len() >= most {
                 return Err(self.throttled(requests));
             }
         }
         let (go, turn) = oneshot::channel();
-        requests.waiting.push_back(Waiting { deadline, go });
+        requests.waiting.push_back(WaitingRequest { deadline, go });
         Ok(Asked::Waits(turn))
     }
 
-    /// Whoever waits is served or goes away by its deadline: then there is a place again.
+    /// A waiting request is served or gives up by its deadline; then a slot is free again.
     fn throttled(&self, requests: &Requests) -> ApiError {
         let now = Instant::now();
         let first = requests
@@ -162,7 +163,7 @@ impl Slot {
 }
 
 impl Drop for Slot {
-    /// Hands the slot to the next that still waits.
+    /// Passes the slot to the next waiting request.
     fn drop(&mut self) {
         let Some(of) = self.of.take() else {
             return;
@@ -171,7 +172,7 @@ impl Drop for Slot {
         let Some(requests) = users.get_mut(&self.user) else {
             return;
         };
-        // More than may run at once do where one has passed.
+        // A request that passed without waiting may exceed the maximum.
         while requests.running <= of.at_once
             && let Some(next) = requests.waiting.pop_front()
         {

@@ -1,8 +1,8 @@
-//! The HTTP API of Smart Notes, and the map of the whole system.
+//! The HTTP API of Smart Notes, and an overview of the whole system.
 //!
-//! Two processes share one database. This one answers requests and never waits for SMTP: a
-//! request that causes a mail writes its rows and the mail's job in one transaction. The
-//! other, `smart-notes-worker`, drains the queue.
+//! Two processes share one database. This one serves requests and never waits for SMTP: a request
+//! that causes a mail writes its rows and the mail's job in one transaction. The other,
+//! `smart-notes-worker`, processes the queue.
 //!
 //! | Crate | What lives there |
 //! |---|---|
@@ -16,9 +16,10 @@
 //! | `devmail` | an SMTP catcher with a web inbox, for development and tests |
 //!
 //! One request: [`server`] accepts the connection, [`request`] gives the request an id and a
-//! client, `buffer` reads the body, [`extract`] makes values of it as they were [`sent`], [`fields`] turns them into
-//! values of the domain, a handler in [`auth`] or [`notes`] runs a use case of `domain::accounts` or `domain::notes` on the store,
-//! and [`error`] knows which status a refusal has.
+//! client, `buffer` reads the body, [`extract`] parses it to [`json`] values, [`fields`] converts
+//! them to values of the domain, a handler in [`auth`] or [`notes`] runs a use case of
+//! `domain::accounts` or `domain::notes` on the store, and [`error`] knows which status a refusal
+//! has.
 
 pub mod access_log;
 mod addresses;
@@ -26,6 +27,7 @@ pub mod auth;
 mod budget;
 mod buffer;
 mod client_address;
+pub mod client_rate_limit;
 pub mod cors;
 pub mod docs;
 pub mod dummies;
@@ -33,26 +35,25 @@ pub mod error;
 mod exchange;
 pub mod extract;
 pub mod fields;
-pub mod flood;
 mod forwarded;
 mod framing;
 pub mod headers;
 pub mod health;
 pub mod in_flight;
+pub mod json;
 mod linger;
 mod long;
-pub mod meters;
+pub mod malformed;
+pub mod metrics;
 pub mod notes;
 pub mod openapi;
 mod pace;
 mod padding;
 pub mod request;
 pub mod route;
-pub mod sent;
 pub mod server;
 pub mod state;
 pub mod subscription;
-pub mod unreadable;
 mod unsent;
 pub mod webhooks;
 pub mod writes;
@@ -74,44 +75,44 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use state::AppState;
 
 use docs::Document;
-use route::{Routes, Switches};
+use route::{Features, Routes};
 
-/// Why the API could not start.
+/// The reason why the API could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address can't be listened on.
+    /// The address can't be bound.
     #[error(
         "can't listen on {address}. Choose another address with --listen, PORT or SMART_NOTES__HTTP__LISTEN"
     )]
     Bind {
-        /// Which.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Passwords can't be hashed with these settings, or not on this machine.
+    /// The hash pool could not be created with these settings or on this machine.
     #[error(transparent)]
     NoHashing(#[from] runtime::hashing::HashPoolError),
     /// The pool of hashing threads is unusable.
     #[error(transparent)]
     Hashing(#[from] runtime::hashing::NotHashed),
-    /// Metrics can't be served where the settings say.
+    /// The metrics address can't be bound.
     #[error(transparent)]
     Metrics(#[from] runtime::metrics::BindError),
 }
 
-/// Connections that the system keeps waiting until they are accepted; the usual 128 are gone in a burst,
-/// and who comes then tries again after a second.
+/// The length of the accept queue. The usual 128 overflow in a burst, and the clients beyond it
+/// retry only after a second.
 const BACKLOG: u32 = 4096;
 
-/// Listens on an address.
+/// Binds an address and listens on it.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     let listen = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
         }?;
-        // As `TcpListener::bind` does, so that the port can be had again at once.
+        // As `TcpListener::bind` does, so that the port can be reused at once.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
@@ -119,7 +120,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     listen().map_err(|source| StartError::Bind { address, source })
 }
 
-/// Answers requests until `shutdown`; then finishes those in hand.
+/// Serves requests until `shutdown`, then finishes those in flight.
 pub async fn serve(
     settings: &Settings,
     store: &Store,
@@ -128,11 +129,11 @@ pub async fn serve(
     shutdown: &Shutdown,
 ) -> Result<(), StartError> {
     let state = AppState::new(settings, store.clone(), clock).await?;
-    let _metrics = meters::serve(settings, &state).await?;
+    let _metrics = metrics::serve(settings, &state).await?;
     let [accepting, writing] = ["the listener", "the database's writer"].map(Liveness::of);
     let _watched = systemd::watchdog(vec![accepting.clone(), writing.clone()], shutdown);
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(http.listen = %address, "the API listens");
+        tracing::info!(http.listen = %address, "API listening");
         systemd::ready(&format!("serving on {address}"));
     }
     let log = state.access_log.clone();
@@ -142,11 +143,11 @@ pub async fn serve(
         () = log.sum_up_regularly() => {}
     }
     log.sum_up();
-    tracing::info!("the API has stopped");
+    tracing::info!("API stopped");
     Ok(())
 }
 
-/// Passes on what the database's writer answers. Never returns.
+/// Answers the watchdog's pings for the database writer. Never returns.
 async fn answer_for_the_writer(store: &Store, writing: &Liveness) {
     while let ((), Ok(())) = (writing.pinged().await, store.answers().await) {
         writing.pong();
@@ -156,26 +157,27 @@ async fn answer_for_the_writer(store: &Store, writing: &Liveness) {
 
 /// Every route of the API, with its description.
 #[must_use]
-pub fn routes(switches: Switches) -> Routes {
-    auth::router(switches.otp_login)
+pub fn routes(features: Features) -> Routes {
+    auth::router(features.otp_login)
         .merge(notes::router())
         .merge(subscription::router())
-        .merge(webhooks::router(switches))
+        .merge(webhooks::router(features))
         .merge(health::router())
         .merge(docs::routes())
 }
 
-/// Every route, and what all of them share.
+/// Every route, with the layers that all of them share.
 pub fn router(state: AppState) -> Router {
-    let (routes, described) = routes(state.rules.switches).split_for_parts();
-    let document = Document::new(&openapi::finished(described, state.rules.password));
-    // The first is the outermost. Together, since each call of `layer` costs every request a few boxes.
+    let (routes, described) = routes(state.policies.features).split_for_parts();
+    let document = Document::new(&openapi::finished(described, state.policies.password));
+    // The first layer is the outermost. They are added together, because each call of `layer` costs
+    // every request a few boxes.
     let layers = (
         from_fn_with_state(state.clone(), request::identify),
         option_layer(cors::rules(&state.http).map(|rules| from_fn_with_state(rules, cors::apply))),
         from_fn_with_state(state.clone(), buffer::buffer),
         CatchPanicLayer::custom(error::panicked),
-        Extension(state.flood.clone()),
+        Extension(state.client_rate_limit.clone()),
         Extension(document),
     );
     routes

@@ -1,7 +1,7 @@
-//! The end of a connection on which not all was read (RFC 9112, section 9.6).
+//! Closes a connection with unread input gracefully (RFC 9112, section 9.6).
 //!
-//! To close a socket with bytes in it that nobody has read resets the connection, and the client loses the answer that
-//! says why. So our side is closed first, and what still comes is read and dropped for a while.
+//! Closing a socket with unread input resets the connection, and the client loses the response. So
+//! this side is closed for writing first, and further input is read and dropped for a while.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,40 +13,41 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// For how long a client may go on sending after its answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may keep sending after the response.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So much is read and dropped at once, and so often before others have their turn.
+/// The number of bytes to drop at once, and how often before yielding to other tasks.
 const DROPPED: usize = 16 * 1024;
 const READS: usize = 4;
 
-/// Whether bytes of the client may be left that nobody reads. Shared by who finds out and by the connection's end.
+/// Whether input of the client may be left unread. Shared by the code that detects it and the end
+/// of the connection.
 #[derive(Clone, Default)]
 pub struct Unread(Arc<AtomicBool>);
 
 impl Unread {
-    /// Notes that there may be.
+    /// Records that input may be left unread.
     pub fn note(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// A stream that is not closed before its client has taken the answer.
+/// A stream that is closed only after the client has received the response.
 pub struct Lingering<S> {
     stream: S,
     unread: Unread,
-    patience: Duration,
-    /// Until when, once our side is closed. In a box, since few connections end like this.
+    timeout: Duration,
+    /// The deadline, once this side is closed. Boxed, because it is rare.
     until: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Lingering<S> {
-    /// Over this stream; it lingers if bytes are noted to be left.
+    /// Wraps a stream, which lingers if unread input was recorded.
     pub fn new(stream: S, unread: Unread) -> Self {
         Self {
             stream,
             unread,
-            patience: PATIENCE,
+            timeout: LINGER_TIMEOUT,
             until: None,
         }
     }
@@ -91,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
         let Self {
             stream,
             unread,
-            patience,
+            timeout,
             until,
         } = &mut *self;
         if until.is_none() {
@@ -100,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
                 return Poll::Ready(Ok(()));
             }
         }
-        let until = until.get_or_insert_with(|| Box::pin(sleep(*patience)));
+        let until = until.get_or_insert_with(|| Box::pin(sleep(*timeout)));
         let mut dropped = [0; DROPPED];
         for _ in 0..READS {
             if until.as_mut().poll(cx).is_ready() {
@@ -153,7 +154,7 @@ mod tests {
         unread.note();
 
         let mut stream = Lingering::new(ours, unread);
-        stream.patience = Duration::from_millis(1);
+        stream.timeout = Duration::from_millis(1);
 
         stream.shutdown().await.unwrap();
     }

@@ -1,16 +1,16 @@
-//! Long texts are worked on beside the threads of the runtime, on which other requests wait.
+//! Processes long texts outside the runtime's threads, so that other requests do not wait.
 
 use crate::error::ApiError;
 
-/// The most bytes of text that are worked on at once on a thread of the runtime: the usual request is not handed to
-/// another thread, which costs it more than the work.
+/// The maximum length of a text that is processed on a thread of the runtime, in bytes: for a usual
+/// request, moving to another thread costs more than the work.
 const AT_ONCE: usize = 64 * 1024;
 
-/// Does work on so many bytes of text.
+/// Runs the work on a text of this length.
 ///
 /// # Errors
 ///
-/// [`ApiError::Panicked`], if the other thread did.
+/// [`ApiError::Panicked`] if the work panicked.
 pub async fn aside<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,

@@ -1,4 +1,4 @@
-//! `smart-notes-api`: the HTTP API as a process of its own.
+//! `smart-notes-api`: the process of the HTTP API.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,8 +19,8 @@ use runtime::settings::{LoadOptions, Settings};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry;
 
-/// The HTTP API of Smart Notes. It never speaks SMTP: mails go into the queue, which
-/// `smart-notes-worker` drains.
+/// The HTTP API of Smart Notes. It never uses SMTP: mails go into the queue, which
+/// `smart-notes-worker` processes.
 ///
 /// Settings come from `--config`, `--env-file` or `.env`, and the environment; `smart-notes config` shows them.
 #[derive(Parser)]
@@ -67,7 +67,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     rlimit::raise(settings.http.max_connections);
     memory::trim_regularly();
-    let shutdown = Shutdown::on_signals().context("signals can't be received")?;
+    let shutdown = Shutdown::on_signals().context("can't register signal handlers")?;
     let database = Database::open(&settings, Role::Api, &shutdown).await?;
     let listener = smart_notes_api::bind(settings.http.listen)?;
     let clock = Arc::new(SystemClock);

@@ -1,4 +1,4 @@
-//! How fast a client must take its answers: one that takes none, or a few bytes now and then, is let go.
+//! Disconnects clients that read their response too slowly.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,20 +8,21 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// The time for which a client's pace is looked at.
+/// The window in which the pace of a client is measured.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// The bytes that it must take in that time: less than 2 KiB a second are slower than any network in use.
+/// The minimum number of bytes that it must read in a window: less than 2 KiB/s is slower than any
+/// network in use.
 const LEAST: usize = 16 * 1024;
 
-/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when the client takes too little of them. It is looked at
-/// only while something waits to be taken.
+/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] if the client reads too slowly. The
+/// pace is only measured while a write is blocked.
 pub struct Paced<S> {
     stream: S,
     window: Duration,
-    /// The window that has begun, since something had to wait. In a box, since little ever waits.
+    /// The current window, while a write is blocked. Boxed, because that is rare.
     until: Option<Pin<Box<Sleep>>>,
-    /// The bytes that were taken in it.
+    /// The bytes written in the window.
     taken: usize,
 }
 

@@ -1,8 +1,8 @@
-//! Answers whose time tells nothing (OWASP ASVS 5.0 6.3.8).
+//! Gives responses a fixed time, so that it reveals nothing (OWASP ASVS 5.0 6.3.8).
 //!
-//! What is known of an address and what is not takes about as long: both write the same rows. The microseconds that are
-//! left could be told apart over many requests. So an answer is sent a fixed time after its request, unless it took
-//! longer by itself, as every password does.
+//! Requests for known and unknown addresses take about the same time, because both write the same
+//! rows. The remaining microseconds could be measured over many requests. So a response is sent a
+//! fixed time after its request, unless it took longer, as every password check does.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::time::sleep;
 
-/// What an answer takes at least: a few times what a commit takes.
+/// The minimum time of a response: a few times that of a commit.
 const LEAST: Duration = Duration::from_millis(20);
 
-/// Answers a request, but not before it has been there for [`LEAST`].
+/// Responds to a request after at least [`LEAST`].
 pub async fn pad(request: Request, next: Next) -> Response {
     let (answer, ()) = tokio::join!(next.run(request), sleep(LEAST));
     answer

@@ -1,4 +1,4 @@
-//! What is known of a request before its handler runs: its id, and the client behind it.
+//! The context of a request before its handler runs: its id and its client.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -25,23 +25,24 @@ use crate::client_address::{client_address, forwarded_header};
 use crate::unsent::Holder;
 use crate::{framing, headers};
 
-/// Names a request in the answer and in the records.
+/// The header with the request id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Who is behind a request, for handlers to extract as `Extension<Origin>`.
+/// The context of a request, which handlers extract as `Extension<RequestContext>`.
 #[derive(Clone, Debug)]
-pub struct Origin {
-    /// Its id, unique per request and the same in the answer, the logs and the mail's row; its
-    /// client, whom limits count it for; and what that client calls itself.
+pub struct RequestContext {
+    /// The request id, which is unique and the same in the response, the logs and the mail's row;
+    /// the client that limits count; and its user agent.
     pub actor: Actor,
-    /// For whom the database does what the request asks for. Its deadline is when a write must have begun, counted from
-    /// the end of the body, so that it is over by the request's own: a 503 promises that nothing was changed.
+    /// The queue and deadline of the request's database work. A write must start before the
+    /// deadline, counted from the end of the body, so that it finishes within the request timeout:
+    /// a 503 guarantees that nothing was changed.
     pub ticket: Ticket,
-    /// Who holds its answer until all of it is sent.
+    /// The holder of a long response until it is sent.
     pub(crate) holder: Holder,
 }
 
-/// A request's ticket alone, for handlers that only read.
+/// The ticket of a request, for handlers that only read.
 #[derive(Clone, Debug)]
 pub struct ReadTicket(pub Ticket);
 
@@ -52,15 +53,15 @@ impl FromRequestParts<AppState> for ReadTicket {
         let ticket = parts
             .extensions
             .get()
-            .map(|origin: &Origin| origin.ticket.clone());
+            .map(|context: &RequestContext| context.ticket.clone());
         Ok(Self(ticket.unwrap_or_else(|| {
             Ticket::new(Caller::Process, Instant::now() + state.write_within)
         })))
     }
 }
 
-/// Gives the request its [`Origin`], the answer its `X-Request-Id` and the headers that every answer carries, and the
-/// log its one line.
+/// Gives the request its [`RequestContext`], the response its `X-Request-Id` and the common
+/// headers, and the log its line.
 pub fn identify(
     State(state): State<AppState>,
     request: Request,
@@ -76,7 +77,7 @@ pub fn identify(
         });
     warn_of_untrusted_proxy(&head.headers, peer, &state.http);
     let client = ClientKey::of(client_address(&head.headers, peer, &state.http));
-    let origin = Origin {
+    let context = RequestContext {
         ticket: Ticket::new(Caller::Client(client.clone()), started + state.write_within),
         actor: Actor {
             request_id: request_id(&head.headers, peer, &state.http),
@@ -85,18 +86,18 @@ pub fn identify(
         },
         holder: Holder::default(),
     };
-    let holder = origin.holder.clone();
-    let id = origin.actor.request_id.clone();
+    let holder = context.holder.clone();
+    let id = context.actor.request_id.clone();
     let method = head.method.clone();
     let route = head.extensions.get::<MatchedPath>().cloned();
     let span = tracing::info_span!("request", request.id = id);
-    head.extensions.insert(origin);
+    head.extensions.insert(context);
 
-    // Futures put together take up no more room than they need, which each request in hand does.
+    // A combined future takes only the memory it needs, for each request in flight.
     let answered = match framing::check(&head) {
         Ok(()) => Either::Left(next.run(Request::from_parts(head, body))),
         Err(refused) => {
-            // What follows may be no request.
+            // The following input may not be a request.
             let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
             Either::Right(ready((close, refused).into_response()))
         }
@@ -108,7 +109,7 @@ pub fn identify(
         }
         let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
         let (status, took) = (response.status(), started.elapsed());
-        state.meters.answered(&method, route, status, took);
+        state.metrics.answered(&method, route, status, took);
         state.access_log.answered(&Answered {
             method: &method,
             route,
@@ -123,7 +124,8 @@ pub fn identify(
     })
 }
 
-/// Says once that a proxy names clients and is not believed: all of them count as one, and share its limits.
+/// Warns once about an untrusted proxy that names clients: all of them count as one client and
+/// share its limits.
 fn warn_of_untrusted_proxy(headers: &HeaderMap, peer: IpAddr, http: &Http) {
     let header = forwarded_header(http);
     if !headers.contains_key(&header) || http.trusts(peer) {
@@ -148,7 +150,7 @@ fn user_agent(headers: &HeaderMap) -> String {
         .unwrap_or_default()
 }
 
-/// An id from outside counts only if a trusted proxy brings it and it is of a harmless shape.
+/// An external id is used only if it comes from a trusted proxy and has a valid format.
 fn request_id(headers: &HeaderMap, peer: IpAddr, http: &Http) -> String {
     let brought = headers
         .get(REQUEST_ID)

@@ -1,7 +1,7 @@
-//! The shape of a route: its methods, `OPTIONS`, and a clear answer to every other.
+//! Adds routes: their methods, `OPTIONS`, and the response to other methods.
 //!
-//! A route is made from the description of its handlers (`utoipa_axum::routes!`), so that none can be
-//! served without being in the document that [`crate::openapi`] finishes, nor the other way round.
+//! A route is created from the description of its handlers (`utoipa_axum::routes!`), so that every
+//! served route is in the document that [`crate::openapi`] completes, and vice versa.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -16,22 +16,22 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::AppState;
 use crate::auth::session::Authenticated;
+use crate::client_rate_limit::{self, ClientRateLimit};
 use crate::error::ApiError;
-use crate::flood::{self, Flood};
 use crate::openapi;
 use crate::padding;
-use crate::request::Origin;
+use crate::request::RequestContext;
 
-/// Routes together with their description.
+/// Routes with their description.
 pub type Routes = OpenApiRouter<AppState>;
 
 /// One path with its methods and their description, as `utoipa_axum::routes!` makes it.
 pub type Route = UtoipaMethodRouter<AppState>;
 
-/// Which routes are there that the settings may leave out.
+/// The optional routes that the settings enable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Switches {
-    /// Logging in with a mailed code.
+pub struct Features {
+    /// Login with a mailed code.
     pub otp_login: bool,
     /// Events of Stripe.
     pub stripe: bool,
@@ -42,27 +42,29 @@ pub struct Switches {
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 const PATCHES: &str = "application/json, application/merge-patch+json";
 
-/// Adds a route for everybody: each request counts against the client's flood limit.
+/// Adds a public route: each request counts against the client's rate limit.
 ///
-/// The route is answered without its final slash too, if it has one, and every answer names the methods
-/// in `Allow`, as clients have it from before.
+/// The route is also served without its final slash, and every response lists the methods in
+/// `Allow`, as in the service that this one replaces.
 #[must_use]
 pub fn public(routes: Routes, route: Route) -> Routes {
     let limited = |handler: MethodRouter<AppState>| {
         let handler = handler.options(options).fallback(method_not_allowed);
-        handler.layer(middleware::from_fn(flood::pass))
+        handler.layer(middleware::from_fn(client_rate_limit::pass))
     };
     add(routes, route, limited)
 }
 
-/// The same for a route whose answers know of accounts: their time does not tell what they know.
+/// The same for a route whose response depends on accounts: its time is padded so that it reveals
+/// nothing.
 #[must_use]
 pub fn padded(routes: Routes, (schemas, paths, handler): Route) -> Routes {
     let handler = handler.layer(middleware::from_fn(padding::pad));
     public(routes, (schemas, paths, handler))
 }
 
-/// Adds a route for probes: no limit holds there, since a throttled probe restarts a healthy process.
+/// Adds a route for probes, without a rate limit, because a throttled probe would restart a healthy
+/// process.
 #[must_use]
 pub fn unlimited(routes: Routes, route: Route) -> Routes {
     let open =
@@ -70,20 +72,21 @@ pub fn unlimited(routes: Routes, route: Route) -> Routes {
     add(routes, route, open)
 }
 
-/// Adds a route for who proves to be somebody by what is sent: no limit holds for them, since a throttled service
-/// comes back late. The handler itself counts who fails to; other methods need no proof and always count.
+/// Adds a route for signed requests, without a rate limit, because a throttled service retries
+/// late. The handler itself counts requests with a wrong signature; other methods are unsigned and
+/// always count.
 #[must_use]
 pub fn proven(routes: Routes, route: Route) -> Routes {
-    type Sender = (Extension<Flood>, Extension<Origin>);
+    type Sender = (Extension<ClientRateLimit>, Extension<RequestContext>);
     let proven = |handler: MethodRouter<AppState>| {
         handler
-            .options(async |(Extension(flood), Extension(origin)): Sender| {
-                flood.count(&origin.actor.client)?;
+            .options(async |(Extension(limit), Extension(context)): Sender| {
+                limit.count(&context.actor.client)?;
                 Ok::<_, ApiError>(options().await)
             })
             .fallback(
-                async |(Extension(flood), Extension(origin)): Sender, method: Method| match flood
-                    .count(&origin.actor.client)
+                async |(Extension(limit), Extension(context)): Sender, method: Method| match limit
+                    .count(&context.actor.client)
                 {
                     Ok(()) => method_not_allowed(method).await,
                     Err(refused) => refused,
@@ -93,7 +96,7 @@ pub fn proven(routes: Routes, route: Route) -> Routes {
     add(routes, route, proven)
 }
 
-/// Adds a route that needs a token, for every method: 401 comes before 405.
+/// Adds a route that needs a token for every method: 401 comes before 405.
 #[must_use]
 pub fn protected(routes: Routes, (schemas, mut paths, handler): Route) -> Routes {
     for item in paths.paths.values_mut() {
@@ -119,7 +122,7 @@ pub fn protected(routes: Routes, (schemas, mut paths, handler): Route) -> Routes
     add(routes, (schemas, paths, handler), closed)
 }
 
-/// Under both paths, with `Allow` on every answer.
+/// Adds a route under both paths, with `Allow` on every response.
 fn add(
     routes: Routes,
     (schemas, paths, handler): Route,
@@ -137,7 +140,7 @@ fn add(
     routes.routes((schemas, paths, handler))
 }
 
-/// The methods of a path, as `Allow` names them.
+/// The `Allow` header of a path.
 fn allowed(item: &PathItem) -> HeaderValue {
     let method = |operation: &Option<Operation>, names| operation.as_ref().map(|_| names);
     let names: Vec<&str> = [
@@ -166,13 +169,13 @@ async fn method_not_allowed(method: Method) -> ApiError {
     ApiError::MethodNotAllowed(method.to_string())
 }
 
-/// The answer on every path that is no route.
+/// The response on every path without a route.
 pub async fn not_found(
-    Extension(flood): Extension<Flood>,
-    Extension(origin): Extension<Origin>,
+    Extension(limit): Extension<ClientRateLimit>,
+    Extension(context): Extension<RequestContext>,
     _request: Request,
 ) -> ApiError {
-    match flood.count(&origin.actor.client) {
+    match limit.count(&context.actor.client) {
         Ok(()) => ApiError::NotFound,
         Err(refused) => refused,
     }

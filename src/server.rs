@@ -1,7 +1,7 @@
-//! Connections: accepted up to a limit, given time-outs, and let go in good order.
+//! Accepts connections up to a limit, applies timeouts, and shuts down gracefully.
 //!
 //! Built on hyper-util because `axum::serve` has no timeout for a request's headers and sleeps a
-//! second after a failed accept. TLS is the proxy's work.
+//! second after a failed accept. A reverse proxy terminates TLS.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -30,46 +30,46 @@ use crate::access_log::AccessLog;
 use crate::addresses::Addresses;
 use crate::exchange::{Exchange, Exchanges, Exchanging};
 use crate::linger::{Lingering, Unread};
+use crate::malformed::ErrorRewriter;
 use crate::pace::Paced;
-use crate::unreadable::Answering;
 
-/// The most bytes that a request's line and headers may have together, as in Node.js. Also about the most that a
-/// connection reads, and that it has ready to be written, at once.
+/// The maximum size of a request's line and headers together, in bytes, as in Node.js. Also about
+/// the size of a connection's read and write buffers.
 const BUFFER_LIMIT: usize = 16 * 1024;
 
-/// The pause after a failed accept, when file descriptors have run out for example.
+/// The pause after a failed accept, for example when file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// What every connection is served with.
+/// The configuration shared by all connections.
 struct Serving {
     http: http1::Builder,
     router: Router,
     log: AccessLog,
     exchanges: Exchanges,
-    /// How long a client may say nothing at first.
-    patience: Duration,
+    /// The timeout for the first byte of a client.
+    first_byte_timeout: Duration,
     shutdown: Shutdown,
 }
 
 impl Serving {
     fn new(state: AppState, settings: &Settings, shutdown: &Shutdown) -> Self {
-        let patience = settings.http.header_timeout;
+        let first_byte_timeout = settings.http.header_timeout;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(patience)
+            .header_read_timeout(first_byte_timeout)
             .max_buf_size(BUFFER_LIMIT);
         Self {
             http,
             log: state.access_log.clone(),
             router: crate::router(state),
             exchanges: Exchanges::default(),
-            patience,
+            first_byte_timeout,
             shutdown: shutdown.clone(),
         }
     }
 
-    /// Whether a client says something in time, or leaves, which is for hyper to see. Until then its connection costs
-    /// 1 KiB of memory; hyper would take its buffers at once.
+    /// Whether a client sends a byte in time, or disconnects, which hyper handles. Until then a
+    /// connection costs 1 KiB of memory; hyper would allocate its buffers at once.
     async fn begins(&self, stream: &TcpStream) -> bool {
         // Not `readable`: tokio takes a new connection for that until somebody has tried.
         let mut first = [0];
@@ -77,25 +77,26 @@ impl Serving {
             biased;
             _ = stream.peek(&mut first) => true,
             () = self.shutdown.cancelled() => false,
-            () = sleep(self.patience) => false,
+            () = sleep(self.first_byte_timeout) => false,
         }
     }
 
-    /// Answers a connection's requests, one after the other.
+    /// Serves the requests of a connection, one after the other.
     async fn converse(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         let (unread, exchange) = (Unread::default(), self.exchanges.with(peer.ip()));
         let stream = Lingering::new(Paced::new(stream), unread.clone());
-        let stream = Answering::new(stream, unread.clone(), self.log.clone(), peer.ip());
+        let stream = ErrorRewriter::new(stream, unread.clone(), self.log.clone(), peer.ip());
         let stream = Exchanging::new(stream, exchange.clone());
         let service = service(self.router.clone(), peer, unread, exchange);
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(%error, "a connection ended early");
+            tracing::debug!(%error, "connection ended early");
         }
     }
 }
 
-/// Serves until `shutdown`, then finishes the requests in hand. `accepting`: that connections are accepted.
+/// Serves until `shutdown`, then finishes the requests in flight. `accepting` is the liveness of
+/// the accept loop.
 pub async fn run(
     listener: TcpListener,
     state: AppState,
@@ -127,12 +128,12 @@ pub async fn run(
                 let Some(admitted) = addresses.admit(peer.ip()) else {
                     continue;
                 };
-                // Answers are small: waiting to fill a packet would only delay them.
+                // Responses are small: waiting to fill a packet would only delay them.
                 let _ = stream.set_nodelay(true);
                 let (serving, watcher) = (Arc::clone(&serving), graceful.watcher());
                 tokio::spawn(async move {
                     if serving.begins(&stream).await {
-                        // In a box, so that who says nothing does not cost its room.
+                        // Boxed, so that silent connections do not cost its memory.
                         Box::pin(serving.converse(stream, peer, watcher)).await;
                     }
                     drop((permit, admitted));
@@ -140,7 +141,7 @@ pub async fn run(
             }
             Err(error) => {
                 if std::mem::take(&mut accepts) {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    tracing::warn!(%error, "could not accept a connection");
                 }
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -149,12 +150,12 @@ pub async fn run(
     drop(listener);
     let ended = timeout(settings.worker.shutdown_grace, graceful.shutdown()).await;
     if ended.is_err() {
-        tracing::warn!("some connections did not end in time and are cut");
+        tracing::warn!("closing connections that did not end in time");
     }
 }
 
-/// The router as hyper wants it, with the peer's address for [`crate::request`]. Who answers that the connection is to
-/// be closed may have left something unread.
+/// The router as a hyper service, with the peer's address for [`crate::request`]. A response that
+/// closes the connection may leave input unread.
 fn service(
     router: Router,
     peer: SocketAddr,

@@ -1,4 +1,4 @@
-//! What handlers share: made once at start, cheap to clone.
+//! The shared state of all handlers: created once at start, cheap to clone.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -26,81 +26,81 @@ use crate::StartError;
 use crate::access_log::AccessLog;
 use crate::auth::bearers::Bearers;
 use crate::buffer::Budgets;
+use crate::client_rate_limit::ClientRateLimit;
 use crate::dummies::CurrentDummies;
 use crate::error::ApiError;
-use crate::flood::Flood;
 use crate::in_flight::InFlight;
-use crate::meters::Meters;
-use crate::request::Origin;
-use crate::route::Switches;
+use crate::metrics::RequestMetrics;
+use crate::request::RequestContext;
+use crate::route::Features;
 use crate::unsent::Unsent;
 use crate::writes::Writes;
 
-/// The state of the API. Each request takes it several times over, so that it is shared as one.
+/// The state of the API. Each request clones it several times, so it is a single `Arc`.
 #[derive(Clone)]
-pub struct AppState(Arc<Parts>);
+pub struct AppState(Arc<Inner>);
 
 impl Deref for AppState {
-    type Target = Parts;
+    type Target = Inner;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &Inner {
         &self.0
     }
 }
 
-/// What the state of the API is made of.
-pub struct Parts {
-    /// The database.
+/// The parts of the state.
+pub struct Inner {
+    /// The store of the database.
     pub store: Store,
-    /// The threads that hash passwords.
+    /// The pool of threads that hash passwords.
     pub hashing: HashPool,
-    /// The keys that codes are derived with.
+    /// The keys for deriving codes.
     pub keys: Arc<KeyRing>,
-    /// Where the time comes from.
+    /// The source of the time.
     pub clock: Arc<dyn Clock>,
-    /// What is checked for a login that nobody has, so that it takes as long.
+    /// The dummy hashes for unknown logins, so that they take as long.
     pub dummies: Arc<CurrentDummies>,
-    /// The rules of the settings.
-    pub rules: Rules,
-    /// How long after its arrival a request's write may begin: a lock may still have to be waited for.
+    /// The policies from the settings.
+    pub policies: Policies,
+    /// How long after its arrival a request's write may start; it may then still wait for a lock.
     pub write_within: Duration,
-    /// How many anonymous requests each client may make.
-    pub flood: Flood,
-    /// How often each user may write.
+    /// The rate limit of anonymous requests.
+    pub client_rate_limit: ClientRateLimit,
+    /// The rate limits of users' writes.
     pub writes: Writes,
-    /// How many requests of each user are answered at once.
+    /// The requests in flight of each user.
     pub in_flight: InFlight,
-    /// Whose tokens have been seen.
+    /// The recently seen tokens.
     pub bearers: Bearers,
-    /// How requests are read.
+    /// The HTTP settings.
     pub http: Arc<Http>,
-    /// How much of their bodies is held in memory.
+    /// The memory budgets of request bodies.
     pub(crate) bodies: Budgets,
-    /// How much of long answers is.
+    /// The memory of unsent responses.
     pub(crate) unsent: Unsent,
-    /// What holds for payment services.
+    /// The settings of payment services.
     pub payments: Arc<Payments>,
-    /// What is measured of requests.
-    pub meters: Meters,
-    /// What is logged of them.
+    /// The metrics of requests.
+    pub metrics: RequestMetrics,
+    /// The access log.
     pub access_log: AccessLog,
 }
 
-/// The rules of the settings, in the domain's words.
+/// The settings as policies of the domain.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// How registrations and codes live and die.
+pub struct Policies {
+    /// The policy of registrations and codes.
     pub register: RegisterPolicy,
-    /// Every limit; `None` when they are lifted.
+    /// The limits; `None` if they are disabled.
     pub limits: Option<Limits>,
-    /// How long passwords may be.
+    /// The length rule of passwords.
     pub password: LengthRule,
-    /// How long sessions last.
+    /// The lifetimes of sessions.
     pub session: SessionPolicy,
-    /// How many notes a user may have, and how many bytes.
+    /// The limits of notes and storage of each plan.
     pub notes: NoteLimits,
-    /// Which routes are there that may be missing.
-    pub switches: Switches,
+    /// The optional routes that are enabled.
+    pub features: Features,
 }
 
 impl AppState {
@@ -117,18 +117,18 @@ impl AppState {
             &keys.current,
             hashing.hash(&hashing.slot()?, nobodys).await?,
         );
-        Ok(Self(Arc::new(Parts {
+        Ok(Self(Arc::new(Inner {
             store,
             hashing,
             keys: Arc::new(KeyRing::new(&keys.current, &keys.fallbacks)),
             clock,
             dummies: Arc::new(CurrentDummies::new(dummies)),
-            rules: Rules::of(settings),
+            policies: Policies::of(settings),
             write_within: settings
                 .http
                 .request_timeout
                 .saturating_sub(settings.database.busy_timeout),
-            flood: Flood::new(&settings.limits),
+            client_rate_limit: ClientRateLimit::new(&settings.limits),
             writes: Writes::new(&settings.limits),
             in_flight: InFlight::new(&settings.limits),
             bearers: Bearers::default(),
@@ -136,14 +136,14 @@ impl AppState {
             bodies: Budgets::new(settings.http.body_limit_bytes, settings.http.body_timeout),
             unsent: Unsent::default(),
             payments: Arc::new(settings.payments.clone()),
-            meters: Meters::new(settings),
+            metrics: RequestMetrics::new(settings),
             access_log: AccessLog::default(),
         })))
     }
 }
 
-impl Rules {
-    /// Those of these settings.
+impl Policies {
+    /// The policies of these settings.
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
         let limits = limits(&settings.limits);
@@ -161,7 +161,7 @@ impl Rules {
                 reveal_registered: settings.accounts.reveal_registered_emails,
             },
             notes: settings.note_limits(),
-            switches: Switches {
+            features: Features {
                 otp_login: settings.accounts.otp_login,
                 stripe: settings.payments.stripe_secret.is_some(),
                 revenuecat: settings.payments.revenuecat_secret.is_some(),
@@ -178,7 +178,7 @@ impl Rules {
     }
 }
 
-/// The limits of the settings; `None` when they are lifted.
+/// The limits of the settings; `None` if they are disabled.
 fn limits(settings: &runtime::settings::Limits) -> Option<Limits> {
     settings.enabled.then_some(Limits {
         code_mails_a_minute: Rate::a_minute(settings.code_mails_per_minute),
@@ -193,62 +193,62 @@ fn limits(settings: &runtime::settings::Limits) -> Option<Limits> {
 }
 
 impl AppState {
-    /// Hashes a password that a request brings.
+    /// Hashes a password from a request.
     ///
     /// # Errors
     ///
-    /// Too many passwords wait to be hashed, in all or of this client.
+    /// Too many passwords wait to be hashed, in total or from this client.
     pub async fn hashed(
         &self,
         password: Password,
-        origin: &Origin,
+        context: &RequestContext,
     ) -> Result<PasswordHash, NotHashed> {
-        let slot = self.hashing.slot_of(&origin.actor.client)?;
+        let slot = self.hashing.slot_of(&context.actor.client)?;
         self.hashing.hash(&slot, password).await
     }
 
-    /// The answer to a request that a limit refuses before anything is hashed for it. Recorded as if the use case had
-    /// refused it; `email`: whom that keeps from a mail.
+    /// The response to a request that a limit refuses before anything is hashed. Recorded as if the
+    /// use case had refused it; `email` is the address that gets no mail because of it.
     pub async fn refuse_early(
         &self,
-        origin: &Origin,
+        context: &RequestContext,
         refusal: Refusal,
         email: Option<&EmailAddress>,
         now: Timestamp,
     ) -> ApiError {
         let record = RecordRefusal {
-            actor: origin.actor.clone(),
+            actor: context.actor.clone(),
             email: email.map(|email| email.key().clone()),
             limit: refusal.limit,
             now,
         };
-        match self.store.write_by(&origin.ticket, record).await {
+        match self.store.write_by(&context.ticket, record).await {
             Ok(()) => ApiError::throttled(refusal, now),
             Err(error) => error.into(),
         }
     }
 
-    /// A request for a code, with what holds for it.
+    /// A request for a code, with its policies.
     #[must_use]
-    pub fn code_request(&self, origin: &Origin) -> CodeRequest {
+    pub fn code_request(&self, context: &RequestContext) -> CodeRequest {
         CodeRequest::new(
-            origin.actor.clone(),
+            context.actor.clone(),
             self.keys.current().clone(),
-            self.rules.register.codes,
-            self.rules.limits,
+            self.policies.register.codes,
+            self.policies.limits,
             self.clock.now(),
         )
     }
 
-    /// A code that a request brings, with what it is checked with.
+    /// A submitted code, with the data for checking it.
     #[must_use]
-    pub fn submitted_code(&self, code: &str, origin: &Origin) -> SubmittedCode {
+    pub fn submitted_code(&self, code: &str, context: &RequestContext) -> SubmittedCode {
         SubmittedCode {
             code: TypedCode::new(code),
             keys: Arc::clone(&self.keys),
-            policy: self.rules.register.codes,
-            limits: self.rules.limits,
-            actor: origin.actor.clone(),
+            policy: self.policies.register.codes,
+            limits: self.policies.limits,
+            actor: context.actor.clone(),
             now: self.clock.now(),
         }
     }

@@ -1,4 +1,4 @@
-//! `GET /api/subscription/`: the plan of the user, and how much of it is used.
+//! `GET /api/subscription/`: the plan of the user and its usage.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,36 +16,37 @@ use crate::error::ApiError;
 use crate::request::ReadTicket;
 use crate::route::{Routes, protected};
 
-/// The route of this file.
+/// The routes of this file.
 #[must_use]
 pub fn router() -> Routes {
     protected(Routes::new(), routes!(show))
 }
 
-/// What one may use, and does.
+/// The plan of the user and its usage.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Subscription {
-    /// What may be used.
+    /// The name of the plan.
     #[schema(value_type = crate::openapi::notes::PlanName)]
     plan: &'static str,
-    /// How many notes there may be outside of the trash; `null`: any number.
+    /// The maximum number of notes outside the trash; `null` means unlimited.
     #[schema(required)]
     limit: Option<u32>,
-    /// How many there are. It may be more than the limit, after a change of plan: then no more can be added.
+    /// The current number. It may exceed the limit after a change of plan; then no more can be
+    /// added.
     used: u64,
-    /// How many bytes of notes there may be, those in the trash included; `null`: any number.
+    /// The maximum size of notes in bytes, including the trash; `null` means unlimited.
     #[schema(required)]
     storage_limit: Option<u64>,
-    /// How many there are: a note counts as its texts, what search keeps of them, and 512 bytes.
+    /// The current size: a note counts as its texts, their copy for search, and 512 bytes.
     storage_used: u64,
-    /// When premium ends; `null` if it does not, and on the free plan.
+    /// When premium ends; `null` if it never ends, and on the free plan.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     premium_until: Option<Timestamp>,
 }
 
 impl Subscription {
-    /// Where somebody stands, under these limits.
+    /// The usage of a plan with these limits.
     #[must_use]
     pub fn new(standing: PlanUsage, limits: NoteLimits) -> Self {
         Self {
@@ -59,7 +60,7 @@ impl Subscription {
     }
 }
 
-/// Where a user stands now.
+/// The current usage of a user.
 pub(crate) async fn standing(
     state: &AppState,
     ticket: &Ticket,
@@ -72,7 +73,7 @@ pub(crate) async fn standing(
 
 /// Show the plan
 ///
-/// What the plan allows, and how much of it is used.
+/// The limits of the plan and their usage.
 #[utoipa::path(
     get,
     path = "/api/subscription/",
@@ -86,5 +87,5 @@ async fn show(
     ReadTicket(ticket): ReadTicket,
 ) -> Result<Json<Subscription>, ApiError> {
     let standing = standing(&state, &ticket, session.user.id).await?;
-    Ok(Json(Subscription::new(standing, state.rules.notes)))
+    Ok(Json(Subscription::new(standing, state.policies.notes)))
 }

@@ -1,10 +1,10 @@
-//! Long answers on their way out: how much of them is held in memory, and for whom.
+//! Limits the memory of long responses that are being sent.
 //!
-//! A long answer, one of more than 16 KiB, is handed to its connection piece by piece, so that no connection holds a copy
-//! of the whole. As long as a part of it is not sent, its request is in flight ([`crate::in_flight`]). What all of them
-//! hold together is bounded: where one more does not fit, the oldest answer of the user who holds the most is broken off.
-//! A client sees that its answer is not complete and asks again; a request that was carried out can't be refused any
-//! more. Long answers of strangers are documents, which all of them share.
+//! A long response (more than 16 KiB) is passed to its connection in pieces, so that no connection
+//! holds a copy of the whole. Until it is sent, its request is in flight ([`crate::in_flight`]).
+//! The total memory is bounded: if one more does not fit, the oldest response of the user who holds
+//! the most is aborted. The client sees an incomplete response and retries; the request is already
+//! done and can't be refused any more. Long responses to anonymous requests are shared documents.
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
@@ -21,27 +21,28 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-/// The most bytes of an answer that a connection is handed at once.
+/// The size of a piece, in bytes.
 const PIECE: usize = 16 * 1024;
 
-/// The bytes of all long answers together: those of two users who each leave as many unread as may be in flight.
+/// The maximum size of all long responses together: those of two users with the maximum of unread
+/// responses in flight.
 const ALL: usize = 80 * 1024 * 1024;
 
-/// Whose request this is, once that is known, and what ends with it.
+/// The user of the request, once known, and the guard that ends with it.
 pub type Holder = Arc<OnceLock<(UserId, Arc<dyn Any + Send + Sync>)>>;
 
-/// The long answers of users that are not sent yet. Cheap to clone.
+/// The long responses of users that are not sent yet. Cheap to clone.
 #[derive(Clone)]
 pub struct Unsent(Arc<Mutex<Answers>>);
 
 struct Answers {
     most: usize,
     held: usize,
-    /// The oldest first. Users without any are not in here.
+    /// The responses of each user, oldest first. Users without any have no entry.
     by_user: HashMap<UserId, VecDeque<Arc<Rest>>>,
 }
 
-/// What is left of an answer; `None` once it is broken off.
+/// The rest of a response; `None` once it is aborted.
 struct Rest {
     length: usize,
     bytes: Mutex<Option<Bytes>>,
@@ -62,7 +63,7 @@ impl Unsent {
         })))
     }
 
-    /// The same answer, in pieces if it is long.
+    /// The same response, in pieces if it is long.
     pub fn keep(&self, response: Response, holder: &Holder) -> Response {
         let length = response.body().size_hint().exact().unwrap_or(0);
         if length <= PIECE as u64 {
@@ -115,7 +116,7 @@ impl Answers {
         while self.held > self.most && self.break_off(rest) {}
     }
 
-    /// Breaks off the oldest answer of the user who holds the most, but none for itself.
+    /// Aborts the oldest response of the user who holds the most, except `but`.
     fn break_off(&mut self, but: &Arc<Rest>) -> bool {
         let bytes =
             |rests: &VecDeque<Arc<Rest>>| rests.iter().map(|rest| rest.length).sum::<usize>();
@@ -132,7 +133,7 @@ impl Answers {
         self.remove(user, &oldest);
         tracing::warn!(
             user.id = user.0,
-            "a long answer that is not read was broken off"
+            "aborted a long response that the client did not read"
         );
         true
     }
@@ -158,7 +159,7 @@ impl Rest {
     }
 }
 
-/// That a user's answer is held, until this is dropped.
+/// The registration of a user's unsent response, until dropped.
 struct Held {
     user: UserId,
     rest: Arc<Rest>,
@@ -192,7 +193,7 @@ impl HttpBody for Pieces {
         }
         let piece = self.rest.bytes().as_mut().map(|bytes| {
             let piece = bytes.split_to(PIECE.min(bytes.len()));
-            // A copy does not keep the whole where that is broken off.
+            // Copied, so that the piece does not keep an aborted response in memory.
             match self.held {
                 Some(_) => Bytes::copy_from_slice(&piece),
                 None => piece,

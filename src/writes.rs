@@ -1,8 +1,9 @@
-//! How often one user may write: notes, and the account.
+//! Limits the rate of one user's writes: notes, and changes of the account.
 //!
-//! Counted in the memory of this process, like [`crate::flood`], since it protects the writer that all users of this
-//! process share; the bytes that a user may keep are counted in the database. Deleting is never counted: what is deleted
-//! was written before, and a device that makes room must not be stopped.
+//! Counted in the memory of this process, like [`crate::client_rate_limit`], because it protects
+//! the writer that all users of this process share; the storage of a user is counted in the
+//! database. Deletions are not counted: the deleted note was counted before, and a device that
+//! frees storage must not be stopped.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -16,17 +17,17 @@ use runtime::settings::Limits;
 
 use crate::error::{ApiError, Throttle};
 
-/// How often users that have been quiet are forgotten.
+/// The interval at which idle users are removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
-/// How often each user may write; cheap to clone, and lifted where the limits are.
+/// The rate limits of users' writes. Cheap to clone; `None` if limits are disabled.
 #[derive(Clone)]
 pub struct Writes(Option<Arc<Users>>);
 
 struct Users {
     notes: Limit,
     account: Limit,
-    /// Notes that were counted and not written, until the next sweep.
+    /// Notes that were counted but not written, until the next sweep.
     untried: Mutex<HashMap<UserId, u32>>,
     swept: Mutex<Instant>,
 }
@@ -36,7 +37,7 @@ struct Limit {
     limiter: DefaultKeyedRateLimiter<UserId>,
     clock: DefaultClock,
     burst: NonZeroU32,
-    /// In how many seconds a spent burst is there again.
+    /// Seconds until a used-up burst is available again.
     refill: u64,
 }
 
@@ -67,11 +68,11 @@ impl Writes {
         }))
     }
 
-    /// Counts notes that a user is about to write, all of them or none.
+    /// Counts notes that a user is about to write, all or none.
     ///
     /// # Errors
     ///
-    /// [`ApiError::Throttled`] when the user has written too many.
+    /// [`ApiError::Throttled`] if the user has written too many.
     pub fn notes(&self, user: UserId, count: u32) -> Result<(), ApiError> {
         let (Some(users), Some(count)) = (&self.0, NonZeroU32::new(count)) else {
             return Ok(());
@@ -88,7 +89,7 @@ impl Writes {
         counted
     }
 
-    /// So many notes that were counted were not written: as many count for nothing when they are sent again soon.
+    /// Credits notes that were counted but not written, for when they are sent again soon.
     pub fn untried(&self, user: UserId, count: u32) {
         if let Some(users) = &self.0
             && count > 0
@@ -97,11 +98,11 @@ impl Writes {
         }
     }
 
-    /// Counts a login or a change of the account that a user is about to make.
+    /// Counts a login or an account change of a user.
     ///
     /// # Errors
     ///
-    /// [`ApiError::Throttled`] when the user has made too many.
+    /// [`ApiError::Throttled`] if the user has made too many.
     pub fn account(&self, user: UserId) -> Result<(), ApiError> {
         let Some(users) = &self.0 else {
             return Ok(());
@@ -116,7 +117,7 @@ impl Users {
         self.untried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets who has been quiet. Whoever finds another at it goes on.
+    /// Removes idle users. Returns at once if another thread is doing so.
     fn sweep(&self) {
         let Ok(mut swept) = self.swept.try_lock() else {
             return;

@@ -18,7 +18,7 @@ fn summed_up(api: &Process, reason: &str) -> String {
     let reason = format!("reason=\"{reason}\"");
     let mut sums = log
         .lines()
-        .filter(|line| line.contains("more refusals than are logged one by one"));
+        .filter(|line| line.contains("further refusals, not logged individually"));
     let sum = sums.find(|line| line.contains(&reason));
     sum.unwrap_or_else(|| panic!("{log}")).to_owned()
 }

@@ -56,7 +56,7 @@ async fn of_requests_whose_client_has_hung_up_one_at_a_time_is_answered() {
         log.lines().filter(|line| line.contains(text)).count()
     };
     until("the others are given up", async || {
-        (lines("a connection ended early") == 3).then_some(())
+        (lines("connection ended early") == 3).then_some(())
     })
     .await;
     rows.run("rollback").await;

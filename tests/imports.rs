@@ -1,6 +1,6 @@
 //! Who may import whom, read from cargo's own metadata.
 //!
-//! domain ← store-sqlite ← runtime ← {API, worker, operator} ← {command line, bench}; only runtime imports malloc_trim. Only
+//! domain ← store-sqlite ← runtime ← {API, worker, operator} ← {command line, bench}; only runtime imports `malloc_trim`. Only
 //! dependencies of the programs count, not those of tests and build scripts.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -41,7 +41,7 @@ async fn a_log_that_nobody_reads_stops_neither_requests_nor_mails() {
     let mut log = BufReader::new(api.stderr.take().unwrap()).lines();
     let client = loop {
         let line = log.next_line().await.unwrap().expect("it starts");
-        if let Some((_, address)) = line.split_once("the API listens http.listen=") {
+        if let Some((_, address)) = line.split_once("API listening http.listen=") {
             break Client::new(address.trim().parse().unwrap());
         }
     };

@@ -1,7 +1,7 @@
-//! Taking a slot and counting a try at a password, before the password is checked.
+//! Acquires a hash slot and counts a password attempt before the password is checked.
 //!
-//! A try that only others in flight stand against waits for their outcome, a second at most: right passwords that are
-//! given at the same time all pass, and wrong ones gain nothing.
+//! A login that is refused only because of others in flight waits for their outcome, at most a
+//! second: correct passwords given at the same time all pass, and wrong ones gain nothing.
 
 use std::time::Duration;
 
@@ -13,16 +13,18 @@ use tokio::time::sleep;
 
 use crate::AppState;
 use crate::error::ApiError;
-use crate::request::Origin;
+use crate::request::RequestContext;
 
-/// How many milliseconds a try waits before it asks again. Another process may check those in flight, so that nothing could wake it.
+/// The pauses between two attempts to start, in milliseconds. It polls because the logins in flight
+/// may belong to another process.
 const PAUSES_MS: [u64; 6] = [20, 40, 80, 160, 320, 640];
 
-/// Takes a slot and starts the try, both again after each pause. The slot is taken before anything is
-/// counted, so that a 503 is no refused password; a try that waits holds none.
+/// Acquires a slot and starts the check, both again after each pause. The slot is acquired before
+/// anything is counted, so that a 503 does not count as a wrong password. A waiting login holds no
+/// slot.
 pub(super) async fn admitted<T: Send + 'static, W: Write<Out = Admission<T>>>(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     slot: impl Fn(&HashPool) -> Result<Slot, NotHashed>,
     start: impl Fn(bool, Timestamp) -> W,
 ) -> Result<(Slot, T), ApiError> {
@@ -31,7 +33,7 @@ pub(super) async fn admitted<T: Send + 'static, W: Write<Out = Admission<T>>>(
         let slot = slot(&state.hashing)?;
         let (pause, now) = (pauses.next(), state.clock.now());
         let start = start(pause.is_some(), now);
-        match state.store.write_by(&origin.ticket, start).await? {
+        match state.store.write_by(&context.ticket, start).await? {
             Admission::Granted(counted) => return Ok((slot, counted)),
             Admission::Refused(refusal) => return Err(ApiError::throttled(refusal, now)),
             Admission::InFlight => drop(slot),

@@ -1,8 +1,9 @@
-//! Whose tokens have been seen: by whom work is waited for is known then before the database is asked.
+//! A cache of recently seen tokens and their users, so that a request can be attributed to a user
+//! before the database is read.
 //!
-//! A hint and no proof: each token is looked up, or checked by the statement that it writes with. Without it, users
-//! behind one address would wait for each other until their tokens have been looked up. Kept in the memory of this
-//! process.
+//! The cache is a hint, not an authentication: each token is still looked up, or checked by the
+//! statement that writes. Without it, users behind one address would queue behind each other until
+//! their tokens are looked up. Kept in the memory of this process.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -10,14 +11,14 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use domain::id::UserId;
 use domain::token::SecretHash;
 
-/// Tokens of one generation; of two at most are kept, which take some 3 MiB.
+/// The size of one generation. At most two are kept, which take about 3 MiB.
 const MOST: usize = 20_000;
 
-/// The tokens that were good when they were last seen.
+/// The tokens that were valid when they were last seen.
 #[derive(Default)]
 pub struct Bearers(RwLock<Generations>);
 
-/// When the younger generation is full, the older one is forgotten.
+/// Two generations of tokens. When the younger is full, the older is dropped.
 #[derive(Default)]
 struct Generations {
     younger: HashMap<SecretHash, UserId>,
@@ -33,7 +34,7 @@ impl Bearers {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whose a token was, if it has been seen.
+    /// The user of a token, if it was seen.
     #[must_use]
     pub fn user_of(&self, token: &SecretHash) -> Option<UserId> {
         let generations = self.read();
@@ -41,7 +42,7 @@ impl Bearers {
         found.or_else(|| generations.older.get(token)).copied()
     }
 
-    /// A token is good.
+    /// Remembers a valid token.
     pub fn remember(&self, token: SecretHash, user: UserId) {
         if self.read().younger.contains_key(&token) {
             return;
@@ -53,7 +54,7 @@ impl Bearers {
         generations.younger.insert(token, user);
     }
 
-    /// A token is not good any more.
+    /// Removes an invalid token.
     pub fn forget(&self, token: &SecretHash) {
         if self.user_of(token).is_some() {
             let mut generations = self.write();

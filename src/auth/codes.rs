@@ -1,4 +1,4 @@
-//! What the routes around codes have in common: asking for one, and what is said of a wrong one.
+//! Shared parts of the routes for codes: requesting one, and the answer to a wrong one.
 
 use axum::Json;
 use domain::accounts::code::{CodeTarget, RequestCode, Requested, SubmittedCode, Whose};
@@ -12,16 +12,16 @@ use utoipa::ToSchema;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::fields::Form;
-use crate::request::Origin;
+use crate::request::RequestContext;
 
-/// Said of every code that is not right.
+/// The answer to every wrong code.
 pub(super) const WRONG: ApiError = ApiError::Refused {
     error: "Invalid OTP",
     code: "invalid_otp",
 };
 
-/// The address that a code is asked for. Something that is no address has no account, and hears what every address
-/// hears.
+/// The address that a code is requested for. An invalid address has no account, and gets the same
+/// answer as every address.
 pub(super) fn email_of_anybody(form: &Form) -> Result<Option<EmailAddress>, ApiError> {
     let given = form.given("email").ok_or(ApiError::Refused {
         error: "Email is required",
@@ -31,21 +31,22 @@ pub(super) fn email_of_anybody(form: &Form) -> Result<Option<EmailAddress>, ApiE
     Ok(text.and_then(|text| EmailAddress::parse(text).ok()))
 }
 
-/// A code that was asked for.
+/// A code was requested.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AskedCode {
-    /// For a person to read; the words are stable.
+    /// A message for people; the text is stable.
     message: &'static str,
-    /// Gives the code tries of its own, where it is submitted: keep it, and show it to nobody.
+    /// A secret that gives the code a separate count of tries when it is sent with the code. Keep
+    /// it private.
     #[schema(min_length = 16)]
     challenge: String,
 }
 
-/// Asks for a code of the user with the address in the body.
+/// Requests a code for the user with the address in the body.
 pub(super) async fn ask_by_email(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     form: &Form,
     purpose: Purpose,
     message: &'static str,
@@ -56,9 +57,9 @@ pub(super) async fn ask_by_email(
             whose: Whose::Address(email),
             purpose,
             holder: Some(token.hash()),
-            request: state.code_request(origin),
+            request: state.code_request(context),
         };
-        ask(state, origin, request).await?;
+        ask(state, context, request).await?;
     }
     Ok(Json(AskedCode {
         message,
@@ -66,31 +67,31 @@ pub(super) async fn ask_by_email(
     }))
 }
 
-/// Refuses a code that would not be compared, before a password is hashed for it.
+/// Refuses a code that would not be compared anyway, before a password is hashed.
 pub(super) async fn refuse_early(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     submitted: &SubmittedCode,
     at: &CodeTarget<'_>,
 ) -> Result<(), ApiError> {
-    let mut view = state.store.view_by(&origin.ticket).await?;
+    let mut view = state.store.view_by(&context.ticket).await?;
     let refused = submitted.refusal(view.as_mut(), at).await?;
     view.done();
     match refused {
         Some(refusal) => Err(state
-            .refuse_early(origin, refusal, None, submitted.now)
+            .refuse_early(context, refusal, None, submitted.now)
             .await),
         None => Ok(()),
     }
 }
 
-/// Asks for a code. Whether one was mailed is told to nobody.
+/// Requests a code. The response does not reveal whether one was mailed.
 pub(super) async fn ask(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     request: impl Write<Out = Requested>,
 ) -> Result<(), ApiError> {
-    match state.store.write_by(&origin.ticket, request).await? {
+    match state.store.write_by(&context.ticket, request).await? {
         Requested::Limited(refusal) => Err(ApiError::throttled(refusal, state.clock.now())),
         Requested::Queued => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! Changing what one logs in with: `password-change/`, `email-change-request/`, `email-change-confirm/`.
+//! Changing the credentials: `password-change/`, `email-change-request/`, `email-change-confirm/`.
 //! Each needs the password again (OWASP ASVS 5.0 6.2.3, 7.5.1).
 
 use axum::extract::State;
@@ -21,7 +21,7 @@ use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::answers::Message;
 use crate::openapi::requests::{CodeRequest, EmailRequest, PasswordRequest};
-use crate::request::Origin;
+use crate::request::RequestContext;
 use crate::route::{Routes, protected};
 
 pub(super) fn router() -> Routes {
@@ -32,7 +32,8 @@ pub(super) fn router() -> Routes {
 
 /// Change the password
 ///
-/// Ends every other session and every code that was mailed before, and a mail says so. `Fields` names what is refused.
+/// Ends every other session, invalidates every code mailed before, and sends a notice by mail.
+/// `Fields` names the refused fields.
 #[utoipa::path(
     post,
     path = "/api/auth/password-change/",
@@ -40,36 +41,36 @@ pub(super) fn router() -> Routes {
     tag = "Account",
     request_body = PasswordRequest,
     responses(
-        (status = 200, description = "The new password counts.", body = Message),
-        (status = 400, description = "A field is missing or refused, or the present password is wrong: `Fields`."),
+        (status = 200, description = "The password was changed.", body = Message),
+        (status = 400, description = "A field is missing or refused, or the current password is wrong: `Fields`."),
     ),
 )]
 async fn change_password(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
     let mut form = Form::from(fields);
     let current = form.existing_password("current_password");
     let account = session.user.attributes();
-    let new = form.password("new_password", state.rules.password, &account);
+    let new = form.password("new_password", state.policies.password, &account);
     let (Some(current), Some(new)) = (current, new) else {
         return Err(form.into_error());
     };
     let asked = Asked::ToChangePassword;
     state.writes.account(session.user.id)?;
-    let proof = prove(&state, &origin, &session.user, asked, current).await?;
+    let proof = prove(&state, &context, &session.user, asked, current).await?;
     let change = ChangePassword {
         password: state.hashing.hash(&proof.slot, new).await?,
         user: session.user,
         session: session.id,
-        actor: origin.actor,
+        actor: context.actor,
         mail: MailId::generate(),
         counted: proof.counted,
         now: state.clock.now(),
     };
-    if !state.store.write_by(&origin.ticket, change).await? {
+    if !state.store.write_by(&context.ticket, change).await? {
         return Err(wrong_password(asked));
     }
     Ok(Json(Message {
@@ -77,9 +78,9 @@ async fn change_password(
     }))
 }
 
-/// Ask to change the address
+/// Request a change of the address
 ///
-/// A code goes to the new address. The answer is the same for a free address and a taken one.
+/// Mails a code to the new address. The response is the same for a free and a taken address.
 #[utoipa::path(
     post,
     path = "/api/auth/email-change-request/",
@@ -87,14 +88,14 @@ async fn change_password(
     tag = "Account",
     request_body = EmailRequest,
     responses(
-        (status = 200, description = "If the address is free, a code is on its way.", body = Message),
+        (status = 200, description = "If the address is free, a code was mailed.", body = Message),
         (status = 400, description = "A field is missing or refused, or the password is wrong: `Fields`."),
     ),
 )]
 async fn request_email_change(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
     let mut form = Form::from(fields);
@@ -105,53 +106,54 @@ async fn request_email_change(
     };
     let asked = Asked::ToChangeEmail;
     state.writes.account(session.user.id)?;
-    refuse_early(&state, &origin, session.user.id, &email).await?;
-    let Proof { counted, .. } = prove(&state, &origin, &session.user, asked, password).await?;
+    refuse_early(&state, &context, session.user.id, &email).await?;
+    let Proof { counted, .. } = prove(&state, &context, &session.user, asked, password).await?;
     let request = RequestEmailChange {
         user: session.user,
         email,
         counted,
-        request: state.code_request(&origin),
+        request: state.code_request(&context),
     };
-    codes::ask(&state, &origin, request).await?;
+    codes::ask(&state, &context, request).await?;
     Ok(Json(Message {
         message: "OTP sent to the new email address.",
     }))
 }
 
-/// Refuses a code that would not be mailed, before the password is checked for it.
+/// Refuses a code that would not be mailed anyway, before the password is checked.
 async fn refuse_early(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     user: UserId,
     email: &EmailAddress,
 ) -> Result<(), ApiError> {
-    let mut view = state.store.view_by(&origin.ticket).await?;
-    let request = state.code_request(origin);
+    let mut view = state.store.view_by(&context.ticket).await?;
+    let request = state.code_request(context);
     let refused = request.refusal(view.as_mut(), email, user).await?;
     view.done();
     match refused {
         Some(refusal) => {
             let now = state.clock.now();
-            Err(state.refuse_early(origin, refusal, Some(email), now).await)
+            Err(state.refuse_early(context, refusal, Some(email), now).await)
         }
         None => Ok(()),
     }
 }
 
-/// The address of an account was changed.
+/// The response to a change of the address.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewEmail {
     /// For a person to read; the words are stable.
     message: &'static str,
-    /// The address, as it was typed.
+    /// The address as typed.
     email: String,
 }
 
 /// Change the address
 ///
-/// With the code that was mailed to the new address. Ends every other session, and a mail to the old address says so.
+/// Needs the code that was mailed to the new address. Ends every other session and sends a notice
+/// to the old address.
 #[utoipa::path(
     post,
     path = "/api/auth/email-change-confirm/",
@@ -159,21 +161,21 @@ struct NewEmail {
     tag = "Account",
     request_body = CodeRequest,
     responses(
-        (status = 200, description = "The new address counts.", body = NewEmail),
+        (status = 200, description = "The address was changed.", body = NewEmail),
         (status = 400, description = "The field is missing or refused: `Fields`; or `invalid_otp`."),
     ),
 )]
 async fn confirm_email_change(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<NewEmail>, ApiError> {
     let mut form = Form::from(fields);
     let Some(code) = form.otp("otp") else {
         return Err(form.into_error());
     };
-    let submitted = state.submitted_code(&code, &origin);
+    let submitted = state.submitted_code(&code, &context);
     let now = submitted.now;
     let confirm = ConfirmEmailChange {
         user: session.user,
@@ -181,7 +183,7 @@ async fn confirm_email_change(
         submitted,
         mail: MailId::generate(),
     };
-    match state.store.write_by(&origin.ticket, confirm).await? {
+    match state.store.write_by(&context.ticket, confirm).await? {
         EmailChange::Done { email } => Ok(Json(NewEmail {
             message: "Email changed.",
             email,

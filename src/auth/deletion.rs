@@ -1,4 +1,5 @@
-//! `POST /api/auth/delete-account-request/` and `DELETE` or `POST …-confirm/`: the end of an account.
+//! `POST /api/auth/delete-account-request/` and `DELETE` or `POST …-confirm/`: deletion of an
+//! account.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,7 +18,7 @@ use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::answers::Message;
 use crate::openapi::requests::CodeRequest;
-use crate::request::Origin;
+use crate::request::RequestContext;
 use crate::route::{Routes, protected};
 
 pub(super) fn router() -> Routes {
@@ -25,30 +26,30 @@ pub(super) fn router() -> Routes {
     protected(routes, routes!(confirm, confirm_by_post))
 }
 
-/// Ask for a code to delete the account with
+/// Request a code for deleting the account
 ///
-/// The body is never read.
+/// The body is ignored.
 #[utoipa::path(
     post,
     path = "/api/auth/delete-account-request/",
     operation_id = "requestDeletion",
     tag = "Account",
     responses(
-        (status = 200, description = "A code is on its way.", body = Message),
+        (status = 200, description = "A code was mailed.", body = Message),
     ),
 )]
 async fn request(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
 ) -> Result<Json<Message>, ApiError> {
     let request = RequestCode {
         whose: Whose::User(session.user),
         purpose: Purpose::DeleteAccount,
         holder: None,
-        request: state.code_request(&origin),
+        request: state.code_request(&context),
     };
-    codes::ask(&state, &origin, request).await?;
+    codes::ask(&state, &context, request).await?;
     Ok(Json(Message {
         message: "OTP sent to your email. Please verify to confirm deletion.",
     }))
@@ -56,8 +57,8 @@ async fn request(
 
 /// Delete the account
 ///
-/// Ends the account and everything that belongs to it, for good. Name and address are free again at once, and a last
-/// mail says so.
+/// Permanently deletes the account and everything that belongs to it. Username and address are free
+/// again at once, and a last mail confirms the deletion.
 #[utoipa::path(
     delete,
     path = "/api/auth/delete-account-confirm/",
@@ -65,14 +66,14 @@ async fn request(
     tag = "Account",
     request_body = CodeRequest,
     responses(
-        (status = 204, description = "The account is gone."),
+        (status = 204, description = "The account was deleted."),
         (status = 400, description = "`otp_required`, or `invalid_otp`."),
     ),
 )]
 async fn confirm(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<StatusCode, ApiError> {
     let mut form = Form::readable(fields, &["otp"])?;
@@ -83,21 +84,21 @@ async fn confirm(
         });
     }
     let user = session.user.id;
-    let submitted = state.submitted_code(&form.code("otp").unwrap_or_default(), &origin);
+    let submitted = state.submitted_code(&form.code("otp").unwrap_or_default(), &context);
     let now = submitted.now;
     let deletion = DeleteAccount {
         user: session.user,
         submitted,
         mail: MailId::generate(),
     };
-    match state.store.write_by(&origin.ticket, deletion).await? {
+    match state.store.write_by(&context.ticket, deletion).await? {
         Deletion::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
         Deletion::Wrong => Err(ApiError::Refused {
             error: "Invalid OTP.",
             code: "invalid_otp",
         }),
         Deletion::Done => {
-            tracing::info!(user.id = user.0, "an account was deleted");
+            tracing::info!(user.id = user.0, "account deleted");
             Ok(StatusCode::NO_CONTENT)
         }
     }
@@ -105,8 +106,8 @@ async fn confirm(
 
 /// Delete the account, by `POST`
 ///
-/// The same as by `DELETE`, for clients and proxies that drop the body of a `DELETE` (RFC 9110, section 9.3.5, gives it
-/// no meaning).
+/// The same as `DELETE`, for clients and proxies that drop the body of a `DELETE` (RFC 9110,
+/// section 9.3.5, gives it no meaning).
 #[utoipa::path(
     post,
     path = "/api/auth/delete-account-confirm/",
@@ -114,15 +115,15 @@ async fn confirm(
     tag = "Account",
     request_body = CodeRequest,
     responses(
-        (status = 204, description = "The account is gone."),
+        (status = 204, description = "The account was deleted."),
         (status = 400, description = "`otp_required`, or `invalid_otp`."),
     ),
 )]
 async fn confirm_by_post(
     session: Authenticated,
     state: State<AppState>,
-    origin: Extension<Origin>,
+    context: Extension<RequestContext>,
     fields: Fields,
 ) -> Result<StatusCode, ApiError> {
-    confirm(session, state, origin, fields).await
+    confirm(session, state, context, fields).await
 }

@@ -1,8 +1,8 @@
-//! `export/`: everything held about the user, as one document.
+//! `export/`: all data about the user, as one document.
 //!
-//! It may be long and its client slow, so it is read and sent piece by piece. Between two pieces nothing is held but the
-//! place to go on from, least of all a connection to the database, of which there are few. A failure on the way breaks
-//! the connection off: what came is then no complete document to any client, nor a complete answer.
+//! The document may be long and the client slow, so it is read and sent in pieces. Between two
+//! pieces only the position is kept, in particular no database connection. On an error the
+//! connection is closed, so that the client sees an incomplete response and an incomplete document.
 
 mod document;
 
@@ -40,30 +40,30 @@ pub(super) fn router() -> Routes {
     protected(Routes::new(), routes!(export))
 }
 
-/// The most events in one document, and those that are read at once.
+/// The maximum number of events in a document, and the number read at once.
 const MOST_EVENTS: u32 = 10_000;
 const EVENTS_AT_ONCE: u32 = 200;
 
-/// Changes that are read at once.
+/// The number of changes read at once.
 const CHANGES_AT_ONCE: u32 = 20;
 
-/// Payment events that are read at once: each may have as many bytes as a body.
+/// The number of payment events read at once; each may be as large as a request body.
 const PAYMENTS_AT_ONCE: u32 = 10;
 
-/// Mails that are read at once.
+/// The number of mails read at once.
 const MAILS_AT_ONCE: u32 = 200;
 
-/// How the document ends without any notes and events, and what stands between the lists.
+/// The text between the lists, and the end of a document without notes and events.
 const EMPTY_END: &[u8] = br#"],"security_events":[],"payment_events":[],"mails":[]}"#;
 const BEFORE_EVENTS: &[u8] = br#"],"security_events":["#;
 const BEFORE_PAYMENTS: &[u8] = br#"],"payment_events":["#;
 const BEFORE_MAILS: &[u8] = br#"],"mails":["#;
 const END: &[u8] = b"]}";
 
-/// Export everything
+/// Export all data
 ///
-/// Everything held about the user, as one document. It is sent piece by piece: if the connection ends before the
-/// document does, something failed, and the client tries again.
+/// All data about the user, as one document. It is sent in pieces: if the connection ends before
+/// the document, the export failed and the client should retry.
 #[utoipa::path(
     get,
     path = "/api/auth/export/",
@@ -88,7 +88,7 @@ async fn export(
         exported_at: state.clock.now(),
         sessions: sessions::live(&state, &ticket, &session).await?,
         profile: Profile::new(session.user, standing.plan),
-        subscription: Subscription::new(standing, state.rules.notes),
+        subscription: Subscription::new(standing, state.policies.notes),
         grants: grants.into_iter().map(Into::into).collect(),
         known_clients: known.into_iter().map(Into::into).collect(),
         notes: Vec::new(),
@@ -112,49 +112,51 @@ async fn export(
 }
 
 fn written(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("what is exported is plain data")
+    serde_json::to_vec(value).expect("exported values are plain data")
 }
 
-/// What of a document is still to be sent.
+/// The part of a document that is not sent yet.
 struct Rest {
     state: AppState,
-    /// The request is in flight until all is sent.
+    /// The request counts as in flight until everything is sent.
     ticket: Ticket,
     user: UserId,
     email: EmailKey,
-    /// The newest change of a note when the document was begun.
+    /// The newest change of a note when the document was started.
     began: i64,
     part: Part,
-    /// Whether the list that is being written has an item already.
+    /// Whether the current list already has an item.
     any: bool,
 }
 
-/// A part of the document, with the place to go on from.
+/// A part of the document, with the position to continue from.
 enum Part {
-    /// All before the notes.
+    /// Everything before the notes.
     Head(Vec<u8>),
     /// Live notes, or those in the trash.
     Notes {
         trashed: bool,
         place: Option<ListPosition>,
     },
-    /// Notes that were changed meanwhile, up to a change: one that came back from the trash was in neither list.
+    /// Notes that were changed during the export, up to a change: a note restored from the trash in
+    /// between was in neither list.
     Changed { after: i64, upto: Option<i64> },
-    /// What happened, with how much of it may still be told.
+    /// Security events, with the number that may still be written.
     Events {
         before: Option<(Timestamp, i64)>,
         left: u32,
     },
-    /// What payment services told.
+    /// Payment events.
     Payments { after: Option<PaymentPosition> },
-    /// Mails.
+    /// Mails about the user.
     Mails { before: Option<MailId> },
-    /// Nothing.
+    /// The end of the document.
     Nothing,
 }
 
 impl Rest {
-    /// The next piece, if there is one. A failure is told here, since the answer has begun.
+    /// The next piece, if there is one. Errors are logged here, because the response has already
+    /// started.
     async fn piece(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
         let part = std::mem::replace(&mut self.part, Part::Nothing);
         let piece = match part {
@@ -175,13 +177,13 @@ impl Rest {
         match piece {
             Ok(piece) => Ok(Some((piece.into(), self))),
             Err(error) => {
-                tracing::error!(%error, user.id = self.user.0, "an export was broken off");
+                tracing::error!(%error, user.id = self.user.0, "export aborted");
                 Err(error)
             }
         }
     }
 
-    /// A connection for one piece, which has a time of its own.
+    /// A database connection for one piece, with its own deadline.
     async fn view(&mut self) -> Result<Box<dyn View>, StoreError> {
         self.ticket.deadline = Instant::now() + self.state.write_within;
         self.state.store.view_by(&self.ticket).await
@@ -304,7 +306,7 @@ impl Rest {
         Ok(piece)
     }
 
-    /// Some items of a list, parted from those before.
+    /// Some items of a list, separated from the previous ones.
     fn items(&mut self, items: &[impl Serialize]) -> Vec<u8> {
         let mut piece = Vec::new();
         for item in items {

@@ -1,4 +1,4 @@
-//! `POST /api/auth/login/`: a session for a name or address and its password.
+//! `POST /api/auth/login/`: opens a session for a username or address with its password.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -18,10 +18,10 @@ use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::answers::LoggedIn;
 use crate::openapi::requests::LoginRequest;
-use crate::request::Origin;
+use crate::request::RequestContext;
 use crate::route::{Routes, padded};
 
-/// Said of everything that is not right: unknown, wrong, or not allowed.
+/// The answer to every refused login: unknown, wrong, or not allowed.
 const REFUSED: ApiError = ApiError::Refused {
     error: "Invalid Credentials",
     code: "invalid_credentials",
@@ -33,8 +33,7 @@ pub(super) fn router() -> Routes {
 
 /// Log in
 ///
-/// Opens a session. What is not right is never told apart: an unknown login, a wrong password, an account that is
-/// switched off.
+/// Opens a session. An unknown login, a wrong password and a disabled account get the same answer.
 #[utoipa::path(
     post,
     path = "/api/auth/login/",
@@ -44,12 +43,12 @@ pub(super) fn router() -> Routes {
     responses(
         (status = 200, description = "A session.", body = LoggedIn),
         (status = 400, description = "`login_fields_required`, or `invalid_credentials`."),
-        (status = 403, description = "`email_not_verified`: the password is right, but no code has confirmed the address."),
+        (status = 403, description = "`email_not_verified`: the password is correct, but the address is not verified yet."),
     ),
 )]
 async fn log_in(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<LoggedIn>, ApiError> {
     let form = Form::readable(fields, &["login", "password"])?;
@@ -62,48 +61,60 @@ async fn log_in(
     let (Some(login), Some(password)) = (login.as_str(), password.as_str()) else {
         return Err(REFUSED);
     };
-    let check = check(&state, &origin, login, &Password::new(password)).await?;
+    let check = check(&state, &context, login, &Password::new(password)).await?;
     match check.outcome {
-        Checked::Refused => Err(refuse(&state, origin, check).await?),
-        Checked::Unverified => Err(defer(&state, &origin, check).await?),
-        Checked::Allowed { .. } => open(&state, origin, check).await.map(Json),
+        Checked::Refused => Err(refuse(&state, context, check).await?),
+        Checked::Unverified => Err(defer(&state, &context, check).await?),
+        Checked::Allowed { .. } => open(&state, context, check).await.map(Json),
     }
 }
 
-/// What a login came to.
+/// The state of a login check.
 struct Check {
-    /// Whom it meant, if that is a user.
+    /// The user of the login, if there is one.
     user: Option<UserId>,
     outcome: Checked,
-    /// What was counted when it began, where limits are in force.
+    /// What was counted at the start, if limits are enabled.
     counted: Option<CountedTry>,
-    /// What is to take the place of an outdated hash.
+    /// The replacement of an outdated hash.
     rehashed: Option<PasswordHash>,
 }
 
-/// Records that it was refused.
-async fn refuse(state: &AppState, origin: Origin, check: Check) -> Result<ApiError, ApiError> {
+/// Records a refused login.
+async fn refuse(
+    state: &AppState,
+    context: RequestContext,
+    check: Check,
+) -> Result<ApiError, ApiError> {
     let refusal = RefuseLogin {
         user: check.user,
         counted: check.counted,
-        actor: origin.actor,
+        actor: context.actor,
         now: state.clock.now(),
     };
-    state.store.write_by(&origin.ticket, refusal).await?;
+    state.store.write_by(&context.ticket, refusal).await?;
     Ok(REFUSED)
 }
 
-/// Its address has to be verified first.
-async fn defer(state: &AppState, origin: &Origin, check: Check) -> Result<ApiError, ApiError> {
+/// Refuses a login whose address is not verified yet.
+async fn defer(
+    state: &AppState,
+    context: &RequestContext,
+    check: Check,
+) -> Result<ApiError, ApiError> {
     if let Some(counted) = check.counted {
         let deferral = DeferLogin { counted };
-        state.store.write_by(&origin.ticket, deferral).await?;
+        state.store.write_by(&context.ticket, deferral).await?;
     }
     Ok(ApiError::Unverified)
 }
 
-/// Opens the session.
-async fn open(state: &AppState, origin: Origin, check: Check) -> Result<LoggedIn, ApiError> {
+/// Opens a session for the login.
+async fn open(
+    state: &AppState,
+    context: RequestContext,
+    check: Check,
+) -> Result<LoggedIn, ApiError> {
     let Checked::Allowed {
         user,
         email,
@@ -116,13 +127,13 @@ async fn open(state: &AppState, origin: Origin, check: Check) -> Result<LoggedIn
     let (session, token) = OpenSession::new(
         user,
         credential_version,
-        origin.actor,
-        state.rules.session,
+        context.actor,
+        state.policies.session,
         check.counted,
         state.clock.now(),
     );
     let session = session.rehashing(check.rehashed);
-    if !state.store.write_by(&origin.ticket, session).await? {
+    if !state.store.write_by(&context.ticket, session).await? {
         return Err(REFUSED);
     }
     Ok(LoggedIn {
@@ -132,15 +143,16 @@ async fn open(state: &AppState, origin: Origin, check: Check) -> Result<LoggedIn
     })
 }
 
-/// Checks a password, in a slot that is taken before anything is counted: a 503 is no refused login.
+/// Checks a password, in a slot that is acquired before anything is counted, so that a 503 does not
+/// count as a refused login.
 async fn check(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     login: &str,
     password: &Password,
 ) -> Result<Check, ApiError> {
     let (hashing, store) = (&state.hashing, &state.store);
-    let (slot, found, counted) = start(state, origin, login).await?;
+    let (slot, found, counted) = start(state, context, login).await?;
     let now = state.clock.now();
     let hashes = state.dummies.hashes_to_check(&found, store, now).await?;
     let mut right = Vec::with_capacity(hashes.len());
@@ -161,33 +173,34 @@ async fn check(
     })
 }
 
-/// Takes a slot and finds the account; with limits in force counts the login before anything is hashed.
+/// Acquires a slot and finds the account. With limits enabled, it counts the login before anything
+/// is hashed.
 async fn start(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     login: &str,
 ) -> Result<(Slot, Login, Option<CountedTry>), ApiError> {
-    let client = &origin.actor.client;
+    let client = &context.actor.client;
     let slot = |pool: &HashPool| pool.slot_of(client);
-    let Some(limits) = state.rules.limits else {
+    let Some(limits) = state.policies.limits else {
         let slot = slot(&state.hashing)?;
-        let mut view = state.store.view_by(&origin.ticket).await?;
+        let mut view = state.store.view_by(&context.ticket).await?;
         let found = login::account(view.as_mut(), login, client, state.clock.now()).await?;
         return Ok((slot, found, None));
     };
     let start = |may_wait, now| StartLogin {
         login: login.to_owned(),
-        actor: origin.actor.clone(),
+        actor: context.actor.clone(),
         limits,
         may_wait,
         now,
     };
-    let (slot, (found, counted)) = admission::admitted(state, origin, slot, start).await?;
+    let (slot, (found, counted)) = admission::admitted(state, context, slot, start).await?;
     Ok((slot, found, Some(counted)))
 }
 
-/// A new hash of the password that was right, if the one it was checked against is outdated. A
-/// login does not fail where none can be made.
+/// A new hash of the correct password, if the stored one is outdated. A failure here does not fail
+/// the login.
 async fn renewed(
     state: &AppState,
     slot: &Slot,

@@ -1,4 +1,4 @@
-//! `me/`: who one is, and the name to be changed.
+//! `me/`: shows the profile and changes the username.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -17,7 +17,7 @@ use crate::error::ApiError;
 use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::requests::ProfileRequest;
-use crate::request::{Origin, ReadTicket};
+use crate::request::{ReadTicket, RequestContext};
 use crate::route::{Routes, protected};
 use crate::subscription;
 
@@ -25,22 +25,22 @@ pub(super) fn router() -> Routes {
     protected(Routes::new(), routes!(show, rename))
 }
 
-/// Who one is.
+/// The profile of the user.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Profile {
     /// The account's number.
     user_id: i64,
-    /// The username, as it was typed.
+    /// The username as typed.
     username: String,
-    /// The mail address, as it was typed.
+    /// The mail address as typed.
     email: String,
-    /// Whether a code confirmed the address.
+    /// Whether the address is verified.
     is_email_verified: bool,
-    /// What may be used.
+    /// The plan of the user.
     #[schema(value_type = crate::openapi::notes::PlanName)]
     plan: &'static str,
-    /// When the account was made.
+    /// When the account was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
@@ -51,7 +51,7 @@ impl Profile {
             user_id: user.id.0,
             username: user.username,
             email: user.email,
-            // A user's row is made by the verification of its address.
+            // A user's row is created by the verification of its address.
             is_email_verified: true,
             plan: plan.as_str(),
             created_at: user.created,
@@ -61,7 +61,7 @@ impl Profile {
 
 /// Show the profile
 ///
-/// Who the token belongs to.
+/// The profile of the token's user.
 #[utoipa::path(
     get,
     path = "/api/auth/me/",
@@ -87,14 +87,14 @@ async fn show(
     tag = "Account",
     request_body = Option<ProfileRequest>,
     responses(
-        (status = 200, description = "The profile as it is now.", body = Profile),
+        (status = 200, description = "The profile after the change.", body = Profile),
         (status = 400, description = "The name is refused or taken: `Fields`."),
     ),
 )]
 async fn rename(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<Profile>, ApiError> {
     let mut user = session.user;
@@ -108,25 +108,25 @@ async fn rename(
         };
         let shown = username.as_str().to_owned();
         if shown == user.username {
-            // Nothing would change, and nothing is recorded.
-            return profile(&state, &origin.ticket, user).await;
+            // Nothing changes, so nothing is recorded.
+            return profile(&state, &context.ticket, user).await;
         }
         state.writes.account(user.id)?;
         let rename = Rename {
             user: user.clone(),
             username,
-            actor: origin.actor,
+            actor: context.actor,
             now: state.clock.now(),
         };
-        if !state.store.write_by(&origin.ticket, rename).await? {
+        if !state.store.write_by(&context.ticket, rename).await? {
             return Err(Form::taken(true, false));
         }
         user.username = shown;
     }
-    profile(&state, &origin.ticket, user).await
+    profile(&state, &context.ticket, user).await
 }
 
-/// The profile as it is now.
+/// The current profile.
 async fn profile(state: &AppState, ticket: &Ticket, user: User) -> Result<Json<Profile>, ApiError> {
     let PlanUsage { plan, .. } = subscription::standing(state, ticket, user.id).await?;
     Ok(Json(Profile::new(user, plan)))

@@ -1,4 +1,4 @@
-//! `/api/auth/`: one file for each thing a client does, each with its own route.
+//! `/api/auth/`: one file for each use case of a client, with its routes.
 
 mod admission;
 pub mod bearers;
@@ -19,7 +19,7 @@ mod verify;
 
 use crate::route::Routes;
 
-/// The routes of this folder; logging in by code only where that is switched on.
+/// The routes of this folder; login by code only if it is enabled.
 #[must_use]
 pub fn router(otp_login: bool) -> Routes {
     let optional = if otp_login {

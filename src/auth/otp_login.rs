@@ -1,5 +1,5 @@
-//! `POST /api/auth/otp-login-request/` and `…-confirm/`: a session for a mailed code. Not there
-//! unless `accounts.otp_login` says so.
+//! `POST /api/auth/otp-login-request/` and `…-confirm/`: opens a session with a mailed code. Only
+//! served if `accounts.otp_login` is true.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -14,7 +14,7 @@ use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::answers::LoggedIn;
 use crate::openapi::requests::{AddressRequest, CodeLoginRequest};
-use crate::request::Origin;
+use crate::request::RequestContext;
 use crate::route::{Routes, padded};
 
 pub(super) fn router() -> Routes {
@@ -22,9 +22,9 @@ pub(super) fn router() -> Routes {
     padded(routes, routes!(confirm))
 }
 
-/// Ask for a code to log in with
+/// Request a code for logging in
 ///
-/// The answer is the same for every address, and for a text that is none.
+/// The response is the same for every address, including invalid ones.
 #[utoipa::path(
     post,
     path = "/api/auth/otp-login-request/",
@@ -32,23 +32,24 @@ pub(super) fn router() -> Routes {
     tag = "Sessions",
     request_body = AddressRequest,
     responses(
-        (status = 200, description = "If the address has an account, a code is on its way.", body = AskedCode),
+        (status = 200, description = "If the address has an account, a code was mailed.", body = AskedCode),
         (status = 400, description = "`email_required`."),
     ),
 )]
 async fn request(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<AskedCode>, ApiError> {
     let form = Form::readable(fields, &["email"])?;
     let message = "Login OTP sent to email.";
-    codes::ask_by_email(&state, &origin, &form, Purpose::LogIn, message).await
+    codes::ask_by_email(&state, &context, &form, Purpose::LogIn, message).await
 }
 
 /// Log in with a code
 ///
-/// Opens a session. An unknown address is answered like a wrong code. This is no second factor.
+/// Opens a session. An unknown address gets the same answer as a wrong code. This is not a second
+/// factor.
 #[utoipa::path(
     post,
     path = "/api/auth/otp-login-confirm/",
@@ -62,7 +63,7 @@ async fn request(
 )]
 async fn confirm(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<LoggedIn>, ApiError> {
     let mut form = Form::readable(fields, &["email", "otp", "challenge"])?;
@@ -70,10 +71,10 @@ async fn confirm(
     let (Some(email), Some(code)) = (email, code) else {
         return Err(form.into_error());
     };
-    let submitted = state.submitted_code(&code, &origin);
+    let submitted = state.submitted_code(&code, &context);
     let now = submitted.now;
-    let login = LoginByCode::new(email, form.challenge(), submitted, state.rules.session);
-    match state.store.write_by(&origin.ticket, login).await? {
+    let login = LoginByCode::new(email, form.challenge(), submitted, state.policies.session);
+    match state.store.write_by(&context.ticket, login).await? {
         ByCode::Welcome { user, email, token } => Ok(Json(LoggedIn {
             token: token.expose().to_owned(),
             user_id: user.0,

@@ -1,4 +1,5 @@
-//! `POST /api/auth/password-reset-request/` and `…-confirm/`: a new password with a mailed code.
+//! `POST /api/auth/password-reset-request/` and `…-confirm/`: sets a new password with a mailed
+//! code.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -15,7 +16,7 @@ use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::answers::Message;
 use crate::openapi::requests::{AddressRequest, ResetRequest};
-use crate::request::Origin;
+use crate::request::RequestContext;
 use crate::route::{Routes, padded};
 
 pub(super) fn router() -> Routes {
@@ -23,9 +24,9 @@ pub(super) fn router() -> Routes {
     padded(routes, routes!(confirm))
 }
 
-/// Ask for a code to reset the password with
+/// Request a code for resetting the password
 ///
-/// The answer is the same for every address, and for a text that is none.
+/// The response is the same for every address, including invalid ones.
 #[utoipa::path(
     post,
     path = "/api/auth/password-reset-request/",
@@ -33,25 +34,25 @@ pub(super) fn router() -> Routes {
     tag = "Account",
     request_body = AddressRequest,
     responses(
-        (status = 200, description = "If the address has an account, a code is on its way.", body = AskedCode),
+        (status = 200, description = "If the address has an account, a code was mailed.", body = AskedCode),
         (status = 400, description = "`email_required`."),
     ),
 )]
 async fn request(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<AskedCode>, ApiError> {
     let form = Form::readable(fields, &["email"])?;
     let message = "Password reset OTP sent to email.";
-    codes::ask_by_email(&state, &origin, &form, Purpose::ResetPassword, message).await
+    codes::ask_by_email(&state, &context, &form, Purpose::ResetPassword, message).await
 }
 
 /// Reset the password
 ///
-/// Sets a new password and ends every session; it opens none. An unknown address is answered like a wrong code.
-/// What is wrong with the new password is said before the code is looked at, but for its likeness to the account,
-/// which only the code gives access to.
+/// Sets a new password and ends every session; it does not open one. An unknown address gets the
+/// same answer as a wrong code. The new password is checked before the code, except for its
+/// similarity to the account, which is only checked with a correct code.
 #[utoipa::path(
     post,
     path = "/api/auth/password-reset-confirm/",
@@ -59,13 +60,13 @@ async fn request(
     tag = "Account",
     request_body = ResetRequest,
     responses(
-        (status = 200, description = "The new password counts.", body = Message),
+        (status = 200, description = "The password was changed.", body = Message),
         (status = 400, description = "The new password is refused: `Fields`; or `reset_fields_required`, or `invalid_otp`."),
     ),
 )]
 async fn confirm(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
     let mut form = Form::readable(fields, &["email", "otp", "new_password", "challenge"])?;
@@ -76,22 +77,23 @@ async fn confirm(
             code: "reset_fields_required",
         });
     }
-    let Some(password) = form.password("new_password", state.rules.password, &[]) else {
+    let Some(password) = form.password("new_password", state.policies.password, &[]) else {
         return Err(form.into_error());
     };
-    // What is no address, or no code, needs no hash: that says nothing of any account.
+    // An invalid address or code needs no hash, because the answer reveals nothing about any
+    // account.
     let (Some(email), Some(code)) = (form.email("email"), form.code("otp")) else {
         return Err(codes::WRONG);
     };
-    let mut submitted = state.submitted_code(&code, &origin);
+    let mut submitted = state.submitted_code(&code, &context);
     let holder = form.challenge();
     let at = CodeTarget {
         email: email.key(),
         purpose: Purpose::ResetPassword,
         holder: holder.as_ref(),
     };
-    codes::refuse_early(&state, &origin, &submitted, &at).await?;
-    let hash = state.hashed(password.clone(), &origin).await?;
+    codes::refuse_early(&state, &context, &submitted, &at).await?;
+    let hash = state.hashed(password.clone(), &context).await?;
     let now = state.clock.now();
     submitted.now = now;
     let reset = ResetPassword {
@@ -102,12 +104,12 @@ async fn confirm(
         hash,
         mail: MailId::generate(),
     };
-    match state.store.write_by(&origin.ticket, reset).await? {
+    match state.store.write_by(&context.ticket, reset).await? {
         Reset::Limited(refusal) => Err(ApiError::throttled(refusal, now)),
         Reset::Wrong => Err(codes::WRONG),
         Reset::TooSimilar(reasons) => Err(Form::refused_password("new_password", &reasons)),
         Reset::Done(user) => {
-            tracing::info!(user.id = user.0, "a password was reset");
+            tracing::info!(user.id = user.0, "password reset");
             Ok(Json(Message {
                 message: "Password has been reset successfully. Please login.",
             }))

@@ -1,4 +1,5 @@
-//! Asking who is logged in for the password again (OWASP ASVS 5.0 6.2.3, 7.5.1): what every route does that needs it.
+//! Reauthentication: asks a logged-in user for the password again (OWASP ASVS 5.0 6.2.3, 7.5.1).
+//! Shared by the routes that need it.
 
 use domain::accounts::User;
 use domain::accounts::reauthentication::{Asked, RefusePassword, StartReauthentication};
@@ -11,25 +12,26 @@ use super::admission;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::fields::Form;
-use crate::request::Origin;
+use crate::request::RequestContext;
 
-/// The password was right.
+/// The proof that the password was correct.
 pub(super) struct Proof {
-    /// Where it was hashed, and another may be.
+    /// The slot in which it was hashed, for further hashes.
     pub(super) slot: Slot,
-    /// What was counted, if it was: the use case that follows takes that back.
+    /// What was counted, if limits are enabled; the following use case takes that back.
     pub(super) counted: Option<CountedTry>,
 }
 
-/// Checks the user's password. Like a login it is counted before, and its slot is taken before that.
+/// Checks the user's password. Like a login, it is counted before the check, and its slot is
+/// acquired before that.
 pub(super) async fn prove(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     user: &User,
     asked: Asked,
     password: Password,
 ) -> Result<Proof, ApiError> {
-    let (slot, counted) = start(state, origin, user.id).await?;
+    let (slot, counted) = start(state, context, user.id).await?;
     let hash = user.password.clone();
     if state.hashing.verify(&slot, password, hash).await? {
         return Ok(Proof { slot, counted });
@@ -38,36 +40,36 @@ pub(super) async fn prove(
         user: user.id,
         asked,
         counted,
-        actor: origin.actor.clone(),
+        actor: context.actor.clone(),
         now: state.clock.now(),
     };
-    state.store.write_by(&origin.ticket, refusal).await?;
+    state.store.write_by(&context.ticket, refusal).await?;
     Err(wrong_password(asked))
 }
 
-/// Takes a slot, and counts the try where limits are in force.
+/// Acquires a slot, and counts the check if limits are enabled.
 async fn start(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     user: UserId,
 ) -> Result<(Slot, Option<CountedTry>), ApiError> {
-    let client = &origin.actor.client;
+    let client = &context.actor.client;
     let slot = |pool: &HashPool| pool.slot_of_user_at(client);
-    let Some(limits) = state.rules.limits else {
+    let Some(limits) = state.policies.limits else {
         return Ok((slot(&state.hashing)?, None));
     };
     let start = |may_wait, now| StartReauthentication {
         user,
-        actor: origin.actor.clone(),
+        actor: context.actor.clone(),
         limits,
         may_wait,
         now,
     };
-    let (slot, counted) = admission::admitted(state, origin, slot, start).await?;
+    let (slot, counted) = admission::admitted(state, context, slot, start).await?;
     Ok((slot, Some(counted)))
 }
 
-/// What is said of a wrong one, under the field it came in.
+/// The answer to a wrong password, under the name of its field.
 pub(super) fn wrong_password(asked: Asked) -> ApiError {
     let field = match asked {
         Asked::ToChangePassword => "current_password",

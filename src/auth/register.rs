@@ -1,4 +1,4 @@
-//! `POST /api/auth/register/`: an attempt to register, and a code on its way.
+//! `POST /api/auth/register/`: creates a pending registration and mails its code.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,14 +18,14 @@ use crate::error::ApiError;
 use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::requests::RegisterRequest;
-use crate::request::Origin;
+use crate::request::RequestContext;
 use crate::route::{Routes, padded};
 
 pub(super) fn router() -> Routes {
     padded(Routes::new(), routes!(register))
 }
 
-/// An attempt to register.
+/// A pending registration.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Attempt {
@@ -33,16 +33,17 @@ struct Attempt {
     message: &'static str,
     /// The address, as it was typed.
     email: String,
-    /// Names this attempt, for `verify-otp/` and `resend-otp/`: keep it, and show it to nobody.
+    /// A secret that identifies this registration for `verify-otp/` and `resend-otp/`. Keep it
+    /// private.
     #[schema(min_length = 16)]
     challenge: String,
 }
 
 /// Register
 ///
-/// Begins an account; the address gets a code by mail, and `verify-otp/` with it makes the account. The answer is
-/// the same for an address that has an account already: its owner is told by mail. Until it is verified,
-/// an attempt blocks nobody: the same address may register again at once.
+/// Mails a code to the address; `verify-otp/` with that code creates the account. The response is
+/// the same for an address that already has an account: its owner gets a notice by mail. A pending
+/// registration does not block the address: it may register again at once.
 #[utoipa::path(
     post,
     path = "/api/auth/register/",
@@ -50,13 +51,13 @@ struct Attempt {
     tag = "Registration",
     request_body = RegisterRequest,
     responses(
-        (status = 201, description = "A code is on its way.", body = Attempt),
+        (status = 201, description = "A code was mailed.", body = Attempt),
         (status = 400, description = "A field is missing or refused, or the username is taken: `Fields`."),
     ),
 )]
 async fn register(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<(StatusCode, Json<Attempt>), ApiError> {
     let mut form = Form::from(fields);
@@ -67,28 +68,28 @@ async fn register(
         (username, _) => username,
     };
     let account = attributes(username.as_ref(), email.as_ref());
-    let rule = state.rules.password;
+    let rule = state.policies.password;
     let password = form.new_password("password", "confirm_password", rule, &account);
     let (Some(username), Some(email), Some(password)) = (username, email, password) else {
         return Err(form.into_error());
     };
     let shown = email.as_typed().to_owned();
-    refuse_early(&state, &origin, (&username, &email)).await?;
-    let slot = state.hashing.slot_of(&origin.actor.client)?;
+    refuse_early(&state, &context, (&username, &email)).await?;
+    let slot = state.hashing.slot_of(&context.actor.client)?;
     let hash = state.hashing.hash(&slot, password.clone()).await?;
-    let same = same_password(&state, &origin, &slot, &email, &password).await?;
+    let same = same_password(&state, &context, &slot, &email, &password).await?;
     let now = state.clock.now();
     let registration = Register::new(
         username,
         email,
         hash,
-        origin.actor,
+        context.actor,
         state.keys.current().clone(),
-        state.rules.register,
+        state.policies.register,
         now,
     )
     .with_password_of(same);
-    match state.store.write_by(&origin.ticket, registration).await? {
+    match state.store.write_by(&context.ticket, registration).await? {
         Registered::Accepted { token } => {
             let attempt = Attempt {
                 message: "Registration successful. Check email for OTP.",
@@ -102,40 +103,40 @@ async fn register(
     }
 }
 
-/// Refuses what would be refused, before the password is hashed for it.
+/// Refuses a registration that would be refused anyway, before the password is hashed.
 async fn refuse_early(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     whom: (&Username, &EmailAddress),
 ) -> Result<(), ApiError> {
     let (client, policy, now) = (
-        &origin.actor.client,
-        &state.rules.register,
+        &context.actor.client,
+        &state.policies.register,
         state.clock.now(),
     );
-    let mut view = state.store.view_by(&origin.ticket).await?;
+    let mut view = state.store.view_by(&context.ticket).await?;
     let refused = Register::refused(view.as_mut(), whom, client, policy, now).await?;
     view.done();
     match refused {
-        Some(Registered::TooMany(refusal)) => {
-            Err(state.refuse_early(origin, refusal, Some(whom.1), now).await)
-        }
+        Some(Registered::TooMany(refusal)) => Err(state
+            .refuse_early(context, refusal, Some(whom.1), now)
+            .await),
         Some(Registered::Taken { username, email }) => Err(Form::taken(username, email)),
         Some(Registered::Accepted { .. }) | None => Ok(()),
     }
 }
 
-/// The live attempt of this client for the address that has the same password, if one has. Compared with the newest few
-/// alone; nothing is, but where the client has registered the address before.
+/// The live registration of this client for the address with the same password, if there is one.
+/// Only the newest few are compared, and only if the client has registered the address before.
 async fn same_password(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     slot: &Slot,
     email: &EmailAddress,
     password: &Password,
 ) -> Result<Option<RegistrationId>, ApiError> {
-    let (client, now) = (&origin.actor.client, state.clock.now());
-    let mut view = state.store.view_by(&origin.ticket).await?;
+    let (client, now) = (&context.actor.client, state.clock.now());
+    let mut view = state.store.view_by(&context.ticket).await?;
     let attempts = view
         .passwords_of_registrations(email.key(), client, MAX_COMPARED, now)
         .await?;
@@ -148,7 +149,7 @@ async fn same_password(
     Ok(None)
 }
 
-/// What the password may not be close to, as far as it can be read.
+/// The attributes that the password must not resemble, as far as they are valid.
 fn attributes<'a>(
     username: Option<&'a Username>,
     email: Option<&'a EmailAddress>,

@@ -1,4 +1,4 @@
-//! `POST /api/auth/resend-otp/`: the code again. One answer for every address.
+//! `POST /api/auth/resend-otp/`: mails the code again. The same response for every address.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -12,7 +12,7 @@ use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::answers::Message;
 use crate::openapi::requests::ResendRequest;
-use crate::request::Origin;
+use crate::request::RequestContext;
 use crate::route::{Routes, padded};
 
 pub(super) fn router() -> Routes {
@@ -21,8 +21,8 @@ pub(super) fn router() -> Routes {
 
 /// Mail the code again
 ///
-/// The same code, while it lives long enough, else a new one. The answer is the same for every address, and for a text
-/// that is none.
+/// Mails the same code if it is valid for long enough, else a new one. The response is the same for
+/// every address, including invalid ones.
 #[utoipa::path(
     post,
     path = "/api/auth/resend-otp/",
@@ -30,13 +30,13 @@ pub(super) fn router() -> Routes {
     tag = "Registration",
     request_body = ResendRequest,
     responses(
-        (status = 200, description = "If the address registers, a code is on its way.", body = Message),
+        (status = 200, description = "If the address has a pending registration, a code was mailed.", body = Message),
         (status = 400, description = "`email_required`."),
     ),
 )]
 async fn resend(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
     let form = Form::readable(fields, &["email", "challenge"])?;
@@ -44,9 +44,9 @@ async fn resend(
         let request = ResendCode {
             email,
             token: form.challenge(),
-            request: state.code_request(&origin),
+            request: state.code_request(&context),
         };
-        codes::ask(&state, &origin, request).await?;
+        codes::ask(&state, &context, request).await?;
     }
     Ok(Json(Message {
         message: "New OTP sent to your email.",

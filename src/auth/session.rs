@@ -1,7 +1,7 @@
-//! Who is asking: the `Authorization` header as a user and a session.
+//! Authentication: the `Authorization` header as a user and a session.
 //!
-//! A protected handler takes [`Authenticated`] first, so that 401 comes before everything that is wrong
-//! with the body; public handlers don't look at the header at all, so a stale token blocks nobody.
+//! A protected handler extracts [`Authenticated`] first, so that a 401 precedes every error of the
+//! body. Public handlers ignore the header, so that a stale token does no harm.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -20,16 +20,17 @@ use crate::AppState;
 use crate::error::{ApiError, Unauthorized};
 use crate::extract;
 use crate::in_flight::Slot;
-use crate::request::Origin;
+use crate::request::RequestContext;
 
-/// How often it is noted that a session is used: often enough that one in use does not count as idle.
+/// The interval at which the use of a session is recorded: short enough that a session in use does
+/// not become idle.
 #[must_use]
 pub fn noted_every(idle: Duration) -> Duration {
     const SELDOM: Duration = Duration::from_mins(5);
     SELDOM.min(idle / 4)
 }
 
-/// A request with a token that is good.
+/// A request with a valid token.
 #[derive(Clone, Debug)]
 pub struct Authenticated(pub SessionUser);
 
@@ -37,9 +38,9 @@ impl FromRequestParts<AppState> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let origin = parts.extensions.get();
-        let token = presented(&parts.headers).map_err(|none| anonymous(none, origin, state))?;
-        // Whose token has been seen waits before it is looked up: what is one too many costs no look.
+        let context = parts.extensions.get();
+        let token = bearer_token(&parts.headers).map_err(|none| anonymous(none, context, state))?;
+        // A known token waits before it is looked up, so that a refused request costs no look-up.
         let seen = state.bearers.user_of(&token);
         if let Some(user) = seen {
             enter(parts, user, state).await?;
@@ -52,42 +53,42 @@ impl FromRequestParts<AppState> for Authenticated {
     }
 }
 
-/// Waits for the turn of a user's request.
+/// Waits for a free slot of the user.
 async fn enter(parts: &mut Parts, user: UserId, state: &AppState) -> Result<(), ApiError> {
-    if let Some(origin) = parts.extensions.get_mut::<Origin>() {
-        let slot = state.in_flight.enter(user, origin.ticket.deadline).await?;
-        if state.rules.limits.is_none() {
-            // It may have waited for long.
-            origin.ticket.deadline = Instant::now() + state.write_within;
+    if let Some(context) = parts.extensions.get_mut::<RequestContext>() {
+        let slot = state.in_flight.enter(user, context.ticket.deadline).await?;
+        if state.policies.limits.is_none() {
+            // It may have waited for a long time.
+            context.ticket.deadline = Instant::now() + state.write_within;
         }
-        is_in_flight(origin, user, slot);
+        is_in_flight(context, user, slot);
     }
     Ok(())
 }
 
-/// A user's request, which is in flight until the database has done its work and a long answer is sent.
-fn is_in_flight(origin: &mut Origin, user: UserId, slot: Slot) {
+/// Marks a user's request as in flight until the database work is done and a long response is sent.
+fn is_in_flight(context: &mut RequestContext, user: UserId, slot: Slot) {
     let slot: Arc<dyn Any + Send + Sync> = Arc::new(slot);
-    let _ = origin.holder.set((user, Arc::clone(&slot)));
-    origin.ticket = Ticket {
+    let _ = context.holder.set((user, Arc::clone(&slot)));
+    context.ticket = Ticket {
         caller: Caller::User(user),
-        deadline: origin.ticket.deadline,
+        deadline: context.ticket.deadline,
         slot: Some(slot),
     };
 }
 
 impl Authenticated {
-    /// Whoever has a token.
+    /// Looks up the user of a token.
     pub async fn by(
         token: SecretHash,
-        origin: Option<&Origin>,
+        context: Option<&RequestContext>,
         state: &AppState,
     ) -> Result<Self, ApiError> {
-        let ticket = look_up(&token, origin, state);
+        let ticket = look_up(&token, context, state);
         match Self::find(token, ticket, state).await {
             Err(ApiError::Unauthorized(bad)) => {
                 state.bearers.forget(&token);
-                Err(anonymous(bad, origin, state))
+                Err(anonymous(bad, context, state))
             }
             Ok(found) => {
                 state.bearers.remember(token, found.0.user.id);
@@ -97,17 +98,17 @@ impl Authenticated {
         }
     }
 
-    /// Whoever has the token of a request with these headers; counts nothing.
+    /// Looks up the user of the token in these headers. Counts nothing.
     pub async fn known(
         headers: &HeaderMap,
-        origin: Option<&Origin>,
+        context: Option<&RequestContext>,
         state: &AppState,
     ) -> Result<Self, ApiError> {
-        let token = presented(headers)?;
-        // A slow network is not held against the request.
+        let token = bearer_token(headers)?;
+        // The time of the upload does not count against the request.
         let ticket = Ticket {
             deadline: Instant::now() + state.write_within,
-            ..look_up(&token, origin, state)
+            ..look_up(&token, context, state)
         };
         Self::find(token, ticket, state).await
     }
@@ -118,13 +119,13 @@ impl Authenticated {
         let found = view.session(&token).await?;
         view.done();
         let session = found.ok_or(Unauthorized::InvalidToken)?;
-        if session.expires <= now || session.last_used + state.rules.session.idle <= now {
+        if session.expires <= now || session.last_used + state.policies.session.idle <= now {
             return Err(Unauthorized::InvalidToken.into());
         }
         if !session.user.active {
             return Err(Unauthorized::Inactive.into());
         }
-        if session.last_used + noted_every(state.rules.session.idle) <= now {
+        if session.last_used + noted_every(state.policies.session.idle) <= now {
             let (store, id) = (state.store.clone(), session.id);
             let ticket = Ticket {
                 caller: Caller::User(session.user.id),
@@ -132,7 +133,7 @@ impl Authenticated {
             };
             tokio::spawn(async move {
                 if let Err(error) = store.write_by(&ticket, TouchSession { id, now }).await {
-                    tracing::debug!(%error, "a session's use was not noted");
+                    tracing::debug!(%error, "could not record the use of a session");
                 }
             });
         }
@@ -140,70 +141,73 @@ impl Authenticated {
     }
 }
 
-/// In whose turn a token is looked up: the user's whose it was, else the client's.
-fn look_up(token: &SecretHash, origin: Option<&Origin>, state: &AppState) -> Ticket {
-    let deadline = origin.map_or_else(
+/// The queue for looking up a token: that of its known user, else that of the client.
+fn look_up(token: &SecretHash, context: Option<&RequestContext>, state: &AppState) -> Ticket {
+    let deadline = context.map_or_else(
         || Instant::now() + state.write_within,
-        |origin| origin.ticket.deadline,
+        |context| context.ticket.deadline,
     );
-    match (state.bearers.user_of(token), origin) {
-        (Some(user), Some(origin)) => Ticket {
+    match (state.bearers.user_of(token), context) {
+        (Some(user), Some(context)) => Ticket {
             caller: Caller::User(user),
-            ..origin.ticket.clone()
+            ..context.ticket.clone()
         },
         (Some(user), None) => Ticket::new(Caller::User(user), deadline),
-        (None, Some(origin)) => origin.ticket.clone(),
+        (None, Some(context)) => context.ticket.clone(),
         (None, None) => Ticket::new(Caller::Process, deadline),
     }
 }
 
-/// The most bytes of a body that is short.
+/// The maximum length of a short body, in bytes.
 const SHORT: usize = 8 * 1024;
 
-/// A token that a request presents, for who looks it up together with something else.
+/// A bearer token that is checked later, by the statement that writes.
 ///
-/// It has been looked up already where it is new to this process, where the client has just been cut for bad ones, and
-/// where the body is long: who is nobody is to cost little, and a long body costs more than the look.
-pub struct Presented {
-    /// What of it is stored.
+/// It was already looked up if it is new to this process, if the client is being rate-limited, or
+/// if the body is long: requests without a valid token must stay cheap, and a long body costs more
+/// than the look-up.
+pub struct BearerToken {
+    /// The hash of the token.
     pub token: SecretHash,
-    /// Whose it was when it was looked up last.
+    /// The user at the last look-up.
     pub user: UserId,
 }
 
-impl FromRequestParts<AppState> for Presented {
+impl FromRequestParts<AppState> for BearerToken {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let origin = parts.extensions.get::<Origin>();
-        let token = presented(&parts.headers).map_err(|none| anonymous(none, origin, state))?;
-        let is_cut = origin.is_some_and(|origin| state.flood.cuts(&origin.actor.client));
+        let context = parts.extensions.get::<RequestContext>();
+        let token = bearer_token(&parts.headers).map_err(|none| anonymous(none, context, state))?;
+        let is_cut =
+            context.is_some_and(|context| state.client_rate_limit.cuts(&context.actor.client));
         let is_short = extract::length(&parts.extensions) <= SHORT;
         let user = match state.bearers.user_of(&token) {
             Some(user) if is_short && !is_cut => user,
-            _ => Authenticated::by(token, origin, state).await?.0.user.id,
+            _ => Authenticated::by(token, context, state).await?.0.user.id,
         };
         if !is_short {
             enter(parts, user, state).await?;
-        } else if let Some(origin) = parts.extensions.get_mut::<Origin>() {
-            // Short ones share a transaction: together they take no more of the writer's time than one.
+        } else if let Some(context) = parts.extensions.get_mut::<RequestContext>() {
+            // Short writes share a transaction, so together they take no more of the writer's time
+            // than one.
             let slot = state.in_flight.pass(user)?;
-            is_in_flight(origin, user, slot);
+            is_in_flight(context, user, slot);
         }
         Ok(Self { token, user })
     }
 }
 
-/// A request without a good token is an anonymous one, and counts as such.
-fn anonymous(why: Unauthorized, origin: Option<&Origin>, state: &AppState) -> ApiError {
-    match origin.map(|origin| state.flood.count(&origin.actor.client)) {
+/// A request without a valid token counts as anonymous.
+fn anonymous(why: Unauthorized, context: Option<&RequestContext>, state: &AppState) -> ApiError {
+    match context.map(|context| state.client_rate_limit.count(&context.actor.client)) {
         Some(Err(cut)) => cut,
         _ => why.into(),
     }
 }
 
-/// The hash of the token that a request presents, good or not.
-fn presented(headers: &HeaderMap) -> Result<SecretHash, Unauthorized> {
+/// The hash of the request's token, valid or not.
+fn bearer_token(headers: &HeaderMap) -> Result<SecretHash, Unauthorized> {
     let header = headers
         .get(header::AUTHORIZATION)
         .map_or(&b""[..], HeaderValue::as_bytes);

@@ -1,4 +1,4 @@
-//! Logging out, and the list of sessions: `logout/`, `logout-all/`, `sessions/`, `sessions/{id}/`.
+//! Logout, and the list of sessions: `logout/`, `logout-all/`, `sessions/`, `sessions/{id}/`.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::session::Authenticated;
 use crate::AppState;
 use crate::error::ApiError;
-use crate::request::{Origin, ReadTicket};
+use crate::request::{ReadTicket, RequestContext};
 use crate::route::{Routes, protected};
 
 pub(super) fn router() -> Routes {
@@ -25,32 +25,32 @@ pub(super) fn router() -> Routes {
     protected(routes, routes!(revoke))
 }
 
-/// A session.
+/// A session of the user.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionEntry {
-    /// Which.
+    /// The id of the session.
     #[schema(value_type = String, pattern = "^[0-9A-HJKMNP-TV-Z]{26}$")]
     id: SessionId,
-    /// When it began.
+    /// When the session was created, UTC.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it was last used, give or take a few minutes.
+    /// When it was last used, to within a few minutes.
     #[schema(value_type = String, format = DateTime)]
     last_used_at: Timestamp,
-    /// When it ends at the latest.
+    /// When it expires at the latest, UTC.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
-    /// What the client called itself.
+    /// The user agent of the client.
     user_agent: String,
-    /// From where it was opened; of an IPv6 address the network.
+    /// The network address that opened it; for IPv6 the network.
     ip: String,
-    /// Whether it is the session that asks.
+    /// Whether it is the session of this request.
     current: bool,
 }
 
 impl SessionEntry {
-    /// A session as its user sees it: never the token, nor its hash.
+    /// A session without its token and hash.
     fn new(session: Session, current: SessionId) -> Self {
         Self {
             current: session.id == current,
@@ -64,16 +64,16 @@ impl SessionEntry {
     }
 }
 
-/// Sessions, the newest 1,000 at most, all on one page.
+/// At most the newest 1,000 sessions, all on one page.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SessionList {
-    /// How many there are.
+    /// The number of sessions.
     count: usize,
-    /// There is no other page.
+    /// Always `null`, because there is only one page.
     #[schema(value_type = (), nullable)]
     next: Option<()>,
-    /// There is no other page.
+    /// Always `null`, because there is only one page.
     #[schema(value_type = (), nullable)]
     previous: Option<()>,
     /// The sessions.
@@ -82,22 +82,22 @@ struct SessionList {
 
 /// Log out
 ///
-/// Ends the session that the token belongs to.
+/// Ends the session of the token.
 #[utoipa::path(
     post,
     path = "/api/auth/logout/",
     operation_id = "logOut",
     tag = "Sessions",
     responses(
-        (status = 204, description = "The session is over."),
+        (status = 204, description = "The session was ended."),
     ),
 )]
 async fn log_out(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
 ) -> Result<StatusCode, ApiError> {
-    end(&state, origin, session.user.id, Some(session.id)).await?;
+    end(&state, context, session.user.id, Some(session.id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -110,21 +110,21 @@ async fn log_out(
     operation_id = "logOutEverywhere",
     tag = "Sessions",
     responses(
-        (status = 204, description = "All sessions are over."),
+        (status = 204, description = "All sessions were ended."),
     ),
 )]
 async fn log_out_all(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
 ) -> Result<StatusCode, ApiError> {
-    end(&state, origin, session.user.id, None).await?;
+    end(&state, context, session.user.id, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// List sessions
 ///
-/// The user's sessions that have not ended, newest first. Never a token.
+/// The user's live sessions, newest first, without their tokens.
 #[utoipa::path(
     get,
     path = "/api/auth/sessions/",
@@ -155,7 +155,7 @@ pub(super) async fn live(
     session: &domain::accounts::SessionUser,
 ) -> Result<Vec<SessionEntry>, ApiError> {
     let now = state.clock.now();
-    let idle_since = now - state.rules.session.idle;
+    let idle_since = now - state.policies.session.idle;
     let mut view = state.store.view_by(ticket).await?;
     let sessions = view.sessions(session.user.id, now, idle_since).await?;
     Ok(sessions
@@ -166,7 +166,7 @@ pub(super) async fn live(
 
 /// End a session
 ///
-/// One's own or another of the same user.
+/// Ends this session or another session of the user.
 #[utoipa::path(
     delete,
     path = "/api/auth/sessions/{id}/",
@@ -174,36 +174,36 @@ pub(super) async fn live(
     tag = "Sessions",
     params(("id" = String, Path, description = "The `id` of a session in the list.", example = "01JD3M0Q5S8R7V9T2X4Y6Z8A0B")),
     responses(
-        (status = 204, description = "The session is over."),
+        (status = 204, description = "The session was ended."),
         (status = 404, description = "`not_found`: the user has no such session."),
     ),
 )]
 async fn revoke(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
     let id: SessionId = id.parse().map_err(|_| ApiError::NotFound)?;
-    match end(&state, origin, session.user.id, Some(id)).await? {
+    match end(&state, context, session.user.id, Some(id)).await? {
         0 => Err(ApiError::NotFound),
         _ => Ok(StatusCode::NO_CONTENT),
     }
 }
 
-/// Ends one session of a user, or all; returns how many there were.
+/// Ends one session of a user, or all. Returns their number.
 async fn end(
     state: &AppState,
-    origin: Origin,
+    context: RequestContext,
     user: UserId,
     session: Option<SessionId>,
 ) -> Result<u64, ApiError> {
     let end = EndSessions {
         user,
         session,
-        actor: origin.actor,
+        actor: context.actor,
         now: state.clock.now(),
     };
-    Ok(state.store.write_by(&origin.ticket, end).await?)
+    Ok(state.store.write_by(&context.ticket, end).await?)
 }

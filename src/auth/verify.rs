@@ -1,4 +1,4 @@
-//! `POST /api/auth/verify-otp/`: the code that was mailed, and with it an account.
+//! `POST /api/auth/verify-otp/`: verifies the mailed code and creates the account.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -12,7 +12,7 @@ use crate::extract::Fields;
 use crate::fields::Form;
 use crate::openapi::answers::Message;
 use crate::openapi::requests::VerifyRequest;
-use crate::request::Origin;
+use crate::request::RequestContext;
 use crate::route::{Routes, padded};
 
 pub(super) fn router() -> Routes {
@@ -21,8 +21,9 @@ pub(super) fn router() -> Routes {
 
 /// Verify an address
 ///
-/// Makes the account of the attempt whose code this is: its username and its password. A code is good for ten minutes and
-/// for one use. An unknown address is answered like a wrong code.
+/// Creates the account of the pending registration with this code, with its username and password.
+/// A code is valid for ten minutes and one use. An unknown address gets the same answer as a wrong
+/// code.
 #[utoipa::path(
     post,
     path = "/api/auth/verify-otp/",
@@ -30,13 +31,13 @@ pub(super) fn router() -> Routes {
     tag = "Registration",
     request_body = VerifyRequest,
     responses(
-        (status = 200, description = "The account is there.", body = Message),
-        (status = 400, description = "A field is missing or refused: `Fields`; or `invalid_otp`: wrong, used, expired, or spent by wrong tries."),
+        (status = 200, description = "The account was created.", body = Message),
+        (status = 400, description = "A field is missing or refused: `Fields`; or `invalid_otp`: wrong, used, expired, or invalid after too many wrong tries."),
     ),
 )]
 async fn verify(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     fields: Fields,
 ) -> Result<Json<Message>, ApiError> {
     let mut form = Form::readable(fields, &["email", "otp", "challenge"])?;
@@ -44,16 +45,16 @@ async fn verify(
     let (Some(email), Some(code)) = (email, code) else {
         return Err(form.into_error());
     };
-    let submitted = state.submitted_code(&code, &origin);
+    let submitted = state.submitted_code(&code, &context);
     let now = submitted.now;
     let attempt = VerifyCode {
         email,
         token: form.challenge(),
         submitted,
     };
-    match state.store.write_by(&origin.ticket, attempt).await? {
+    match state.store.write_by(&context.ticket, attempt).await? {
         Verified::Welcome(user) => {
-            tracing::info!(user.id = user.0, "an address was verified");
+            tracing::info!(user.id = user.0, "address verified");
             Ok(Json(Message {
                 message: "Account verified! You can now login.",
             }))

@@ -23,7 +23,7 @@ use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::budget::{Arrival, Budget, Held};
 use crate::error::ApiError;
-use crate::request::Origin;
+use crate::request::RequestContext;
 
 /// The most bytes of a body that are read for anybody.
 const UNCHECKED: usize = 64 * 1024;
@@ -146,10 +146,10 @@ struct Room<'a> {
 impl<'a> Room<'a> {
     /// None yet.
     fn new(state: &'a AppState, head: &'a Parts, most: usize, arrival: &'a Arc<Arrival>) -> Self {
-        let origin = head.extensions.get::<Origin>();
-        let client = origin.map_or_else(
+        let context = head.extensions.get::<RequestContext>();
+        let client = context.map_or_else(
             || ClientKey::from(String::new()),
-            |origin| origin.actor.client.clone(),
+            |context| context.actor.client.clone(),
         );
         let strangers = &state.bodies.strangers;
         Self {
@@ -234,9 +234,9 @@ async fn sender(state: &AppState, head: &Parts) -> Result<Sender, ApiError> {
             .then_some(Sender::Signed)
             .ok_or(ApiError::NotFound);
     }
-    match head.extensions.get::<Origin>() {
-        Some(origin) if state.flood.cuts(&origin.actor.client) => {
-            state.flood.count(&origin.actor.client)?;
+    match head.extensions.get::<RequestContext>() {
+        Some(context) if state.client_rate_limit.cuts(&context.actor.client) => {
+            state.client_rate_limit.count(&context.actor.client)?;
         }
         _ => {}
     }
@@ -244,7 +244,7 @@ async fn sender(state: &AppState, head: &Parts) -> Result<Sender, ApiError> {
 }
 
 fn chopped() -> ApiError {
-    ApiError::Malformed {
+    ApiError::UnreadableBody {
         detail: "The request's body comes in too many chunks that are too small.".to_owned(),
         code: "chunks_too_small",
     }

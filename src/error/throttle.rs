@@ -1,31 +1,32 @@
-//! What a 429 says of its limit.
+//! The limit in a 429 response.
 
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 
-/// The limit that a 429 is about.
+/// The limit that was reached.
 #[derive(Clone, Copy, Debug)]
 pub struct Throttle {
-    /// Its name, a stable word.
+    /// The name of the limit, a stable word.
     pub limit: &'static str,
-    /// How many it grants in its window.
+    /// The number that it allows in its window.
     pub quota: u32,
     /// The window, in seconds.
     pub window: u64,
-    /// Seconds until the next try may succeed.
+    /// Seconds until a retry may succeed.
     pub seconds: u64,
 }
 
 impl Throttle {
-    /// A wait in seconds that is never too short: begun ones count, and it is one at least.
+    /// A delay in whole seconds, rounded up, at least one.
     #[must_use]
     pub fn whole_seconds(wait: Duration) -> u64 {
         let begun = u64::from(wait.subsec_nanos() > 0);
         wait.as_secs().saturating_add(begun).max(1)
     }
 
-    /// The limit, as draft-ietf-httpapi-ratelimit-headers-10 writes it: what it grants, and what is left.
+    /// The limit, as draft-ietf-httpapi-ratelimit-headers-10 writes it: its quota, and what is
+    /// left.
     pub(super) fn headers(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let Self {
             limit,

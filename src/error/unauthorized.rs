@@ -1,17 +1,17 @@
-//! What a 401 says.
+//! The reasons of a 401.
 
-/// Why a request counts as nobody's, in the words clients know.
+/// The reason why a request is not authenticated, with the messages that clients know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unauthorized {
-    /// No header, or one of another scheme.
+    /// The header is missing, or has another scheme.
     NotProvided,
-    /// The scheme alone.
+    /// The header has only the scheme.
     NoCredentials,
-    /// Something after the token.
+    /// The header has text after the token.
     Spaces,
-    /// Bytes that are no text.
+    /// The token is not text.
     InvalidCharacters,
-    /// Unknown, ended, or expired: never told apart.
+    /// The token is unknown, ended or expired; the answer is the same.
     InvalidToken,
     /// The user may not log in.
     Inactive,

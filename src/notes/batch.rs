@@ -1,4 +1,4 @@
-//! `POST /api/notes/batch/`: edits that were made offline.
+//! `POST /api/notes/batch/`: merges edits that were made offline.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -13,69 +13,70 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::body::NoteBody;
 use super::edits::{Unread, device_of, edits_of, legible, read};
+use super::response::NoteBody;
 use super::restores;
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
 use crate::extract::Fields;
+use crate::json::JsonValue;
 use crate::long::aside;
 use crate::openapi::notes::{BatchRequest, EditCode, EditStatus};
-use crate::request::Origin;
-use crate::sent::Sent;
+use crate::request::RequestContext;
 
-/// Bytes of an answer after which no further edit is tried.
+/// The response size in bytes after which no further edit is tried.
 const ANSWER: usize = 4 * 1024 * 1024;
 
-/// What came of a batch.
+/// The results of a batch.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchResults {
-    /// One for each edit, in their order.
+    /// One result for each edit, in order.
     #[schema(value_type = Vec<EditResult>)]
     results: Vec<Box<RawValue>>,
 }
 
-/// What came of an edit.
+/// The result of an edit.
 #[derive(Default, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EditResult {
-    /// The note that it is about, whatever it was called; `null` if the edit names none.
+    /// The id of the note as sent; `null` if the edit has none.
     id: Option<String>,
     /// `created`, `updated`, `deleted`, `unchanged`, `conflict` or `error`.
     #[schema(value_type = EditStatus)]
     status: &'static str,
-    /// The note as it is now; in the trash, if it has `trashed_at`.
+    /// The current note; in the trash if it has `trashed_at`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     note: Option<NoteBody>,
-    /// In a conflict, the edit as a note of its own, unless it was deleted for good since.
+    /// After a conflict, the edit as a separate note, unless that was permanently deleted since.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     copy: Option<NoteBody>,
-    /// Why it was refused, for a person to read.
+    /// The reason of a refusal, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     error: Option<String>,
-    /// Why it was refused, for a program.
+    /// The reason of a refusal, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<EditCode>)]
     code: Option<String>,
-    /// What is wrong with which field of the edit.
+    /// The errors of the edit's fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<std::collections::HashMap<String, Vec<String>>>)]
     fields: Option<Map<String, Value>>,
 }
 
 impl EditResult {
-    /// What became of an edit of that version.
+    /// The outcome of an edit of that version.
     fn fate(&self, base: Option<i64>) -> Fate {
         let version = self.note.as_ref().map(|note| note.version);
         match self.status {
             "conflict" | "error" => Fate::Refused,
             "created" | "updated" => Fate::Written(version),
-            // Only if it is what was edited: else it was written before, and written over.
+            // Only if it is the version that was edited; else the edit was written before and
+            // overwritten.
             _ => Fate::Written(version.filter(|version| base == Some(*version))),
         }
     }
@@ -107,7 +108,7 @@ impl EditResult {
 pub(super) async fn batch(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     Fields(fields): Fields,
 ) -> Result<Json<BatchResults>, ApiError> {
     let (sent, device) = (edits_of(&fields)?, device_of(&fields)?);
@@ -125,8 +126,8 @@ pub(super) async fn batch(
         .zip(&links)
         .filter(|(_, link)| link.below.is_none());
     let bases = alone.filter_map(|(edit, _)| edit.as_ref().ok()?.named());
-    restores::named(&state, &origin, session.user.id, bases).await?;
-    let mut answer = Answer::default();
+    restores::named(&state, &context, session.user.id, bases).await?;
+    let mut answer = BatchResponse::default();
     let mut unwritten = 0;
     for (n, (edit, link)) in edits.into_iter().zip(links).enumerate() {
         let is_tried = answer.has_room() || answer.must_have(&link);
@@ -140,7 +141,7 @@ pub(super) async fn batch(
                 unwritten += u32::from(writes(&&edit));
                 (untried(&sent[n]), Fate::Untried)
             }
-            Ok(edit) => merge(&state, &origin, session.user.id, edit, among, device).await,
+            Ok(edit) => merge(&state, &context, session.user.id, edit, among, device).await,
             Err(unread) => (unread_result(&sent[n], unread.fields), Fate::Refused),
         };
         answer.add(result, fate);
@@ -151,26 +152,27 @@ pub(super) async fn batch(
     }))
 }
 
-/// What became of an edit.
+/// The outcome of an edit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It was written, or said nothing new; the version that it left for what stands on it, if that is known.
+    /// It was written, or changed nothing. Contains the resulting version for edits based on it, if
+    /// known.
     Written(Option<i64>),
     /// It was not written.
     Refused,
-    /// It is to be sent again.
+    /// It must be sent again.
     Untried,
 }
 
-/// The results so far, each as it is sent, so that their length is known.
+/// The results so far, serialised, so that their length is known.
 #[derive(Default)]
-struct Answer {
+struct BatchResponse {
     results: Vec<Box<RawValue>>,
     fates: Vec<Fate>,
     bytes: usize,
 }
 
-impl Answer {
+impl BatchResponse {
     fn has_room(&self) -> bool {
         self.bytes <= ANSWER
     }
@@ -184,7 +186,7 @@ impl Answer {
             || matches!(fate(link.undone), Some(Fate::Written(_)))
     }
 
-    /// What became of the edit that another one stands on.
+    /// The outcome of the edit that another one is based on.
     fn below(&self, link: &Link) -> Below {
         match link.below.map(|below| self.fates[below]) {
             None | Some(Fate::Written(None)) => Below::Nothing,
@@ -193,22 +195,23 @@ impl Answer {
         }
     }
 
-    /// Without room, the note as it is is left out. A copy has no more text than was sent.
+    /// If the response is full, the current note is left out. A copy has no more text than was
+    /// sent.
     fn add(&mut self, mut result: EditResult, fate: Fate) {
         if !self.has_room() {
             result.note = None;
         }
-        let sent = to_raw_value(&result).expect("a result is plain data");
+        let sent = to_raw_value(&result).expect("results are plain data");
         self.bytes += sent.get().len();
         self.fates.push(fate);
         self.results.push(sent);
     }
 }
 
-/// Applies an edit. What fails here fails for it alone; what came before it is done.
+/// Applies an edit. A failure affects only this edit; earlier ones are done.
 async fn merge(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     user: UserId,
     edit: Edit,
     among: Among,
@@ -217,11 +220,11 @@ async fn merge(
     let (id, base) = (edit.id, among.base(edit.base));
     let (result, fate) = match edit.draft {
         Some(_) => {
-            let result = upsert(state, origin, user, edit, among, device).await;
+            let result = upsert(state, context, user, edit, among, device).await;
             let fate = result.fate(base);
             (result, fate)
         }
-        None => delete(state, origin, user, edit, among, device).await,
+        None => delete(state, context, user, edit, among, device).await,
     };
     let id = Some(id.to_string());
     (EditResult { id, ..result }, fate)
@@ -229,13 +232,13 @@ async fn merge(
 
 async fn upsert(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     user: UserId,
     edit: Edit,
     among: Among,
     device: Option<Device>,
 ) -> EditResult {
-    let (limits, now) = (state.rules.notes, state.clock.now());
+    let (limits, now) = (state.policies.notes, state.clock.now());
     let draft = edit.draft.unwrap_or_default();
     let bytes = draft.content.len();
     let fold = move || {
@@ -244,7 +247,7 @@ async fn upsert(
     };
     let merged = async {
         let upsert = aside(bytes, fold).await?;
-        let merged = state.store.write_by(&origin.ticket, upsert).await?;
+        let merged = state.store.write_by(&context.ticket, upsert).await?;
         merged.map_err(super::refused)
     };
     merged.await.map_or_else(|refused| error(&refused), done)
@@ -252,7 +255,7 @@ async fn upsert(
 
 async fn delete(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     user: UserId,
     edit: Edit,
     among: Among,
@@ -267,15 +270,15 @@ async fn delete(
         device,
         now: state.clock.now(),
     };
-    let deleted = match state.store.write_by(&origin.ticket, delete).await {
+    let deleted = match state.store.write_by(&context.ticket, delete).await {
         Ok(deleted) => deleted,
         Err(busy) => return (error(&busy.into()), Fate::Refused),
     };
-    let result = deletion(state, origin, user, edit.id, deleted).await;
+    let result = deletion(state, context, user, edit.id, deleted).await;
     let result = result.unwrap_or_else(|failed| error(&failed.into()));
     let fate = match deleted {
         Deletion::Done(version) => Fate::Written(Some(version)),
-        // What stands on it stands on what was not written, too.
+        // Edits based on it are based on an unwritten version, too.
         Deletion::Absent if is_on_unwritten => Fate::Refused,
         Deletion::Absent | Deletion::Conflict => result.fate(None),
     };
@@ -300,7 +303,7 @@ fn done(merged: Merged) -> EditResult {
 /// A deletion that is in conflict is shown the note as it is by now; if it is gone by now, there is none to delete.
 async fn deletion(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     user: UserId,
     id: NoteId,
     deleted: Deletion,
@@ -309,7 +312,7 @@ async fn deletion(
         Deletion::Done(_) => ("deleted", None),
         Deletion::Absent => ("unchanged", None),
         Deletion::Conflict => {
-            let mut view = state.store.view_by(&origin.ticket).await?;
+            let mut view = state.store.view_by(&context.ticket).await?;
             let theirs = view.note(user, id).await?.filter(Note::is_live);
             let status = theirs.as_ref().map_or("unchanged", |_| "conflict");
             (status, theirs)
@@ -332,8 +335,8 @@ fn error(why: &ApiError) -> EditResult {
     }
 }
 
-/// What is said of an edit that can't be read.
-fn unread_result(sent: &Sent, fields: Map<String, Value>) -> EditResult {
+/// The result of an edit that can't be read.
+fn unread_result(sent: &JsonValue, fields: Map<String, Value>) -> EditResult {
     EditResult {
         id: name(sent),
         status: "error",
@@ -344,8 +347,8 @@ fn unread_result(sent: &Sent, fields: Map<String, Value>) -> EditResult {
     }
 }
 
-/// What is said of an edit after the answer has become too large.
-fn untried(sent: &Sent) -> EditResult {
+/// The result of an edit after the response has become too large.
+fn untried(sent: &JsonValue) -> EditResult {
     EditResult {
         id: name(sent),
         status: "error",
@@ -355,12 +358,12 @@ fn untried(sent: &Sent) -> EditResult {
     }
 }
 
-/// The note that an edit names, in our form if it is an identifier.
-fn name(sent: &Sent) -> Option<String> {
-    let Sent::Object(members) = sent else {
+/// The id in an edit, in lower case if it is a valid UUID.
+fn name(sent: &JsonValue) -> Option<String> {
+    let JsonValue::Object(members) = sent else {
         return None;
     };
-    let id = members.get("id").and_then(Sent::as_str)?;
+    let id = members.get("id").and_then(JsonValue::as_str)?;
     Some(
         id.parse::<NoteId>()
             .map_or(id.to_owned(), |id| id.to_string()),

@@ -1,4 +1,4 @@
-//! `GET /api/notes/changes/`: what became of the notes, for devices that keep them.
+//! `GET /api/notes/changes/`: the feed of changes, for devices that store notes.
 
 use axum::extract::{RawQuery, State};
 use axum::{Extension, Json};
@@ -6,40 +6,40 @@ use domain::notes::changes::{ChangePage, NoteChange};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::NoteBody;
 use super::cursor::{self, FeedPlace};
 use super::query::Query;
+use super::response::NoteBody;
 use super::restores;
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
-use crate::request::{Origin, ReadTicket};
+use crate::request::{ReadTicket, RequestContext};
 
-/// A part of the feed.
+/// A page of the feed.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeList {
-    /// The changes, in the order in which they were made.
+    /// The changes in commit order.
     changes: Vec<ChangeEntry>,
-    /// Where to go on.
+    /// The cursor of the next page.
     cursor: String,
-    /// Whether there are more already.
+    /// Whether there are more changes.
     has_more: bool,
 }
 
-/// What became of a note.
+/// The latest change of a note.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeEntry {
-    /// Which.
+    /// The id of the note.
     #[schema(pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
     id: String,
-    /// Its version now. That of a deleted note is higher than any it had.
+    /// The current version. That of a deleted note is higher than all before.
     #[schema(minimum = 1)]
     version: i64,
-    /// Whether it is in the trash, or gone.
+    /// Whether the note is in the trash or permanently deleted.
     deleted: bool,
-    /// The note as it is now, unless it is deleted.
+    /// The current note, unless it is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     note: Option<NoteBody>,
@@ -77,12 +77,12 @@ impl From<NoteChange> for ChangeEntry {
     operation_id = "followChanges",
     tag = "Notes",
     params(
-        ("cursor" = Option<String>, Query, description = "The `cursor` of the part before."),
-        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "The most changes of a part; 20 unless given."),
+        ("cursor" = Option<String>, Query, description = "The `cursor` of the previous page."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "The maximum number of changes of a page; default 20."),
     ),
     responses(
-        (status = 200, description = "A part of the feed.", body = ChangeList),
-        (status = 400, description = "Something in the query is wrong: `Fields`."),
+        (status = 200, description = "A page of the feed.", body = ChangeList),
+        (status = 400, description = "The query has errors: `Fields`."),
         (status = 410, description = "`cursor_expired`: start over, without a cursor."),
     ),
 )]
@@ -90,7 +90,7 @@ pub(super) async fn changes(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
     ReadTicket(ticket): ReadTicket,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ChangeList>, ApiError> {
     let user = session.user.id;
@@ -104,7 +104,7 @@ pub(super) async fn changes(
     view.done();
     if let Some(place) = place.filter(|place| !is_good(*place, &page)) {
         if place.latest() > page.numbers.newest {
-            restores::noticed(&state, &origin, user, place.latest(), true).await?;
+            restores::noticed(&state, &context, user, place.latest(), true).await?;
         }
         return Err(ApiError::CursorExpired);
     }

@@ -1,13 +1,14 @@
 //! `If-Match` and `If-None-Match` (RFC 9110, sections 13.1.1 and 13.1.2).
 //!
-//! A tag is a version, which says as much where it is weak: proxies that compress an answer make `"1"` into `W/"1"`
-//! (nginx), `"1-gzip"` (Apache) or `"1--gzip"` (Jetty), and clients leave out the quotes. So both headers compare
-//! weakly, and all of these are read as the tag that was sent.
+//! An entity tag is a version, and a weak one is as precise: proxies that compress a response turn
+//! `"1"` into `W/"1"` (nginx), `"1-gzip"` (Apache) or `"1--gzip"` (Jetty), and clients leave out
+//! the quotes. So both headers use weak comparison, and all of these forms are read as the original
+//! tag.
 
 use axum::http::{HeaderMap, HeaderName, header};
 use domain::notes::condition::{Condition, Versions};
 
-/// What a request expects of the note it is about.
+/// The condition of a request on its note.
 pub fn condition(headers: &HeaderMap) -> Condition {
     Condition {
         one_of: versions(headers, &header::IF_MATCH),
@@ -15,7 +16,7 @@ pub fn condition(headers: &HeaderMap) -> Condition {
     }
 }
 
-/// The versions that a header names, on all of its lines. A tag that is none of ours is no version.
+/// The versions in all lines of a header. A foreign tag is not a version.
 fn versions(headers: &HeaderMap, name: &HeaderName) -> Option<Versions> {
     let mut lines = headers.get_all(name).iter().peekable();
     lines.peek()?;
@@ -32,10 +33,10 @@ fn versions(headers: &HeaderMap, name: &HeaderName) -> Option<Versions> {
     Some(Versions::These(named))
 }
 
-/// The codings that proxies add to a tag.
+/// The codings that proxies append to a tag.
 const CODINGS: [&str; 4] = ["gzip", "br", "zstd", "deflate"];
 
-/// The version of a tag whose number is exactly as we write it: `"01"` is another one.
+/// The version of a tag with exactly this server's number format: `"01"` is another tag.
 fn version(tag: &str) -> Option<i64> {
     let tag = tag
         .strip_prefix("W/")

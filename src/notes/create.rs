@@ -1,7 +1,8 @@
-//! `POST /api/notes/`: a new note.
+//! `POST /api/notes/`: creates a note.
 //!
-//! The one statement that adds it looks the token up, too: a look before would cost nearly as much again, and notes are
-//! written all the time. Only when nothing was added is asked why.
+//! The statement that inserts it also checks the token, because a separate look-up would cost
+//! nearly as much again and notes are written all the time. Only if nothing was inserted is the
+//! reason looked up.
 
 use axum::Extension;
 use axum::extract::State;
@@ -12,19 +13,19 @@ use domain::notes::{Draft, NoteId};
 use domain::token::SecretHash;
 use jiff::Timestamp;
 
-use super::body::{self, NoteBody};
-use super::form::{NoteFields, NoteForm};
 use super::refused;
+use super::request::{NoteFields, NoteForm};
+use super::response::{self, NoteBody};
 use crate::AppState;
-use crate::auth::session::{Authenticated, Presented, noted_every};
+use crate::auth::session::{Authenticated, BearerToken, noted_every};
 use crate::error::ApiError;
 use crate::long::aside;
 use crate::openapi::notes::NewNoteRequest;
-use crate::request::Origin;
+use crate::request::RequestContext;
 
-/// Make a note
+/// Create a note
 ///
-/// The client may choose its `id`; then the same request sent again makes no second note.
+/// The client may choose the `id`; then a repeated request creates no second note.
 #[utoipa::path(
     post,
     path = "/api/notes/",
@@ -32,17 +33,17 @@ use crate::request::Origin;
     tag = "Notes",
     request_body = NewNoteRequest,
     responses(
-        (status = 201, description = "The note; `Location` says where it is.", body = NoteBody),
-        (status = 200, description = "The note was there already and says the same; it is in the trash if it has `trashed_at`.", body = NoteBody),
-        (status = 400, description = "A field is wrong: `Fields`."),
+        (status = 201, description = "The new note, with its `Location`.", body = NoteBody),
+        (status = 200, description = "The note already exists with the same content; it is in the trash if it has `trashed_at`.", body = NoteBody),
+        (status = 400, description = "A field has errors: `Fields`."),
         (status = 403, description = "`note_limit_reached`: the plan holds no more notes; `storage_limit_reached`: no more bytes of them, those in the trash included.", body = crate::openapi::notes::NoteLimitReached),
         (status = 409, description = "`taken`: another note has this `id`."),
     ),
 )]
 pub(super) async fn create(
     State(state): State<AppState>,
-    Presented { token, user }: Presented,
-    Extension(origin): Extension<Origin>,
+    BearerToken { token, user }: BearerToken,
+    Extension(context): Extension<RequestContext>,
     fields: Result<NoteFields, ApiError>,
 ) -> Result<Response, ApiError> {
     let sent = fields.and_then(|fields| read(&fields));
@@ -50,43 +51,44 @@ pub(super) async fn create(
         state.writes.notes(user, 1)?;
         let bytes = draft.content.len();
         let (id, made, draft, owner) = (*id, *made, draft.clone(), bearer(token, &state));
-        let (limits, now) = (state.rules.notes, state.clock.now());
+        let (limits, now) = (state.policies.notes, state.clock.now());
         let fold = move || new_note(owner, id, draft, limits, now).made(made);
         let new = aside(bytes, fold).await?;
         let added = state
             .store
-            .write_by(&origin.ticket, CreateAtOnce(new))
+            .write_by(&context.ticket, CreateAtOnce(new))
             .await?;
         if let Some(note) = added {
-            return Ok(body::created(note));
+            return Ok(response::created(note));
         }
     }
-    // In a box: it is rare, and its room would be every request's.
-    Box::pin(step_by_step(state, origin, token, sent)).await
+    // Boxed, because it is rare and would otherwise enlarge every request's future.
+    Box::pin(step_by_step(state, context, token, sent)).await
 }
 
-/// When something is wrong, or nothing new. If the token is wrong, that comes before all else.
+/// The slow path for errors and repeated requests. A wrong token is reported before everything
+/// else.
 async fn step_by_step(
     state: AppState,
-    origin: Origin,
+    context: RequestContext,
     token: SecretHash,
     sent: Result<Sending, ApiError>,
 ) -> Result<Response, ApiError> {
-    let Authenticated(session) = Authenticated::by(token, Some(&origin), &state).await?;
+    let Authenticated(session) = Authenticated::by(token, Some(&context), &state).await?;
     let Sending { id, made, draft } = sent?;
-    let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
+    let (user, limits, now) = (session.user.id, state.policies.notes, state.clock.now());
     let bytes = draft.content.len();
     let fold = move || Create::new(user, id, draft, limits, now).made(made);
     let create = aside(bytes, fold).await?;
-    let written = state.store.write_by(&origin.ticket, create).await?;
-    Ok(body::written(written.map_err(refused)?))
+    let written = state.store.write_by(&context.ticket, create).await?;
+    Ok(response::written(written.map_err(refused)?))
 }
 
-/// The note that is sent.
+/// The note in the request.
 struct Sending {
-    /// Which it is to be, if the client has chosen.
+    /// The id, if the client has chosen one.
     id: Option<NoteId>,
-    /// When the client made it, if it says so.
+    /// When the client created it, if given.
     made: Option<Timestamp>,
     draft: Draft,
 }
@@ -102,11 +104,11 @@ fn read(fields: &NoteFields) -> Result<Sending, ApiError> {
     Ok(note)
 }
 
-/// Whoever has the token, if its session needs no more than to be looked at: a session that was not used
-/// for some minutes is noted to be, which is [`Authenticated`]'s business.
+/// The bearer of the token, if its session needs no update. The use of a session that was unused
+/// for some minutes is recorded by [`Authenticated`].
 fn bearer(token: SecretHash, state: &AppState) -> NoteOwner {
     NoteOwner::Bearer {
         token,
-        used_since: state.clock.now() - noted_every(state.rules.session.idle),
+        used_since: state.clock.now() - noted_every(state.policies.session.idle),
     }
 }

@@ -1,7 +1,7 @@
-//! Cursors: places in a list or in the feed, as texts that clients hand back unread.
+//! Cursors: positions in a list or in the feed, as opaque texts.
 //!
-//! A cursor names its user and its kind. Nothing hangs on its being genuine: whoever makes one up reads their own
-//! notes from another place.
+//! A cursor contains its user and kind. It is not signed, because a forged one only reads the
+//! user's own notes from another position.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,10 +10,10 @@ use domain::notes::list::{Key, ListPosition, Order};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// What is said of a text that is no cursor of this user and this list.
+/// The message for a text that is not a cursor of this user and list.
 pub const INVALID: &str = "Invalid cursor.";
 
-/// A place in a list.
+/// A position in a list, as serialised.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InList {
@@ -24,60 +24,61 @@ struct InList {
     title: String,
     id: String,
     before: bool,
-    /// Absent in cursors of older programs.
+    /// Missing in cursors of older versions.
     #[serde(default)]
     began: Option<i64>,
     #[serde(default)]
     in_edits: bool,
 }
 
-/// A place in a list, with what its reader must be told in the end.
+/// A position in a list, with the state of its reader.
 #[derive(Debug, Clone)]
 pub struct ListPlace {
-    /// The place.
+    /// The position.
     pub place: ListPosition,
-    /// The newest change of the user's notes when the reader began.
+    /// The newest change of the user's notes when the reader started.
     pub began: Option<i64>,
-    /// Whether it is a place among the notes that were edited since, which follow on the list.
+    /// Whether it is a position among the notes edited since, which follow the list.
     pub in_edits: bool,
 }
 
-/// A place in the feed, as it is written.
+/// A position in the feed, as serialised.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InFeed {
     user: i64,
     change: i64,
     began: i64,
-    /// Only where it says more than the others.
+    /// Only if it differs from the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newest: Option<i64>,
 }
 
-/// A place in the feed.
+/// A position in the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedPlace {
-    /// The last change that was read.
+    /// The last change read.
     pub change: i64,
-    /// The newest change at the time when the reader began, without any notes.
+    /// The newest change when the reader started, without any notes.
     pub began: i64,
-    /// The newest change when the last part was read: notes that had been changed further on were not in it.
+    /// The newest change when the last page was read: notes with later changes were not in it.
     pub newest: i64,
 }
 
 impl FeedPlace {
-    /// The newest change that what was read depends on.
+    /// The newest change that the reader's state depends on.
     pub fn latest(self) -> i64 {
         self.knows().max(self.newest)
     }
 
-    /// No deletion up to this change concerns the reader: it was told, or there was nothing yet to be deleted.
+    /// The change up to which the reader knows all deletions: it has read them, or had no notes
+    /// yet.
     pub fn knows(self) -> i64 {
         self.change.max(self.began)
     }
 }
 
-/// The cursor of a place in a list of that order.
+/// The cursor of a position in a list of that order.
 pub fn of_list(user: UserId, order: Order, at: ListPlace) -> String {
     let place = at.place;
     encode(&InList {
@@ -93,7 +94,7 @@ pub fn of_list(user: UserId, order: Order, at: ListPlace) -> String {
     })
 }
 
-/// The place of a cursor, if it is one of this user's lists of this order.
+/// The position of a cursor, if it is for this user's lists of this order.
 pub fn in_list(user: UserId, order: Order, cursor: &str) -> Option<ListPlace> {
     let read: InList = decode(cursor)?;
     if read.user != user.0 || read.order != word(order) {
@@ -112,7 +113,7 @@ pub fn in_list(user: UserId, order: Order, cursor: &str) -> Option<ListPlace> {
     })
 }
 
-/// The cursor of a place in a user's feed.
+/// The cursor of a position in a user's feed.
 pub fn of_feed(user: UserId, place: FeedPlace) -> String {
     encode(&InFeed {
         user: user.0,
@@ -122,7 +123,7 @@ pub fn of_feed(user: UserId, place: FeedPlace) -> String {
     })
 }
 
-/// The place of a cursor, if it is one of this user's feed.
+/// The position of a cursor, if it is for this user's feed.
 pub fn in_feed(user: UserId, cursor: &str) -> Option<FeedPlace> {
     let InFeed {
         user: whose,
@@ -138,7 +139,7 @@ pub fn in_feed(user: UserId, cursor: &str) -> Option<FeedPlace> {
     (whose == user.0 && change >= 0 && began >= 0).then_some(place)
 }
 
-/// The word of an order, as the query has it.
+/// The name of an order in the query.
 pub fn word(order: Order) -> &'static str {
     match (order.key, order.descending) {
         (Key::Updated, true) => "-updated_at",
@@ -153,7 +154,7 @@ pub fn word(order: Order) -> &'static str {
 }
 
 fn encode(place: &impl Serialize) -> String {
-    let json = serde_json::to_vec(place).expect("a place is plain data");
+    let json = serde_json::to_vec(place).expect("a position is plain data");
     URL_SAFE_NO_PAD.encode(json)
 }
 

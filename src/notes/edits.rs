@@ -1,4 +1,4 @@
-//! A batch as it is sent: its edits and its device, with a message for each field that is wrong.
+//! A batch request: its edits and its device, with a message for each wrong field.
 
 use domain::notes::batch::EDITS;
 use domain::notes::chain::{Edit, Legible};
@@ -7,21 +7,21 @@ use domain::notes::{Draft, NoteId};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::form::{NO_UUID, NoteForm};
+use super::request::{NO_UUID, NoteForm};
 use crate::error::ApiError;
 use crate::fields::Form;
-use crate::sent::{Members, Sent};
+use crate::json::{JsonObject, JsonValue};
 
-/// A batch, for those who send something else.
+/// An example of a batch, for error messages.
 const EXAMPLE: &str =
     r#"{"edits": [{"op": "upsert", "id": "…", "base_version": 3, "note": {"title": "…"}}]}"#;
 
-/// The edits that were sent, unread.
-pub(super) fn edits_of(fields: &Members) -> Result<&[Sent], ApiError> {
+/// The edits of the request, unparsed.
+pub(super) fn edits_of(fields: &JsonObject) -> Result<&[JsonValue], ApiError> {
     match fields.get("edits") {
         None => Err(no_edits(fields)),
-        Some(Sent::List(edits)) if edits.len() <= EDITS => Ok(edits),
-        Some(Sent::List(_)) => {
+        Some(JsonValue::List(edits)) if edits.len() <= EDITS => Ok(edits),
+        Some(JsonValue::List(_)) => {
             let message = format!("Ensure this field has no more than {EDITS} elements.");
             Err(Form::wrong("edits", &message))
         }
@@ -29,11 +29,11 @@ pub(super) fn edits_of(fields: &Members) -> Result<&[Sent], ApiError> {
     }
 }
 
-/// The device that sends the edits, if it says which it is.
-pub(super) fn device_of(fields: &Members) -> Result<Option<Device>, ApiError> {
+/// The device of the request, if given.
+pub(super) fn device_of(fields: &JsonObject) -> Result<Option<Device>, ApiError> {
     let device = match fields.get("device") {
-        None | Some(Sent::Null) => return Ok(None),
-        Some(Sent::Text(name)) => Device::of(name),
+        None | Some(JsonValue::Null) => return Ok(None),
+        Some(JsonValue::Text(name)) => Device::of(name),
         Some(_) => None,
     };
     let message = format!("Must be a text of {SHORTEST} to {LONGEST} characters.");
@@ -42,8 +42,8 @@ pub(super) fn device_of(fields: &Members) -> Result<Option<Device>, ApiError> {
         .ok_or_else(|| Form::wrong("device", &message))
 }
 
-/// Says what is missing, and of what stands beside it where it belongs.
-fn no_edits(fields: &Members) -> ApiError {
+/// The error if `edits` is missing; misplaced fields get a hint.
+fn no_edits(fields: &JsonObject) -> ApiError {
     let required = Value::from(vec!["This field is required."]);
     let mut errors = Map::from_iter([("edits".to_owned(), required)]);
     let of_edits = ["op", "id", "base_version", "note"].into_iter();
@@ -56,7 +56,7 @@ fn no_edits(fields: &Members) -> ApiError {
     ApiError::Fields(errors)
 }
 
-/// What is wrong with an edit, and of what it is one, as far as that can be read.
+/// The errors of an edit, and its note and version as far as they can be read.
 pub(super) struct Unread {
     pub fields: Map<String, Value>,
     of: Option<(NoteId, Option<i64>)>,
@@ -69,9 +69,9 @@ pub(super) fn legible(edit: &Result<Edit, Unread>) -> Legible<'_> {
     }
 }
 
-pub(super) fn read(sent: &Sent) -> Result<Edit, Unread> {
+pub(super) fn read(sent: &JsonValue) -> Result<Edit, Unread> {
     let (members, id, base) = of_what(sent).map_err(|fields| Unread { fields, of: None })?;
-    let written = match members.get("op").and_then(Sent::as_str) {
+    let written = match members.get("op").and_then(JsonValue::as_str) {
         Some("upsert") => written(members).map(|(draft, made)| (Some(draft), made)),
         Some("delete") => Ok((None, None)),
         _ => Err(wrong("op", "Must be upsert or delete.")),
@@ -90,9 +90,9 @@ pub(super) fn read(sent: &Sent) -> Result<Edit, Unread> {
     }
 }
 
-/// Of which note and of which version an edit is one.
-fn of_what(sent: &Sent) -> Result<(&Members, NoteId, Option<i64>), Map<String, Value>> {
-    let Sent::Object(members) = sent else {
+/// The note and version of an edit.
+fn of_what(sent: &JsonValue) -> Result<(&JsonObject, NoteId, Option<i64>), Map<String, Value>> {
+    let JsonValue::Object(members) = sent else {
         return Err(wrong("non_field_errors", "Expected an object."));
     };
     if members.contains_key("device") {
@@ -109,11 +109,11 @@ fn of_what(sent: &Sent) -> Result<(&Members, NoteId, Option<i64>), Map<String, V
     Ok((members, id, base(members)?))
 }
 
-/// What an edit writes, and when the client made the note, if it says so.
-fn written(members: &Members) -> Result<(Draft, Option<Timestamp>), Map<String, Value>> {
-    let empty = Members::new();
+/// The content of an edit, and when the client created the note, if given.
+fn written(members: &JsonObject) -> Result<(Draft, Option<Timestamp>), Map<String, Value>> {
+    let empty = JsonObject::new();
     let note = match members.get("note") {
-        Some(Sent::Object(note)) => note,
+        Some(JsonValue::Object(note)) => note,
         Some(_) => return Err(wrong("note", "Expected an object.")),
         None => misplaced(members).map_or(Ok(&empty), Err)?,
     };
@@ -123,8 +123,8 @@ fn written(members: &Members) -> Result<(Draft, Option<Timestamp>), Map<String, 
     Ok(written)
 }
 
-/// What is said of a note's fields that stand in the edit itself.
-fn misplaced(edit: &Members) -> Option<Map<String, Value>> {
+/// The errors for fields of a note that are placed in the edit itself.
+fn misplaced(edit: &JsonObject) -> Option<Map<String, Value>> {
     let fields = NoteForm::FIELDS.into_iter();
     let fields = fields.filter(|field| edit.contains_key(*field));
     let errors: Map<_, _> = fields
@@ -136,11 +136,11 @@ fn misplaced(edit: &Members) -> Option<Map<String, Value>> {
     (!errors.is_empty()).then_some(errors)
 }
 
-/// The version that was edited, if the edit names one.
-fn base(members: &Members) -> Result<Option<i64>, Map<String, Value>> {
+/// The version that was edited, if given.
+fn base(members: &JsonObject) -> Result<Option<i64>, Map<String, Value>> {
     match members.get("base_version") {
-        None | Some(Sent::Null) => Ok(None),
-        Some(Sent::Number(number)) if number.as_i64().is_some_and(|version| version >= 0) => {
+        None | Some(JsonValue::Null) => Ok(None),
+        Some(JsonValue::Number(number)) if number.as_i64().is_some_and(|version| version >= 0) => {
             Ok(number.as_i64())
         }
         Some(_) => Err(wrong("base_version", "A valid integer is required.")),
@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn a_base_is_a_number_that_is_not_negative() {
-        let members = |json: &str| match Sent::parse(json.as_bytes()).unwrap() {
-            Sent::Object(members) => members,
+        let members = |json: &str| match JsonValue::parse(json.as_bytes()).unwrap() {
+            JsonValue::Object(members) => members,
             _ => unreachable!(),
         };
 

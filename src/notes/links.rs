@@ -1,4 +1,4 @@
-//! Links to other pages, as clients have them from before: whole URLs.
+//! Links to other pages, as absolute URLs.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,7 +16,8 @@ use crate::forwarded;
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// What the client calls this server: `https://notes.example.com`. Empty if nothing says it; a link is relative then.
+/// The base URL of this server for the client, like `https://notes.example.com`. Empty if unknown;
+/// then links are relative.
 pub struct Base(String);
 
 impl FromRequestParts<AppState> for Base {
@@ -45,8 +46,8 @@ impl FromRequestParts<AppState> for Base {
     }
 }
 
-/// What the outermost proxy says of the request that it got, in the header that the settings name: each proxy on the way
-/// adds to the end of a list.
+/// A value that the outermost proxy reports, in the configured header: each proxy appends to the
+/// end of a list.
 fn of_proxies(
     parts: &Parts,
     header: ForwardedHeader,
@@ -63,7 +64,7 @@ fn of_proxies(
     }
 }
 
-/// The host that the client names. A target that names it outweighs the header (RFC 9112, section 3.2.2).
+/// The host in the request. A host in the target overrides the header (RFC 9112, section 3.2.2).
 fn of_client(parts: &Parts) -> Option<Authority> {
     let target = parts.uri.authority().cloned();
     target.or_else(|| {
@@ -73,7 +74,7 @@ fn of_client(parts: &Parts) -> Option<Authority> {
 }
 
 impl Base {
-    /// The link to a page of a list: the same query with another cursor, or with none.
+    /// The link to a page of a list: the same query with another or no cursor.
     pub fn page<'a>(
         &self,
         path: &str,

@@ -1,4 +1,4 @@
-//! `GET /api/notes/`: many notes, page by page.
+//! `GET /api/notes/`: lists notes in pages.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -8,11 +8,11 @@ use domain::store::{StoreError, View};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::NoteBody;
-use super::found;
 use super::links::Base;
 use super::query::Query;
 use super::reading::Reading;
+use super::response::NoteBody;
+use super::snippets;
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
@@ -20,7 +20,8 @@ use crate::request::ReadTicket;
 
 const PATH: &str = "/api/notes/";
 
-/// Notes that are read at once where all are, and bytes of them: what a slow client makes the process hold.
+/// The number of notes read at once for an export, and their bytes, which a slow client makes the
+/// process hold.
 const AT_ONCE: u32 = 100;
 const BYTES_AT_ONCE: u32 = 64 * 1024;
 
@@ -28,13 +29,13 @@ const BYTES_AT_ONCE: u32 = 64 * 1024;
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoteList {
-    /// How many notes the whole list has.
+    /// The number of notes in the whole list.
     count: u64,
-    /// Where the next page is.
+    /// The URL of the next page.
     next: Option<String>,
-    /// Where the page before is.
+    /// The URL of the previous page.
     previous: Option<String>,
-    /// The notes.
+    /// The notes of the page.
     results: Vec<NoteBody>,
 }
 
@@ -54,17 +55,17 @@ pub(super) struct NoteList {
     tag = "Notes",
     params(
         ("cursor" = Option<String>, Query, description = "The place of the page: the `cursor` in the query of the URL that `next` or `previous` is."),
-        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "The most notes of a page; 20 unless given."),
-        ("ordering" = Option<String>, Query, pattern = "^(-?(updated_at|created_at|title))?$", description = "By what; `-` puts the highest first.", example = "-updated_at"),
-        ("tag" = Option<String>, Query, max_length = 50, pattern = r"^[^\u0000]*$", description = "Notes with this tag, in any case and normal form (NFC)."),
-        ("is_pinned" = Option<bool>, Query, description = "Pinned notes, or the others."),
-        ("is_archived" = Option<bool>, Query, description = "Archived notes, or the others."),
-        ("trashed" = Option<bool>, Query, description = "Notes in the trash instead of live ones."),
-        ("search" = Option<String>, Query, max_length = 200, pattern = r"^[^\u0000]*$", description = "Words, or the beginnings of words. The first 20 count."),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 100, description = "The maximum number of notes of a page; default 20."),
+        ("ordering" = Option<String>, Query, pattern = "^(-?(updated_at|created_at|title))?$", description = "The order; `-` means descending.", example = "-updated_at"),
+        ("tag" = Option<String>, Query, max_length = 50, pattern = r"^[^\u0000]*$", description = "Only notes with this tag, ignoring case and normal form (NFC)."),
+        ("is_pinned" = Option<bool>, Query, description = "Only pinned notes, or only others."),
+        ("is_archived" = Option<bool>, Query, description = "Only archived notes, or only others."),
+        ("trashed" = Option<bool>, Query, description = "The notes in the trash instead of the live ones."),
+        ("search" = Option<String>, Query, max_length = 200, pattern = r"^[^\u0000]*$", description = "Words or prefixes of words. Only the first 20 are used."),
     ),
     responses(
         (status = 200, description = "A page of notes.", body = NoteList),
-        (status = 400, description = "Something in the query is wrong: `Fields`."),
+        (status = 400, description = "The query has errors: `Fields`."),
     ),
 )]
 pub(super) async fn list(
@@ -90,7 +91,7 @@ pub(super) async fn list(
         Some(base.page(PATH, query.without_cursor(), cursor.as_deref()))
     });
     let results = if reading.searching {
-        found::with_snippets(page.notes, reading.asked.words).await?
+        snippets::with_snippets(page.notes, reading.asked.words).await?
     } else {
         let plain = page.notes.into_iter();
         plain.map(|listed| listed.note.into()).collect()
@@ -103,8 +104,8 @@ pub(super) async fn list(
     }))
 }
 
-/// A few notes of a user, live or in the trash, in the order in which they were made; and the place to go on from, if
-/// there are more.
+/// Some notes of a user, live or in the trash, in order of creation, and the position to continue
+/// from if there are more.
 pub async fn some_of_all(
     view: &mut dyn View,
     user: UserId,

@@ -1,28 +1,28 @@
-//! `/api/notes/`: one file for each thing a client does, and what they share.
+//! `/api/notes/`: one file for each use case of a client, and shared modules.
 //!
 //! | Room | What lives there |
 //! |---|---|
-//! | `create`, `one`, `list`, `found` | a new note, one note, many, and what a search finds |
+//! | `create`, `item`, `list`, `snippets` | a new note, one note, many, and what a search finds |
 //! | `changes`, `batch`, `edits` | what devices need that keep the notes themselves |
-//! | `body`, `form` | a note as it is answered, and as it is sent |
+//! | `response`, `request` | a note as it is answered, and as it is sent |
 //! | `restores` | devices that know more than a database that was restored from a backup |
 //! | `conditions`, `cursor`, `query` | headers, cursors and the query as values |
 
 mod batch;
-mod body;
 mod changes;
 mod conditions;
 mod create;
 mod cursor;
 mod edits;
-mod form;
-mod found;
+mod item;
 mod links;
 mod list;
-mod one;
 mod query;
 mod reading;
+mod request;
+mod response;
 mod restores;
+mod snippets;
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -31,8 +31,8 @@ use domain::notes::{NoteId, Refused};
 use crate::error::ApiError;
 use crate::fields::Form;
 use crate::route::{Routes, protected};
-pub use body::NoteBody;
 pub use list::some_of_all;
+pub use response::NoteBody;
 
 use utoipa_axum::routes;
 
@@ -44,23 +44,23 @@ pub fn router() -> Routes {
     let routes = protected(routes, routes!(batch::batch));
     let routes = protected(
         routes,
-        routes!(one::show, one::replace, one::change, one::remove),
+        routes!(item::show, item::replace, item::change, item::remove),
     );
-    protected(routes, routes!(one::restore))
+    protected(routes, routes!(item::restore))
 }
 
-/// The note of the path.
+/// The id in the path.
 fn id_of(path: Result<Path<String>, PathRejection>) -> Result<NoteId, ApiError> {
     let Path(id) = path.map_err(|_| ApiError::NotFound)?;
-    id.parse().map_err(|_| Form::wrong("id", form::NO_UUID))
+    id.parse().map_err(|_| Form::wrong("id", request::NO_UUID))
 }
 
-/// The answer to a note that was not written.
+/// The response to a refused write.
 fn refused(why: Refused) -> ApiError {
     match why {
         Refused::NotFound => ApiError::NotFound,
         Refused::Taken => ApiError::NoteTaken,
-        Refused::Blank => Form::wrong("content", form::BLANK),
+        Refused::Blank => Form::wrong("content", request::BLANK),
         Refused::PlanLimit(full) => ApiError::PlanLimit(full),
         Refused::StorageLimit(full) => ApiError::StorageLimit(full),
         Refused::Mismatch(note) => {

@@ -1,4 +1,4 @@
-//! The query of a list or of the feed as values, with a message for each that is wrong.
+//! Parses the query of a list or of the feed, with a message for each wrong value.
 
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -7,23 +7,24 @@ use super::cursor;
 use crate::error::ApiError;
 use crate::fields;
 
-/// Entries of a page, unless the query says otherwise.
+/// The default number of entries of a page.
 const PAGE: u32 = 20;
 
-/// The most entries of a page.
+/// The maximum number of entries of a page.
 const LARGEST_PAGE: u32 = 100;
 
-/// The most characters of what is searched for.
+/// The maximum length of a search text, in characters.
 pub const SEARCH_LENGTH: usize = 200;
 
-/// A query being read, and what was found wrong with it so far. The last of several values of one name counts.
+/// A query being parsed, and its errors so far. If a name occurs several times, the last value
+/// wins.
 pub struct Query {
     pairs: Vec<(String, String)>,
     errors: Map<String, Value>,
 }
 
 impl Query {
-    /// Reads the part of a URL after the question mark.
+    /// Parses the part of a URL after the question mark.
     pub fn new(query: Option<&str>) -> Self {
         let query = query.unwrap_or_default();
         Self {
@@ -34,7 +35,7 @@ impl Query {
         }
     }
 
-    /// Everything but the cursor, for links to other pages.
+    /// All parameters except the cursor, for links to other pages.
     pub fn without_cursor(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs
             .iter()
@@ -42,7 +43,7 @@ impl Query {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// How many entries a page has.
+    /// The number of entries of a page.
     pub fn page_size(&mut self) -> u32 {
         let Some(text) = self.text("page_size", 20) else {
             return PAGE;
@@ -59,7 +60,7 @@ impl Query {
         }
     }
 
-    /// A filter that is on or off, if it is given.
+    /// A boolean filter, if present.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
         let flag = fields::flag(&self.text(name, 20)?);
         if flag.is_none() {
@@ -68,7 +69,7 @@ impl Query {
         flag
     }
 
-    /// A text that is given and not empty.
+    /// A text, if present and not empty.
     pub fn text(&mut self, name: &'static str, most: usize) -> Option<String> {
         let value = self.pairs.iter().rev().find(|(key, _)| key == name)?;
         let value = value.1.clone();
@@ -83,7 +84,8 @@ impl Query {
         Some(value).filter(|value| !value.is_empty())
     }
 
-    /// The place of the cursor, if one is given; `read` knows whose and of what it must be. An empty one is none.
+    /// The position of the cursor, if present; `read` checks its user and list. An empty cursor
+    /// counts as missing.
     pub fn cursor<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let given = self.text("cursor", 4000)?;
         let place = read(&given);
@@ -93,13 +95,13 @@ impl Query {
         place
     }
 
-    /// Says what is wrong with a value.
+    /// Records the error of a value.
     pub fn wrong(&mut self, name: &'static str, message: &str) {
         self.errors
             .insert(name.to_owned(), Value::from(vec![message]));
     }
 
-    /// An error that names everything that was found wrong.
+    /// The error with all problems of the query, if any.
     pub fn check(&self) -> Result<(), ApiError> {
         if self.errors.is_empty() {
             Ok(())

@@ -1,8 +1,8 @@
-//! Reading a list page by page: what a page shows, and which pages are beside it.
+//! Pagination of a list: the contents of a page, and its neighbours.
 //!
-//! An edit can move a note to a place that the reader has passed. So a reader remembers which change was the newest
-//! when it began; what was edited since follows on the last page, in the order of the edits, which no edit can move
-//! backwards. Notes that were made meanwhile are not among it.
+//! An edit can move a note to a position that the reader has passed. So the cursor stores the
+//! newest change at its start. Notes edited since follow on the last page, in the order of their
+//! edits, which no edit can move backwards. Notes created since are not among them.
 
 use domain::id::UserId;
 use domain::notes::list::{Key, ListPosition, NotePage, NoteQuery, Order, PAGE_BYTES};
@@ -12,7 +12,7 @@ use domain::store::{StoreError, View};
 use super::cursor::{self, ListPlace};
 use super::query::{Query, SEARCH_LENGTH};
 
-/// The orders, as the query names them.
+/// The orders by their names in the query.
 const ORDERS: [&str; 6] = [
     "-updated_at",
     "updated_at",
@@ -22,26 +22,26 @@ const ORDERS: [&str; 6] = [
     "title",
 ];
 
-/// The order of notes that were edited while a list was read.
+/// The order of notes that were edited during the reading of a list.
 const EDITS: Order = Order {
     key: Key::Change,
     descending: false,
 };
 
-/// A page that is asked for.
+/// A requested page.
 pub(super) struct Reading {
-    /// What is asked of the database.
+    /// The query for the database.
     pub(super) asked: NoteQuery,
     /// Whether it is a search.
     pub(super) searching: bool,
     /// The order of the whole list.
     order: Order,
-    /// The newest change when its reader began; see [`ListPlace`].
+    /// The newest change when the reader started; see [`ListPlace`].
     began: Option<i64>,
 }
 
 impl Reading {
-    /// What the query asks for.
+    /// Parses the query.
     pub(super) fn of(user: UserId, query: &mut Query) -> Self {
         let search = query.text("search", SEARCH_LENGTH);
         let order = order(query, search.is_some());
@@ -68,7 +68,7 @@ impl Reading {
         }
     }
 
-    /// The page, and whether edited notes follow on it.
+    /// The page, and whether edited notes follow it.
     pub(super) async fn page(&self, view: &mut dyn View) -> Result<(NotePage, bool), StoreError> {
         let page = view.notes(&self.asked).await?;
         let edited = match self.edits(&page) {
@@ -78,11 +78,12 @@ impl Reading {
         Ok((page, edited))
     }
 
-    /// What asks whether notes were edited that the reader may have missed, after the last page of a list.
+    /// The query for notes that were edited and that the reader may have missed, after the last
+    /// page of a list.
     fn edits(&self, page: &NotePage) -> Option<NoteQuery> {
         let is_moved = match self.order.key {
             Key::Created | Key::Change => false,
-            // What is edited comes later then, as long as clocks go on.
+            // Edited notes come later in this order, as long as the clock is not set back.
             Key::Updated => self.order.descending,
             Key::Title | Key::Rank => true,
         };
@@ -100,7 +101,7 @@ impl Reading {
         self.asked.order.key == Key::Change
     }
 
-    /// The next page and the one before.
+    /// The next and the previous page.
     pub(super) fn neighbours(&self, page: &NotePage, edited: bool) -> [Option<Neighbour>; 2] {
         if self.is_in_edits() {
             let last = page.notes.last().filter(|_| page.more);
@@ -112,7 +113,7 @@ impl Reading {
         [next.or_else(|| edited.then(edits)?), previous]
     }
 
-    /// The cursor of a page beside this one; the first page has none.
+    /// The cursor of a neighbouring page; the first page has none.
     pub(super) fn cursor(&self, page: &NotePage, neighbour: Neighbour) -> Option<String> {
         let (place, in_edits) = match neighbour {
             Neighbour::First => return None,
@@ -132,7 +133,7 @@ impl Reading {
     }
 }
 
-/// The order that is asked for; without one a search is ordered by how well a note fits.
+/// The requested order; by default, a search is ordered by relevance.
 fn order(query: &mut Query, searching: bool) -> Order {
     let named = query.text("ordering", 20);
     let word = named.as_deref().unwrap_or("-updated_at");
@@ -156,17 +157,17 @@ fn order(query: &mut Query, searching: bool) -> Order {
     Order { key, descending }
 }
 
-/// A page beside another.
+/// A neighbouring page.
 pub(super) enum Neighbour {
-    /// The first of the list.
+    /// The first page of the list.
     First,
-    /// That at a place of the list.
+    /// The page at a position of the list.
     At(ListPosition),
-    /// That at a place among the notes that were edited meanwhile.
+    /// The page at a position among the notes edited since.
     Edits(ListPosition),
 }
 
-/// The next page of the list itself and the one before.
+/// The next and the previous page of the list itself.
 fn neighbours(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
     let (came_from_start, backwards) = match &asked.place {
         None => (true, false),
@@ -187,8 +188,8 @@ fn neighbours(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
     ]
 }
 
-/// The same for a page that deletions have emptied. If there are any notes, all of them lie on the other side of its
-/// place, up to the note that the place names: the way to them begins at that end of the list.
+/// The same for a page that deletions have emptied. All remaining notes lie on the other side of
+/// its position, so the link starts at that end of the list.
 fn beside_nothing(asked: &NoteQuery, page: &NotePage) -> [Option<Neighbour>; 2] {
     match &asked.place {
         Some(place) if page.count > 0 && place.before => [Some(Neighbour::First), None],

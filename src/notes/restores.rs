@@ -1,4 +1,4 @@
-//! Devices that know more than the database: it was restored from a backup, and nothing else has said so.
+//! Detects a restore from a backup by devices that have newer numbers than the database.
 
 use domain::id::UserId;
 use domain::notes::NoteId;
@@ -6,13 +6,13 @@ use domain::notes::numbers::{JumpAhead, may_have_been_given};
 use domain::store::StoreError;
 
 use crate::AppState;
-use crate::request::Origin;
+use crate::request::RequestContext;
 
 /// Lets the numbers of a user jump who has a number that is ahead, unless they have for that one, or it is made up.
 /// `certain`: whether it shows a restore beyond doubt.
 pub(super) async fn noticed(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     user: UserId,
     number: i64,
     certain: bool,
@@ -27,7 +27,7 @@ pub(super) async fn noticed(
         certain,
         now,
     };
-    if state.store.write_by(&origin.ticket, jump).await? && certain {
+    if state.store.write_by(&context.ticket, jump).await? && certain {
         tracing::warn!(
             user.id = user.0,
             "a device has numbers that this database never gave: it was restored from a backup. The numbers of this \
@@ -37,10 +37,10 @@ pub(super) async fn noticed(
     Ok(())
 }
 
-/// The same for the versions that edits of a batch name.
+/// The same for the versions in the edits of a batch.
 pub(super) async fn named(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     user: UserId,
     named: impl Iterator<Item = (NoteId, i64)>,
 ) -> Result<(), StoreError> {
@@ -51,11 +51,11 @@ pub(super) async fn named(
     if named.is_empty() {
         return Ok(());
     }
-    let mut view = state.store.view_by(&origin.ticket).await?;
+    let mut view = state.store.view_by(&context.ticket).await?;
     let ahead = view.note_version_ahead(user, &named).await?;
     view.done();
     if let Some(ahead) = ahead {
-        noticed(state, origin, user, ahead.version, ahead.certain).await?;
+        noticed(state, context, user, ahead.version, ahead.certain).await?;
     }
     Ok(())
 }

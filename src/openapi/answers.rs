@@ -1,4 +1,4 @@
-//! Bodies and headers that many answers share, and the answers that any request may get.
+//! Shared bodies and headers of responses, and the responses that any request may get.
 
 use serde::Serialize;
 use serde_json::json;
@@ -12,38 +12,38 @@ use utoipa::openapi::{
     Schema, Type,
 };
 
-/// What was done, in words.
+/// A message about what was done.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// For a person to read; the words are stable.
+    /// A message for people; the text is stable.
     pub message: &'static str,
 }
 
-/// A token, and whose it is.
+/// A session token and its user.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoggedIn {
-    /// 40 hexadecimal digits, for `Authorization`. It is told once.
+    /// 40 hexadecimal digits, for `Authorization`. It is sent only once.
     #[schema(pattern = "^[0-9a-f]{40}$")]
     pub token: String,
     /// The account's number.
     pub user_id: i64,
-    /// Its mail address, as it was typed.
+    /// The mail address as typed.
     pub email: String,
 }
 
-/// The name of a schema that no type stands for.
+/// The name of a schema without a Rust type.
 const FIELDS: &str = "Fields";
 
-/// What is wrong with which field; `non_field_errors` are about the body as a whole.
+/// The errors of each field; `non_field_errors` are about the body as a whole.
 fn fields() -> Schema {
     let message = ArrayBuilder::new()
         .items(Object::with_type(Type::String))
         .min_items(Some(1));
     ObjectBuilder::new()
         .description(Some(
-            "What is wrong with which field. `non_field_errors` are about the body as a whole.",
+            "The errors of each field. `non_field_errors` are about the body as a whole.",
         ))
         .additional_properties(Some(AdditionalProperties::RefOr(message.into())))
         .examples([json!({"email": ["Enter a valid email address."]})])
@@ -51,7 +51,7 @@ fn fields() -> Schema {
         .into()
 }
 
-/// The schemas of the refusals that many answers share, each by its name with its codes.
+/// The schemas of shared refusals, by name, with their codes.
 fn schemas() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
     let whole = SHARED.iter().filter(|shared| shared.status != "400");
     whole
@@ -92,13 +92,13 @@ fn refusals(codes: &[&'static str], fields: bool, title: &str) -> Content {
     Content::new(Some(schema))
 }
 
-/// An answer that many operations have.
+/// A response that many operations share.
 struct Shared {
     status: &'static str,
     name: &'static str,
     about: &'static str,
     codes: &'static [&'static str],
-    /// Its headers beside those of every answer.
+    /// Its headers, in addition to those of every response.
     headers: &'static [&'static str],
 }
 
@@ -135,7 +135,7 @@ impl Shared {
 
 const JSON: &str = "application/json";
 
-/// The headers of every answer; that of no other path than a route's has `Allow`.
+/// The headers of every response; only those of routes have `Allow`.
 const ALWAYS: [&str; 4] = [
     "X-Request-Id",
     "Cache-Control",
@@ -153,20 +153,50 @@ const SHARED: [Shared; 14] = [
     Shared::new(
         "401",
         "Unauthorized",
-        &["not_authenticated", "invalid_token_header", "invalid_token", "user_inactive"],
-        "There is no token, or it is not good any more. This comes before all else that may be wrong.",
+        &[
+            "not_authenticated",
+            "invalid_token_header",
+            "invalid_token",
+            "user_inactive",
+        ],
+        "The token is missing or not valid. This is checked before everything else.",
     )
     .with(&["WWW-Authenticate"]),
-    Shared::new("403", "Forbidden", &["email_not_verified"], "The account may not do this yet."),
-    Shared::new("404", "NotFound", &["not_found"], "There is no such thing."),
-    Shared::new("405", "MethodNotAllowed", &["method_not_allowed"], "The path has no such method."),
-    Shared::new("408", "BodyTimeout", &["body_timeout"], "The body did not arrive in time."),
-    Shared::new("413", "BodyTooLarge", &["body_too_large"], "The body has more bytes than are read."),
+    Shared::new(
+        "403",
+        "Forbidden",
+        &["email_not_verified"],
+        "The account is not allowed to do this yet.",
+    ),
+    Shared::new(
+        "404",
+        "NotFound",
+        &["not_found"],
+        "The resource does not exist.",
+    ),
+    Shared::new(
+        "405",
+        "MethodNotAllowed",
+        &["method_not_allowed"],
+        "The path does not support this method.",
+    ),
+    Shared::new(
+        "408",
+        "BodyTimeout",
+        &["body_timeout"],
+        "The body did not arrive in time.",
+    ),
+    Shared::new(
+        "413",
+        "BodyTooLarge",
+        &["body_too_large"],
+        "The body is too large.",
+    ),
     Shared::new(
         "414",
         "TargetTooLong",
         &["target_too_long"],
-        "The path and query have more bytes than are read.",
+        "The path and query are too long.",
     ),
     Shared::new(
         "415",
@@ -174,37 +204,52 @@ const SHARED: [Shared; 14] = [
         &["unsupported_media_type", "unsupported_content_encoding"],
         "The body is neither JSON, urlencoded nor multipart, or it is compressed.",
     ),
-    Shared::new("429", "Throttled", &["throttled"], "A limit was reached. Nothing was changed.")
-        .with(&["Retry-After", "RateLimit", "RateLimit-Policy"]),
+    Shared::new(
+        "429",
+        "Throttled",
+        &["throttled"],
+        "A limit was reached. Nothing was changed.",
+    )
+    .with(&["Retry-After", "RateLimit", "RateLimit-Policy"]),
     Shared::new(
         "431",
         "HeadersTooLarge",
         &["headers_too_large"],
-        "The headers are more, or have more bytes, than are read.",
+        "The headers are too many or too large.",
     ),
-    Shared::new("500", "Internal", &["internal"], "A mistake of the server."),
+    Shared::new(
+        "500",
+        "Internal",
+        &["internal"],
+        "An internal error of the server.",
+    ),
     Shared::new(
         "501",
         "UnsupportedTransferCoding",
         &["unsupported_transfer_coding"],
-        "The body is in another transfer coding than `chunked`.",
+        "The transfer coding of the body is not `chunked`.",
     ),
-    Shared::new("503", "Busy", &["busy"], "The server is busy. Nothing was changed.")
-        .with(&["Retry-After"]),
+    Shared::new(
+        "503",
+        "Busy",
+        &["busy"],
+        "The server is busy. Nothing was changed.",
+    )
+    .with(&["Retry-After"]),
 ];
 
-/// Of a request whose body can't be read at all.
+/// The codes for a request whose body can't be read.
 const UNREADABLE: &[&str] = &["parse_error", "body_incomplete", "invalid_host"];
 
-/// Of a request without a body that can't be read at all.
+/// The codes for a request without a body that can't be read.
 const INVALID_HOST: &[&str] = &["invalid_host"];
 
-/// Of the same form as 503, but waiting is not enough.
+/// Like 503, but waiting alone does not help.
 const FULL: Shared = Shared::new(
     "507",
     "Full",
     &["busy"],
-    "The server has no room left. Nothing was changed.",
+    "The server has no disk space left. Nothing was changed.",
 )
 .with(&["Retry-After"]);
 
@@ -212,14 +257,15 @@ fn shared() -> impl Iterator<Item = &'static Shared> {
     SHARED.iter().chain([&FULL])
 }
 
-/// A reference to the answer that many operations have with this status.
+/// A reference to the shared response with this status.
 #[must_use]
 pub fn reference(status: &str) -> Option<RefOr<Response>> {
     let shared = shared().find(|shared| shared.status == status)?;
     Some(RefOr::Ref(Ref::from_response_name(shared.name)))
 }
 
-/// Completes an operation's own answer, which may have nothing but a description: that names its codes, and `Fields`.
+/// Completes a response of an operation, which may have only a description that names its codes and
+/// `Fields`.
 pub fn complete(status: &str, answer: &mut Response, has_body: bool) {
     add_headers(answer, &[]);
     let shared = shared().find(|shared| shared.status == status);
@@ -257,43 +303,43 @@ fn add_headers(answer: &mut Response, more: &[&str]) {
     }
 }
 
-/// Headers: name, type, an example, and what it says.
+/// Headers: name, type, example and description.
 const HEADERS: [(&str, Type, &str, &str); 8] = [
     (
         "X-Request-Id",
         Type::String,
         "01JD3M0Q5S8R7V9T2X4Y6Z8A0B",
-        "Names the request in the server's records.",
+        "The id of the request in the server's logs.",
     ),
     (
         "Cache-Control",
         Type::String,
         "no-store",
-        "Whether the answer may be stored.",
+        "Whether the response may be stored.",
     ),
     (
         "X-Content-Type-Options",
         Type::String,
         "nosniff",
-        "Forbids guessing another type.",
+        "Forbids content type sniffing.",
     ),
     (
         "Allow",
         Type::String,
         "POST, OPTIONS",
-        "The path's methods.",
+        "The methods of the path.",
     ),
     (
         "WWW-Authenticate",
         Type::String,
         "Token",
-        "The scheme to authenticate with.",
+        "The authentication scheme.",
     ),
     (
         "Retry-After",
         Type::Integer,
         "60",
-        "In how many seconds the same may succeed.",
+        "The seconds after which a retry may succeed.",
     ),
     (
         "RateLimit",
@@ -306,11 +352,11 @@ const HEADERS: [(&str, Type, &str, &str); 8] = [
         "RateLimit-Policy",
         Type::String,
         "\"code-requests\";q=3;w=60",
-        "How much that limit grants in how many seconds.",
+        "The quota and window of that limit.",
     ),
 ];
 
-/// Adds all of it to the components of a description.
+/// Adds these to the components of a description.
 #[must_use]
 pub fn components(mut components: ComponentsBuilder) -> ComponentsBuilder {
     for (name, kind, example, about) in HEADERS {

@@ -1,21 +1,21 @@
-//! The codes of refusals, and the schema of one: a text for a person beside the code for a program.
+//! The codes of refusals, and the schema of a refusal: a text for people and a code for programs.
 
 use serde_json::json;
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
-/// The key under which the text of a refusal stands.
+/// The key of a refusal's text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
-    /// What was asked for is refused.
+    /// The request itself is refused.
     Error,
-    /// Something comes before what was asked for: the token, a limit, the body's form.
+    /// A precondition failed: the token, a limit, the format of the body.
     Detail,
 }
 
 use Key::{Detail, Error};
 
-/// Every code of a refusal that has nothing but a text and the code, with such a text.
+/// Every code of a refusal that has only a text and a code, with an example of the text.
 pub(super) const CODES: [(&str, Key, &str); 31] = [
     ("email_required", Error, "Email is required"),
     (
@@ -134,7 +134,7 @@ pub(super) const CODES: [(&str, Key, &str); 31] = [
     ),
 ];
 
-/// The codes that a description names in backticks.
+/// The codes in backticks of a description.
 pub(super) fn named(about: &str) -> Vec<&'static str> {
     let words: Vec<_> = about.split('`').skip(1).step_by(2).collect();
     let codes = CODES.iter().map(|(code, ..)| *code);
@@ -150,11 +150,13 @@ pub(super) fn schema_of(codes: &[&'static str], title: Option<&str>) -> Option<S
     };
     let words = ObjectBuilder::new()
         .schema_type(Type::String)
-        .description(Some("For a person to read."));
+        .description(Some("A message for people."));
     let code = ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(codes.iter().copied()))
-        .description(Some("For a program: stable. Later versions may have more."));
+        .description(Some(
+            "A stable code for programs. Later versions may add codes.",
+        ));
     let refusal = ObjectBuilder::new()
         .title(title)
         .property(key, words)

@@ -1,8 +1,9 @@
-//! The description of the API (`OpenAPI` 3.1): what all operations share.
+//! The description of the API (`OpenAPI` 3.1): the parts that all operations share.
 //!
-//! What is particular to an operation stands with its handler, which [`crate::route`] serves and describes at
-//! once. This adds the answers that any request may get, the headers of every answer, and the words around it. [`crate::docs`] serves the result, and
-//! `smart-notes openapi` prints it.
+//! Each operation is described beside its handler, which [`crate::route`] serves and describes
+//! together. This module adds the responses that any request may get, the headers of every
+//! response, and the general text. [`crate::docs`] serves the result, and `smart-notes openapi`
+//! prints it.
 
 pub mod answers;
 mod codes;
@@ -22,23 +23,23 @@ use utoipa::openapi::{
 };
 
 use crate::route::Routes;
-use crate::state::Rules;
+use crate::state::Policies;
 
-/// The forms in which a body is understood. Described is JSON alone: of three, generators of clients make three
-/// parameters, or code that does not run.
+/// The accepted content types of a body. Only JSON is described: from three types, client
+/// generators make three parameters, or code that does not run.
 pub const BODIES: [&str; 3] = [
     "application/json",
     "application/x-www-form-urlencoded",
     "multipart/form-data",
 ];
 
-/// The two ways to present a token; either will do.
+/// The two schemes of a token; both are accepted.
 pub const SCHEMES: [&str; 2] = ["Token", "Bearer"];
 
-/// Operations that never touch the database.
+/// Operations that never use the database.
 const WITHOUT_DATABASE: [&str; 3] = ["getLiveness", "getDescription", "getPage"];
 
-/// Operations whose body is signed as it is: JSON alone, and whatever its media type says.
+/// Operations with a signed body: only JSON, whatever its media type.
 const SIGNED: [&str; 2] = ["takeStripeEvent", "takeRevenueCatEvent"];
 
 const ABOUT: &str = "Accounts confirmed by one-time codes in mail, and notes.
@@ -60,28 +61,28 @@ const TAGS: [(&str, &str); 7] = [
         "Registration",
         "An account for a mail address, confirmed by a code.",
     ),
-    ("Sessions", "Logging in and out."),
+    ("Sessions", "Login and logout."),
     (
         "Account",
-        "What one is logged in with, and what is held about one.",
+        "Credentials, sessions and personal data of the user.",
     ),
     (
         "Notes",
-        "Notes, their trash, and what devices need that keep notes themselves.",
+        "Notes, their trash, and synchronisation of devices.",
     ),
     (
         "Payments",
-        "What payment services tell. They prove themselves by a secret.",
+        "Events of payment services, authenticated by a secret.",
     ),
-    ("Health", "Whether the server can work."),
+    ("Health", "Liveness and readiness."),
     ("Description", "This description."),
 ];
 
-/// The description of these routes, on a server with this rule for passwords.
+/// Completes the description of these routes, for a server with this password rule.
 ///
 /// # Panics
 ///
-/// Never: the description is plain data, which can always be written as JSON.
+/// Never: the description is plain data, which always serialises to JSON.
 #[must_use]
 pub fn finished(mut openapi: OpenApi, passwords: LengthRule) -> Value {
     for item in openapi.paths.paths.values_mut() {
@@ -92,11 +93,11 @@ pub fn finished(mut openapi: OpenApi, passwords: LengthRule) -> Value {
     serde_json::to_value(description).expect("a description is plain data")
 }
 
-/// The description of a server that has these settings.
+/// The description of a server with these settings.
 #[must_use]
 pub fn document(settings: &Settings) -> Value {
-    let rules = Rules::of(settings);
-    let routes: Routes = crate::routes(rules.switches);
+    let rules = Policies::of(settings);
+    let routes: Routes = crate::routes(rules.features);
     finished(routes.into_openapi(), rules.password)
 }
 
@@ -113,7 +114,7 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     .filter_map(Option::as_mut)
 }
 
-/// Adds to an operation what it does not say itself.
+/// Adds the shared parts to an operation.
 fn finish(operation: &mut Operation) {
     let mut shared = vec!["405", "414", "429", "431", "500"];
     let id = operation.operation_id.as_deref().unwrap_or_default();
@@ -127,7 +128,8 @@ fn finish(operation: &mut Operation) {
     }
     match operation.security {
         Some(_) => shared.push("401"),
-        // Said, since some generators take an operation that says nothing for one that needs a token.
+        // Stated explicitly, because some generators assume that an operation without it needs a
+        // token.
         None => operation.security = Some(Vec::new()),
     }
     if !WITHOUT_DATABASE.contains(&id) {
@@ -146,7 +148,7 @@ fn finish(operation: &mut Operation) {
     }
 }
 
-/// A body that may be left out, which utoipa takes for one that may be `null`.
+/// Fixes an optional body, which utoipa describes as nullable.
 fn never_null(body: &mut RequestBody) {
     for content in body.content.values_mut() {
         if let RefOr::T(content) = content
@@ -161,11 +163,11 @@ fn never_null(body: &mut RequestBody) {
 fn frame() -> OpenApi {
     let token = ApiKeyValue::with_description(
         "Authorization",
-        "`Token` and the token that a login answered with: `Token 0123…cdef`.",
+        "`Token` and the session token from login: `Token 0123…cdef`.",
     );
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("The same token in the usual scheme."))
+        .description(Some("The same token with the usual scheme."))
         .build();
     let [token_name, bearer_name] = SCHEMES;
     let components = answers::components(ComponentsBuilder::new())
@@ -201,11 +203,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::route::Switches;
+    use crate::route::Features;
 
     /// Every route there is, or the least.
-    fn switched(on: bool) -> Switches {
-        Switches {
+    fn features(on: bool) -> Features {
+        Features {
             otp_login: on,
             stripe: on,
             revenuecat: on,
@@ -214,7 +216,7 @@ mod tests {
 
     fn document(on: bool) -> Value {
         finished(
-            crate::routes(switched(on)).into_openapi(),
+            crate::routes(features(on)).into_openapi(),
             LengthRule::default(),
         )
     }
@@ -242,7 +244,7 @@ mod tests {
     #[test]
     fn what_is_served_is_described_and_what_is_described_is_served() {
         for on in [false, true] {
-            let (routes, openapi) = crate::routes(switched(on)).split_for_parts();
+            let (routes, openapi) = crate::routes(features(on)).split_for_parts();
 
             let served = served(&routes);
 

@@ -1,4 +1,4 @@
-//! Notes in the bodies of requests and refusals as they are described: what `crate::notes` takes and gives.
+//! The schemas of notes in requests and refusals of `crate::notes`.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,19 +13,19 @@ macro_rules! note_fields {
         #[derive(ToSchema)]
         pub struct $name {
             $($own)*
-            /// The title.
+            /// The title of the note.
             #[schema(max_length = 200, pattern = r"^[^\u0000]*$", nullable = false)]
             pub title: Option<String>,
-            /// The content.
+            /// The content of the note.
             #[schema(max_length = 100_000, pattern = r"^[^\u0000]*$", nullable = false)]
             pub content: Option<String>,
             $(#[$about_tags])*
             #[schema(max_items = 20, nullable = false)]
             pub tags: Option<Vec<Tag>>,
-            /// Whether it is to stand above others.
+            /// Whether the note is pinned.
             #[schema(nullable = false)]
             pub is_pinned: Option<bool>,
-            /// Whether it is put away.
+            /// Whether the note is archived.
             #[schema(nullable = false)]
             pub is_archived: Option<bool>,
         }
@@ -33,15 +33,15 @@ macro_rules! note_fields {
 }
 
 note_fields! {
-    /// A new note: a title or a content at least.
+    /// A new note, with at least a title or a content.
     NewNoteRequest {
-        /// Which it is to be; without one the server chooses.
+        /// The id of the note; by default, the server chooses one.
         #[schema(
             pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
             example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"
         )]
         pub id: Option<String>,
-        /// When the client made it: offline, or in another app. Counts where the note is new; what lies ahead is now.
+        /// When the client created it, offline or in another app. Used only for a new note; a future time becomes now.
         #[schema(value_type = Option<String>, format = DateTime, example = "2020-02-03T08:00:00Z")]
         pub created_at: Option<String>,
     }
@@ -49,9 +49,9 @@ note_fields! {
 }
 
 note_fields! {
-    /// A whole note: a title or a content at least. What is not named is as in an empty note.
+    /// A whole note, with at least a title or a content. Missing fields get their defaults.
     NoteRequest {
-        /// When the client made it: offline, or in another app. Counts where the note is new; what lies ahead is now.
+        /// When the client created it, offline or in another app. Used only for a new note; a future time becomes now.
         #[schema(value_type = Option<String>, format = DateTime, example = "2020-02-03T08:00:00Z")]
         pub created_at: Option<String>,
     }
@@ -59,7 +59,7 @@ note_fields! {
 }
 
 note_fields! {
-    /// Parts of a note. What is not named stays.
+    /// A partial note. Missing fields stay unchanged.
     PatchRequest {}
     /// The tags, all of them.
 }
@@ -69,7 +69,7 @@ note_fields! {
 #[schema(max_length = 50, pattern = r"^[^\u0000]*[^\s\u0000\u0085][^\u0000]*$")]
 pub struct Tag(pub String);
 
-/// Edits that were made offline.
+/// A batch of edits that were made offline.
 #[derive(ToSchema)]
 pub struct BatchRequest {
     /// The device that sends them, by a name that it has made up for its outbox, such as a UUID: a name no other outbox
@@ -80,7 +80,7 @@ pub struct BatchRequest {
         example = "6f0d2c3e-8a51-4f7e-9c0b-1d2e3f405162"
     )]
     pub device: Option<String>,
-    /// The edits, in their order.
+    /// The edits, in order.
     #[schema(max_items = 100)]
     pub edits: Vec<EditRequest>,
 }
@@ -90,13 +90,13 @@ pub struct BatchRequest {
 pub struct EditRequest {
     /// `upsert` writes the note, `delete` puts it into the trash.
     pub op: EditKind,
-    /// Which note.
+    /// The id of the note.
     #[schema(
         pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
         example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"
     )]
     pub id: String,
-    /// The version that was edited; none if the client made the note.
+    /// The version that was edited; missing if the client created the note.
     #[schema(minimum = 0)]
     pub base_version: Option<i64>,
     /// What an `upsert` writes: the whole note. One that names only the title empties the content.
@@ -104,17 +104,17 @@ pub struct EditRequest {
     pub note: Option<NoteRequest>,
 }
 
-/// The plan holds no more notes, or no more bytes of them.
+/// The plan's limit of notes or storage is reached.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoteLimitReached {
-    /// For a person to read.
+    /// A message for people.
     pub error: String,
-    /// For a program: stable.
+    /// A stable code for programs.
     pub code: LimitCode,
     /// How many live notes the plan holds; or how many bytes of notes, those in the trash included.
     pub limit: u64,
-    /// How many there are.
+    /// The current number.
     pub used: u64,
     /// The plan.
     pub plan: PlanName,
@@ -135,41 +135,41 @@ pub enum LimitCode {
 #[schema(as = Plan)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanName {
-    /// What everybody has.
+    /// The free plan.
     Free,
-    /// What is paid for.
+    /// The paid plan.
     Premium,
 }
 
-/// What an edit does.
+/// The operation of an edit.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EditKind {
-    /// It writes the note.
+    /// Writes the note.
     Upsert,
-    /// It puts the note into the trash.
+    /// Moves the note to the trash.
     Delete,
 }
 
-/// What came of an edit. Later versions may have more.
+/// The status of an edit. Later versions may add values.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EditStatus {
-    /// There was no such note.
+    /// The note was created.
     Created,
-    /// The note is another than before.
+    /// The note was changed.
     Updated,
     /// The note is in the trash.
     Deleted,
-    /// Nothing was left to do.
+    /// The edit changed nothing.
     Unchanged,
-    /// Others have changed the note meanwhile.
+    /// The note was changed by others in the meantime.
     Conflict,
     /// The edit was refused.
     Error,
 }
 
-/// Why an edit was refused. Later versions may have more.
+/// The reason of a refused edit. Later versions may add values.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EditCode {
@@ -177,9 +177,9 @@ pub enum EditCode {
     Invalid,
     /// The answer has no room for it: send it again in another batch.
     AnswerTooLarge,
-    /// The plan holds no more notes.
+    /// The plan's limit of notes is reached.
     NoteLimitReached,
-    /// The plan holds no more bytes of notes.
+    /// The plan's limit of storage is reached.
     StorageLimitReached,
     /// Another user's note has the identifier.
     Taken,
@@ -191,18 +191,18 @@ pub enum EditCode {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangedCode {
-    /// The note is another than expected.
+    /// The note does not match the condition.
     NoteChanged,
 }
 
-/// The note is another than the client expects.
+/// The note does not match the client's condition.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoteChanged {
-    /// For a person to read.
+    /// A message for people.
     pub error: String,
-    /// For a program: stable.
+    /// A stable code for programs.
     pub code: ChangedCode,
-    /// The note as it is now; `null` if there is none.
+    /// The current note; `null` if there is none.
     pub note: Option<NoteBody>,
 }

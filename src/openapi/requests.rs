@@ -1,4 +1,4 @@
-//! Bodies of requests as they are described; [`super::values`] has the values in them.
+//! The schemas of request bodies; [`super::values`] has the schemas of their values.
 
 use utoipa::ToSchema;
 
@@ -7,52 +7,52 @@ use super::values::{Address, Code, FirstPassword, NewAddress, NewPassword, Passw
 /// A new account.
 #[derive(ToSchema)]
 pub struct RegisterRequest {
-    /// The name.
+    /// The username.
     pub username: Username,
-    /// Where the code goes.
+    /// The address that gets the code.
     pub email: NewAddress,
-    /// Neither common nor like the name or address.
+    /// The password: not a common one, and not similar to the name or address.
     pub password: FirstPassword,
-    /// The password again.
+    /// The password, repeated.
     pub confirm_password: Password,
 }
 
 /// A code that was mailed to an address that registers.
 #[derive(ToSchema)]
 pub struct VerifyRequest {
-    /// The address.
+    /// The mail address.
     pub email: Address,
-    /// The code.
+    /// The mailed code.
     pub otp: Code,
-    /// What `register` answered with. Who brings it has tries of their own.
+    /// The `challenge` from `register`. With it, the code has a separate count of tries.
     pub challenge: Option<String>,
 }
 
-/// An address that is to get its code again.
+/// An address that requests its code again.
 #[derive(ToSchema)]
 pub struct ResendRequest {
-    /// The address.
+    /// The mail address.
     #[schema(min_length = 1, examples("ann@example.com"))]
     pub email: String,
-    /// What `register` answered with, if more than one attempt may be under way.
+    /// The `challenge` from `register`, if the address may have several pending registrations.
     pub challenge: Option<String>,
 }
 
 /// A name or address and its password.
 #[derive(ToSchema)]
 pub struct LoginRequest {
-    /// With `@` the address, else (or if there is none) the name.
+    /// A mail address or a username. A text with `@` is looked up as an address first.
     #[schema(min_length = 1, examples("ann@example.com"))]
     pub login: String,
-    /// The password.
+    /// The current password.
     #[schema(format = Password, min_length = 1, examples("correct horse battery"))]
     pub password: String,
 }
 
-/// An address that is to get a code.
+/// An address that requests a code.
 #[derive(ToSchema)]
 pub struct AddressRequest {
-    /// The address.
+    /// The mail address.
     #[schema(min_length = 1, examples("ann@example.com"))]
     pub email: String,
 }
@@ -62,33 +62,34 @@ pub struct AddressRequest {
 pub struct ResetRequest {
     /// The address that the code was mailed to.
     pub email: Address,
-    /// The code.
+    /// The mailed code.
     pub otp: Code,
-    /// Under the rules of `register`.
+    /// The new password, with the rules of `register`.
     pub new_password: NewPassword,
-    /// What `password-reset-request` answered with. Who brings it has tries of their own.
+    /// The `challenge` from `password-reset-request`. With it, the code has a separate count of
+    /// tries.
     pub challenge: Option<String>,
 }
 
 /// A code that was mailed for logging in.
 #[derive(ToSchema)]
 pub struct CodeLoginRequest {
-    /// The address.
+    /// The mail address.
     pub email: Address,
-    /// The code.
+    /// The mailed code.
     pub otp: Code,
-    /// What `otp-login-request` answered with. Who brings it has tries of their own.
+    /// The `challenge` from `otp-login-request`. With it, the code has a separate count of tries.
     pub challenge: Option<String>,
 }
 
 /// A code that was mailed to the user.
 #[derive(ToSchema)]
 pub struct CodeRequest {
-    /// The code.
+    /// The mailed code.
     pub otp: Code,
 }
 
-/// What of the profile is to change.
+/// The fields of the profile to change.
 #[derive(ToSchema)]
 pub struct ProfileRequest {
     /// The new name. One's own in another case is fine.
@@ -96,43 +97,43 @@ pub struct ProfileRequest {
     pub username: Username,
 }
 
-/// The present password and the next.
+/// The current and the new password.
 #[derive(ToSchema)]
 pub struct PasswordRequest {
-    /// The present one.
+    /// The current password.
     pub current_password: Password,
-    /// The next one, under the rules of `register`.
+    /// The new password, with the rules of `register`.
     pub new_password: NewPassword,
 }
 
-/// The next address and the password.
+/// The new address and the password.
 #[derive(ToSchema)]
 pub struct EmailRequest {
-    /// The next address. The code goes there.
+    /// The new address, which gets the code.
     pub new_email: NewAddress,
-    /// The password.
+    /// The current password.
     pub password: Password,
 }
 
-/// An event of Stripe. Fields that are not named here are kept with it.
+/// An event of Stripe. Other fields are stored with it.
 #[derive(ToSchema)]
 pub struct StripeEvent {
-    /// Stripe's name for it. What comes under a name that is known does nothing more.
+    /// Stripe's id of the event. A repeated id has no further effect.
     #[schema(examples("evt_1QxY2z"))]
     pub id: String,
-    /// What kind of event it is.
+    /// The type of the event.
     #[schema(examples("customer.subscription.updated"))]
     pub r#type: String,
-    /// When it was made, in seconds since 1970.
+    /// When it was created, in seconds since 1970.
     #[schema(minimum = 0, maximum = 253_402_207_200_i64, examples(1_800_000_000))]
     pub created: i64,
     /// Whether it is about real money; `false` in test mode.
     pub livemode: Option<bool>,
-    /// What it is about.
+    /// The object of the event.
     pub data: StripeData,
 }
 
-/// What an event of Stripe is about.
+/// The object of an event of Stripe.
 #[derive(ToSchema)]
 pub struct StripeData {
     /// A checkout session, a subscription, or anything else.
@@ -140,7 +141,7 @@ pub struct StripeData {
     pub object: serde_json::Map<String, serde_json::Value>,
 }
 
-/// An event of RevenueCat, in its envelope. Fields that are not named here are kept with it.
+/// An event of RevenueCat, in its envelope. Other fields are stored with it.
 #[derive(ToSchema)]
 pub struct RevenueCatEvent {
     /// The event.
@@ -150,16 +151,16 @@ pub struct RevenueCatEvent {
 /// An event of RevenueCat.
 #[derive(ToSchema)]
 pub struct RevenueCatFacts {
-    /// The service's name for it. What comes under a name that is known does nothing more.
+    /// The service's id of the event. A repeated id has no further effect.
     #[schema(examples("12345678-1234-1234-1234-123456789012"))]
     pub id: String,
-    /// What kind of event it is.
+    /// The type of the event.
     #[schema(examples("RENEWAL"))]
     pub r#type: String,
-    /// Where the purchase was made: `PRODUCTION`, or `SANDBOX`, where nobody pays.
+    /// The environment of the purchase: `PRODUCTION` or `SANDBOX` (unpaid).
     #[schema(examples("PRODUCTION"))]
     pub environment: Option<String>,
-    /// Whom it is about: the user's number, or an anonymous name.
+    /// The customer: the user's number, or an anonymous id.
     #[schema(examples("1"))]
     pub app_user_id: Option<String>,
     /// The first name of the same customer.
@@ -170,7 +171,7 @@ pub struct RevenueCatFacts {
     pub transferred_from: Option<Vec<String>>,
     /// Of a `TRANSFER`: the customer that receives it.
     pub transferred_to: Option<Vec<String>>,
-    /// What the product gives.
+    /// The entitlements of the product.
     pub entitlement_ids: Option<Vec<String>>,
     /// When it was made, in milliseconds since 1970.
     #[schema(
@@ -186,6 +187,6 @@ pub struct RevenueCatFacts {
         examples(1_802_592_000_000_i64)
     )]
     pub expiration_at_ms: Option<i64>,
-    /// Which transaction it is about.
+    /// The transaction of the event.
     pub original_transaction_id: Option<String>,
 }

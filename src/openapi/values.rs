@@ -1,7 +1,7 @@
-//! Values in the bodies of requests as they are described: what [`crate::fields`] takes for them.
+//! The schemas of values in request bodies, as [`crate::fields`] accepts them.
 //!
-//! Where it takes a JSON number for a text, these say so. What no schema can say stands in words: that a name may be
-//! taken, and a password common.
+//! They also allow a JSON number where it is accepted for a text. Rules that no schema can express
+//! are described in words, such as a taken name or a common password.
 
 use domain::otp::{DIGITS, LONG_LENGTH};
 use domain::password::LengthRule;
@@ -17,16 +17,16 @@ pub struct Username;
 /// A mail address.
 pub struct Address;
 
-/// A mail address that an account is to have.
+/// The new mail address of an account.
 pub struct NewAddress;
 
-/// A password that there is already, or one's new password again.
+/// An existing password, or the repetition of a new one.
 pub struct Password;
 
 /// A new password.
 pub struct NewPassword;
 
-/// The first password of an account, for which a number is taken as well.
+/// The first password of an account, which may also be a number.
 pub struct FirstPassword;
 
 /// A code that was mailed.
@@ -110,7 +110,7 @@ impl ToSchema for NewPassword {}
 impl ToSchema for FirstPassword {}
 impl ToSchema for Code {}
 
-/// White space alone is no password, and no text has a NUL character.
+/// A text with at least one non-space character and without NUL.
 const WORDS: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
 
 fn text_or(other: Type) -> SchemaType {
@@ -140,7 +140,7 @@ fn new_password(kind: SchemaType) -> RefOr<Schema> {
     password(kind, about).into()
 }
 
-/// Says how long a password may be on this server.
+/// Sets the lengths of passwords on this server.
 pub fn set_lengths(openapi: &mut OpenApi, lengths: LengthRule) {
     let Some(components) = &mut openapi.components else {
         return;

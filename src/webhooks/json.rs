@@ -1,12 +1,12 @@
-//! What both services' events have in common: JSON with an id, times and the user's number.
+//! Shared parsing of both services' events: ids, times and the user's number.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// The longest id, kind or name that is taken for one. Services' own are far shorter.
+/// The maximum length of an id, type or name. Real ones are far shorter.
 const MAX_LENGTH: usize = 255;
 
-/// A text, if it is a likely name of something.
+/// A text, if it is a plausible id or name.
 pub(super) fn name(value: &Value) -> Option<String> {
     let name = value.as_str()?;
     let likely = (1..=MAX_LENGTH).contains(&name.len());
@@ -23,7 +23,7 @@ pub(super) fn millis(value: &Value) -> Option<Timestamp> {
     Timestamp::from_millisecond(value.as_i64()?).ok()
 }
 
-/// The number of a user, which a service repeats as it was told: as a text, or a number.
+/// The number of a user, which services return as a text or a number.
 pub(super) fn number(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {

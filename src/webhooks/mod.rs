@@ -1,7 +1,8 @@
-//! `/api/webhooks/`: what payment services tell. A service's route is there only where its secret is set.
+//! `/api/webhooks/`: events of payment services. The route of a service is only served if its
+//! secret is set.
 //!
-//! Each file checks one service's proof and reads its format; what follows from an event is the business of
-//! [`domain::payments`]. Who has proven to be the service is never limited; everybody else floods.
+//! Each file checks one service's signature and parses its format; [`domain::payments`] decides the
+//! effect of an event. Signed requests have no rate limit; all others count as anonymous.
 
 mod json;
 mod revenuecat;
@@ -14,18 +15,22 @@ use domain::plans::Source;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::openapi::answers::Message;
-use crate::request::Origin;
-use crate::route::{Routes, Switches};
+use crate::request::RequestContext;
+use crate::route::{Features, Routes};
 
 /// The routes of this folder.
 #[must_use]
-pub fn router(switches: Switches) -> Routes {
+pub fn router(features: Features) -> Routes {
     let on = |is_on, routes: fn() -> Routes| if is_on { routes() } else { Routes::new() };
-    on(switches.stripe, stripe::router).merge(on(switches.revenuecat, revenuecat::router))
+    on(features.stripe, stripe::router).merge(on(features.revenuecat, revenuecat::router))
 }
 
-/// Takes in what a service has proven to have sent. A failure makes it send the same again.
-async fn take(state: &AppState, origin: &Origin, event: Event) -> Result<Json<Message>, ApiError> {
+/// Stores a verified event. On an error, the service sends it again.
+async fn take(
+    state: &AppState,
+    context: &RequestContext,
+    event: Event,
+) -> Result<Json<Message>, ApiError> {
     let (source, id, kind) = (
         event.source.as_str(),
         event.fact.id.clone(),
@@ -37,7 +42,7 @@ async fn take(state: &AppState, origin: &Origin, event: Event) -> Result<Json<Me
         products: state.payments.products(),
         now: state.clock.now(),
     };
-    let taken = state.store.write_by(&origin.ticket, take).await?;
+    let taken = state.store.write_by(&context.ticket, take).await?;
     let did = match &taken {
         EventResult::New(did) => did,
         EventResult::Again => "nothing: it came before",
@@ -47,31 +52,31 @@ async fn take(state: &AppState, origin: &Origin, event: Event) -> Result<Json<Me
         payment.event = id,
         payment.kind = kind,
         payment.did = did,
-        "a payment event was taken"
+        "payment event received"
     );
     Ok(Json(Message {
         message: "Event received.",
     }))
 }
 
-/// What is answered to who does not prove to be the service.
-fn unproven(state: &AppState, origin: &Origin, source: Source) -> ApiError {
+/// The response to a request without a valid signature.
+fn unproven(state: &AppState, context: &RequestContext, source: Source) -> ApiError {
     let refused = ApiError::Refused {
         error: "The signature is missing or wrong.",
         code: "invalid_signature",
     };
-    let answer = counted(state, origin, refused);
+    let answer = counted(state, context, refused);
     if !matches!(answer, ApiError::Throttled(_)) {
         tracing::warn!(
             payment.source = source.as_str(),
-            "refused an event that its service has not signed. If it has, the secrets differ"
+            "refused an event without a valid signature; if the service sent it, the secrets differ"
         );
     }
     answer
 }
 
-/// An answer to who may be anybody: it counts as a flood.
-fn counted(state: &AppState, origin: &Origin, answer: ApiError) -> ApiError {
-    let flood = state.flood.count(&origin.actor.client);
-    flood.err().unwrap_or(answer)
+/// The response to an anonymous request, which counts against the client's rate limit.
+fn counted(state: &AppState, context: &RequestContext, answer: ApiError) -> ApiError {
+    let limit = state.client_rate_limit.count(&context.actor.client);
+    limit.err().unwrap_or(answer)
 }

@@ -15,14 +15,14 @@ use crate::error::ApiError;
 use crate::extract::Exact;
 use crate::openapi::answers::Message;
 use crate::openapi::requests::RevenueCatEvent;
-use crate::request::Origin;
+use crate::request::RequestContext;
 use crate::route::{Routes, proven};
 
 pub(super) fn router() -> Routes {
     proven(Routes::new(), routes!(receive))
 }
 
-/// Take an event of RevenueCat
+/// Receive an event of RevenueCat
 ///
 /// `Authorization` must be the secret that is set in both places. `app_user_id`, `original_app_user_id` or one of the
 /// `aliases` is the user's number; a `TRANSFER` has `transferred_from` and `transferred_to`. Each event counts once, in
@@ -35,13 +35,13 @@ pub(super) fn router() -> Routes {
     tag = "Payments",
     request_body = RevenueCatEvent,
     responses(
-        (status = 200, description = "It is kept.", body = Message),
-        (status = 400, description = "`invalid_signature`: `Authorization` is not the secret. Nothing is kept."),
+        (status = 200, description = "The event is stored.", body = Message),
+        (status = 400, description = "`invalid_signature`: `Authorization` is not the secret. Nothing is stored."),
     ),
 )]
 async fn receive(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     Exact(body): Exact,
 ) -> Result<Json<Message>, ApiError> {
@@ -51,7 +51,7 @@ async fn receive(
         .zip(sent)
         .is_some_and(|(secret, sent)| proof::is_secret(secret, sent.as_bytes()));
     if !proven {
-        return Err(unproven(&state, &origin, Source::RevenueCat));
+        return Err(unproven(&state, &context, Source::RevenueCat));
     }
-    take(&state, &origin, event::read(&body?)).await
+    take(&state, &context, event::read(&body?)).await
 }

@@ -15,14 +15,14 @@ use crate::error::ApiError;
 use crate::extract::Exact;
 use crate::openapi::answers::Message;
 use crate::openapi::requests::StripeEvent;
-use crate::request::Origin;
+use crate::request::RequestContext;
 use crate::route::{Routes, proven};
 
 pub(super) fn router() -> Routes {
     proven(Routes::new(), routes!(receive))
 }
 
-/// Take an event of Stripe
+/// Receive an event of Stripe
 ///
 /// `client_reference_id` of a checkout session is the user's number. Subscriptions count by their state, and sessions of
 /// mode `payment` once they are paid, if the settings name what was sold; a full refund or a dispute ends the latter. Each
@@ -41,25 +41,25 @@ pub(super) fn router() -> Routes {
     )),
     request_body = StripeEvent,
     responses(
-        (status = 200, description = "It is kept.", body = Message),
-        (status = 400, description = "`invalid_signature`. Nothing is kept."),
+        (status = 200, description = "The event is stored.", body = Message),
+        (status = 400, description = "`invalid_signature`. Nothing is stored."),
     ),
 )]
 async fn receive(
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     Exact(body): Exact,
 ) -> Result<Json<Message>, ApiError> {
     let secret = state.payments.stripe_secret.as_ref();
     let signature = headers.get("stripe-signature");
-    let unproven = || unproven(&state, &origin, Source::Stripe);
+    let unproven = || unproven(&state, &context, Source::Stripe);
     let (Some(secret), Some(signature)) = (secret, signature) else {
         return Err(unproven());
     };
-    let body = body.map_err(|error| counted(&state, &origin, error))?;
+    let body = body.map_err(|error| counted(&state, &context, error))?;
     if !proof::is_signed(secret, signature.as_bytes(), &body, state.clock.now()) {
         return Err(unproven());
     }
-    take(&state, &origin, event::read(&body)).await
+    take(&state, &context, event::read(&body)).await
 }

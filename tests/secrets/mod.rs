@@ -79,8 +79,8 @@ async fn no_file_holds_a_secret_and_no_line_of_text_is_forged() {
     assert!(worker.contains("a•••@example.com"), "{worker}");
     let api = std::fs::read_to_string(place.path().join("api0.log")).unwrap();
     let told = |line| api.matches(line).count();
-    assert_eq!(told("a payment event was taken"), payments::TAKEN);
-    let refused = "refused an event that its service has not signed";
+    assert_eq!(told("payment event received"), payments::TAKEN);
+    let refused = "refused an event without a valid signature";
     assert_eq!(told(refused), payments::REFUSED);
 }
 

@@ -81,7 +81,7 @@ impl Api {
     /// The same for a command that starts the API in its own way.
     pub async fn start_command(command: Command, place: &Place, name: &str) -> Self {
         let mut process = Process::start_command(command, name, place);
-        let line = process.logged("the API listens").await;
+        let line = process.logged("API listening").await;
         let client = Client::new(address(&line));
         let ready = client.get("/health/ready").await;
         assert_eq!(ready.status, 200, "{}", ready.shown());

@@ -1,4 +1,4 @@
-//! What an export holds.
+//! The contents of an export.
 
 use domain::audit::Recorded;
 use domain::client::ClientKey;
@@ -14,40 +14,41 @@ use crate::auth::sessions::SessionEntry;
 use crate::notes::NoteBody;
 use crate::subscription::Subscription;
 
-/// Everything held about the user: no token, no hash, no code.
+/// All data about the user, except tokens, hashes and codes.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Export {
-    /// When this was put together.
+    /// When the export was created.
     #[schema(value_type = String, format = DateTime)]
     pub(super) exported_at: Timestamp,
-    /// Who one is.
+    /// The profile of the user.
     pub(super) profile: Profile,
-    /// What one may use, and does.
+    /// The plan and its usage.
     pub(super) subscription: Subscription,
-    /// Who granted premium, also what is over.
+    /// The grants of premium, including expired ones.
     pub(super) grants: Vec<PremiumGrant>,
     /// The sessions that have not ended.
     pub(super) sessions: Vec<SessionEntry>,
-    /// From where the user has logged in lately, the newest first.
+    /// Clients from which the user has logged in recently, newest first.
     pub(super) known_clients: Vec<KnownClient>,
-    /// The notes, those in the trash last. One that changes while this is read may stand there as it was and as it is.
+    /// The notes, those in the trash last. A note that changes during the export may appear in both
+    /// versions.
     pub(super) notes: Vec<NoteBody>,
-    /// What happened to the account, newest first, as far back as it is kept.
+    /// The security events of the account, newest first, as far back as they are kept.
     pub(super) security_events: Vec<SecurityEvent>,
-    /// What payment services told about the user, by service, then in the order in which it came.
+    /// The payment events of the user, by service, then in the order of arrival.
     pub(super) payment_events: Vec<PaymentEvent>,
     /// The mails about the user and to the user's address, newest first, as far back as they are kept.
     pub(super) mails: Vec<SentMail>,
 }
 
-/// Premium, as it was granted.
+/// A grant of premium.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PremiumGrant {
-    /// Who granted it: `operator`, `stripe` or `revenuecat`.
+    /// The source of the grant: `operator`, `stripe` or `revenuecat`.
     pub(super) source: &'static str,
-    /// When it ends; `null`: never.
+    /// When it ends; `null` means never.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub(super) until: Option<Timestamp>,
     /// When it was granted, or last changed.
@@ -65,11 +66,11 @@ impl From<Grant> for PremiumGrant {
     }
 }
 
-/// A client that the account knows.
+/// A known client of the account.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KnownClient {
-    /// Its network address, or the network of an IPv6 address.
+    /// The network address, or the network of an IPv6 address.
     pub(super) ip: String,
     /// When the user last logged in from there.
     #[schema(value_type = String, format = DateTime)]
@@ -85,22 +86,22 @@ impl From<(ClientKey, Timestamp)> for KnownClient {
     }
 }
 
-/// A mail.
+/// A mail about the user.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SentMail {
-    /// Its id, which its Message-ID begins with.
+    /// The id, which is the start of the Message-ID.
     pub(super) id: String,
-    /// What it is about, as a stable word.
+    /// The kind of mail, as a stable word.
     pub(super) kind: String,
-    /// The address that it goes to.
+    /// The recipient's address.
     pub(super) to: String,
-    /// What became of it, as a stable word.
+    /// The state of the mail, as a stable word.
     pub(super) state: String,
-    /// When it was asked for.
+    /// When it was requested.
     #[schema(value_type = String, format = DateTime)]
     pub(super) created_at: Timestamp,
-    /// When nothing more was to be done.
+    /// When its state became final.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub(super) finished_at: Option<Timestamp>,
 }
@@ -118,18 +119,18 @@ impl From<MailRecord> for SentMail {
     }
 }
 
-/// Something that happened to the account.
+/// A security event of the account.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SecurityEvent {
-    /// When.
+    /// When it happened, UTC.
     #[schema(value_type = String, format = DateTime)]
     pub(super) at: Timestamp,
-    /// What, as a stable word.
+    /// The event, as a stable word.
     pub(super) event: String,
-    /// The network address it came from.
+    /// The network address of the client.
     pub(super) ip: Option<String>,
-    /// What the client called itself.
+    /// The user agent of the client.
     pub(super) user_agent: Option<String>,
 }
 
@@ -144,25 +145,25 @@ impl From<Recorded> for SecurityEvent {
     }
 }
 
-/// What a payment service told.
+/// An event of a payment service.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PaymentEvent {
-    /// Which service: `stripe` or `revenuecat`.
+    /// The service: `stripe` or `revenuecat`.
     pub(super) source: String,
-    /// The service's name for the event.
+    /// The service's id of the event.
     pub(super) id: String,
-    /// What the service calls this kind of event.
+    /// The service's type of the event.
     pub(super) r#type: String,
     /// When it was received.
     #[schema(value_type = String, format = DateTime)]
     pub(super) received_at: Timestamp,
-    /// When it was made, by the service's clock.
+    /// When it was created, by the service's clock.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub(super) made_at: Option<Timestamp>,
-    /// What came of it when it was received, in words.
+    /// The effect of the event, in words.
     pub(super) effect: String,
-    /// The event as it came, which is JSON in a text; empty if it is not kept.
+    /// The event as received, as JSON in a text; empty if it is not stored.
     pub(super) body: String,
 }
 

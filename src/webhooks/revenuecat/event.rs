@@ -1,4 +1,4 @@
-//! What RevenueCat's events say: of transactions, of their owners, and of transfers.
+//! Parses RevenueCat's events: transactions, their owners, and transfers.
 
 use domain::payments::{self, Event, Fact, Item, Says, Until};
 use domain::plans::Source;
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::webhooks::json::{millis, name, number};
 
-/// The most names of a customer that are kept: the service lists all that one ever had.
+/// The maximum number of stored names of a customer; the service lists all that it ever had.
 const MAX_NAMES: usize = 256;
 
-/// What an event says; one that can't be read says nothing.
+/// Parses an event; an unreadable one has no effect.
 pub(super) fn read(body: &[u8]) -> Event {
     let unreadable = Event::unreadable(Source::RevenueCat, body);
     let Ok(json) = serde_json::from_slice::<Value>(body) else {
@@ -22,7 +22,7 @@ pub(super) fn read(body: &[u8]) -> Event {
     };
     let kind = name(&event["type"]).unwrap_or_default();
     if kind == "TEST" {
-        // What it shows is made up.
+        // A test event of the dashboard has invented data.
         let fact = Fact {
             id,
             ..unreadable.fact
@@ -65,7 +65,7 @@ pub(super) fn read(body: &[u8]) -> Event {
     }
 }
 
-/// The names of a customer in these fields, texts and lists of them, each once.
+/// The distinct names of a customer in these fields, which are texts or lists of texts.
 fn names<'a>(fields: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
     let values = fields.into_iter().flat_map(|field| match field {
         Value::Array(values) => values.as_slice(),
@@ -82,7 +82,7 @@ fn names<'a>(fields: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
     names
 }
 
-/// Which transaction it is about. Where none is named, a customer has one of each product.
+/// The transaction of the event. Without an id, a customer has one transaction for each product.
 fn transaction(event: &Value, names: &[String]) -> Option<String> {
     let original = name(&event["original_transaction_id"]);
     let told = original.or_else(|| name(&event["transaction_id"]));
@@ -94,7 +94,7 @@ fn transaction(event: &Value, names: &[String]) -> Option<String> {
     })
 }
 
-/// The entitlements that the product gives. `entitlement_id` is the older field.
+/// The entitlements of the product. `entitlement_id` is the older field.
 fn entitlements(event: &Value) -> Vec<String> {
     let listed = event["entitlement_ids"].as_array().into_iter().flatten();
     let mut entitlements: Vec<_> = listed.filter_map(name).collect();
@@ -104,23 +104,23 @@ fn entitlements(event: &Value) -> Vec<String> {
     entitlements
 }
 
-/// When the period began. A renewal that does not say so began an hour before it was told at the earliest: the service
-/// may learn of it as late as that.
+/// When the period began. A renewal without a start began at the earliest an hour before the event,
+/// because the service may learn of it that late.
 fn began(kind: &str, event: &Value) -> Option<Timestamp> {
     let told = millis(&event["event_timestamp_ms"]).filter(|_| kind == "RENEWAL");
     let earliest = told.and_then(|told| told.checked_sub(SignedDuration::from_hours(1)).ok());
     millis(&event["purchased_at_ms"]).or(earliest)
 }
 
-/// Whether it is about a purchase in a store's sandbox, which costs nothing. Every event about a purchase says where that
-/// was made.
+/// Whether the purchase was made in a store's sandbox, which is free. Every event about a purchase
+/// has its environment.
 fn is_test(event: &Value) -> bool {
     let environment = &event["environment"];
     let is_production = |text: &str| text.eq_ignore_ascii_case("PRODUCTION");
     !environment.is_null() && !environment.as_str().is_some_and(is_production)
 }
 
-/// What a kind of event says of its transaction. Only purchases that do not renew may have no end.
+/// The meaning of an event type for its transaction. Only non-renewing purchases may have no end.
 fn says(kind: &str, event: &Value) -> Says {
     let until = millis(&event["expiration_at_ms"]);
     let is_endless = event["expiration_at_ms"].is_null();
@@ -138,7 +138,7 @@ fn says(kind: &str, event: &Value) -> Says {
         ("NON_RENEWING_PURCHASE" | "REFUND_REVERSED", None) if is_endless => {
             Says::Paid(Until::Endless)
         }
-        // The next product counts with the renewal that follows.
+        // The new product takes effect with the following renewal.
         ("PRODUCT_CHANGE", Some(until)) => Says::Extended(until),
         ("BILLING_ISSUE", _) => {
             let grace = millis(&event["grace_period_expiration_at_ms"]);
@@ -147,7 +147,7 @@ fn says(kind: &str, event: &Value) -> Says {
         ("CANCELLATION", until) if is_taken_back(event) => {
             let made = millis(&event["event_timestamp_ms"]);
             match until {
-                // Not all refunds end what was paid for: the store says when it ends.
+                // A refund need not end the period; the store reports when it ends.
                 Some(until) if made.is_some_and(|made| made < until) => {
                     Says::Paid(Until::Time(until))
                 }
@@ -163,7 +163,7 @@ fn says(kind: &str, event: &Value) -> Says {
     }
 }
 
-/// Whether a cancellation is a refund, or takes back what support had granted.
+/// Whether a cancellation is a refund, or revokes a grant of the support.
 fn is_taken_back(event: &Value) -> bool {
     let is_refund = event["price"].as_f64().is_some_and(|price| price < 0.0);
     let reason = &event["cancel_reason"];

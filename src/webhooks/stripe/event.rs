@@ -1,4 +1,4 @@
-//! What Stripe's events say: of subscriptions, of checkouts that are paid once, and of payments that are taken back.
+//! Parses Stripe's events: subscriptions, one-time checkouts, and refunded payments.
 
 use domain::payments::{self, Event, Fact, Item, Says, Until};
 use domain::plans::Source;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::webhooks::json::{name, number, seconds};
 
-/// What an event says; one that can't be read says nothing.
+/// Parses an event; an unreadable one has no effect.
 pub(super) fn read(body: &[u8]) -> Event {
     let event = Event::unreadable(Source::Stripe, body);
     let Ok(json) = serde_json::from_slice::<Value>(body) else {
@@ -36,13 +36,13 @@ pub(super) fn read(body: &[u8]) -> Event {
     Event {
         kind,
         fact,
-        // Every event of Stripe says in which mode it was made.
+        // Every event of Stripe has its mode.
         is_test: json["livemode"] == false,
         ..event
     }
 }
 
-/// The id of another object, which may be there in its place.
+/// The id of another object, which may be expanded in place.
 fn reference(value: &Value) -> Option<String> {
     name(value).or_else(|| name(&value["id"]))
 }
@@ -62,7 +62,7 @@ fn transaction(object: &Value) -> Option<String> {
         .or_else(|| own_id(object, "payment_intent"))
 }
 
-/// A checkout names its user. One that is paid once is a transaction of its own, without end.
+/// A checkout, which names its user. A one-time checkout is a separate transaction without end.
 fn checkout(kind: &str, session: &Value, about: Fact) -> Fact {
     let names = Vec::from_iter(number(&session["client_reference_id"]));
     if session["mode"] != "payment" {
@@ -93,8 +93,8 @@ fn checkout(kind: &str, session: &Value, about: Fact) -> Fact {
     }
 }
 
-/// By what a session can be named, whose event has no line items: its payment link, and its metadata, as values alone and
-/// as pairs.
+/// The names of a session, whose event has no line items: its payment link, and its metadata as
+/// values and as pairs.
 fn names_of_session(session: &Value) -> Vec<String> {
     let mut names = Vec::from_iter(reference(&session["payment_link"]));
     for (key, value) in session["metadata"].as_object().into_iter().flatten() {
@@ -106,7 +106,7 @@ fn names_of_session(session: &Value) -> Vec<String> {
     names
 }
 
-/// Every event about a subscription shows the whole of it.
+/// A subscription. Every event about it contains the whole object.
 fn subscription(kind: &str, subscription: &Value, about: Fact) -> Fact {
     let kind_of = &subscription["object"];
     let is_one = kind_of.is_null() || kind_of == "subscription";
@@ -116,7 +116,7 @@ fn subscription(kind: &str, subscription: &Value, about: Fact) -> Fact {
     let says = match (&id, subscription["status"].as_str(), until) {
         (None, ..) => Says::Nothing,
         _ if kind == "customer.subscription.deleted" => Says::Ended,
-        // `past_due`: the renewal was not paid yet, and Stripe goes on trying.
+        // `past_due`: the renewal is not paid yet, and Stripe keeps retrying.
         (_, Some("active" | "trialing" | "past_due"), Some(until)) => {
             Says::Paid(Until::Time(until))
         }
@@ -133,8 +133,8 @@ fn subscription(kind: &str, subscription: &Value, about: Fact) -> Fact {
     }
 }
 
-/// What is subscribed to. The end of the period is an item's own since Stripe's API of 2025-03-31, before that the
-/// subscription's.
+/// The items of a subscription. The end of the period belongs to the item since Stripe's API of
+/// 2025-03-31, before that to the subscription.
 fn items(subscription: &Value) -> Vec<Item> {
     let own_end = seconds(&subscription["current_period_end"]);
     let items = subscription["items"]["data"].as_array();
@@ -152,7 +152,7 @@ fn items(subscription: &Value) -> Vec<Item> {
     sold
 }
 
-/// The price and its product, each by its id; in older versions of the API the price is called `plan`.
+/// The ids of the price and its product; in older versions of the API the price is called `plan`.
 fn names_of_item(item: &Value) -> Vec<String> {
     let names = ["price", "plan"].iter().flat_map(|kind| {
         let price = &item[*kind];
@@ -164,7 +164,8 @@ fn names_of_item(item: &Value) -> Vec<String> {
     names
 }
 
-/// What is said of a payment that was made once. Of a subscription's payments only the subscription's state counts.
+/// The meaning of an event about a one-time payment. For a subscription's payments, only the state
+/// of the subscription counts.
 fn of_payment(kind: &str, object: &Value) -> Says {
     let status = object["status"].as_str();
     match (kind, status) {

@@ -27,7 +27,7 @@ async fn an_api_without_file_descriptors_answers_again_when_it_has_some() {
     let before = limit_descriptors(world.api().pid(), 2);
     let address = world.client().address();
     let held = join_all((0..20).map(|_| Raw::connect(address))).await;
-    world.api_says("a connection could not be accepted").await;
+    world.api_says("could not accept a connection").await;
     prlimit(Some(world.api().pid()), Resource::Nofile, before).unwrap();
     drop(held);
 

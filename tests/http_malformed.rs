@@ -70,7 +70,7 @@ async fn what_is_no_http_is_refused_and_does_no_harm() {
 #[tokio::test]
 async fn what_can_not_be_read_is_answered_in_full() {
     let app = TestApp::start().await;
-    let no_http = r#"{"detail":"This is no request in HTTP/1.1.","code":"no_http"}"#;
+    let malformed = r#"{"detail":"Not a valid HTTP/1.1 request.","code":"malformed_request"}"#;
     let long =
         r#"{"detail":"The request's path and query are too long.","code":"target_too_long"}"#;
     let large = r#"{"detail":"The request's headers are too many or too large.","code":"headers_too_large"}"#;
@@ -78,17 +78,17 @@ async fn what_can_not_be_read_is_answered_in_full() {
     let mut ids = Vec::new();
 
     for (bytes, status, body) in [
-        ("GARBAGE\r\n\r\n".to_owned(), "400 Bad Request", no_http),
+        ("GARBAGE\r\n\r\n".to_owned(), "400 Bad Request", malformed),
         (
             "GET / HTTP/9.9\r\n\r\n".to_owned(),
             "400 Bad Request",
-            no_http,
+            malformed,
         ),
-        (format!("{length}-1\r\n\r\n"), "400 Bad Request", no_http),
+        (format!("{length}-1\r\n\r\n"), "400 Bad Request", malformed),
         (
             format!("{length}1\r\nContent-Length: 2\r\n\r\n"),
             "400 Bad Request",
-            no_http,
+            malformed,
         ),
         (
             format!("GET /{}", "x".repeat(20_000)),
@@ -170,6 +170,9 @@ async fn what_can_not_be_read_is_answered_in_full_after_another_request_as_well(
     let answer = connection.rest().await;
 
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    assert!(answer.ends_with(r#""code":"no_http"}"#), "{answer}");
+    assert!(
+        answer.ends_with(r#""code":"malformed_request"}"#),
+        "{answer}"
+    );
     app.finish().await;
 }

@@ -1,9 +1,11 @@
-//! Requests that are no HTTP, or have too long a head: hyper refuses them before any handler sees them.
+//! Rewrites hyper's responses to malformed requests and too long heads, which it refuses before any
+//! handler runs.
 //!
-//! Its own answers are bare, and it has no place to change them (hyper 1: `Http1Transaction::on_error`). So a
-//! connection's stream looks at what hyper writes, and where that is exactly such an answer, writes ours: with a body,
-//! the headers of every answer, an `X-Request-Id`, and a line in the log. Nothing of ours can look like one: each answer
-//! has its id in the head, and no body ends in an empty line. Should hyper's words change, its bare answer goes out.
+//! hyper's responses have no body and can't be configured (hyper 1: `Http1Transaction::on_error`).
+//! So the connection's stream compares what hyper writes, and replaces exactly such a response with
+//! one that has a body, the common headers, an `X-Request-Id`, and a log line. No other response
+//! can match: each has its id in the head, and no body ends in an empty line. If hyper's text
+//! changes, its own response is sent.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::IpAddr;
@@ -24,22 +26,22 @@ use crate::headers;
 use crate::linger::Unread;
 use crate::request::REQUEST_ID;
 
-/// A connection whose unreadable requests are answered in full.
-pub struct Answering<S> {
+/// A stream that rewrites the responses to malformed requests.
+pub struct ErrorRewriter<S> {
     stream: S,
-    /// Whether the last write took only the beginning, so that the next begins inside an answer.
+    /// Whether the last write was partial, so that the next one starts inside a response.
     inside: bool,
-    /// Whether a line has ended in what was read since the last answer.
+    /// Whether a line end was read since the last response.
     line_read: bool,
-    /// What is written in the place of hyper's answer, and how much of it has been.
+    /// The replacement of hyper's response, and how much of it is written.
     instead: Option<(Vec<u8>, usize)>,
     unread: Unread,
     log: AccessLog,
     peer: ClientKey,
 }
 
-impl<S> Answering<S> {
-    /// Over this stream of that peer. What comes after such a request is noted to be left unread.
+impl<S> ErrorRewriter<S> {
+    /// Wraps a stream of that peer. Input after a malformed request is recorded as unread.
     pub fn new(stream: S, unread: Unread, log: AccessLog, peer: IpAddr) -> Self {
         Self {
             log,
@@ -53,7 +55,7 @@ impl<S> Answering<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Answering<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ErrorRewriter<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -68,9 +70,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Answering<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Answering<S> {
-    /// Writes these bytes, the first of all that are to be written at once, by what writes all of them; or our answer, if
-    /// they are one of hyper's, which it writes by itself.
+impl<S: AsyncWrite + Unpin> ErrorRewriter<S> {
+    /// Writes these bytes with `write`, or the replacement if they are one of hyper's responses.
     fn write(
         &mut self,
         cx: &mut Context<'_>,
@@ -82,7 +83,7 @@ impl<S: AsyncWrite + Unpin> Answering<S> {
             if let Some((error, date)) = refused(first, self.line_read) {
                 self.unread.note();
                 let (response, id) = identified(error);
-                self.log.unreadable(response.status(), &id, &self.peer);
+                self.log.malformed(response.status(), &id, &self.peer);
                 self.instead = written(response, date).map(|answer| (answer, 0));
             }
             self.line_read = false;
@@ -104,7 +105,7 @@ impl<S: AsyncWrite + Unpin> Answering<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewriter<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -138,14 +139,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
     }
 }
 
-/// What hyper refuses with these bytes, if they are an answer that it gives by itself, and when. `line_read`: whether the
-/// request's first line was read to its end.
+/// The error that hyper reports with these bytes, if they are one of its responses, and their date.
+/// `line_read`: whether the request line was read to its end.
 fn refused(bytes: &[u8], line_read: bool) -> Option<(ApiError, &str)> {
     let bare = std::str::from_utf8(bytes).ok()?.strip_prefix("HTTP/1.1 ")?;
     let (status, date) = bare.split_once("\r\nconnection: close\r\ncontent-length: 0\r\ndate: ")?;
     let date = date.strip_suffix("\r\n\r\n")?;
     let error = match status.get(..3)? {
-        "400" => ApiError::NoHttp,
+        "400" => ApiError::MalformedRequest,
         "414" => ApiError::TargetTooLong,
         "431" if !line_read => ApiError::TargetTooLong,
         "431" => ApiError::HeadersTooLarge,
@@ -154,7 +155,7 @@ fn refused(bytes: &[u8], line_read: bool) -> Option<(ApiError, &str)> {
     Some((error, date))
 }
 
-/// Our answer, with the headers of all and an id.
+/// The replacement, with the common headers and an id.
 fn identified(error: ApiError) -> (Response, String) {
     let id = Ulid::generate().to_string();
     let mut response = error.into_response();
@@ -165,7 +166,7 @@ fn identified(error: ApiError) -> (Response, String) {
     (response, id)
 }
 
-/// An answer as it stands on the wire.
+/// A response as bytes on the wire.
 fn written(response: Response, date: &str) -> Option<Vec<u8>> {
     let (head, body) = response.into_parts();
     let body = body.collect().now_or_never()?.ok()?.to_bytes();
@@ -202,7 +203,7 @@ mod tests {
             let lines = join(&b"\n\n\n"[..], ours);
             let peer = IpAddr::from([192, 0, 2, 1]);
             let log = AccessLog::default();
-            let mut stream = Answering::new(lines, Unread::default(), log, peer);
+            let mut stream = ErrorRewriter::new(lines, Unread::default(), log, peer);
             for bytes in writes {
                 stream.read_u8().await.unwrap();
                 stream.write_all(bytes.as_bytes()).await.unwrap();

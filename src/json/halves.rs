@@ -1,19 +1,20 @@
-//! Half surrogate pairs in a document that no parser of ours reads, put aside so that it can be read.
+//! Replaces lone surrogates in a JSON document, so that the parser can read it.
 
-/// The sign that stands for what can't be read (U+FFFD), as an escape, which has the length of the one in whose place it
-/// is put: what a parser tells of places stays true.
+/// The replacement character (U+FFFD) as an escape of the same length, so that positions in parser
+/// errors stay correct.
 const REPLACEMENT: &[u8] = br"\ufffd";
 
-/// A document whose half surrogate pairs are replaced.
+/// A document with replaced lone surrogates.
 pub(super) struct Halves {
     /// The document.
     pub json: Vec<u8>,
-    /// The texts that had some, counted from 0 in their order, names of members among them; each with its first half.
+    /// The texts that had lone surrogates, by index from 0, including member names; each with its
+    /// first one.
     pub found: Vec<(usize, u16)>,
 }
 
 impl Halves {
-    /// Replaces them all, if there are any. What is no JSON stays none.
+    /// Replaces all lone surrogates, if there are any. Invalid JSON stays invalid.
     pub fn replaced(json: &[u8]) -> Option<Self> {
         let mut halves = Self {
             json: json.to_vec(),
@@ -34,7 +35,7 @@ impl Halves {
         (!halves.found.is_empty()).then_some(halves)
     }
 
-    /// Looks at the escape at a place; says how many bytes it has, together with the other half of its pair.
+    /// Examines the escape at a position. Returns its length, including the second half of a pair.
     fn escape(&mut self, json: &[u8], at: usize, text: usize) -> usize {
         match unit(json, at) {
             Some(0xd800..0xdc00) if matches!(unit(json, at + 6), Some(0xdc00..0xe000)) => 12,
@@ -51,7 +52,7 @@ impl Halves {
     }
 }
 
-/// The code unit of the `\u` escape at a place, if there is one.
+/// The code unit of the `\u` escape at a position, if there is one.
 fn unit(json: &[u8], at: usize) -> Option<u16> {
     let digits = json.get(at..at + 6)?.strip_prefix(br"\u")?;
     digits.iter().try_fold(0, |unit, digit| {

@@ -10,17 +10,17 @@ use domain::notes::remove::{Remove, Restore};
 use domain::notes::{Note, NoteId, Refused, Written};
 use domain::store::Write;
 
-use super::body::{self, NoteBody, REVALIDATE, etag};
 use super::conditions::condition;
-use super::form::{NoteFields, NoteForm};
 use super::query::Query;
+use super::request::{NoteFields, NoteForm};
+use super::response::{self, NoteBody, REVALIDATE, etag};
 use super::{id_of, refused};
 use crate::AppState;
 use crate::auth::session::Authenticated;
 use crate::error::ApiError;
 use crate::long::aside;
 use crate::openapi::notes::{NoteChanged, NoteLimitReached, NoteRequest, PatchRequest};
-use crate::request::{Origin, ReadTicket};
+use crate::request::{ReadTicket, RequestContext};
 
 type Id = Result<Path<String>, PathRejection>;
 
@@ -35,12 +35,12 @@ type Id = Result<Path<String>, PathRejection>;
     tag = "Notes",
     params(
         ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
-        ("If-None-Match" = Option<String>, Header, description = "Versions that the client has.", example = "\"3\""),
+        ("If-None-Match" = Option<String>, Header, description = "Versions that the client already has.", example = "\"3\""),
     ),
     responses(
         (status = 200, description = "The note.", body = NoteBody),
         (status = 304, description = "The client has this version."),
-        (status = 400, description = "The `id` is no UUID: `Fields`."),
+        (status = 400, description = "The `id` is not a UUID: `Fields`."),
         (status = 404, description = "`not_found`: the user has no such note."),
     ),
 )]
@@ -64,7 +64,7 @@ pub(super) async fn show(
         let tag = [(header::ETAG, etag(note.version))];
         (StatusCode::NOT_MODIFIED, tag).into_response()
     } else {
-        body::found(note)
+        response::found(note)
     };
     response
         .headers_mut()
@@ -91,7 +91,7 @@ pub(super) async fn show(
     responses(
         (status = 200, description = "The note as it is now.", body = NoteBody),
         (status = 201, description = "The note, which is new.", body = NoteBody),
-        (status = 400, description = "A field is wrong: `Fields`."),
+        (status = 400, description = "A field has errors: `Fields`."),
         (status = 403, description = "`note_limit_reached`: the plan holds no more notes; `storage_limit_reached`: no more bytes of them, those in the trash included.", body = NoteLimitReached),
         (status = 404, description = "`not_found`: the `id` is that of no note this user could have."),
         (status = 412, description = "`note_changed`: the note is another than expected.", body = NoteChanged),
@@ -100,21 +100,21 @@ pub(super) async fn show(
 pub(super) async fn replace(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     id: Id,
     fields: NoteFields,
 ) -> Result<Response, ApiError> {
     let (id, (draft, made)) = read(id, &fields, |form| (form.draft(), form.made()))?;
     state.writes.notes(session.user.id, 1)?;
-    let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
+    let (user, limits, now) = (session.user.id, state.policies.notes, state.clock.now());
     let (bytes, expected) = (draft.content.len(), condition(&headers));
     let fold = move || Replace::new(user, id, draft, expected, limits, now).made(made);
     let replace = aside(bytes, fold).await?;
-    write(&state, &origin, replace).await
+    write(&state, &context, replace).await
 }
 
-/// UpdateNote a note
+/// Change a note
 ///
 /// What is named is changed, the rest stays. With `If-Match` only if the note has that version.
 #[utoipa::path(
@@ -138,19 +138,19 @@ pub(super) async fn replace(
 pub(super) async fn change(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     id: Id,
     fields: NoteFields,
 ) -> Result<Response, ApiError> {
     let (id, patch) = read(id, &fields, NoteForm::patch)?;
     state.writes.notes(session.user.id, 1)?;
-    let (user, limits, now) = (session.user.id, state.rules.notes, state.clock.now());
+    let (user, limits, now) = (session.user.id, state.policies.notes, state.clock.now());
     let expected = condition(&headers);
     let bytes = patch.content.as_ref().map_or(0, String::len);
     let fold = move || UpdateNote::new(user, id, patch, expected, limits, now);
     let change = aside(bytes, fold).await?;
-    write(&state, &origin, change).await
+    write(&state, &context, change).await
 }
 
 /// Delete a note
@@ -164,12 +164,12 @@ pub(super) async fn change(
     tag = "Notes",
     params(
         ("id" = String, Path, pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", description = "The note's `id`.", example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"),
-        ("permanent" = Option<bool>, Query, description = "Whether it is gone for good."),
+        ("permanent" = Option<bool>, Query, description = "Whether to delete permanently."),
         ("If-Match" = Option<String>, Header, description = "Versions that may be deleted.", example = "\"3\""),
     ),
     responses(
-        (status = 204, description = "It is in the trash, or gone."),
-        (status = 400, description = "The `id` is no UUID, or `permanent` no boolean: `Fields`."),
+        (status = 204, description = "The note is in the trash or permanently deleted."),
+        (status = 400, description = "The `id` is not a UUID, or `permanent` is not a boolean: `Fields`."),
         (status = 404, description = "`not_found`: the user has no such note."),
         (status = 412, description = "`note_changed`: the note is another than expected.", body = NoteChanged),
     ),
@@ -177,7 +177,7 @@ pub(super) async fn change(
 pub(super) async fn remove(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     id: Id,
@@ -193,14 +193,14 @@ pub(super) async fn remove(
         condition: condition(&headers),
         now: state.clock.now(),
     };
-    let removed = state.store.write_by(&origin.ticket, remove).await?;
+    let removed = state.store.write_by(&context.ticket, remove).await?;
     removed.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Restore a note
 ///
-/// Takes it out of the trash. A live note stays as it is.
+/// Restores the note from the trash. A live note stays unchanged.
 #[utoipa::path(
     post,
     path = "/api/notes/{id}/restore/",
@@ -212,7 +212,7 @@ pub(super) async fn remove(
     ),
     responses(
         (status = 200, description = "The note as it is now.", body = NoteBody),
-        (status = 400, description = "The `id` is no UUID: `Fields`."),
+        (status = 400, description = "The `id` is not a UUID: `Fields`."),
         (status = 403, description = "`note_limit_reached`: the plan holds no more notes; `storage_limit_reached`: no more bytes of them, those in the trash included.", body = NoteLimitReached),
         (status = 404, description = "`not_found`: the user has no such note."),
         (status = 412, description = "`note_changed`: the note is another than expected.", body = NoteChanged),
@@ -221,7 +221,7 @@ pub(super) async fn remove(
 pub(super) async fn restore(
     Authenticated(session): Authenticated,
     State(state): State<AppState>,
-    Extension(origin): Extension<Origin>,
+    Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     id: Id,
 ) -> Result<Response, ApiError> {
@@ -231,13 +231,13 @@ pub(super) async fn restore(
         user: session.user.id,
         id,
         condition: condition(&headers),
-        limits: state.rules.notes,
+        limits: state.policies.notes,
         now: state.clock.now(),
     };
-    write(&state, &origin, restore).await
+    write(&state, &context, restore).await
 }
 
-/// The note of the path, and what of a note the body has.
+/// The note id of the path, and the note fields of the body.
 fn read<'a, T>(
     id: Id,
     fields: &'a NoteFields,
@@ -250,12 +250,12 @@ fn read<'a, T>(
     Ok((id, read))
 }
 
-/// Writes, and answers with the note as it is now.
+/// Writes, and responds with the current note.
 async fn write(
     state: &AppState,
-    origin: &Origin,
+    context: &RequestContext,
     write: impl Write<Out = Result<Written, Refused>>,
 ) -> Result<Response, ApiError> {
-    let written = state.store.write_by(&origin.ticket, write).await?;
-    Ok(body::written(written.map_err(refused)?))
+    let written = state.store.write_by(&context.ticket, write).await?;
+    Ok(response::written(written.map_err(refused)?))
 }

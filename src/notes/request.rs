@@ -1,4 +1,4 @@
-//! A note as it is sent: fields of a body as a draft, with a message for each that is wrong.
+//! A note in a request: parses fields of a body into a draft, with a message for each wrong field.
 
 use axum::extract::{FromRequest, Request};
 use axum::http::{Extensions, HeaderMap};
@@ -11,24 +11,24 @@ use serde_json::{Map, Value};
 use crate::error::ApiError;
 use crate::extract::{self, Fields};
 use crate::fields;
-use crate::sent::{Members, Sent};
+use crate::json::{JsonObject, JsonValue};
 
-/// What is said of an identifier that is none.
+/// The message for an invalid id.
 pub const NO_UUID: &str = "Must be a valid UUID.";
 
-/// What is said of a time that is none.
+/// The message for an invalid time.
 const NO_TIME: &str = "Must be a time with an offset, like 2026-11-30T08:00:00Z (RFC 3339).";
 
-/// What is said of a note without a word.
+/// The message for a note without title and content.
 pub const BLANK: &str = "A note needs a title or a content.";
 
 const NOT_TEXT: &str = "Not a valid string.";
 const NOT_BOOL: &str = "Must be a valid boolean.";
 const NOT_LIST: &str = "Expected a list of items.";
 
-/// The fields of a body, and whether its values have types: in a form all of them are texts.
+/// The fields of a body, and whether its values have types: in a form, all values are texts.
 pub struct NoteFields {
-    members: Members,
+    members: JsonObject,
     typed: bool,
 }
 
@@ -41,7 +41,7 @@ impl<S: Send + Sync> FromRequest<S> for NoteFields {
 }
 
 impl NoteFields {
-    /// Those of a request with these.
+    /// The fields of a request with this head.
     pub async fn of(extensions: &Extensions, headers: &HeaderMap) -> Result<Self, ApiError> {
         let typed = extract::is_json(headers);
         let Fields(members) = Fields::of(extensions, headers).await?;
@@ -49,15 +49,15 @@ impl NoteFields {
     }
 }
 
-/// The fields of a note being read, and what was found wrong with them so far.
+/// The fields of a note being parsed, and their errors so far.
 pub struct NoteForm<'a> {
-    fields: &'a Members,
+    fields: &'a JsonObject,
     typed: bool,
     errors: Map<String, Value>,
 }
 
 impl<'a> NoteForm<'a> {
-    /// The names of the fields of a note.
+    /// The names of a note's fields.
     pub const FIELDS: [&'static str; 6] = [
         "title",
         "content",
@@ -67,7 +67,7 @@ impl<'a> NoteForm<'a> {
         "created_at",
     ];
 
-    /// Reads these.
+    /// Parses these fields.
     pub fn new(fields: &'a NoteFields) -> Self {
         Self {
             typed: fields.typed,
@@ -75,8 +75,8 @@ impl<'a> NoteForm<'a> {
         }
     }
 
-    /// Reads these, which are values of a JSON document.
-    pub fn of_json(fields: &'a Members) -> Self {
+    /// Parses these fields of a JSON document.
+    pub fn of_json(fields: &'a JsonObject) -> Self {
         Self {
             fields,
             typed: true,
@@ -84,28 +84,28 @@ impl<'a> NoteForm<'a> {
         }
     }
 
-    /// The identifier, if the client has chosen one.
+    /// The id, if the client has chosen one.
     pub fn id(&mut self) -> Option<NoteId> {
         let id = match self.fields.get("id")? {
-            Sent::Null => return None,
-            Sent::Text(text) => text.parse().map_err(|_| NO_UUID.to_owned()),
+            JsonValue::Null => return None,
+            JsonValue::Text(text) => text.parse().map_err(|_| NO_UUID.to_owned()),
             _ => Err(NO_UUID.to_owned()),
         };
         self.noted("id", id)
     }
 
-    /// When the client made the note, if it says so.
+    /// When the client created the note, if given.
     pub fn made(&mut self) -> Option<Timestamp> {
         let made = match self.fields.get("created_at")? {
-            Sent::Null => return None,
-            Sent::Text(text) if text.is_empty() && !self.typed => return None,
-            Sent::Text(text) => time(text).ok_or_else(|| NO_TIME.to_owned()),
+            JsonValue::Null => return None,
+            JsonValue::Text(text) if text.is_empty() && !self.typed => return None,
+            JsonValue::Text(text) => time(text).ok_or_else(|| NO_TIME.to_owned()),
             _ => Err(NO_TIME.to_owned()),
         };
         self.noted("created_at", made)
     }
 
-    /// A whole note: what is not named is as in an empty one.
+    /// A whole note: missing fields get their defaults.
     pub fn draft(&mut self) -> Draft {
         let patch = self.patch();
         let draft = Draft {
@@ -121,7 +121,7 @@ impl<'a> NoteForm<'a> {
         draft
     }
 
-    /// Parts of a note: what is named.
+    /// A partial note: the fields that are present.
     pub fn patch(&mut self) -> Patch {
         Patch {
             title: self.text("title", TITLE_LENGTH),
@@ -132,7 +132,7 @@ impl<'a> NoteForm<'a> {
         }
     }
 
-    /// What was found wrong, if anything was.
+    /// The errors that were found.
     pub fn finish(self) -> Result<(), Map<String, Value>> {
         if self.errors.is_empty() {
             Ok(())
@@ -148,8 +148,8 @@ impl<'a> NoteForm<'a> {
 
     fn flag(&mut self, field: &'static str) -> Option<bool> {
         let flag = match self.fields.get(field)? {
-            Sent::Bool(flag) => Ok(*flag),
-            Sent::Text(text) if !self.typed => {
+            JsonValue::Bool(flag) => Ok(*flag),
+            JsonValue::Text(text) if !self.typed => {
                 fields::flag(text).ok_or_else(|| NOT_BOOL.to_owned())
             }
             _ => Err(NOT_BOOL.to_owned()),
@@ -159,10 +159,10 @@ impl<'a> NoteForm<'a> {
 
     fn tags(&mut self) -> Option<Vec<String>> {
         let tags = match self.fields.get("tags")? {
-            Sent::List(items) if items.len() > TAGS => Err(format!(
+            JsonValue::List(items) if items.len() > TAGS => Err(format!(
                 "Ensure this field has no more than {TAGS} elements."
             )),
-            Sent::List(items) => items
+            JsonValue::List(items) => items
                 .iter()
                 .map(|item| match text(item, TAG_LENGTH)? {
                     tag if tag.trim().is_empty() => Err("A tag may not be blank.".to_owned()),
@@ -192,13 +192,13 @@ fn time(text: &str) -> Option<Timestamp> {
     (1..=9999).contains(&year).then_some(time)
 }
 
-/// A text, byte for byte.
-pub fn text(sent: &Sent, most: usize) -> Result<String, String> {
+/// A text, unchanged.
+pub fn text(sent: &JsonValue, most: usize) -> Result<String, String> {
     match sent {
-        Sent::LoneSurrogate(half) => Err(fields::lone_surrogate(*half)),
-        Sent::Text(text) if text.contains('\0') => Err(fields::NUL_CHARACTER.to_owned()),
-        Sent::Text(text) if text.chars().count() > most => Err(fields::at_most(most)),
-        Sent::Text(text) => Ok(text.clone()),
+        JsonValue::LoneSurrogate(half) => Err(fields::lone_surrogate(*half)),
+        JsonValue::Text(text) if text.contains('\0') => Err(fields::NUL_CHARACTER.to_owned()),
+        JsonValue::Text(text) if text.chars().count() > most => Err(fields::at_most(most)),
+        JsonValue::Text(text) => Ok(text.clone()),
         _ => Err(NOT_TEXT.to_owned()),
     }
 }

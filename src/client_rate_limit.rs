@@ -1,8 +1,9 @@
-//! A flood of anonymous requests from one client is cut before it costs anything.
+//! Limits the rate of anonymous requests of one client before they cost anything.
 //!
-//! Counted in the memory of this process, because it protects this process: what must survive restarts and
-//! be shared is in `domain::limits`. Requests to public routes count, and those to protected ones
-//! whose token is missing or wrong; a request with a good token never does.
+//! Counted in the memory of this process, because it protects this process: limits that must
+//! survive restarts and be shared are in `domain::limits`. Requests to public routes count, and
+//! requests to protected routes with a missing or wrong token; a request with a valid token never
+//! does.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -19,29 +20,29 @@ use governor::{DefaultKeyedRateLimiter, Quota};
 use runtime::settings::Limits;
 
 use crate::error::{ApiError, Throttle};
-use crate::request::Origin;
+use crate::request::RequestContext;
 
-/// How often clients that have been quiet are forgotten. Between two sweeps there is at most one entry
-/// for each request that was let through or cut, which bounds the memory by the process's own throughput.
+/// The interval at which idle clients are removed. Between two sweeps there is at most one entry
+/// for each allowed or refused request, so the throughput of the process bounds the memory.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// How many anonymous requests each client may make; cheap to clone, and lifted where the limits are.
+/// The rate limit of anonymous requests. Cheap to clone; `None` if limits are disabled.
 #[derive(Clone)]
-pub struct Flood(Option<Arc<Clients>>);
+pub struct ClientRateLimit(Option<Arc<Clients>>);
 
 struct Clients {
     limiter: DefaultKeyedRateLimiter<ClientKey>,
     clock: DefaultClock,
     burst: NonZeroU32,
-    /// In how many seconds a spent burst is there again.
+    /// Seconds until a used-up burst is available again.
     refill: u64,
     swept: Mutex<Instant>,
-    /// Those that were cut, each until when.
+    /// The limited clients, each with the end of its limit.
     cut: Mutex<HashMap<ClientKey, Instant>>,
 }
 
-impl Flood {
-    /// The limit of the settings.
+impl ClientRateLimit {
+    /// The rate limit of these settings.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         let rate = NonZeroU32::new(limits.requests_per_second_per_client);
@@ -64,7 +65,7 @@ impl Flood {
     ///
     /// # Errors
     ///
-    /// [`ApiError::Throttled`] when the client has made too many.
+    /// [`ApiError::Throttled`] if the client has made too many.
     pub fn count(&self, client: &ClientKey) -> Result<(), ApiError> {
         let Some(clients) = &self.0 else {
             return Ok(());
@@ -82,7 +83,7 @@ impl Flood {
         })
     }
 
-    /// Whether another anonymous request of the client would be cut. Counts nothing.
+    /// Whether another anonymous request of the client would be refused. Counts nothing.
     #[must_use]
     pub fn cuts(&self, client: &ClientKey) -> bool {
         let Some(clients) = &self.0 else {
@@ -98,7 +99,8 @@ impl Clients {
         self.cut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets clients whose burst is whole again. Whoever finds another at it goes on.
+    /// Removes clients whose burst is available again. Returns at once if another thread is doing
+    /// so.
     fn sweep(&self) {
         let Ok(mut swept) = self.swept.try_lock() else {
             return;
@@ -113,14 +115,14 @@ impl Clients {
     }
 }
 
-/// Lets an anonymous request pass, or answers 429.
+/// Passes an anonymous request on, or answers 429.
 pub async fn pass(
-    Extension(flood): Extension<Flood>,
+    Extension(limit): Extension<ClientRateLimit>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    if let Some(origin) = request.extensions().get::<Origin>() {
-        flood.count(&origin.actor.client)?;
+    if let Some(context) = request.extensions().get::<RequestContext>() {
+        limit.count(&context.actor.client)?;
     }
     Ok(next.run(request).await)
 }
@@ -159,13 +161,13 @@ mod tests {
 
     #[test]
     fn one_client_is_cut_and_another_is_not() {
-        let flood = Flood(Some(Arc::new(clients(1, 2))));
+        let limit = ClientRateLimit(Some(Arc::new(clients(1, 2))));
         let flooding = ClientKey::of("192.0.2.1".parse().unwrap());
         let other = ClientKey::of("192.0.2.2".parse().unwrap());
 
-        let answers = [(); 3].map(|()| flood.count(&flooding).is_ok());
+        let answers = [(); 3].map(|()| limit.count(&flooding).is_ok());
 
         assert_eq!(answers, [true, true, false]);
-        assert!(flood.count(&other).is_ok());
+        assert!(limit.count(&other).is_ok());
     }
 }

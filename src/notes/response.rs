@@ -1,4 +1,4 @@
-//! A note as it is answered.
+//! A note as a response.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -10,59 +10,59 @@ use utoipa::ToSchema;
 
 use crate::headers;
 
-/// A note.
+/// A note of the user.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Note)]
 pub struct NoteBody {
-    /// Which: a UUID in lower case.
+    /// The id: a UUID in lower case.
     #[schema(
         pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
         example = "01935b5e-6a3c-7c1e-9d1a-0f6f2b8c4d5e"
     )]
     id: String,
-    /// The title.
+    /// The title of the note.
     title: String,
-    /// The content.
+    /// The content of the note.
     content: String,
-    /// The tags, in their order.
+    /// The tags of the note, in order.
     tags: Vec<String>,
-    /// Whether it stands above others.
+    /// Whether the note is pinned.
     is_pinned: bool,
-    /// Whether it is put away.
+    /// Whether the note is archived.
     is_archived: bool,
-    /// When it was made, in UTC, to the microsecond.
+    /// When it was created, in UTC, to the microsecond.
     #[schema(value_type = String, format = DateTime)]
     #[serde(serialize_with = "microseconds")]
     created_at: Timestamp,
-    /// When it was changed last, in UTC, to the microsecond.
+    /// When it was last changed, in UTC, to the microsecond.
     #[schema(value_type = String, format = DateTime)]
     #[serde(serialize_with = "microseconds")]
     updated_at: Timestamp,
-    /// From 1, higher with every change.
+    /// The version: starts at 1 and grows with every change.
     #[schema(minimum = 1)]
     pub(super) version: i64,
-    /// The note whose newer version this is an older edit of.
+    /// The note that this one is a conflict copy of.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
         pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
         nullable = false
     )]
     conflict_of: Option<String>,
-    /// When it was put into the trash.
+    /// When it was moved to the trash.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "maybe_microseconds"
     )]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     trashed_at: Option<Timestamp>,
-    /// In what a search finds: a piece of the content around what was searched for.
+    /// In search results: an excerpt of the content around the match.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     snippet: Option<String>,
 }
 
-/// Six digits after the second, whatever they are, so that texts have the order of times.
+/// Always six fractional digits, so that texts sort like times.
 const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 fn microseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -101,7 +101,7 @@ impl From<Note> for NoteBody {
 }
 
 impl NoteBody {
-    /// The same as an entry of what was found.
+    /// Adds the snippet of a search result.
     pub(super) fn with_snippet(self, snippet: String) -> Self {
         Self {
             snippet: Some(snippet),
@@ -110,15 +110,15 @@ impl NoteBody {
     }
 }
 
-/// The tag of a version, as `ETag` has it.
+/// The `ETag` of a version.
 pub fn etag(version: i64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).expect("a number in quotes is plain")
 }
 
-/// May be kept by the client, to be asked about again; by nobody between.
+/// The client may cache the response but must revalidate it; shared caches must not store it.
 pub const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-/// What came of writing a note.
+/// The response to a write.
 pub fn written(written: Written) -> Response {
     match written {
         Written::Created(note) => created(note),
@@ -126,7 +126,7 @@ pub fn written(written: Written) -> Response {
     }
 }
 
-/// A new note, with its place.
+/// The response with a new note and its Location.
 pub fn created(note: Note) -> Response {
     let place = HeaderValue::try_from(format!("/api/notes/{}/", note.id));
     let mut response = found(note);
@@ -137,7 +137,7 @@ pub fn created(note: Note) -> Response {
     response
 }
 
-/// A note, with its tag.
+/// The response with a note and its entity tag.
 pub fn found(note: Note) -> Response {
     let tag = etag(note.version);
     let mut response = json(&NoteBody::from(note));
@@ -145,12 +145,13 @@ pub fn found(note: Note) -> Response {
     response
 }
 
-/// What a note takes beside its title, its content and its tags.
+/// The size of a serialised note besides its title, content and tags, in bytes.
 const FRAME: usize = 400;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The same as [`axum::Json`] with room for everything: to grow step by step takes longer than to write.
+/// Like [`axum::Json`], with a preallocated buffer: growing it step by step takes longer than
+/// writing.
 fn json(note: &NoteBody) -> Response {
     let tags: usize = note.tags.iter().map(|tag| tag.len() + 3).sum();
     let room = FRAME + note.title.len() + note.content.len() + tags;

@@ -1,21 +1,21 @@
-//! What a search has found, each note with a piece of its content.
+//! Search results: each note with a snippet of its content.
 //!
-//! The piece is cut around the first word that fits, and where the title alone has it, that is looked for through the
-//! whole content: hundreds of thousands of words for a page of the longest notes. A thread of the runtime, on which
-//! other requests wait, is not held for that long.
+//! The snippet surrounds the first matching word. If only the title matches, the whole content is
+//! searched: hundreds of thousands of words for a page of the longest notes. This runs outside the
+//! runtime's threads, so that other requests do not wait.
 
 use domain::notes::list::Listed;
 use domain::notes::words::Snippets;
 
-use super::body::NoteBody;
+use super::response::NoteBody;
 use crate::error::ApiError;
 use crate::long::aside;
 
-/// The notes of a page that was searched for, each with its snippet; `search`: folded words.
+/// The notes of a page of search results, each with its snippet; `search` holds the folded words.
 ///
 /// # Errors
 ///
-/// [`ApiError::Panicked`], if the thread did that looks them through.
+/// [`ApiError::Panicked`] if the search for snippets panicked.
 pub(super) async fn with_snippets(
     notes: Vec<Listed>,
     search: Vec<String>,

@@ -1,8 +1,9 @@
-//! A value as a client sent it: JSON in which a text may be none.
+//! A JSON value of a request, in which a text may contain lone surrogates.
 //!
-//! JSON's `\u` escapes can write half of a surrogate pair (RFC 8259, section 8.2), as clients do that cut a text
-//! inside an emoji. No Rust string holds that, and a parser that must make strings gives the whole document up. Here
-//! such a text is a value of its own, at any place of a document, so that a refusal can name the field.
+//! JSON's `\u` escapes can encode half of a surrogate pair (RFC 8259, section 8.2), as clients do
+//! that cut a text inside an emoji. A Rust string cannot hold that, and a parser that produces
+//! strings rejects the whole document. Here such a text is a separate kind of value, so that a
+//! refusal can name the field.
 
 mod halves;
 
@@ -15,39 +16,41 @@ use serde_json::Number;
 
 use halves::Halves;
 
-/// How deep values of a document may nest. What is asked for nests five levels deep: the tags of a note of an edit.
+/// The maximum nesting depth of a document. Valid requests need five levels: the tags of a note of
+/// an edit.
 pub const LEVELS: usize = 32;
 
-/// How many values a document may have, names of members not counted. A batch of 100 edits whose notes have 20 tags each
-/// has 3,100. A value of two bytes takes up to a hundred times as much memory as it is sent in.
+/// The maximum number of values of a document, without member names. A batch of 100 edits with 20
+/// tags each has 3,100. A value of two bytes takes up to a hundred times its size in memory.
 pub const VALUES: usize = 20_000;
 
-/// Values by name. The last of several values of one name counts.
-pub type Members = HashMap<String, Sent>;
+/// An object. If a name occurs several times, the last value wins.
+pub type JsonObject = HashMap<String, JsonValue>;
 
-/// A value of a body.
+/// A value in a JSON body.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Sent {
-    /// Nothing.
+pub enum JsonValue {
+    /// The value `null`.
     Null,
-    /// True or false.
+    /// A boolean.
     Bool(bool),
     /// A number.
     Number(Number),
     /// A text.
     Text(String),
-    /// What is no text: in it, this half of a surrogate pair is the first to stand alone.
+    /// A text with lone surrogates; this is the first one.
     LoneSurrogate(u16),
-    /// Values in order.
+    /// An array of values.
     List(Vec<Self>),
     /// Values by name.
-    Object(Members),
+    Object(JsonObject),
 }
 
-impl Sent {
-    /// Reads a JSON document, in time and memory that grow with its length alone.
+impl JsonValue {
+    /// Parses a JSON document in linear time and memory.
     ///
-    /// Fails if it is none, nests deeper than [`LEVELS`], has more than [`VALUES`] values, or a number beyond an `f64`.
+    /// Fails if it is not JSON, nests deeper than [`LEVELS`], has more than [`VALUES`] values, or a
+    /// number beyond an `f64`.
     pub fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
         read(json, &[]).or_else(|error| match Halves::replaced(json) {
             Some(Halves { json, found }) => read(&json, &found),
@@ -65,7 +68,7 @@ impl Sent {
     }
 }
 
-fn read(json: &[u8], halves: &[(usize, u16)]) -> Result<Sent, serde_json::Error> {
+fn read(json: &[u8], halves: &[(usize, u16)]) -> Result<JsonValue, serde_json::Error> {
     let reading = Reading {
         halves,
         texts: Cell::new(0),
@@ -77,16 +80,16 @@ fn read(json: &[u8], halves: &[(usize, u16)]) -> Result<Sent, serde_json::Error>
     Ok(sent)
 }
 
-/// A document being read.
+/// A document being parsed.
 struct Reading<'a> {
-    /// Which of its texts are none, counted in their order, with the half of a surrogate pair that they have.
+    /// The texts with lone surrogates, by their index in the document, with their first surrogate.
     halves: &'a [(usize, u16)],
     texts: Cell<usize>,
     values: Cell<usize>,
 }
 
 impl Reading<'_> {
-    /// The half that the next text has, if it is none.
+    /// The lone surrogate of the next text, if it has one.
     fn next_text(&self) -> Option<u16> {
         let text = self.texts.replace(self.texts.get() + 1);
         let found = self.halves.binary_search_by_key(&text, |(text, _)| *text);
@@ -102,7 +105,7 @@ impl Reading<'_> {
     }
 }
 
-/// A value in so many others.
+/// A value at a nesting depth.
 #[derive(Clone, Copy)]
 struct Level<'a>(&'a Reading<'a>, usize);
 
@@ -118,68 +121,68 @@ impl Level<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for Level<'_> {
-    type Value = Sent;
+    type Value = JsonValue;
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Sent, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<JsonValue, D::Error> {
         self.0.next_value()?;
         from.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Level<'_> {
-    type Value = Sent;
+    type Value = JsonValue;
 
     fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str("any JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Sent, E> {
-        Ok(Sent::Null)
+    fn visit_unit<E>(self) -> Result<JsonValue, E> {
+        Ok(JsonValue::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Sent, E> {
-        Ok(Sent::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<JsonValue, E> {
+        Ok(JsonValue::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Sent, E> {
-        Ok(Sent::Number(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Number(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Sent, E> {
-        Ok(Sent::Number(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Number(value.into()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Sent, E> {
-        Ok(Number::from_f64(value).map_or(Sent::Null, Sent::Number))
+    fn visit_f64<E>(self, value: f64) -> Result<JsonValue, E> {
+        Ok(Number::from_f64(value).map_or(JsonValue::Null, JsonValue::Number))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Sent, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<JsonValue, E> {
         self.visit_string(text.to_owned())
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Sent, E> {
+    fn visit_string<E>(self, text: String) -> Result<JsonValue, E> {
         let half = self.0.next_text();
-        Ok(half.map_or(Sent::Text(text), Sent::LoneSurrogate))
+        Ok(half.map_or(JsonValue::Text(text), JsonValue::LoneSurrogate))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Sent, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<JsonValue, A::Error> {
         let below = self.below()?;
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(below)? {
             list.push(item);
         }
-        Ok(Sent::List(list))
+        Ok(JsonValue::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Sent, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonValue, A::Error> {
         let below = self.below()?;
-        let mut object = Members::new();
-        // A name that is no text has signs in it that no known name has.
+        let mut object = JsonObject::new();
+        // A name with lone surrogates has replacement characters, which no known name has.
         while let Some(name) = members.next_key::<String>()? {
             self.0.next_text();
             object.insert(name, members.next_value_seed(below)?);
         }
-        Ok(Sent::Object(object))
+        Ok(JsonValue::Object(object))
     }
 }
 
@@ -187,22 +190,25 @@ impl<'de> Visitor<'de> for Level<'_> {
 mod tests {
     use super::*;
 
-    fn parsed(json: &str) -> Sent {
-        Sent::parse(json.as_bytes()).unwrap()
+    fn parsed(json: &str) -> JsonValue {
+        JsonValue::parse(json.as_bytes()).unwrap()
     }
 
     #[test]
     fn what_is_no_text_is_found_wherever_it_stands() {
-        let Sent::Object(members) =
+        let JsonValue::Object(members) =
             parsed(r#"{"tags":["a","\ud800"],"note":{"title":"b\udfffc"}}"#)
         else {
             panic!("an object");
         };
 
-        let tags = [Sent::Text("a".to_owned()), Sent::LoneSurrogate(0xd800)];
-        let title = ("title".to_owned(), Sent::LoneSurrogate(0xdfff));
-        assert_eq!(members["tags"], Sent::List(tags.into()));
-        assert_eq!(members["note"], Sent::Object([title].into()));
+        let tags = [
+            JsonValue::Text("a".to_owned()),
+            JsonValue::LoneSurrogate(0xd800),
+        ];
+        let title = ("title".to_owned(), JsonValue::LoneSurrogate(0xdfff));
+        assert_eq!(members["tags"], JsonValue::List(tags.into()));
+        assert_eq!(members["note"], JsonValue::Object([title].into()));
     }
 
     /// Both ways to read give the same, but for what only one of them can read.
@@ -213,7 +219,7 @@ mod tests {
         let alone = parsed(&format!("[{value}]"));
         let beside = parsed(&format!(r#"[{value},"\ud800"]"#));
 
-        let (Sent::List(alone), Sent::List(beside)) = (alone, beside) else {
+        let (JsonValue::List(alone), JsonValue::List(beside)) = (alone, beside) else {
             panic!("lists");
         };
         assert_eq!(alone[..], beside[..1]);
@@ -231,23 +237,23 @@ mod tests {
         ] {
             let read = parsed(&format!("\"{written}\""));
 
-            let half = half.map_or(Sent::Text("🦀".to_owned()), Sent::LoneSurrogate);
+            let half = half.map_or(JsonValue::Text("🦀".to_owned()), JsonValue::LoneSurrogate);
             assert_eq!(read, half, "{written}");
         }
     }
 
     #[test]
     fn a_name_that_is_no_text_names_nothing_known() {
-        let Sent::Object(members) = parsed(r#"{"lo\ud800gin":1,"login":2}"#) else {
+        let JsonValue::Object(members) = parsed(r#"{"lo\ud800gin":1,"login":2}"#) else {
             panic!("an object");
         };
 
-        assert_eq!(members["login"], Sent::Number(2.into()));
+        assert_eq!(members["login"], JsonValue::Number(2.into()));
         assert_eq!(members.len(), 2);
     }
 
     fn refusal(json: &str) -> String {
-        Sent::parse(json.as_bytes()).unwrap_err().to_string()
+        JsonValue::parse(json.as_bytes()).unwrap_err().to_string()
     }
 
     #[test]
@@ -258,7 +264,7 @@ mod tests {
         };
 
         for text in ["1", r#""\ud800""#] {
-            assert!(Sent::parse(nested(LEVELS, text).as_bytes()).is_ok());
+            assert!(JsonValue::parse(nested(LEVELS, text).as_bytes()).is_ok());
             for levels in [LEVELS + 1, 100_000] {
                 let refused = refusal(&nested(levels, text));
                 let told = "values nest deeper than 32 levels at line 1 column 33";
@@ -273,7 +279,7 @@ mod tests {
     fn so_many_values_a_document_may_have_and_no_more() {
         let of = |items: usize, item: &str| format!("[{}]", vec![item; items].join(","));
 
-        assert!(Sent::parse(of(VALUES - 1, "0").as_bytes()).is_ok());
+        assert!(JsonValue::parse(of(VALUES - 1, "0").as_bytes()).is_ok());
         for item in ["0", "[]", r#"{"":0}"#, r#""\ud800""#] {
             let refused = refusal(&of(VALUES, item));
             assert!(refused.starts_with("more than 20000 values"), "{refused}");

@@ -1,7 +1,7 @@
-//! What is measured of requests and of the hash pool, if somebody wants it (`http.metrics_listen`).
+//! Metrics of requests and of the hash pool, if `http.metrics_listen` is set.
 //!
-//! Labels are few by design: a route's template, a known method, a status. Never an id, an address or a
-//! path that a client made up.
+//! Labels are few by design: a route's template, a known method, a status. They never contain an
+//! id, an address, or a path chosen by a client.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,11 +23,11 @@ const HASH_BUSY: &str = "smart_notes_hash_busy";
 const HASH_WAITING: &str = "smart_notes_hash_waiting";
 const HASH_THREADS: &str = "smart_notes_hash_threads";
 
-/// Counts requests; cheap to clone, and nothing at all where no metrics are served.
+/// Counts requests. Cheap to clone; `None` if no metrics are served.
 #[derive(Clone, Default)]
-pub struct Meters(Option<Arc<Routes>>);
+pub struct RequestMetrics(Option<Arc<Routes>>);
 
-/// By route's template, then by method and status: each looked up in the recorder once.
+/// The counters by route template, then by method and status, each looked up in the recorder once.
 type Routes = RwLock<HashMap<String, HashMap<(&'static str, u16), Answers>>>;
 
 #[derive(Clone)]
@@ -36,25 +36,22 @@ struct Answers {
     duration: Histogram,
 }
 
-impl Meters {
-    /// What the settings ask for.
+impl RequestMetrics {
+    /// The metrics for these settings.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         if settings.http.metrics_listen.is_none() {
             return Self(None);
         }
-        describe_counter!(
-            REQUESTS,
-            "Requests, by the route's template and the answer's status."
-        );
-        describe_histogram!(DURATION, "From a request's headers to its answer.");
-        describe_gauge!(HASH_THREADS, "Threads that hash passwords.");
-        describe_gauge!(HASH_BUSY, "Passwords that are being hashed.");
-        describe_gauge!(HASH_WAITING, "Passwords that wait for a thread.");
+        describe_counter!(REQUESTS, "Requests by route template, method and status.");
+        describe_histogram!(DURATION, "Time from a request's headers to its response.");
+        describe_gauge!(HASH_THREADS, "Number of threads that hash passwords.");
+        describe_gauge!(HASH_BUSY, "Number of passwords that are being hashed.");
+        describe_gauge!(HASH_WAITING, "Number of passwords that wait for a thread.");
         Self(Some(Arc::default()))
     }
 
-    /// Counts an answer. `route`: the template, with or without its final slash.
+    /// Counts a response. `route` is the template, with or without its final slash.
     pub fn answered(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
         let Some(routes) = &self.0 else {
             return;
@@ -81,7 +78,7 @@ impl Meters {
 
 impl Answers {
     fn of((method, status): (&'static str, u16), route: &str) -> Self {
-        // Routes are answered with and without their final slash: one and the same for whoever counts.
+        // A route with and without its final slash is counted as one.
         let route = route.trim_end_matches('/').to_owned();
         Self {
             count: counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status.to_string()),
@@ -90,7 +87,7 @@ impl Answers {
     }
 }
 
-/// The method, if it is one that a route has: clients can make up others.
+/// The method, if a route has it; clients can invent others.
 fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -104,7 +101,7 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-/// Serves the metrics, if the settings say where.
+/// Serves the metrics, if an address is configured.
 pub async fn serve(settings: &Settings, state: &AppState) -> Result<Option<Listening>, StartError> {
     let Some(address) = settings.http.metrics_listen else {
         return Ok(None);
@@ -150,10 +147,10 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_where_nobody_asks() {
-        let meters = Meters::default();
+        let metrics = RequestMetrics::default();
 
-        meters.answered(&Method::GET, "/", StatusCode::OK, Duration::ZERO);
+        metrics.answered(&Method::GET, "/", StatusCode::OK, Duration::ZERO);
 
-        assert!(meters.0.is_none());
+        assert!(metrics.0.is_none());
     }
 }
