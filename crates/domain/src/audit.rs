@@ -1,5 +1,5 @@
-//! The record of security events (OWASP ASVS 5.0 16.3): who did what to an account, from where.
-//! No secret is ever part of it.
+//! The audit log of security events (OWASP ASVS 5.0 16.3): who did what to an account, and from
+//! where. It never contains a secret.
 
 use jiff::Timestamp;
 
@@ -7,23 +7,23 @@ use crate::client::ClientKey;
 use crate::email::EmailKey;
 use crate::id::UserId;
 
-/// Who is behind something: a request's client, or an operator.
+/// The actor of an event: a request's client, or an operator.
 #[derive(Debug, Clone)]
 pub struct Actor {
-    /// The request; for an operator's command one of its own.
+    /// The request id; an operator's command has its own id.
     pub request_id: String,
     /// The client, if it came over the network.
     pub client: ClientKey,
-    /// What the client called itself; at most 500 characters.
+    /// The user agent of the client, at most 500 characters.
     pub user_agent: String,
 }
 
-/// What happened.
+/// An event of the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// Somebody registered an address.
+    /// An address was registered.
     Registered,
-    /// A code confirmed an address: a user was made.
+    /// A code confirmed an address: a user was created.
     Verified,
     /// A code was wrong.
     CodeRefused,
@@ -49,7 +49,7 @@ pub enum Event {
     Deleted,
     /// A limit was reached.
     Limited,
-    /// An operator did something; the detail says what.
+    /// An operator's command; the detail describes it.
     Admin,
 }
 
@@ -77,20 +77,20 @@ impl Event {
     }
 }
 
-/// An event to be recorded, in the same transaction as what happened.
+/// An event to record, in the same transaction as its cause.
 #[derive(Debug, Clone)]
 pub struct Entry<'a> {
-    /// What happened.
+    /// The kind of event.
     pub event: Event,
     /// To which user, if there is one.
     pub user: Option<UserId>,
     /// To which address, if that is what it was about.
     pub email: Option<&'a EmailKey>,
-    /// Who did it.
+    /// The actor.
     pub actor: &'a Actor,
-    /// What else there is to know.
+    /// Additional details, if any.
     pub detail: Option<&'a str>,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
@@ -142,16 +142,16 @@ pub struct Recorded {
     /// Which: the order of events of one time.
     #[serde(skip)]
     pub id: i64,
-    /// When.
+    /// When it happened, UTC.
     pub at: Timestamp,
-    /// What.
+    /// The kind of event.
     pub event: String,
     /// The request, or the operator's command.
     pub request_id: String,
-    /// The client.
+    /// The client that caused it.
     pub client: Option<String>,
-    /// What the client called itself.
+    /// The user agent of the client.
     pub user_agent: Option<String>,
-    /// What else there is to know.
+    /// Additional details, if any.
     pub detail: Option<String>,
 }

@@ -1,12 +1,12 @@
-//! The network client behind a request, as far as limits and codes care about it.
+//! The network client of a request, as limits and codes identify it.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Who a request is counted for: an IPv4 address, or the /64 network of an IPv6 address,
-/// since one subscriber commonly owns all of it (RFC 6177). Cheap to clone: everything that is done for a request is
-/// done in its name.
+/// The client that a request is counted for: an IPv4 address, or the /64 network of an IPv6
+/// address, since one subscriber commonly owns all of it (RFC 6177). Cheap to clone, because
+/// everything done for a request carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientKey(Arc<str>);
 

@@ -1,21 +1,22 @@
-//! Where the time comes from, so that a test can move it.
+//! The source of the time, so that a test can set it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// What is dated further in the future than this was written while the clock was ahead, and does not count. What is
-/// written while a request waits for its turn may be a little later than the request.
+/// A row dated further in the future than this was written while the clock was ahead, and is
+/// ignored. A row written while a request waits in a queue may be slightly later than the request.
 pub const AHEAD: Duration = Duration::from_mins(1);
 
-/// This program is not older: 2026-01-01 00:00 UTC.
+/// The earliest possible time of this program: 2026-01-01 00:00 UTC.
 const BUILT_AFTER: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
-/// Nor, by far, will it be used later: 2100-01-01 00:00 UTC.
+/// The latest plausible time of its use: 2100-01-01 00:00 UTC.
 const USED_BEFORE: Timestamp = Timestamp::constant(4_102_444_800, 0);
 
-/// Whether a clock that is right may show this time. One that has lost its battery shows an earlier one at start.
+/// Whether a correct clock may show this time. A clock without battery shows an earlier one at
+/// start.
 #[must_use]
 pub fn is_possible(now: Timestamp) -> bool {
     (BUILT_AFTER..USED_BEFORE).contains(&now)
@@ -39,7 +40,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved, for tests. Clones are the same clock.
+/// A clock for tests that stands still until it is set. Clones share the time.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
@@ -50,13 +51,13 @@ impl ManualClock {
         Self(Arc::new(Mutex::new(start)))
     }
 
-    /// Moves the clock forth.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now += by;
     }
 
-    /// Sets the clock, also back.
+    /// Sets the clock, forwards or backwards.
     pub fn set(&self, to: Timestamp) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }

@@ -1,4 +1,4 @@
-//! Mail addresses: what is accepted, how two of them compare, and how one is shown in a log.
+//! Mail addresses: validation, comparison, and masking in logs.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub struct EmailAddress {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EmailKey(String);
 
-/// Why a text is no address we mail to.
+/// The reason why a text is not an accepted address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
     /// Not of the shape `local@domain` that Django's validator accepts, or an address literal.

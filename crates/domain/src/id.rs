@@ -16,9 +16,9 @@ impl fmt::Display for UserId {
     }
 }
 
-/// Why a text is no identifier.
+/// The error for a text that is not an identifier.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no identifier: 26 characters of Crockford's base 32 are expected")]
+#[error("`{0}` is not an identifier: 26 characters of Crockford's base 32 are expected")]
 pub struct InvalidId(String);
 
 macro_rules! ulid_id {

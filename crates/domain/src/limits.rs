@@ -1,8 +1,8 @@
-//! Limits that hold: one durable ledger, counted in the same transaction as what it protects, so
-//! that they survive restarts and are shared by every process.
+//! Durable rate limits: counted in the same transaction as the work that they protect, so that they
+//! survive restarts and are shared by every process.
 //!
-//! A limit is a sliding window over what was granted: a refusal costs nothing and can't push the
-//! window on. Codes and registrations are counted alike for known and unknown addresses.
+//! A limit is a sliding window over allowed uses: a refusal is not counted and does not extend the
+//! window. Codes and registrations are counted the same for known and unknown addresses.
 
 mod budgets;
 mod guesses;
@@ -28,17 +28,17 @@ use crate::clock::AHEAD;
 use crate::email::EmailKey;
 use crate::store::{StoreError, Tx, View, Write};
 
-/// So many in a window.
+/// A number of uses in a time window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// How many are granted.
+    /// The number of allowed uses.
     pub most: u32,
-    /// In which time.
+    /// The length of the window.
     pub window: Duration,
 }
 
 impl Rate {
-    /// So many a minute.
+    /// This number per minute.
     #[must_use]
     pub const fn a_minute(most: u32) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Rate {
         }
     }
 
-    /// So many an hour.
+    /// This number per hour.
     #[must_use]
     pub const fn an_hour(most: u32) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Rate {
 /// The longest window of a limit. What was counted is kept for longer than this.
 pub const LONGEST_WINDOW: Duration = Duration::from_hours(24);
 
-/// Every limit. Where a policy holds `None` of these, all are lifted.
+/// All limits. A policy without them has all limits disabled.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Mails with codes to one mailbox, whatever the spelling, in a minute.
@@ -81,19 +81,19 @@ pub struct Limits {
     pub free_logins: u32,
 }
 
-/// What something is counted under: the limit, and a digest of whom it is counted for, so that the
-/// ledger names neither addresses nor clients.
+/// The key of a counter: the limit, and a digest of the subject, so that the table contains neither
+/// addresses nor clients.
 fn key_of(limit: &str, whom: impl fmt::Display) -> String {
     let digest = Sha256::digest(whom.to_string().as_bytes());
     format!("{limit}:{}", hex::encode(&digest[..12]))
 }
 
-/// Something that was counted.
+/// One counted use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hit {
     /// When.
     pub at: Timestamp,
-    /// Whether its outcome was not known yet: it may be taken back.
+    /// Whether its outcome is still open, so that it may be taken back.
     pub in_flight: bool,
 }
 
@@ -126,11 +126,11 @@ async fn hits(
 /// A limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which: a stable word, also of the record and of what clients are told.
+    /// The name of the limit: a stable word, also in the audit log and in responses.
     pub limit: &'static str,
-    /// How much it grants.
+    /// The rate of the limit.
     pub rate: Rate,
-    /// When it will grant again.
+    /// When the next use will be allowed.
     pub retry_at: Timestamp,
 }
 
@@ -153,16 +153,16 @@ impl Refusal {
     }
 }
 
-/// Whether a limit lets something pass.
+/// The decision of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// It does, and it was counted.
+    /// The use is allowed, and was counted.
     Allowed,
-    /// It does not. Nothing was counted.
+    /// The limit is reached. Nothing was counted.
     Limited(Refusal),
 }
 
-/// The refusal that lasts longest.
+/// The refusal with the longest wait.
 pub(crate) fn longest(refusals: impl IntoIterator<Item = Refusal>) -> Option<Refusal> {
     refusals.into_iter().max_by_key(|refusal| refusal.retry_at)
 }

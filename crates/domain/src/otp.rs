@@ -30,7 +30,7 @@ pub const DIGITS: usize = 6;
 const VERSION: &[u8] = b"1";
 const MODULUS: u128 = 1_000_000;
 
-/// What a code is good for. A code of one purpose is refused for every other.
+/// The purpose of a code. A code is refused for every other purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// To prove that the registered address is the registrant's.
@@ -46,7 +46,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// Every purpose.
+    /// All purposes.
     pub const ALL: [Self; 5] = [
         Self::VerifyEmail,
         Self::ResetPassword,
@@ -172,7 +172,7 @@ pub struct CodeSeed {
 /// The form of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CodeForm {
-    /// Six digits.
+    /// A code of six digits.
     Short,
     /// Twelve letters and digits (60 bits), for an address at whose codes too many wrong guesses were made.
     Long,

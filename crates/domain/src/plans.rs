@@ -1,4 +1,4 @@
-//! Plans: how many notes a user may hold, and until when.
+//! Plans: the limits of notes of a user, and their end.
 //!
 //! Premium is granted by a source, each for its own time: an operator, or a payment service. A user is on it while
 //! any grant has not ended. Nothing needs to happen at its end: whoever asks compares with the time.
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::id::UserId;
 use crate::store::StoreError;
 
-/// What a user may use.
+/// The plan of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
     /// A limited number of notes.
@@ -31,7 +31,7 @@ impl Plan {
     }
 }
 
-/// Where a user stands.
+/// The plan of a user and its usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlanUsage {
     /// The plan at the time that was asked about.
@@ -44,7 +44,7 @@ pub struct PlanUsage {
     pub bytes: u64,
 }
 
-/// Who grants premium.
+/// The source of a grant of premium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// An operator, with the command line.
@@ -95,7 +95,8 @@ pub struct Grant {
     pub granted: Timestamp,
 }
 
-/// What gives and takes premium. Callers are [`crate::accounts::admin`] and [`crate::payments`].
+/// The database port for grants of premium. Callers are [`crate::accounts::admin`] and
+/// [`crate::payments`].
 #[async_trait]
 pub trait Plans: Send {
     /// Grants premium to a user who is there, in the place of what the same source granted before. Says whether
@@ -122,7 +123,7 @@ impl Grant {
 /// How many live notes each plan allows, and how many bytes of notes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoteLimits {
-    /// On the free plan.
+    /// The limit on the free plan.
     pub free: u32,
     /// On premium; `None`: any number.
     pub premium: Option<u32>,
@@ -133,9 +134,9 @@ pub struct NoteLimits {
 /// How many bytes of notes each plan allows, those in the trash included; `None`: any number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StorageLimits {
-    /// On the free plan.
+    /// The limit on the free plan.
     pub free: Option<u64>,
-    /// On premium.
+    /// The limit on the premium plan.
     pub premium: Option<u64>,
 }
 

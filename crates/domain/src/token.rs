@@ -1,7 +1,7 @@
-//! Random secrets handed to clients, and the hashes that are stored instead of them.
+//! Random secrets for clients, and the hashes that are stored instead of them.
 //!
-//! Both are drawn from the system's random source and are too long to guess, so a plain
-//! SHA-256 without salt is the right store (OWASP ASVS 5.0 11.4.1).
+//! Both come from the system's random source and are too long to guess, so a plain SHA-256 without
+//! salt is sufficient (OWASP ASVS 5.0 11.4.1).
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,8 @@ use crate::random;
 #[derive(Clone)]
 pub struct SessionToken(String);
 
-/// What a registering client holds besides the mailed code: 128 random bits as 32 hex digits.
+/// The challenge token, which a client gets in addition to the mailed code: 128 random bits as 32
+/// hex digits.
 #[derive(Clone)]
 pub struct ChallengeToken(String);
 

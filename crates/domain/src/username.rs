@@ -1,4 +1,4 @@
-//! Usernames: what is accepted and how two of them compare.
+//! Usernames: validation and comparison.
 
 use caseless::default_case_fold_str;
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, Script};
@@ -11,7 +11,7 @@ use crate::email::{EmailAddress, EmailKey};
 /// The longest username, in characters.
 pub const MAX_LENGTH: usize = 150;
 
-/// A username in Unicode normal form NFKC, as everybody sees it.
+/// A username in Unicode normal form NFKC, as shown to users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username {
     name: String,
@@ -22,7 +22,7 @@ pub struct Username {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NameKey(String);
 
-/// Why a text is no username.
+/// The reason why a text is not a username.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
     /// Holds a character that is neither a letter with its marks, a number nor one of `@ . + - _`, or nothing at all.

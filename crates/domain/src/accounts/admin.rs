@@ -1,4 +1,4 @@
-//! What an operator does to accounts with the command line, each recorded in the same transaction.
+//! Use cases of an operator at the command line, each recorded in the same transaction.
 
 use std::sync::Arc;
 
@@ -17,21 +17,22 @@ use crate::plans::{Grant, PlanUsage, Source};
 use crate::store::{StoreError, Tx, Write};
 use crate::username::{NameKey, Username};
 
-/// Which users to list.
+/// The filter of a list of users.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
-    /// Only those with this in their address, in lower case.
+    /// Only users with this text in their address, in lower case.
     pub email: Option<String>,
-    /// Only those with this in their name.
+    /// Only users with this text in their name.
     pub name: Option<NameKey>,
-    /// Only those with a higher number.
+    /// Only users with a higher id.
     pub after: Option<UserId>,
-    /// At most so many.
+    /// The maximum number of users.
     pub limit: u32,
 }
 
 impl Actor {
-    /// An operator at a command line. `agent`: the program, and who runs it if that is known.
+    /// An operator at the command line. `agent` is the program, and the person who runs it if
+    /// known.
     #[must_use]
     pub fn operator(agent: String) -> Self {
         Self {
@@ -42,29 +43,29 @@ impl Actor {
     }
 }
 
-/// Makes a user without a code: the operator vouches for the address.
+/// Creates a user without a code: the operator vouches for the address.
 #[derive(Debug)]
 pub struct CreateUser {
-    /// The name.
+    /// The username.
     pub username: Username,
-    /// The address.
+    /// The mail address.
     pub email: EmailAddress,
-    /// The password's hash.
+    /// The hash of the password.
     pub password: PasswordHash,
-    /// Who does it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// The time of the request.
+    /// The time of the request, UTC.
     pub now: Timestamp,
 }
 
-/// What came of making a user.
+/// The result of creating a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {
-    /// There is a new user.
+    /// The user was created.
     Done(UserId),
-    /// Somebody has the name, or holds it with a registration.
+    /// The username belongs to a user or is reserved by a registration.
     NameTaken,
-    /// A user has the address.
+    /// The address belongs to a user.
     EmailTaken,
 }
 
@@ -93,32 +94,32 @@ impl Write for CreateUser {
     }
 }
 
-/// Makes a user of the newest live registration of an address, as its code would have done.
+/// Verifies the newest live registration of an address, as its code would do.
 #[derive(Debug)]
 pub struct VerifyRegistration {
-    /// The address.
+    /// The mail address.
     pub email: EmailAddress,
-    /// The name of the registration that is meant.
+    /// The username of the intended registration.
     pub name: Option<NameKey>,
-    /// Who does it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// The time of the request.
+    /// The time of the request, UTC.
     pub now: Timestamp,
 }
 
-/// What came of it.
+/// The result of the use case.
 #[derive(Debug)]
 pub enum Verification {
-    /// There is a new user.
+    /// The user was created.
     Done(UserId),
-    /// The address is a user's already.
+    /// The address already belongs to a user.
     Verified(UserId),
-    /// Nobody waits for a code with this address (and name).
+    /// There is no pending registration with this address (and name).
     Nobody,
-    /// Somebody else has made a user of that name meanwhile.
+    /// Another user took the name in the meantime.
     NameTaken,
-    /// Attempts of several clients wait. One of them may be a stranger's, whose password would be good
-    /// then, so it has to be said whose is meant.
+    /// Several clients have registered the address. One of them may be a stranger, whose password
+    /// would become valid, so the operator must choose one.
     Several(Vec<(RegistrationId, String)>),
 }
 
@@ -171,8 +172,9 @@ impl Write for VerifyRegistration {
     }
 }
 
-/// Adds a user whose name and address are free, and ends what waited for that address. `winner`: the registration that it is
-/// made of, if it is made of one.
+/// Adds a user with a free name and address, and ends the pending registrations of that address.
+/// `winner` is the registration that becomes the user, if any. the registration that it is made of,
+/// if it is made of one.
 async fn make(
     tx: &mut dyn Tx,
     user: &NewUser,
@@ -190,23 +192,23 @@ async fn make(
     Ok(id)
 }
 
-/// Shuts a user out, which ends every session at once (OWASP ASVS 5.0 7.4.2), or lets it in again. No code that was mailed
-/// before is good after it.
+/// Disables a user, which ends every session at once (OWASP ASVS 5.0 7.4.2), or enables it again.
+/// Either invalidates all codes mailed before.
 #[derive(Debug)]
 pub struct SetActive {
-    /// The user's number.
+    /// The id of the user.
     pub user: UserId,
     /// Whether the user may log in.
     pub active: bool,
-    /// Who does it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// The time of the request.
+    /// The time of the request, UTC.
     pub now: Timestamp,
 }
 
 #[async_trait]
 impl Write for SetActive {
-    /// Whether that changed anything.
+    /// Whether this changed anything.
     type Out = bool;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
@@ -226,24 +228,24 @@ impl Write for SetActive {
     }
 }
 
-/// Grants premium in the operator's name, or takes back what was granted in it. What payment services granted stays
-/// as it is.
+/// Grants premium as the operator, or withdraws the operator's grant. Grants of payment services
+/// stay unchanged.
 #[derive(Debug)]
 pub struct SetPlan {
-    /// The user's number.
+    /// The id of the user.
     pub user: UserId,
     /// The plan, and until when.
     pub plan: GivenPlan,
-    /// Who does it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// The time of the request.
+    /// The time of the request, UTC.
     pub now: Timestamp,
 }
 
-/// What an operator gives.
+/// The plan that an operator grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GivenPlan {
-    /// Nothing.
+    /// The free plan.
     Free,
     /// Premium, to its end if it has one.
     Premium(Option<Timestamp>),
@@ -251,7 +253,7 @@ pub enum GivenPlan {
 
 #[async_trait]
 impl Write for SetPlan {
-    /// Where the user stands then, and who has granted it; `None` if there is no user (any more).
+    /// The resulting plan and its grants; `None` if the user does not exist.
     type Out = Option<(PlanUsage, Vec<Grant>)>;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<Self::Out, StoreError> {
@@ -285,17 +287,17 @@ impl Write for SetPlan {
 /// Ends every session of a user (OWASP ASVS 5.0 7.4.5).
 #[derive(Debug)]
 pub struct LogOut {
-    /// The user's number.
+    /// The id of the user.
     pub user: UserId,
-    /// Who does it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// The time of the request.
+    /// The time of the request, UTC.
     pub now: Timestamp,
 }
 
 #[async_trait]
 impl Write for LogOut {
-    /// How many have ended.
+    /// The number of ended sessions.
     type Out = u64;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<u64, StoreError> {
@@ -307,24 +309,24 @@ impl Write for LogOut {
     }
 }
 
-/// Deletes an account as its user could, with the same farewell.
+/// Deletes an account like its user would, with the same farewell mail.
 #[derive(Debug)]
 pub struct RemoveUser {
-    /// The user's number.
+    /// The id of the user.
     pub user: UserId,
-    /// What makes the pseudonym of the address.
+    /// The keys for the pseudonym of the address.
     pub keys: Arc<KeyRing>,
-    /// The farewell's id.
+    /// The id of the farewell mail.
     pub mail: MailId,
-    /// Who does it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// The time of the request.
+    /// The time of the request, UTC.
     pub now: Timestamp,
 }
 
 #[async_trait]
 impl Write for RemoveUser {
-    /// Whether the user was still there.
+    /// Whether the user existed.
     type Out = bool;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
@@ -340,7 +342,7 @@ impl Write for RemoveUser {
         if !removal.apply(tx).await? {
             return Ok(false);
         }
-        // After the removal, which forgets who was behind everything recorded of the user so far.
+        // Recorded after the removal, which anonymises all earlier audit rows of the user.
         let entry = Entry::new(Event::Admin, &self.actor, self.now);
         tx.record(&entry.user(user.id).detail("deleted the account"))
             .await?;

@@ -1,4 +1,4 @@
-//! What all codes have in common: making a challenge, mailing it again, and presenting its code.
+//! Shared parts of all codes: creating a challenge, mailing it again, and checking its code.
 
 mod request;
 mod verify;
@@ -25,25 +25,26 @@ pub struct ChallengeDraw {
     key: KeyId,
 }
 
-/// Whose code, and what for.
+/// The owner and purpose of a code.
 #[derive(Debug, Clone)]
 pub(super) struct CodeFor<'a> {
     pub(super) owner: ChallengeOwner,
-    /// Whether it only leaves the rows of one: it is never mailed and never right.
+    /// Whether it is a decoy: it leaves the same rows, but is never mailed and never valid.
     pub(super) decoy: bool,
     pub(super) purpose: Purpose,
-    /// The address whose tries are counted.
+    /// The address for which tries are counted.
     pub(super) email: &'a EmailKey,
-    /// The address that is to be the user's, if that is what the code is for.
+    /// The new address of the user, if the code confirms one.
     pub(super) target: Option<&'a str>,
-    /// When its owner ends, if it does: no code outlives that.
+    /// When the owner expires, if it does. No code outlives its owner.
     pub(super) until: Option<Timestamp>,
-    /// Whether it stands beside codes of others at the address: then a new one must not buy guesses at theirs.
+    /// Whether other registrations of the address have live codes: then a new code must not grant
+    /// more guesses at theirs.
     pub(super) beside: bool,
 }
 
 impl ChallengeDraw {
-    /// Draws them, for a challenge whose code that key makes.
+    /// Draws the random parts of a challenge for this key.
     #[must_use]
     pub fn new(key: KeyId) -> Self {
         Self {

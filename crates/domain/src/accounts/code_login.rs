@@ -1,5 +1,5 @@
-//! Logging in with a mailed code instead of a password. Off unless the settings say otherwise, and
-//! never a second factor: mail is not an authenticator (NIST SP 800-63B-4, section 3.1.3.1).
+//! Login with a mailed code instead of a password. Disabled by default, and never a second factor:
+//! mail is not an authenticator (NIST SP 800-63B-4, section 3.1.3.1).
 
 use async_trait::async_trait;
 
@@ -14,7 +14,7 @@ use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
 use crate::token::{SecretHash, SessionToken};
 
-/// Somebody presents a code to log in. The token is drawn by [`LoginByCode::new`].
+/// Logs in with a submitted code. The token is drawn by [`LoginByCode::new`].
 #[derive(Debug)]
 pub struct LoginByCode {
     email: EmailAddress,
@@ -25,21 +25,21 @@ pub struct LoginByCode {
     token: SessionToken,
 }
 
-/// What came of it. A wrong code has been counted when this is known.
+/// The result. A wrong code is already counted.
 #[derive(Debug)]
 pub enum ByCode {
     /// A session was opened.
     Welcome {
-        /// For whom.
+        /// The user of the session.
         user: UserId,
-        /// The address as typed.
+        /// The mail address as typed.
         email: String,
         /// The token that only its client gets.
         token: SessionToken,
     },
-    /// Wrong, spent, expired, or for nobody: never told apart.
+    /// The code is wrong, used, expired, or for an unknown address; the answer is the same.
     Wrong,
-    /// The client has been wrong too often.
+    /// The limit of wrong codes is reached.
     Limited(Refusal),
 }
 

@@ -1,5 +1,5 @@
-//! Deleting an account: everything in one transaction, and only what the farewell needs is kept
-//! until it is delivered.
+//! Deletion of an account in one transaction. Only the data for the farewell mail is kept until it
+//! is delivered.
 
 use async_trait::async_trait;
 
@@ -14,25 +14,25 @@ use crate::otp::Purpose;
 use crate::queue::forget::forget_mails;
 use crate::store::{StoreError, Tx, Write};
 
-/// A user confirms with a code that the account is to be deleted.
+/// Deletes an account, confirmed by a code.
 #[derive(Debug)]
 pub struct DeleteAccount {
-    /// Who.
+    /// The user.
     pub user: User,
-    /// The code.
+    /// The submitted code.
     pub submitted: SubmittedCode,
-    /// The farewell's id.
+    /// The id of the farewell mail.
     pub mail: MailId,
 }
 
-/// What came of it. A wrong code has been counted when this is known.
+/// The result. A wrong code is already counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletion {
-    /// The account is gone.
+    /// The account was deleted.
     Done,
-    /// Wrong, spent or expired: never told apart.
+    /// The code is wrong, used or expired; the answer is the same.
     Wrong,
-    /// The client has been wrong too often.
+    /// The limit of wrong codes is reached.
     Limited(Refusal),
 }
 
@@ -64,19 +64,19 @@ impl Write for DeleteAccount {
     }
 }
 
-/// What a deletion does, whoever asks for it.
+/// The removal of an account, requested by its user or an operator.
 pub(super) struct Removal<'a> {
     pub(super) user: &'a User,
-    /// What takes the place of the address.
+    /// The pseudonym that replaces the address.
     pub(super) forget_as: String,
-    /// The farewell's id.
+    /// The id of the farewell mail.
     pub(super) mail: MailId,
-    /// What is recorded of it.
+    /// The audit row.
     pub(super) entry: Entry<'a>,
 }
 
 impl Removal<'_> {
-    /// Removes everything. Says whether the user was still there.
+    /// Removes everything. Returns whether the user existed.
     pub(super) async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
         let (user, now) = (self.user, self.entry.now);
         let forget_as = &self.forget_as;
@@ -89,7 +89,7 @@ impl Removal<'_> {
                 limits::guessed_right(tx, address, purpose).await?;
             }
         }
-        // With everything that refers to it, what payment services said included.
+        // Cascades to everything that refers to the user, including payment events.
         if !tx.delete_user(user.id).await? {
             return Ok(false);
         }
@@ -113,7 +113,7 @@ impl Removal<'_> {
         Ok(true)
     }
 
-    /// The user's address, and earlier ones that nobody else has taken since.
+    /// The user's address, and earlier ones that no other user has taken since.
     async fn addresses(&self, tx: &mut dyn Tx) -> Result<Vec<EmailKey>, StoreError> {
         let mut addresses = vec![self.user.email_key.clone()];
         for earlier in tx.addresses_of(self.user.id).await? {

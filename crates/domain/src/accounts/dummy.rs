@@ -1,10 +1,11 @@
-//! What the password of a login that nobody has is checked against, so that it takes as long as one
-//! that somebody has (OWASP ASVS 5.0 6.3.8).
+//! Dummy hashes for unknown logins, so that checking them takes as long as for known ones (OWASP
+//! ASVS 5.0 6.3.8).
 //!
-//! While imported hashes remain, or those of an earlier cost, users fall into several kinds, which the time of a check
-//! tells apart. Unknown logins fall into the same kinds, in the same proportion: which kind a login is of
-//! follows from the secret key, hence is the same at every try, in every process and after a restart. As
-//! old hashes are replaced, logins leave the old kinds once and in one direction, as users do.
+//! While imported hashes or hashes of an earlier cost remain, users have several kinds of hashes,
+//! which differ in the time of a check. Unknown logins are assigned the same kinds in the same
+//! proportion. The secret key determines the kind of a login, so it is the same for every attempt,
+//! in every process and after a restart. As old hashes are replaced, logins leave the old kinds
+//! once and in one direction, as users do.
 
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
@@ -13,11 +14,11 @@ use sha2::Sha256;
 
 use crate::password::{HashKind, PasswordHash};
 
-/// How many users have each kind of hash.
+/// The number of users with each kind of hash.
 #[derive(Debug, Clone, Default)]
 pub struct HashKinds(pub Vec<(HashKind, u64)>);
 
-/// Hashes that no password matches, and the key that chooses among them.
+/// Hashes that match no password, and the key that selects one of them.
 pub struct Dummies {
     key: SecretSlice<u8>,
     usual: PasswordHash,

@@ -22,29 +22,29 @@ use crate::store::{StoreError, Tx, View, Write};
 use crate::token::SessionToken;
 use crate::username::NameKey;
 
-/// What a login found.
+/// The account of a login, as read before the password check.
 #[derive(Debug, Clone)]
 pub struct Login {
     account: LoginAccount,
-    /// What was asked for, in the form that compares.
+    /// The login name in its comparison form.
     asked: String,
 }
 
-/// What a checked password leads to.
+/// The result of a password check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checked {
     /// A session may be opened.
     Allowed {
-        /// For whom.
+        /// The user of the session.
         user: UserId,
         /// The address as typed, which the answer shows.
         email: String,
         /// The version of the credentials that were checked.
         credential_version: i64,
     },
-    /// The password is right, but no code has confirmed the address yet.
+    /// The password is correct, but the address is not verified yet.
     Unverified,
-    /// Unknown, wrong, or not allowed: never told apart.
+    /// Unknown, wrong, or not allowed; the answer is the same.
     Refused,
 }
 
@@ -75,18 +75,18 @@ pub(super) fn counted_as(typed: &str) -> String {
     }
 }
 
-/// The first half of a login: counts it before anything is hashed, and finds the account.
+/// The first half of a login: counts it before anything is hashed, and reads the account.
 #[derive(Debug)]
 pub struct StartLogin {
     /// What was typed: a name or an address.
     pub login: String,
-    /// Who logs in.
+    /// The client that logs in.
     pub actor: Actor,
-    /// The limits.
+    /// The limits to apply.
     pub limits: Limits,
     /// Whether it can be started again a moment later: else logins in flight refuse it.
     pub may_wait: bool,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
@@ -112,16 +112,16 @@ impl Write for StartLogin {
     }
 }
 
-/// Records a login that was refused.
+/// Records a refused login.
 #[derive(Debug)]
 pub struct RefuseLogin {
     /// The user it was for, if there is one.
     pub user: Option<UserId>,
     /// What was counted when it began, if it was.
     pub counted: Option<CountedTry>,
-    /// Who tried.
+    /// The client that tried to log in.
     pub actor: Actor,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
@@ -213,10 +213,10 @@ impl Login {
     }
 }
 
-/// How long sessions last.
+/// The lifetimes of sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPolicy {
-    /// A session that is not used for so long has ended.
+    /// A session ends after being unused for this time.
     pub idle: Duration,
     /// The longest life of a session, used or not.
     pub max: Duration,

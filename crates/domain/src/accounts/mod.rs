@@ -1,8 +1,8 @@
-//! The use cases around accounts, and the rows they work on.
+//! The use cases of accounts, and their rows.
 //!
-//! A `users` row is made by verification alone. Until then each registration to register is a row
-//! of its own with its own name, password hash and challenge: the code that is verified
-//! decides which registration wins, so a stranger who registered the address first gains nothing.
+//! Only verification creates a `users` row. Until then, each pending registration is a separate row
+//! with its own name, password hash and challenge. The verified code decides which registration
+//! wins, so a stranger who registered the address first gains nothing.
 
 pub mod admin;
 pub mod code;
@@ -31,31 +31,31 @@ use crate::password::PasswordHash;
 use crate::token::SecretHash;
 use crate::username::NameKey;
 
-/// How codes live and die.
+/// The policy of codes.
 #[derive(Debug, Clone, Copy)]
 pub struct CodePolicy {
     /// The life of a code, counted from its request (OWASP ASVS 5.0 6.5.5).
     pub life: Duration,
-    /// Wrong tries of each kind before the code is dead (OWASP ASVS 5.0 6.6.3).
+    /// Wrong tries of each kind after which the code is invalid (OWASP ASVS 5.0 6.6.3).
     pub max_tries: u32,
 }
 
 /// A user, whose address has been verified.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// Its number.
+    /// The id of the user.
     pub id: UserId,
-    /// Its name.
+    /// The username as shown.
     pub username: String,
-    /// Its address as typed.
+    /// The mail address as typed.
     pub email: String,
-    /// Its address in the form that compares.
+    /// The mail address in its comparison form.
     pub email_key: EmailKey,
-    /// Its password's hash.
+    /// The hash of the password.
     pub password: PasswordHash,
-    /// Raised by every change of password, address or state.
+    /// Incremented by every change of password, address or state.
     pub credential_version: i64,
-    /// Whether it may log in.
+    /// Whether the user may log in.
     pub active: bool,
     /// When it was verified.
     pub created: Timestamp,
@@ -73,36 +73,36 @@ impl User {
 /// A user to be added.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// The name as shown.
+    /// The username as shown.
     pub username: String,
-    /// The name in the form that compares.
+    /// The username in its comparison form.
     pub username_key: NameKey,
-    /// The address as typed.
+    /// The mail address as typed.
     pub email: String,
-    /// The address in the form that compares.
+    /// The mail address in its comparison form.
     pub email_key: EmailKey,
-    /// The password's hash.
+    /// The hash of the password.
     pub password: PasswordHash,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
 /// A pending registration.
 #[derive(Debug, Clone)]
 pub struct PendingRegistration {
-    /// Which.
+    /// The id of the registration.
     pub id: RegistrationId,
-    /// The name as shown.
+    /// The username as shown.
     pub username: String,
-    /// The name in the form that compares.
+    /// The username in its comparison form.
     pub username_key: NameKey,
-    /// The address as typed.
+    /// The mail address as typed.
     pub email: String,
     /// The mailbox: the local part as typed, the domain in ASCII.
     pub mailbox: String,
-    /// The password's hash.
+    /// The hash of the password.
     pub password: PasswordHash,
-    /// Who started it.
+    /// The client that registered.
     pub client: ClientKey,
     /// Whether the address was a user's already: then no code is mailed and none is right.
     pub decoy: bool,
@@ -116,7 +116,7 @@ pub struct PendingRegistration {
 /// A registration whose code can still be used, as limits see it.
 #[derive(Debug, Clone)]
 pub struct LiveRegistration {
-    /// Who started it.
+    /// The client that registered.
     pub client: ClientKey,
     /// When its last challenge ends.
     pub ends: Timestamp,
@@ -125,20 +125,20 @@ pub struct LiveRegistration {
 /// A registration to be added.
 #[derive(Debug, Clone)]
 pub struct NewRegistration {
-    /// The registration.
+    /// The registration to add.
     pub registration: PendingRegistration,
-    /// The address in the form that compares.
+    /// The mail address in its comparison form.
     pub email_key: EmailKey,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// Whose a challenge is.
+/// The owner of a challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChallengeOwner {
     /// A pending registration.
     Registration(RegistrationId),
-    /// A user.
+    /// A challenge of a user.
     User(UserId),
     /// An address that has no account: its challenges are decoys, so that it leaves the rows that others leave.
     NoAccount(EmailKey),
@@ -156,16 +156,16 @@ impl ChallengeOwner {
     }
 }
 
-/// A challenge: a code that can be presented.
+/// A challenge: the row from which a code is derived.
 #[derive(Debug, Clone)]
 pub struct Challenge {
-    /// Which.
+    /// The id of the challenge.
     pub id: ChallengeId,
-    /// What its code is derived from.
+    /// The seed of its code.
     pub seed: CodeSeed,
-    /// When its life began.
+    /// When it was created, UTC.
     pub created: Timestamp,
-    /// When its life ends.
+    /// When it expires, UTC.
     pub expires: Timestamp,
     /// Whether only who holds it may still use its six digits: a newer code was made.
     pub superseded: bool,
@@ -180,7 +180,7 @@ pub struct Challenge {
 /// A challenge to be added.
 #[derive(Debug, Clone)]
 pub struct NewChallenge {
-    /// Which.
+    /// The id of the challenge.
     pub id: ChallengeId,
     /// Whose it is.
     pub owner: ChallengeOwner,
@@ -203,19 +203,19 @@ pub struct NewChallenge {
 /// A session to be added.
 #[derive(Debug, Clone)]
 pub struct NewSession {
-    /// Which.
+    /// The id of the session.
     pub id: SessionId,
-    /// Whose.
+    /// The user.
     pub user: UserId,
     /// The version of the credentials that were checked.
     pub credential_version: i64,
-    /// The hash of its token.
+    /// The hash of the session token.
     pub token: SecretHash,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
-    /// When it ends at the latest.
+    /// When the session expires at the latest, UTC.
     pub expires: Timestamp,
-    /// Who logged in.
+    /// The client that logged in.
     pub client: ClientKey,
     /// With what, as the client said; at most 500 characters.
     pub user_agent: String,
@@ -224,15 +224,15 @@ pub struct NewSession {
 /// A session with its user, as a token leads to it.
 #[derive(Debug, Clone)]
 pub struct SessionUser {
-    /// Which session.
+    /// The id of the session.
     pub id: SessionId,
-    /// Its user.
+    /// The user of the session.
     pub user: User,
-    /// When it began.
+    /// When the session was created, UTC.
     pub created: Timestamp,
     /// When it was last seen to be used, give or take a few minutes.
     pub last_used: Timestamp,
-    /// When it ends at the latest.
+    /// When the session expires at the latest, UTC.
     pub expires: Timestamp,
 }
 
@@ -254,15 +254,15 @@ pub struct LoginAccount {
 /// The user that a login means.
 #[derive(Debug, Clone)]
 pub struct LoginUser {
-    /// Its number.
+    /// The id of the user.
     pub id: UserId,
-    /// Its name.
+    /// The username as shown.
     pub username: String,
-    /// Its address as typed.
+    /// The mail address as typed.
     pub email: String,
-    /// Its address in the form that compares.
+    /// The mail address in its comparison form.
     pub email_key: EmailKey,
-    /// Its password's hash.
+    /// The hash of the password.
     pub password: PasswordHash,
     /// The version of its credentials.
     pub credential_version: i64,

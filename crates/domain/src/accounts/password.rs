@@ -1,4 +1,4 @@
-//! Setting a new password: with a mailed code, or with the old password.
+//! Sets a new password, with a mailed code or with the old password.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,25 +15,25 @@ use crate::password::{Attribute, Password, PasswordError, PasswordHash};
 use crate::store::{StoreError, Tx, Write};
 use crate::token::SecretHash;
 
-/// Somebody sets a new password with a code. It has been hashed already, for a wrong code as well, so
-/// that both take as long.
+/// Sets a new password with a code. The password is hashed beforehand, even for a wrong code, so
+/// that both take the same time.
 #[derive(Debug)]
 pub struct ResetPassword {
     /// The address the code was mailed to.
     pub email: EmailAddress,
     /// The hash of the challenge that came with it, if one did.
     pub holder: Option<SecretHash>,
-    /// The code.
+    /// The submitted code.
     pub submitted: SubmittedCode,
     /// The new password, to be compared with what only the code gives access to.
     pub password: Password,
     /// The new password's hash.
     pub hash: PasswordHash,
-    /// The notice's id.
+    /// The id of the notice mail.
     pub mail: MailId,
 }
 
-/// What came of it. A wrong code has been counted when this is known.
+/// The result. A wrong code is already counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reset {
     /// The password is set and every session has ended.
@@ -41,9 +41,9 @@ pub enum Reset {
     /// The code is right, and the password too close to the account's name or address (OWASP ASVS 5.0
     /// 6.2.11). The code stays good; a try was counted, so that this can't be asked for ever.
     TooSimilar(Vec<PasswordError>),
-    /// Wrong, spent, expired, or for nobody: never told apart.
+    /// The code is wrong, used, expired, or for an unknown address; the answer is the same.
     Wrong,
-    /// The client has been wrong too often.
+    /// The limit of wrong codes is reached.
     Limited(Refusal),
 }
 
@@ -113,19 +113,19 @@ impl ResetPassword {
 /// A user sets a new password with the old one, which has been checked.
 #[derive(Debug)]
 pub struct ChangePassword {
-    /// Who.
+    /// The user.
     pub user: User,
     /// The session it is done in; it survives, the others end (OWASP ASVS 5.0 7.4.3).
     pub session: SessionId,
     /// The new password's hash.
     pub password: PasswordHash,
-    /// Who does it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// The notice's id.
+    /// The id of the notice mail.
     pub mail: MailId,
     /// What was counted when the old one was checked, if it was: that is taken back.
     pub counted: Option<CountedTry>,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 

@@ -1,4 +1,4 @@
-//! What a user can change about itself: the name, and the address.
+//! Changes of a user's profile: the username and the mail address.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,22 +14,22 @@ use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
 use crate::username::Username;
 
-/// A user takes another name, or its own in another case.
+/// Changes the username, or only its case.
 #[derive(Debug)]
 pub struct Rename {
-    /// Who.
+    /// The user.
     pub user: User,
     /// The new name.
     pub username: Username,
-    /// Who does it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
 #[async_trait]
 impl Write for Rename {
-    /// Whether it was free.
+    /// Whether the name was free.
     type Out = bool;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<bool, StoreError> {
@@ -54,16 +54,16 @@ impl Write for Rename {
     }
 }
 
-/// A user, whose password has been checked, wants another address.
+/// Requests a change of the address, after the password was checked.
 #[derive(Debug)]
 pub struct RequestEmailChange {
-    /// Who.
+    /// The user.
     pub user: User,
     /// The new address.
     pub email: EmailAddress,
     /// What was counted when the password was checked, if it was: that is taken back.
     pub counted: Option<CountedTry>,
-    /// Who asks.
+    /// The request for the code.
     pub request: CodeRequest,
 }
 
@@ -97,30 +97,30 @@ impl Write for RequestEmailChange {
     }
 }
 
-/// A user presents the code that went to the new address.
+/// Confirms the new address with the code that was mailed to it.
 #[derive(Debug)]
 pub struct ConfirmEmailChange {
-    /// Who.
+    /// The user.
     pub user: User,
     /// The session it is done in; it survives, the others end.
     pub session: SessionId,
-    /// The code.
+    /// The submitted code.
     pub submitted: SubmittedCode,
-    /// The notice's id.
+    /// The id of the notice mail.
     pub mail: MailId,
 }
 
-/// What came of it. A wrong code has been counted when this is known.
+/// The result. A wrong code is already counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EmailChange {
     /// The address is the user's now.
     Done {
-        /// The address as typed.
+        /// The mail address as typed.
         email: String,
     },
     /// Wrong, spent or expired; or somebody has verified the address meanwhile: never told apart.
     Wrong,
-    /// The client has been wrong too often.
+    /// The limit of wrong codes is reached.
     Limited(Refusal),
 }
 

@@ -1,5 +1,5 @@
-//! Asking a user who is logged in for the password again (OWASP ASVS 5.0 6.2.3, 7.5.1), so that a stolen token alone
-//! neither takes an account over nor finds its password out.
+//! Reauthentication: asks a logged-in user for the password again (OWASP ASVS 5.0 6.2.3, 7.5.1), so
+//! that a stolen token alone can neither take over the account nor find its password.
 //!
 //! The caller counts the try ([`StartReauthentication`]), checks the password on the hash pool, and then either
 //! records that it was wrong ([`RefusePassword`]) or applies what was asked for, which takes the count back.
@@ -14,12 +14,12 @@ use crate::id::UserId;
 use crate::limits::{Admission, CountedTry, Limits, PasswordTries};
 use crate::store::{StoreError, Tx, Write};
 
-/// What the password is asked for.
+/// The purpose of a reauthentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// To set another one.
+    /// To change the password.
     ToChangePassword,
-    /// To have another address.
+    /// To change the address.
     ToChangeEmail,
 }
 
@@ -39,13 +39,13 @@ impl Asked {
 pub struct StartReauthentication {
     /// Whose password is asked for.
     pub user: UserId,
-    /// Who gives one.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// The limits.
+    /// The limits to apply.
     pub limits: Limits,
     /// Whether it can be started again a moment later: else tries in flight refuse it.
     pub may_wait: bool,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
@@ -83,9 +83,9 @@ pub struct RefusePassword {
     pub asked: Asked,
     /// What was counted when it was given, if it was.
     pub counted: Option<CountedTry>,
-    /// Who gave it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 

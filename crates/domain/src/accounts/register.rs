@@ -62,7 +62,7 @@ pub struct Register {
 /// How many of a client's live registrations for an address a new password is compared with.
 pub const MAX_COMPARED: u32 = 3;
 
-/// What came of it.
+/// The result of the use case.
 #[derive(Debug)]
 pub enum Registered {
     /// A registration was made, or a decoy.

@@ -1,4 +1,5 @@
-//! Mailing a registration's code again: the same digits while they have time, a new challenge after that.
+//! Mails the code of a pending registration again: the same digits while they are valid for long
+//! enough, else a new challenge.
 
 use async_trait::async_trait;
 
@@ -10,14 +11,14 @@ use crate::otp::Purpose;
 use crate::store::{StoreError, Tx, Write};
 use crate::token::SecretHash;
 
-/// Somebody asks for the code again.
+/// Requests the code again.
 #[derive(Debug)]
 pub struct ResendCode {
     /// The address that registers.
     pub email: EmailAddress,
     /// The hash of the token that came with it, if one did.
     pub token: Option<SecretHash>,
-    /// Who asks.
+    /// The request for the code.
     pub request: CodeRequest,
 }
 

@@ -1,4 +1,4 @@
-//! Sessions: noting their use, listing and ending them.
+//! Sessions: recording their use, listing and ending them.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,26 +14,26 @@ pub const LISTED: u32 = 1000;
 /// A session as its user sees it. Neither the token nor its hash is part of it.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// Which.
+    /// The id of the session.
     pub id: SessionId,
-    /// When it began.
+    /// When the session was created, UTC.
     pub created: Timestamp,
     /// When it was last seen to be used, give or take a few minutes.
     pub last_used: Timestamp,
-    /// When it ends at the latest.
+    /// When the session expires at the latest, UTC.
     pub expires: Timestamp,
-    /// Who logged in.
+    /// The client that logged in.
     pub client: ClientKey,
     /// With what, as the client said.
     pub user_agent: String,
 }
 
-/// Notes that a session was used.
+/// Records the use of a session.
 #[derive(Debug)]
 pub struct TouchSession {
-    /// Which.
+    /// The id of the session.
     pub id: SessionId,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
@@ -49,19 +49,19 @@ impl Write for TouchSession {
 /// Ends sessions of a user (OWASP ASVS 5.0 7.4.1, 7.5.2).
 #[derive(Debug)]
 pub struct EndSessions {
-    /// Whose.
+    /// The user.
     pub user: UserId,
     /// Which; all of them if `None`.
     pub session: Option<SessionId>,
-    /// Who does it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
 #[async_trait]
 impl Write for EndSessions {
-    /// How many have ended.
+    /// The number of ended sessions.
     type Out = u64;
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<u64, StoreError> {

@@ -1,4 +1,4 @@
-//! Verifying a code: the one place where a `users` row is made.
+//! Verifies a registration's code: the only place that creates a `users` row by a client's request.
 
 use async_trait::async_trait;
 
@@ -13,25 +13,25 @@ use crate::otp::{CodeForm, Purpose};
 use crate::store::{StoreError, Tx, Write};
 use crate::token::SecretHash;
 
-/// Somebody presents a code.
+/// Verifies a submitted code.
 #[derive(Debug)]
 pub struct VerifyCode {
     /// The address it was mailed to.
     pub email: EmailAddress,
     /// The hash of the token that came with it, if one did.
     pub token: Option<SecretHash>,
-    /// The code.
+    /// The submitted code.
     pub submitted: SubmittedCode,
 }
 
-/// What came of it. A wrong code has been counted when this is known.
+/// The result. A wrong code is already counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verified {
     /// The registration won: there is a user now.
     Welcome(UserId),
     /// Wrong, spent, expired, of another registration, or for nobody: never told apart.
     Wrong,
-    /// The client has been wrong too often.
+    /// The limit of wrong codes is reached.
     Limited(Refusal),
 }
 

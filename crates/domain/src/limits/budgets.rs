@@ -1,4 +1,4 @@
-//! What may be asked for in a while: mails with codes, codes, registrations.
+//! Budgets of mails with codes, requests for codes, and registrations.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::email::{EmailAddress, EmailKey};
 use crate::id::{RegistrationId, UserId};
 use crate::store::{StoreError, Tx, View};
 
-/// One thing to count: a limit and whom it is counted for.
+/// One use to count: a limit and its subject.
 #[derive(Debug)]
 pub(crate) struct Charge {
     pub(super) limit: &'static str,
@@ -26,7 +26,7 @@ impl Charge {
     }
 }
 
-/// The limits of these that are reached. Counts nothing.
+/// The reached limits among these. Counts nothing.
 pub(crate) async fn reached(
     view: &mut dyn View,
     charges: &[Charge],
@@ -253,7 +253,7 @@ impl Limits {
             .collect()
     }
 
-    /// Somebody registers.
+    /// The charges of a registration.
     pub(crate) fn registration(
         &self,
         email: &EmailAddress,

@@ -1,4 +1,4 @@
-//! How often codes may be guessed wrong: by one client, and at those of one address.
+//! Limits of wrong codes: by one client, and for one address.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(crate) async fn guesses_refused(
     Ok(longest(refusals))
 }
 
-/// A code was wrong.
+/// Counts a wrong code.
 pub(crate) async fn guessed_wrong(
     tx: &mut dyn Tx,
     limits: Option<&Limits>,

@@ -1,7 +1,9 @@
-//! How often a password may be wrong: of one account, from one client, and from one client for one account.
+//! Limits of wrong passwords: for one account, from one client, and from one client for one
+//! account.
 //!
-//! A try is counted before the password is checked, and is in flight until then. What is refused only because of tries in
-//! flight may wait for their outcome: right passwords are not refused for being given at the same time.
+//! A login is counted before its password is checked, and is in flight until then. A login that is
+//! refused only because of others in flight may wait for their outcome, so that correct passwords
+//! given at the same time are not refused.
 
 use std::time::Duration;
 
@@ -57,10 +59,10 @@ struct Counter {
     refuses: bool,
 }
 
-/// Whether a password may be checked.
+/// The decision whether a password may be checked.
 #[derive(Debug)]
 pub enum Admission<T> {
-    /// It may, and that is counted.
+    /// The check is allowed, and was counted.
     Granted(T),
     /// Not while others of the same account or client are being checked: ask again. Nothing was counted.
     InFlight,

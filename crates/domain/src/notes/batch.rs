@@ -22,13 +22,13 @@ use crate::id::UserId;
 use crate::plans::NoteLimits;
 use crate::store::{StoreError, Tx, Write};
 
-/// The most edits of a batch.
+/// The maximum number of edits of a batch.
 pub const EDITS: usize = 100;
 
-/// What is added to the title of a copy.
+/// The suffix of a copy's title.
 const MARK: &str = " (conflict)";
 
-/// Writes a note that was written offline.
+/// Writes a note that was edited offline.
 #[derive(Debug)]
 pub struct Upsert {
     user: UserId,
@@ -38,12 +38,12 @@ pub struct Upsert {
     device: Option<Device>,
 }
 
-/// What came of an edit.
+/// The result of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merged {
-    /// It was written, or said nothing new.
+    /// The edit was written, or changed nothing.
     Written(Written),
-    /// Somebody else had changed the note meanwhile.
+    /// The note was changed by others since the base of the edit.
     Conflict {
         /// The note as it is, live or in the trash, untouched.
         theirs: Note,
@@ -52,7 +52,7 @@ pub enum Merged {
     },
 }
 
-/// What came of a deletion.
+/// The result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletion {
     /// The note is in the trash now, as this version.
@@ -257,17 +257,17 @@ fn marked(title: &str) -> String {
 /// Puts a note into the trash that was deleted offline; never one that somebody has changed since.
 #[derive(Debug)]
 pub struct Delete {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which.
+    /// The id of the note.
     pub id: NoteId,
     /// The version that was deleted. Without one, whatever there is.
     pub base: Option<i64>,
-    /// What the others of its batch tell of it.
+    /// What follows from the other edits of its batch.
     pub among: Among,
     /// Which device deleted it, if that is said.
     pub device: Option<Device>,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 

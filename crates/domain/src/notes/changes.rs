@@ -1,33 +1,33 @@
-//! The feed of changes, for devices that keep the notes themselves.
+//! The feed of changes, for devices that store notes.
 
 use super::numbers::Numbers;
 use super::{Note, NoteId};
 
-/// What became of a note.
+/// The latest change of a note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoteChange {
-    /// It is like this now.
+    /// The current note.
     Written(Box<Note>),
-    /// It is in the trash, or gone.
+    /// The note is in the trash or permanently deleted.
     Deleted {
-        /// Which.
+        /// The id of the note.
         id: NoteId,
         /// Higher than that of any version that was live.
         version: i64,
     },
 }
 
-/// A part of the feed.
+/// A page of the feed.
 #[derive(Debug, Clone, Default)]
 pub struct ChangePage {
     /// Each note at most once, under its newest change, in the order of commits.
     pub changes: Vec<NoteChange>,
-    /// The number to go on after.
+    /// The number of the last change read.
     pub upto: i64,
     /// Whether there are more.
     pub more: bool,
-    /// The numbers that changes of the book have.
+    /// The numbers of the user's changes.
     pub numbers: Numbers,
-    /// Tombstones up to this change may be gone: who knows less must start over.
+    /// Tombstones up to this change may be deleted: an older cursor must start over.
     pub forgotten: i64,
 }

@@ -1,11 +1,11 @@
-//! What a client expects of a note before it changes it (RFC 9110, section 13.1).
+//! Conditions of a client on a note before a change (RFC 9110, section 13.1).
 
 /// Versions that a client names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Versions {
     /// Whatever there is: `*`.
     Any,
-    /// These.
+    /// Exactly these versions.
     These(Vec<i64>),
 }
 

@@ -1,4 +1,5 @@
-//! Adding a note. The plan's limits are checked by the statement that adds it, so that of many at once none slips by.
+//! Creates a note. The inserting statement checks the plan's limits, so that concurrent requests
+//! cannot exceed them.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -120,7 +121,7 @@ pub(super) fn with_version(new: &NewNote, version: i64) -> Note {
     }
 }
 
-/// Why a note was not added that the user does not have.
+/// The reason why a new note was not added.
 pub(super) async fn limit_reached(
     tx: &mut dyn Tx,
     user: UserId,

@@ -1,4 +1,4 @@
-//! Replacing a note, and changing parts of it.
+//! Replaces a note, or changes parts of it.
 //!
 //! What is written is folded when the use case is made: the writer, for which everybody waits, does not fold.
 
@@ -146,9 +146,9 @@ async fn overwrite(
 /// What of a note is to be changed: what is `Some`.
 #[derive(Debug, Clone, Default)]
 pub struct Patch {
-    /// The title.
+    /// The title of the note.
     pub title: Option<String>,
-    /// The content.
+    /// The content of the note.
     pub content: Option<String>,
     /// The tags, all of them.
     pub tags: Option<Vec<String>>,
@@ -177,7 +177,7 @@ impl Patch {
     }
 }
 
-/// Changes parts of a live note.
+/// Updates parts of a live note.
 #[derive(Debug)]
 pub struct UpdateNote {
     user: UserId,

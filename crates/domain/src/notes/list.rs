@@ -1,4 +1,4 @@
-//! Lists of notes: filters, orders, and places to go on from.
+//! Lists of notes: filters, orders, and positions to continue from.
 
 use super::words::title_key;
 use super::{Draft, Note, NoteId};
@@ -36,10 +36,10 @@ pub enum Key {
     Change,
 }
 
-/// An order.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
-    /// By what.
+    /// The key of the order.
     pub key: Key,
     /// The highest first.
     pub descending: bool,
@@ -55,7 +55,7 @@ pub struct ListPosition {
     pub number: i64,
     /// What the note's title is ordered by; see [`super::words::title_key`].
     pub title: String,
-    /// The note.
+    /// The id of the note.
     pub id: NoteId,
     /// Whether the page ends before the place, instead of beginning after it.
     pub before: bool,
@@ -88,10 +88,10 @@ impl ListPosition {
     }
 }
 
-/// What is asked of a list.
+/// A query for a list of notes.
 #[derive(Debug, Clone)]
 pub struct NoteQuery {
-    /// Whose notes.
+    /// The owner of the notes.
     pub user: UserId,
     /// Those in the trash, instead of the live ones.
     pub trashed: bool,
@@ -117,7 +117,7 @@ pub struct NoteQuery {
 /// A note in a list.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// The note.
+    /// The stored note.
     pub note: Note,
     /// How well it fits what is searched for; in a list by [`Key::Change`], the number of its newest change.
     pub rank: i64,

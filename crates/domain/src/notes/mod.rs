@@ -1,4 +1,4 @@
-//! Notes: what one is, and what may happen to it.
+//! Notes: their types, and their use cases.
 //!
 //! | Module | Contents |
 //! |---|---|
@@ -12,8 +12,9 @@
 //! | [`numbers`] | those of changes and versions, after a restore from a backup |
 //! | [`port`] | what a database implements |
 //!
-//! A note is live or in the trash. Only live ones count against the plan, and only they are listed, shown and changed;
-//! to a device that follows the changes a trashed note is as deleted as one that is gone.
+//! A note is live or in the trash. Only live notes count against the plan, and only they are
+//! listed, shown and changed. In the feed of changes, a trashed note is deleted like a permanently
+//! deleted one.
 
 pub mod batch;
 pub mod chain;
@@ -54,9 +55,9 @@ pub const TAG_LENGTH: usize = 50;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NoteId(uuid::Uuid);
 
-/// Why a text is no identifier of a note.
+/// The error for a text that is not a note id.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no UUID: 32 hexadecimal digits in groups of 8-4-4-4-12 are expected")]
+#[error("`{0}` is not a UUID: 32 hexadecimal digits in groups of 8-4-4-4-12 are expected")]
 pub struct NoUuid(String);
 
 impl NoteId {
@@ -90,18 +91,18 @@ impl FromStr for NoteId {
     }
 }
 
-/// What a client writes into a note. Texts are kept byte for byte.
+/// The content that a client writes. Texts are stored byte for byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Draft {
-    /// The title.
+    /// The title of the note.
     pub title: String,
-    /// The content.
+    /// The content of the note.
     pub content: String,
     /// The tags, in their order.
     pub tags: Vec<String>,
-    /// Whether it is to stand above others.
+    /// Whether the note is pinned.
     pub pinned: bool,
-    /// Whether it is put away.
+    /// Whether the note is archived.
     pub archived: bool,
 }
 
@@ -131,12 +132,12 @@ fn in_json(byte: u8) -> usize {
     }
 }
 
-/// A note.
+/// A note of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// Which.
+    /// The id of the note.
     pub id: NoteId,
-    /// What it says.
+    /// The content of the note.
     pub draft: Draft,
     /// When it was made, as its client says where it was made offline.
     pub created: Timestamp,
@@ -171,12 +172,12 @@ impl Note {
     }
 }
 
-/// What came of writing a note.
+/// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
-    /// There was none.
+    /// The note was created.
     Created(Note),
-    /// It is another than before.
+    /// The note was changed.
     Changed(Note),
     /// It said the same already; nothing was written.
     Unchanged(Note),
@@ -192,7 +193,7 @@ impl Written {
     }
 }
 
-/// Why a note was not written, or not shown. Nothing was changed.
+/// The reason why a note was not written or shown. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
     /// The user has no such live note.
@@ -201,7 +202,7 @@ pub enum Refused {
     Taken,
     /// The note is another than the client expects: as it is now, if there is one.
     Mismatch(Option<Box<Note>>),
-    /// Neither title nor content would say anything.
+    /// Title and content would both be blank.
     Blank,
     /// The plan allows no more live notes.
     PlanLimit(PlanLimitReached),
@@ -210,7 +211,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Why a plan left no room to make a note live.
+    /// The limit of the plan that prevents a live note.
     fn without_room(standing: PlanUsage, limits: NoteLimits) -> Self {
         let full = PlanLimitReached::of(standing, limits);
         if full.used >= full.limit.into() {
@@ -225,7 +226,7 @@ impl Refused {
 /// by deleting notes for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StorageLimitReached {
-    /// The plan.
+    /// The plan of the user.
     pub plan: Plan,
     /// How many bytes it allows.
     pub limit: u64,
@@ -246,7 +247,7 @@ impl StorageLimitReached {
 /// A plan allows no more live notes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlanLimitReached {
-    /// The plan.
+    /// The plan of the user.
     pub plan: Plan,
     /// How many it allows.
     pub limit: u32,
@@ -255,7 +256,7 @@ pub struct PlanLimitReached {
 }
 
 impl PlanLimitReached {
-    /// What is said when a note found no room.
+    /// The error when a plan's limit is reached.
     #[must_use]
     pub fn of(standing: PlanUsage, limits: NoteLimits) -> Self {
         Self {

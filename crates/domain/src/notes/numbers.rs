@@ -84,7 +84,7 @@ pub struct Jump {
 /// Says whether they did: not again for the same number, nor for one that can't have been given.
 #[derive(Debug)]
 pub struct JumpAhead {
-    /// Whose.
+    /// The user.
     pub user: UserId,
     /// The number that the device has.
     pub number: i64,

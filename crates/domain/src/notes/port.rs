@@ -1,4 +1,4 @@
-//! What a database implements for notes.
+//! The database port for notes.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::plans::NoteLimits;
 use crate::store::StoreError;
 use crate::token::SecretHash;
 
-/// Whose a new note is.
+/// The owner of a new note.
 #[derive(Debug, Clone)]
 pub enum NoteOwner {
     /// A user's.
@@ -31,7 +31,7 @@ pub enum NoteOwner {
 /// A note that is to be added.
 #[derive(Debug, Clone)]
 pub struct NewNote {
-    /// Whose.
+    /// The owner of the note.
     pub owner: NoteOwner,
     /// What; its version counts on from the note that was deleted under this identifier, if one was.
     pub note: Note,
@@ -46,7 +46,7 @@ pub struct NewNote {
 /// Where a note stands among its versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
-    /// Its version.
+    /// The current version.
     pub version: i64,
     /// The lowest version that its next change may make: above all that were given before a restore from a backup.
     pub floor: i64,
@@ -65,7 +65,7 @@ impl Revision {
 /// A note as it is stored, to be written over.
 #[derive(Debug, Clone)]
 pub struct StoredNote {
-    /// The note.
+    /// The stored note.
     pub note: Note,
     /// Where it stands among its versions.
     pub revision: Revision,
@@ -78,11 +78,11 @@ pub struct OutdatedNote {
     pub row: i64,
     /// The number of its newest change.
     pub change: i64,
-    /// The title.
+    /// The title of the note.
     pub title: String,
-    /// The content.
+    /// The content of the note.
     pub content: String,
-    /// The tags.
+    /// The tags of the note.
     pub tags: Vec<String>,
 }
 
@@ -95,20 +95,20 @@ pub struct Refolded {
     pub change: i64,
     /// Its words; see [`NoteWords::searched`].
     pub words: String,
-    /// The tags.
+    /// The tags of the note.
     pub tags: Vec<String>,
 }
 
 /// A version of a note that is above all that it ever had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VersionAhead {
-    /// The version.
+    /// The highest version named.
     pub version: i64,
     /// Whether the note may not have had it and been forgotten since.
     pub certain: bool,
 }
 
-/// Reading notes.
+/// The read statements for notes.
 #[async_trait]
 pub trait ReadNotes: Send {
     /// A note of the user, live or in the trash.
@@ -146,7 +146,8 @@ pub trait ReadNotes: Send {
     async fn outdated_notes(&mut self) -> Result<Vec<OutdatedNote>, StoreError>;
 }
 
-/// Writing notes. All but [`WriteNotes::refold_note`] is a change, under the next number of its owner's book.
+/// The write statements for notes. Each except [`WriteNotes::refold_note`] is a change, with the
+/// next number of its owner's feed.
 #[async_trait]
 pub trait WriteNotes: Send {
     /// Adds a live note and answers with its version, unless the identifier is taken, the plan allows no more, or the
@@ -154,7 +155,7 @@ pub trait WriteNotes: Send {
     async fn insert_note(&mut self, new: &NewNote) -> Result<Option<i64>, StoreError>;
     /// Whether the user had a note of that identifier and deleted it for good, as far as that is remembered.
     async fn note_was_deleted(&mut self, user: UserId, id: NoteId) -> Result<bool, StoreError>;
-    /// Whether anybody has a note of that identifier.
+    /// Whether any user has a note with that id.
     async fn note_id_is_taken(&mut self, id: NoteId) -> Result<bool, StoreError>;
     /// Writes a live note of the user over that of its identifier, live or in the trash; `words` of its title and its
     /// content unless they stay as they are. Says whether it was written: not if it comes out of the trash and the plan

@@ -1,4 +1,4 @@
-//! The trash: into it, out of it, and gone for good.
+//! Moves a note to the trash, restores it, or deletes it permanently.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -17,15 +17,15 @@ use crate::store::{StoreError, Tx, Write};
 /// section 9.2.2), also under the condition of the first one (section 13.1.1).
 #[derive(Debug)]
 pub struct Remove {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which.
+    /// The id of the note.
     pub id: NoteId,
-    /// Whether it is to be gone for good.
+    /// Whether to delete the note permanently.
     pub permanent: bool,
-    /// What the client expects to be there.
+    /// The condition of the client.
     pub condition: Condition,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
@@ -56,18 +56,18 @@ impl Write for Remove {
     }
 }
 
-/// Takes a note out of the trash, as it was. A live one stays as it is.
+/// Restores a note from the trash, unchanged. A live note stays as it is.
 #[derive(Debug)]
 pub struct Restore {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which.
+    /// The id of the note.
     pub id: NoteId,
     /// What the client expects to be there.
     pub condition: Condition,
     /// How many notes each plan allows.
     pub limits: NoteLimits,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 

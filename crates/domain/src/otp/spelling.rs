@@ -1,4 +1,5 @@
-//! Codes as people type and paste them. Called before a code is compared, and before any rule of its length.
+//! Normalises codes as users type and paste them. Called before a code is compared, and before its
+//! length is checked.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Hashes of the service that this one replaces: Django's `pbkdf2_sha256$iterations$salt$base64`.
 //!
-//! They are checked, never made for a password: whoever logs in gets a hash of [`super::hash`]
-//! instead. Django's other algorithms match nothing, so their owners set a new password by mail.
+//! They are only checked, never created: a login replaces one by a hash of [`super::hash`]. Hashes
+//! of Django's other algorithms match nothing, so their owners set a new password by mail.
 
 use argon2::password_hash::Output;
 use pbkdf2::pbkdf2_hmac_array;
@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::{Password, PasswordHash};
 use crate::random;
 
-/// How every such hash begins.
+/// The prefix of every such hash.
 pub const PREFIX: &str = "pbkdf2_sha256$";
 
 /// The iterations of Django 5.2, with which the replaced service ran.
@@ -64,7 +64,7 @@ pub fn iterations(hash: &PasswordHash) -> Option<u32> {
     Pbkdf2::parse(hash.as_str()).map(|parsed| parsed.iterations)
 }
 
-/// A hash of nobody's password, which takes as long to check as one of that many iterations.
+/// A hash that no password matches, which takes as long to check as one of that many iterations.
 ///
 /// # Panics
 ///

@@ -1,5 +1,4 @@
-//! Hashes that are kept instead of passwords: their form, their kinds, and what they cost. [`super::hasher`] makes and
-//! checks them.
+//! Stored password hashes: their format, kinds and cost. [`super::hasher`] makes and checks them.
 
 use std::fmt;
 
@@ -112,7 +111,7 @@ pub struct HashCost {
     pub memory_kib: u32,
     /// Passes over that memory.
     pub iterations: u32,
-    /// Lanes.
+    /// The degree of parallelism.
     pub parallelism: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Making and checking hashes with argon2id.
+//! Creates and checks hashes with argon2id.
 //!
 //! Hashing costs about 14 ms of a core by design; callers run [`Hasher`] on a bounded
 //! pool of threads (`runtime::hashing`), never on an async thread.
@@ -16,7 +16,7 @@ use super::hash::{Argon2id, HASH_LENGTH, HashCost, PasswordHash, new_salt};
 #[error("these argon2 parameters do not go together: {0}")]
 pub struct InvalidCost(String);
 
-/// Makes and checks hashes. Keeps its block of memory, which saves 5 % a hash.
+/// Creates and checks hashes. It reuses its block of memory, which saves 5 % per hash.
 pub struct Hasher {
     params: Params,
     memory: Vec<Block>,

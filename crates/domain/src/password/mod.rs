@@ -1,7 +1,7 @@
-//! Passwords: what is accepted, and the hashes that are kept instead of them.
+//! Passwords: their rules, and the hashes that are stored instead of them.
 //!
-//! [`rules`] says what may become a password, [`hash`] what is kept of one, [`hasher`] makes and checks that, and [`django`]
-//! reads the hashes of the service that this one replaces.
+//! [`rules`] decides which passwords are accepted, [`hash`] defines the stored hashes, [`hasher`]
+//! creates and checks them, and [`django`] checks the hashes of the service that this one replaces.
 
 pub mod django;
 pub mod hash;

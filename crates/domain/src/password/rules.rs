@@ -1,5 +1,5 @@
-//! What may become a password: its length, a list of the commonest, and likeness to what anybody
-//! can guess of the account.
+//! The rules for new passwords: length, a list of common passwords, and similarity to the account's
+//! attributes.
 //!
 //! There is no rule of composition and no score of strength (NIST SP 800-63B-4, section 3.1.1.2; OWASP
 //! ASVS 5.0 6.2.5). Asked only for a password that is newly chosen: whoever has one keeps it.
@@ -25,7 +25,8 @@ impl Default for LengthRule {
     }
 }
 
-/// Why a password is refused. Where Django has a message for it, the wording is Django's.
+/// The reason why a password is refused. Where Django has a message for it, the wording is
+/// Django's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// Fewer code points than the rule asks for.
@@ -45,10 +46,10 @@ pub enum PasswordError {
     SimilarTo(Attribute),
 }
 
-/// What of an account a password may not be close to.
+/// An attribute of an account that a password must not resemble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribute {
-    /// The username.
+    /// The username of the account.
     Username,
     /// The mail address; its parts count as well.
     Email,
@@ -68,7 +69,7 @@ const TOO_SIMILAR: f32 = 0.7;
 
 const SERVICE: [&str; 3] = ["smartnotes", "smart notes", "smart-notes"];
 
-/// What speaks against a password. One that is too long is looked at no further.
+/// The reasons against a password. One that is too long is not checked further.
 pub(super) fn faults(
     text: &str,
     rule: LengthRule,

@@ -1,4 +1,4 @@
-//! What payment services say, and the premium that follows from it.
+//! Events of payment services, and the premium that follows from them.
 //!
 //! Services deliver their events late, twice and in any order. So no event changes anything by itself: each is kept
 //! once, and the premium of a user is computed anew from everything that is kept and connected with it ([`state`]).
@@ -33,18 +33,18 @@ use crate::id::UserId;
 use crate::plans::Source;
 use crate::store::StoreError;
 
-/// An event as a service sent it.
+/// An event of a payment service.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// Which service.
+    /// The payment service.
     pub source: Source,
     /// What the service calls this kind of event; empty if it did not say.
     pub kind: String,
     /// What it says.
     pub fact: Fact,
-    /// Whether nobody has paid: it comes from the service's test mode, or sandbox.
+    /// Whether it is an unpaid test event from the service's test mode or sandbox.
     pub is_test: bool,
-    /// All of it, as it came.
+    /// The whole event as received.
     pub body: String,
 }
 
@@ -147,10 +147,10 @@ impl Until {
     }
 }
 
-/// What an event says about a transaction.
+/// The meaning of an event for a transaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Says {
-    /// Nothing.
+    /// The event says nothing about a transaction.
     #[default]
     Nothing,
     /// Whose customer and transaction they are.
@@ -227,7 +227,7 @@ pub enum Link {
     Name(String),
     /// Stripe's name for the customer.
     Customer(String),
-    /// The transaction.
+    /// A transaction id.
     Transaction(String),
 }
 
@@ -241,7 +241,7 @@ impl Fact {
     }
 }
 
-/// An event that is kept.
+/// A stored event.
 #[derive(Debug, Clone)]
 pub struct Kept {
     /// What it says.
@@ -252,7 +252,7 @@ pub struct Kept {
     pub owner: Option<UserId>,
 }
 
-/// An event as its user may read it.
+/// An event as shown to its user.
 #[derive(Debug, Clone)]
 pub struct PaymentRecord {
     /// Its place among the user's events.

@@ -1,4 +1,4 @@
-//! Whose the transactions are, and the premium that follows from them.
+//! The owners of transactions, and the premium that follows from them.
 //!
 //! Each service has its own way of saying it. Stripe's checkout names the user, for the transaction and its customer.
 //! RevenueCat's events give all names of a customer, anonymous ones as well, and a transfer moves what one customer owns

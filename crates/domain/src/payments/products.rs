@@ -1,4 +1,4 @@
-//! Which of what is sold means premium.
+//! The products that mean premium.
 
 use super::{Fact, Item, Says, Until, name};
 use crate::plans::Source;

@@ -1,4 +1,4 @@
-//! How a payment service proves that it is the sender.
+//! Authenticates events of payment services.
 
 use std::time::Duration;
 

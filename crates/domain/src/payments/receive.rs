@@ -1,4 +1,4 @@
-//! Taking an event in, once, with what follows from it.
+//! Receives an event exactly once, with its effect.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,10 +10,10 @@ use super::{Event, Fact, Kept, Products, Says, State, Until, is_hash, state};
 use crate::id::UserId;
 use crate::store::{StoreError, Tx, Write};
 
-/// Takes an event in, once.
+/// Stores an event once and applies its effect.
 #[derive(Debug)]
 pub struct ReceiveEvent {
-    /// Which.
+    /// The event to store.
     pub event: Event,
     /// Whether events of tests count like others. If not, they are kept and say nothing, then and ever after.
     pub accept_tests: bool,
@@ -23,12 +23,12 @@ pub struct ReceiveEvent {
     pub now: Timestamp,
 }
 
-/// What came of it.
+/// The result of the use case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventResult {
-    /// It is kept; the words say what it did.
+    /// The event is new and stored; the text describes its effect.
     New(String),
-    /// It was kept already, and did nothing more.
+    /// The event was already stored and has no further effect.
     Again,
 }
 

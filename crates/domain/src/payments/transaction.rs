@@ -1,4 +1,4 @@
-//! Until when one transaction is good: a subscription with all its periods, or a purchase that is paid once.
+//! The validity of one transaction: a subscription with all its periods, or a one-time purchase.
 //!
 //! Of what the events say the newest counts, with three exceptions. The expiration of a former period ends nothing, since
 //! it may come long after the renewal. A grace period lengthens what was paid, and is over with the next state. What has

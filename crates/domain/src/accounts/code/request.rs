@@ -1,4 +1,4 @@
-//! Asking for a code: what is counted for it, which challenge is mailed, and the mail.
+//! Requests for a code: what is counted, which challenge is mailed, and the mail.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::otp::{KeyId, Purpose};
 use crate::store::{StoreError, Tx, View, Write};
 use crate::token::SecretHash;
 
-/// Somebody asks for a code: who, when, and what holds for it.
+/// A request for a code: its actor, time and policies.
 #[derive(Debug)]
 pub struct CodeRequest {
     actor: Actor,
@@ -25,17 +25,18 @@ pub struct CodeRequest {
     mail: MailId,
 }
 
-/// What came of it.
+/// The result of the use case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requested {
-    /// A mail is on its way; or, where no code is due, a decoy that no relay ever sees.
+    /// A mail is queued; or a decoy that is never sent, if no code is due.
     Queued,
-    /// A limit was reached: alike for addresses that wait for the code and those that don't.
+    /// A limit was reached. The same for addresses with and without a code due.
     Limited(Refusal),
 }
 
 impl CodeRequest {
-    /// Draws the random values. `key`: what a new code is made with; `limits`: `None` lifts them.
+    /// Draws the random values. `key` derives a new code; `limits` is `None` if limits are
+    /// disabled.
     #[must_use]
     pub fn new(
         actor: Actor,
@@ -54,17 +55,17 @@ impl CodeRequest {
         }
     }
 
-    /// Who asks.
+    /// The request for the code.
     pub(in crate::accounts) fn actor(&self) -> &Actor {
         &self.actor
     }
 
-    /// When the code is asked for.
+    /// The time of the request.
     pub(in crate::accounts) fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Counts it under the first of these lists that has room for all of it.
+    /// Charges the first of these lists in which every budget has room.
     pub(in crate::accounts) async fn charge(
         &self,
         tx: &mut dyn Tx,
@@ -155,31 +156,32 @@ impl CodeRequest {
     }
 }
 
-/// A user, known or only claimed, asks for a code.
+/// Requests a code for a logged-in user or for the user of an address.
 #[derive(Debug)]
 pub struct RequestCode {
-    /// Whose code.
+    /// The user or address of the code.
     pub whose: Whose,
-    /// What for.
+    /// The purpose of the code.
     pub purpose: Purpose,
-    /// The hash of the token that who asks is given, if one is: it has tries of its own.
+    /// The hash of the challenge token for the requester, if any; it has a separate count of tries.
     pub holder: Option<SecretHash>,
-    /// Who asks.
+    /// The request for the code.
     pub request: CodeRequest,
 }
 
-/// Whose code is asked for.
+/// The owner of the requested code.
 #[derive(Debug)]
 pub enum Whose {
-    /// The user's with that address, if there is one.
+    /// The user with that address, if there is one.
     Address(EmailAddress),
-    /// That user's.
+    /// This user.
     User(User),
 }
 
 impl RequestCode {
-    /// Who is logged in is charged as a user: nothing that strangers ask for refuses it. Else a client that the
-    /// account knows has a share of the mailbox that strangers can't use up.
+    /// A logged-in user is charged separately, so that strangers' requests cannot refuse it.
+    /// Otherwise, a client that the account knows has a share of the mailbox budget that strangers
+    /// cannot use up.
     async fn decision(&self, tx: &mut dyn Tx, user: Option<&User>) -> Result<Decision, StoreError> {
         let client = &self.request.actor().client;
         match &self.whose {
@@ -226,7 +228,7 @@ impl RequestCode {
     }
 }
 
-/// No user's number: what is read of an address without an account is read as for one with.
+/// The id of no user, so that an address without an account causes the same reads as one with.
 const NO_USER: UserId = UserId(0);
 
 #[async_trait]

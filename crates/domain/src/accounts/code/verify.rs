@@ -1,4 +1,4 @@
-//! Presenting a code.
+//! Checks of a submitted code.
 
 use jiff::Timestamp;
 
@@ -12,40 +12,40 @@ use crate::otp::{CodeForm, CodeSeed, KeyRing, Purpose, TypedCode};
 use crate::store::{StoreError, Tx, View};
 use crate::token::SecretHash;
 
-/// A code as somebody presents it, and what it is checked with.
+/// A submitted code, with the data for checking it.
 #[derive(Debug)]
 pub struct SubmittedCode {
-    /// What was typed.
+    /// The code as typed.
     pub code: TypedCode,
     /// The keys that codes are derived with.
     pub keys: std::sync::Arc<KeyRing>,
-    /// How codes live and die.
+    /// The policy of codes.
     pub policy: CodePolicy,
-    /// How often one client may be wrong; `None` lifts it.
+    /// The limits of wrong codes; `None` if limits are disabled.
     pub limits: Option<Limits>,
-    /// Who presents it.
+    /// The actor, for the audit row.
     pub actor: Actor,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// What came of presenting a code. A wrong one has been counted when this is known.
+/// The result of checking a code. A wrong one is already counted.
 #[derive(Debug)]
 pub(in crate::accounts) enum CodeCheck<T> {
-    /// It is the code of this.
+    /// The code is correct for this value.
     Right(T),
-    /// It is nobody's.
+    /// The code is wrong.
     Wrong,
-    /// The client has been wrong too often; it was not compared.
+    /// The limit of wrong codes is reached; the code was not compared.
     Limited(Refusal),
 }
 
-/// What a code is presented for, by a client that need not be logged in.
+/// The target of a code submitted without a session.
 #[derive(Debug, Clone, Copy)]
 pub struct CodeTarget<'a> {
-    /// The address that the code was mailed to.
+    /// The address to which the code was mailed.
     pub email: &'a EmailKey,
-    /// What it is for.
+    /// The purpose of the code.
     pub purpose: Purpose,
     /// The hash of the token that came with it, if one did.
     pub holder: Option<&'a SecretHash>,
@@ -162,7 +162,8 @@ impl SubmittedCode {
         forms.map(|form| self.matches(&seed, form)).contains(&true)
     }
 
-    /// A challenge whose key this process lacks is no challenge here: nothing is counted against it.
+    /// Whether this process has the key of a challenge. Without it, the challenge is ignored and
+    /// nothing is counted against it.
     pub(in crate::accounts) fn has_key(&self, challenge: &Challenge) -> bool {
         self.keys.code(&challenge.seed).is_some()
     }

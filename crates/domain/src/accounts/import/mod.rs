@@ -1,11 +1,11 @@
-//! Bringing users over from the service that this one replaces.
+//! Import of users from the service that this one replaces.
 //!
-//! A [`Plan`] is made without a database and says what becomes of everybody; a dry run shows it, and
-//! [`Import`] makes it again inside the transaction that carries it out. Addresses and names
-//! that were different there and are one here (another case, another normal form) get one owner:
-//! whoever is verified, else whoever has a live token, else the lower number. A verified user
-//! who loses a name keeps the account under another one; who loses an address is left out,
-//! and named. Whoever was brought over once is never brought over again.
+//! A [`Plan`] is computed without a database and lists the result for each user. A dry run shows
+//! it, and [`Import`] computes it again inside the transaction that applies it. Addresses and names
+//! that differ there but compare equal here (case, normal form) get one owner: the verified user,
+//! else the one with a live token, else the lower id. A verified user who loses a name is renamed;
+//! one who loses an address is left out and reported. A user who was imported once is never
+//! imported again.
 
 mod plan;
 mod port;
@@ -32,20 +32,20 @@ use crate::username::NameKey;
 
 pub use port::{Basis, ImportedSession, ImportedUser, Imports};
 
-/// Rows that are written between two steps of the progress.
+/// The number of rows between two updates of the progress.
 const STEP: usize = 500;
 
 /// What imported sessions say they were opened with.
 const USER_AGENT: &str = "imported";
 
-/// Everybody in the other database.
+/// All users of the other database.
 #[derive(Clone, Default)]
 pub struct Source {
     /// The users, by their numbers.
     pub users: Vec<SourceUser>,
-    /// The highest number ever given there, also to somebody who is gone.
+    /// The highest id ever assigned there, including deleted users.
     pub highest: i64,
-    /// Tokens that belong to nobody.
+    /// The number of tokens without a user.
     pub stray_tokens: u64,
 }
 
@@ -54,9 +54,9 @@ pub struct Source {
 pub struct SourceUser {
     /// The number, which clients know and which stays.
     pub id: UserId,
-    /// The name.
+    /// The username.
     pub username: String,
-    /// The address.
+    /// The mail address.
     pub email: String,
     /// The password's hash, whatever its form.
     pub password: PasswordHash,
@@ -82,13 +82,13 @@ impl SourceUser {
 /// A token of the other database: of the token itself only the hash is ever passed on.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceToken {
-    /// Its hash.
+    /// The hash of the token.
     pub hash: SecretHash,
     /// When it was made, if that can be read.
     pub created: Option<Timestamp>,
 }
 
-/// What is to become of everybody.
+/// The planned result for each user.
 #[derive(Default)]
 pub struct Plan {
     /// Who becomes a user, by number.
@@ -101,17 +101,17 @@ pub struct Plan {
     pub before: u64,
 }
 
-/// Somebody who becomes a user.
+/// A user to import.
 pub struct PlannedUser {
-    /// The number.
+    /// The id of the user.
     pub id: UserId,
     /// The name here.
     pub username: String,
-    /// The name in the form that compares.
+    /// The username in its comparison form.
     pub username_key: NameKey,
     /// Why the name is another one than there.
     pub renamed: Option<Renamed>,
-    /// The address.
+    /// The mail address.
     pub email: EmailAddress,
     /// The password's hash, or one that no password matches.
     pub password: PasswordHash,
@@ -140,11 +140,11 @@ pub struct Renamed {
 pub struct PlannedRegistration {
     /// The number there; a verified registration gets a new one.
     pub id: UserId,
-    /// The name.
+    /// The username.
     pub username: String,
-    /// The name in the form that compares.
+    /// The username in its comparison form.
     pub username_key: NameKey,
-    /// The address.
+    /// The mail address.
     pub email: EmailAddress,
     /// The password's hash, or one that no password matches.
     pub password: PasswordHash,
@@ -152,9 +152,9 @@ pub struct PlannedRegistration {
     pub lost_token: bool,
 }
 
-/// Somebody who can't be brought over.
+/// A user who can't be imported.
 pub struct LeftOut {
-    /// The number.
+    /// The id of the user.
     pub id: UserId,
     /// The name there.
     pub username: String,
@@ -162,13 +162,13 @@ pub struct LeftOut {
     pub email: String,
     /// Whether the address was verified.
     pub verified: bool,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// Whether there was a token.
     pub lost_token: bool,
 }
 
-/// Why somebody is left out.
+/// The reason why a user is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The address is, in the form that compares, that of somebody else.
@@ -183,21 +183,21 @@ pub enum Reason {
     Disabled,
 }
 
-/// Who has a name or an address.
+/// The owner of a conflicting name or address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimant {
-    /// Somebody of the other database.
+    /// A user of the other database.
     There(UserId),
     /// A user of this one.
     Here(UserId),
-    /// Somebody who is registering here.
+    /// A pending registration here.
     Registering,
 }
 
-/// A number that is somebody else's here. Nobody is brought over then.
+/// An id that belongs to a different user here. Then nothing is imported.
 #[derive(Debug, Clone)]
 pub struct Clash {
-    /// The number.
+    /// The id of the user.
     pub id: UserId,
     /// The address there.
     pub there: String,
@@ -205,7 +205,7 @@ pub struct Clash {
     pub here: EmailKey,
 }
 
-/// How long what is brought over lives.
+/// The lifetimes of imported rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Lives {
     /// After this time an unverified registration lapses.
@@ -214,7 +214,7 @@ pub struct Lives {
     pub session: Duration,
 }
 
-/// Brings everybody over, in one transaction. Random values are drawn by [`Import::new`].
+/// Imports all users in one transaction. Random values are drawn by [`Import::new`].
 pub struct Import {
     source: Source,
     lives: Lives,
@@ -244,7 +244,7 @@ impl Import {
         }
     }
 
-    /// How many have been written so far, for whoever waits.
+    /// The number of rows written so far, for a progress bar.
     #[must_use]
     pub fn written(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.written)

@@ -1,4 +1,4 @@
-//! What becomes of everybody: who gets a name or an address that several had.
+//! Plans an import: decides which user gets a name or an address that several had.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};

@@ -1,4 +1,4 @@
-//! The part of the port to the database that imports alone need, and its rows.
+//! The part of the database port for imports, and its rows.
 
 use std::collections::HashMap;
 
@@ -45,25 +45,25 @@ pub struct Basis {
 
 /// A user to be added under a number.
 pub struct ImportedUser {
-    /// The number.
+    /// The id of the user.
     pub id: UserId,
-    /// The user.
+    /// The user to add.
     pub user: NewUser,
     /// Whether the user may log in.
     pub active: bool,
-    /// The session.
+    /// The session to add, if any.
     pub session: Option<ImportedSession>,
 }
 
 /// A session to be added with its token.
 pub struct ImportedSession {
-    /// Which.
+    /// The id of the session.
     pub id: SessionId,
-    /// The hash of its token.
+    /// The hash of the session token.
     pub token: SecretHash,
-    /// When it began.
+    /// When the session was created, UTC.
     pub created: Timestamp,
-    /// When it ends at the latest.
+    /// When the session expires at the latest, UTC.
     pub expires: Timestamp,
     /// What it says it was opened with.
     pub user_agent: &'static str,
