@@ -82,4 +82,5 @@ mod systemd;
 mod unread_logs;
 mod verify;
 mod verify_fields;
+mod vocabulary;
 mod writes;
