@@ -1,7 +1,12 @@
 //! Who may import whom, read from cargo's own metadata.
 //!
+<<<<<<< HEAD
 //! domain ← store-sqlite ← runtime ← {API, worker, operator} ← {command line, bench}; only runtime imports `malloc_trim`. Only
 //! dependencies of the programs count, not those of tests and build scripts.
+=======
+//! domain ← store-sqlite ← runtime ← {API, worker, operator} ← {command line, bench}; only runtime imports malloc_trim. Only
+//! dependencies of the programs count, not those of tests and build scripts. store-conformance is for tests of databases.
+>>>>>>> 23cc8ed (store-conformance: Hold the rules of every database)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -10,6 +15,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 const DOMAIN: &str = "smart-notes-domain";
 const STORE: &str = "smart-notes-store-sqlite";
+const CONFORMANCE: &str = "smart-notes-store-conformance";
 const RUNTIME: &str = "smart-notes-runtime";
 const API: &str = "smart-notes-api";
 const WORKER: &str = "smart-notes-worker";
@@ -20,11 +26,12 @@ const MALLOC_TRIM: &str = "smart-notes-malloc-trim";
 const BENCH: &str = "smart-notes-bench";
 
 /// Our crates, and which of our crates each may import.
-const OURS: [(&str, &[&str]); 10] = [
+const OURS: [(&str, &[&str]); 11] = [
     (DOMAIN, &[]),
     (DEVMAIL, &[]),
     (MALLOC_TRIM, &[]),
     (STORE, &[DOMAIN]),
+    (CONFORMANCE, &[DOMAIN]),
     (RUNTIME, &[DOMAIN, STORE, MALLOC_TRIM]),
     (API, &[DOMAIN, RUNTIME]),
     (WORKER, &[DOMAIN, RUNTIME]),
@@ -34,7 +41,7 @@ const OURS: [(&str, &[&str]); 10] = [
 ];
 
 /// Crates that must not be anywhere below a crate of ours.
-const NOT_BELOW: [(&str, &[&str]); 5] = [
+const NOT_BELOW: [(&str, &[&str]); 6] = [
     (
         DOMAIN,
         &[
@@ -47,6 +54,7 @@ const NOT_BELOW: [(&str, &[&str]); 5] = [
             "apalis-core",
         ],
     ),
+    (CONFORMANCE, &["sqlx", "apalis-core"]),
     (API, &["lettre", "minijinja", "tokio-rustls", DEVMAIL]),
     (WORKER, &["axum", "tower-http", DEVMAIL]),
     (
@@ -246,6 +254,12 @@ fn each_kind_of_broken_rule_is_found() {
     finds(WORKER, API, format!("{WORKER} imports {API}"));
     finds(API, STORE, format!("{API} imports {STORE}"));
     finds(STORE, RUNTIME, format!("{STORE} imports {RUNTIME}"));
+    finds(CONFORMANCE, STORE, format!("{CONFORMANCE} imports {STORE}"));
+    finds(
+        RUNTIME,
+        CONFORMANCE,
+        format!("{RUNTIME} imports {CONFORMANCE}"),
+    );
     finds(OPERATOR, WORKER, format!("{OPERATOR} imports {WORKER}"));
     finds(WORKER, OPERATOR, format!("{WORKER} imports {OPERATOR}"));
     finds(OPERATOR, "clap", format!("clap is below {OPERATOR}"));

@@ -12,9 +12,10 @@ use store_sqlite::Sqlite;
 use super::erasing::{KEEP, found};
 use super::migrating::{Older, run};
 use super::rows::{FREELY, add, add_as_before, user};
-use crate::support::queue::Queue as _;
-use crate::support::units::unit;
-use crate::support::{Database, PATIENCE, at, options};
+use crate::support::{Database, options};
+use store_conformance::support::calls::Calls as _;
+use store_conformance::support::units::unit;
+use store_conformance::support::{TIMEOUT, at};
 
 /// Adds so many notes whose contents repeat a word so often, with the identifiers `…0000` on.
 async fn fill(database: &Database, user: UserId, notes: u32, word: &str, times: usize) {
@@ -217,7 +218,7 @@ async fn a_program_of_the_release_before_leaves_the_notes_to_the_sweep_as_well()
     run(connection, "delete from users where id = 1").await;
     assert_eq!(text(connection, notes).await, before);
     let sqlite = Sqlite::open(options(&older.path())).await.unwrap();
-    sweep(&Store::new(Arc::new(sqlite), PATIENCE)).await;
+    sweep(&Store::new(Arc::new(sqlite), TIMEOUT)).await;
     let left = text(
         &mut older.connection,
         "select cast(sum(user_id) as text) from notes",

@@ -9,9 +9,10 @@ use domain::mail::MailKind;
 use domain::store::{Store, StoreError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::mails::mail;
-use crate::support::units::unit;
-use crate::support::{Database, at};
+use crate::support::Database;
+use store_conformance::support::at;
+use store_conformance::support::mails::mail;
+use store_conformance::support::units::unit;
 
 /// Set for the child.
 const CHILD: &str = "SMART_NOTES_TEST_FULL_DISK";

@@ -12,10 +12,11 @@ use domain::queue::Retention;
 use domain::queue::forget::forget_mails;
 use domain::store::Store;
 
-use crate::support::people::{Person, address};
-use crate::support::queue::Queue as _;
-use crate::support::units::unit;
-use crate::support::{Database, at};
+use crate::support::Database;
+use store_conformance::support::at;
+use store_conformance::support::calls::Calls as _;
+use store_conformance::support::people::{Person, address};
+use store_conformance::support::units::unit;
 
 const DAYS: i64 = 24 * 3600;
 

@@ -14,7 +14,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
 use store_sqlite::{Sqlite, migrate};
 use tempfile::TempDir;
 
-use crate::support::{Database, PATIENCE, at, options, outside};
+use crate::support::{Database, options, outside};
+use store_conformance::support::{TIMEOUT, at};
 
 #[tokio::test]
 async fn a_second_run_applies_nothing() {
@@ -153,7 +154,7 @@ async fn premium_of_before_survives_that_transactions_are_told_apart() {
     older.migrate().await;
 
     let sqlite = Sqlite::open(options(&older.path())).await.unwrap();
-    let store = Store::new(Arc::new(sqlite), PATIENCE);
+    let store = Store::new(Arc::new(sqlite), TIMEOUT);
     let standing = async || {
         let mut view = store.view().await.unwrap();
         let standing = view.plan_standing(UserId(1), at(0)).await.unwrap();

@@ -3,7 +3,9 @@
 mod deleted_users;
 mod disk;
 mod erasing;
+mod inspecting;
 mod kinds;
+mod maintenance_plans;
 mod mending;
 mod migrating;
 mod opening;

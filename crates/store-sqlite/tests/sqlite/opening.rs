@@ -8,8 +8,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use store_sqlite::{OpenError, Sqlite, migrate};
 
-use crate::support::mails::{enqueue, mail};
-use crate::support::{Database, at, options, outside};
+use crate::support::{Database, options, outside};
+use store_conformance::support::at;
+use store_conformance::support::mails::{enqueue, mail};
 
 use super::chain;
 
@@ -56,7 +57,7 @@ async fn a_foreign_key_is_enforced() {
     let database = Database::new().await;
     let mut orphan = mail(MailKind::VerifyEmail, "ada@example.com", at(0));
     orphan.challenge = Some(domain::id::ChallengeId::generate());
-    let put = crate::support::units::unit(move |tx| {
+    let put = store_conformance::support::units::unit(move |tx| {
         let orphan = orphan.clone();
         Box::pin(async move { tx.enqueue(&orphan).await })
     });

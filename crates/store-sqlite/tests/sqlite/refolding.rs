@@ -12,7 +12,8 @@ use store_sqlite::Sqlite;
 
 use super::migrating::{Older, run};
 use super::rows::{FREELY, add, add_as_before, user};
-use crate::support::{Database, PATIENCE, at, options};
+use crate::support::{Database, options};
+use store_conformance::support::{TIMEOUT, at};
 
 /// Folds again what is outdated; returns in how many steps.
 async fn refold(store: &Store) -> usize {
@@ -58,7 +59,7 @@ async fn notes_of_an_older_schema_are_folded_again_some_at_a_time_and_stay_as_th
     .await;
     older.migrate().await;
     let sqlite = Sqlite::open(options(&older.path())).await.unwrap();
-    let store = Store::new(Arc::new(sqlite), PATIENCE);
+    let store = Store::new(Arc::new(sqlite), TIMEOUT);
 
     let steps = refold(&store).await;
 

@@ -18,9 +18,10 @@ use store_sqlite::Sqlite;
 
 use super::erasing::KEEP;
 use super::migrating::{Older, run};
-use crate::support::people::{Person, address};
-use crate::support::queue::Queue as _;
-use crate::support::{Database, PATIENCE, at, options};
+use crate::support::{Database, options};
+use store_conformance::support::calls::Calls as _;
+use store_conformance::support::people::{Person, address};
+use store_conformance::support::{TIMEOUT, at};
 
 pub(super) const FREELY: NoteLimits = NoteLimits {
     free: u32::MAX,
@@ -106,7 +107,7 @@ async fn notes_are_found_and_written_without_reading_the_texts_of_others() {
     }
     let destroyed = destroy_long_texts(&database).await;
     let sqlite = Sqlite::open(options(&database.path())).await.unwrap();
-    let store = Store::new(Arc::new(sqlite), PATIENCE);
+    let store = Store::new(Arc::new(sqlite), TIMEOUT);
 
     let mut view = store.view().await.unwrap();
     for key in [Key::Updated, Key::Created, Key::Title] {
@@ -240,7 +241,7 @@ async fn notes_keep_all_they_have_when_their_table_is_made_anew() {
             .unwrap();
     }
     let sqlite = Sqlite::open(options(&path)).await.unwrap();
-    let store = Store::new(Arc::new(sqlite), PATIENCE);
+    let store = Store::new(Arc::new(sqlite), TIMEOUT);
     while store.purge(KEEP, at(0)).await.unwrap() > 0 {}
     let left: i64 = sqlx::query_scalar("select count(*) from notes")
         .fetch_one(&mut *connection)
@@ -260,7 +261,7 @@ async fn programs_that_know_of_no_numbers_of_rows_take_none_from_others() {
     let mut older = with_notes().await;
     older.migrate().await;
     let sqlite = Sqlite::open(options(&older.path())).await.unwrap();
-    let store = Store::new(Arc::new(sqlite), PATIENCE);
+    let store = Store::new(Arc::new(sqlite), TIMEOUT);
 
     for n in 0..20 {
         for user in USERS {

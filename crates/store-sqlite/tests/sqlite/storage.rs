@@ -9,8 +9,9 @@ use domain::plans::{NoteLimits, StorageLimits};
 use domain::store::Store;
 use store_sqlite::migrate;
 
-use crate::support::people::{Person, address};
-use crate::support::{Database, at};
+use crate::support::Database;
+use store_conformance::support::at;
+use store_conformance::support::people::{Person, address};
 
 const FREELY: NoteLimits = NoteLimits {
     free: u32::MAX,

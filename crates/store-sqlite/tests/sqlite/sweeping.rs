@@ -5,10 +5,11 @@ use std::time::Duration;
 use domain::queue::Retention;
 use jiff::Timestamp;
 
-use crate::support::people::Person;
-use crate::support::queue::Queue as _;
-use crate::support::units::unit;
-use crate::support::{Database, at};
+use crate::support::Database;
+use store_conformance::support::at;
+use store_conformance::support::calls::Calls as _;
+use store_conformance::support::people::Person;
+use store_conformance::support::units::unit;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -286,8 +287,8 @@ async fn a_row_of_guesses_is_forgotten_a_year_after_the_last() {
 async fn mails_go_with_their_jobs_a_month_after_their_end_and_waiting_ones_stay() {
     let database = Database::new().await;
     let store = database.store();
-    crate::support::mails::notice(&store, "ada@example.com", at(0)).await;
-    let waiting = crate::support::mails::notice(&store, "bob@example.com", at(0)).await;
+    store_conformance::support::mails::notice(&store, "ada@example.com", at(0)).await;
+    let waiting = store_conformance::support::mails::notice(&store, "bob@example.com", at(0)).await;
     database
         .execute(
             "update mails set state = 'delivered', finished_at = 1800000000000000

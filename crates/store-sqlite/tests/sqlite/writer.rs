@@ -9,9 +9,10 @@ use domain::store::{Caller, Store, StoreError, Ticket};
 use futures_util::future::{join_all, poll_immediate};
 use sqlx::Connection;
 
-use crate::support::mails::{mail, mails_to};
-use crate::support::units::{HeldUp, failure, unit};
-use crate::support::{Database, PATIENCE, at};
+use crate::support::Database;
+use store_conformance::support::mails::{mail, mails_to};
+use store_conformance::support::units::{HeldUp, failure, unit};
+use store_conformance::support::{TIMEOUT, at};
 
 /// Writes a mail to `to`; the one to `fails@` fails after it has written, the one to `panics@` panics.
 async fn write(store: Store, to: String) -> Result<(), StoreError> {
@@ -162,7 +163,7 @@ async fn closing_finishes_what_waits_and_refuses_what_comes_after() {
 
     held_up.let_go().await;
     let waited = waiting.await;
-    tokio::time::timeout(PATIENCE, closing)
+    tokio::time::timeout(TIMEOUT, closing)
         .await
         .unwrap()
         .unwrap();
@@ -181,7 +182,7 @@ async fn a_writer_with_a_pause_commits_all_the_same() {
         ..crate::support::options(&database.path())
     };
     let sqlite = store_sqlite::Sqlite::open(paused).await.unwrap();
-    let store = Store::new(std::sync::Arc::new(sqlite), PATIENCE);
+    let store = Store::new(std::sync::Arc::new(sqlite), TIMEOUT);
 
     for n in 0..5 {
         write(store.clone(), format!("ada{n}@example.com"))
@@ -216,7 +217,7 @@ async fn a_writer_answers_for_itself_whoever_has_the_lock_unless_it_is_stuck() {
 
 /// A write of a user, which says when it is run.
 async fn write_of(store: Store, user: i64, ran: Arc<Mutex<Vec<i64>>>) -> Result<(), StoreError> {
-    let ticket = Ticket::new(Caller::User(UserId(user)), Instant::now() + PATIENCE);
+    let ticket = Ticket::new(Caller::User(UserId(user)), Instant::now() + TIMEOUT);
     let put = unit(move |_| {
         let ran = Arc::clone(&ran);
         Box::pin(async move {

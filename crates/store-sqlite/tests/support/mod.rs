@@ -1,28 +1,15 @@
-//! What every test of this crate needs: a database in a folder of its own, and people who register.
-
-pub mod mails;
-pub mod people;
-pub mod queue;
-pub mod units;
+//! What every test of this crate needs: a database in a folder of its own.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::store::Store;
-use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
+use store_conformance::support::TIMEOUT;
 use store_sqlite::{Options, Sqlite, migrate};
 use tempfile::TempDir;
-
-/// How long a test waits for what must happen before it calls it missing.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A time, in seconds after the one at which tests begin.
-pub fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
-}
 
 /// A migrated database that goes away with the test.
 pub struct Database {
@@ -54,12 +41,12 @@ impl Database {
     }
 
     pub fn store(&self) -> Store {
-        Store::new(Arc::new(self.sqlite.clone()), PATIENCE)
+        Store::new(Arc::new(self.sqlite.clone()), TIMEOUT)
     }
 
     /// Another store with a writer of its own: what another process has.
     pub async fn another_store(&self) -> Store {
-        Store::new(Arc::new(self.another().await), PATIENCE)
+        Store::new(Arc::new(self.another().await), TIMEOUT)
     }
 
     /// A store whose writes are late as soon as they are asked for.
@@ -112,7 +99,7 @@ pub fn options(path: &Path) -> Options {
 pub async fn outside(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new()
         .filename(path)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(TIMEOUT)
         .connect()
         .await
         .unwrap()

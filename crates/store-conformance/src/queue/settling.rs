@@ -1,15 +1,15 @@
-//! Settling: what a try's end leaves in our rows and in apalis's, and the fence around it.
+//! Settling: what the end of an attempt leaves in the rows of mails and jobs, and the fence around it.
 
 use std::time::Duration;
 
 use domain::mail::MailState;
 use domain::queue::{Loss, Settlement, TryRecord};
 use jiff::Timestamp;
-use sqlx::Row;
 
+use crate::Backdoor;
+use crate::support::at;
+use crate::support::calls::Calls as _;
 use crate::support::mails::{claim, claim_one, notice, settle, settlement, story};
-use crate::support::queue::Queue as _;
-use crate::support::{Database, at};
 
 fn record(started: Timestamp, outcome: &str) -> TryRecord {
     TryRecord {
@@ -26,9 +26,8 @@ fn record(started: Timestamp, outcome: &str) -> TryRecord {
     }
 }
 
-#[tokio::test]
-async fn a_delivered_mail_is_done_with_its_record() {
-    let database = Database::new().await;
+pub async fn a_delivered_mail_is_done_with_its_record<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let claimed = claim_one(&queue, "w", at(1)).await;
@@ -57,9 +56,8 @@ async fn a_delivered_mail_is_done_with_its_record() {
     assert!(claim(&queue, "w", 10, at(1_000_000)).await.is_empty());
 }
 
-#[tokio::test]
-async fn each_reach_for_a_relay_is_a_record_of_its_own_in_their_order() {
-    let database = Database::new().await;
+pub async fn each_reach_for_a_relay_is_a_record_of_its_own_in_their_order<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let on_relay = |relay: &str, outcome| TryRecord {
@@ -99,9 +97,8 @@ async fn each_reach_for_a_relay_is_a_record_of_its_own_in_their_order() {
     );
 }
 
-#[tokio::test]
-async fn apalis_rows_say_what_the_states_promise() {
-    let database = Database::new().await;
+pub async fn jobs_say_what_the_states_promise<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     for (state, status) in [
         (MailState::Delivered, "Done"),
@@ -115,27 +112,21 @@ async fn apalis_rows_say_what_the_states_promise() {
         let claimed = claim_one(&queue, "w", at(1)).await;
         settle(&queue, "w", settlement(claimed.claim, state, at(2))).await;
 
-        let row = sqlx::query(
-            "select status, lock_by, lock_at, done_at, last_result from Jobs where id = ?",
-        )
-        .bind(id.to_string())
-        .fetch_one(&mut database.outside().await)
-        .await
-        .unwrap();
+        let jobs = database.jobs().await;
+        let job = jobs.iter().find(|job| job.id == id.to_string()).unwrap();
 
-        assert_eq!(row.get::<String, _>("status"), status, "{state:?}");
-        assert_eq!(row.get::<Option<String>, _>("lock_by"), None);
-        assert_eq!(row.get::<Option<i64>, _>("lock_at"), None);
-        assert_eq!(row.get::<i64, _>("done_at"), at(2).as_second());
-        let result: serde_json::Value = serde_json::from_str(row.get("last_result")).unwrap();
+        assert_eq!(job.status, status, "{state:?}");
+        assert!(job.is_unlocked());
+        assert_eq!(job.done_at, Some(at(2).as_second()));
+        let result = job.last_result.as_deref().unwrap();
+        let result: serde_json::Value = serde_json::from_str(result).unwrap();
         let word = if status == "Done" { "Ok" } else { "Err" };
         assert_eq!(result[word], "250 2.0.0 Ok");
     }
 }
 
-#[tokio::test]
-async fn a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time() {
-    let database = Database::new().await;
+pub async fn a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let claimed = claim_one(&queue, "w", at(0)).await;
@@ -157,12 +148,8 @@ async fn a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time()
     assert_eq!(record.again_at, Some(at(6)), "what the queue goes by");
     let tries = story(&store, id).await.tries;
     assert_eq!(tries[0].again_at, Some(at(6)), "the try's record says so");
-    assert_eq!(
-        database
-            .number("select count(*) from Jobs where status = 'Pending' and lock_by is null and lock_at is null")
-            .await,
-        1
-    );
+    let job = database.only_job().await;
+    assert!(job.status == "Pending" && job.is_unlocked(), "{job:?}");
     assert_eq!(
         queue_next(&queue).await,
         Some(at(6)),
@@ -178,9 +165,8 @@ async fn queue_next(queue: &domain::store::Store) -> Option<Timestamp> {
     queue.due(&Keys::Any, at(0)).await.unwrap().next
 }
 
-#[tokio::test]
-async fn a_try_that_does_not_count_is_given_back() {
-    let database = Database::new().await;
+pub async fn a_try_that_does_not_count_is_given_back<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     for second in 0..3 {
@@ -198,13 +184,12 @@ async fn a_try_that_does_not_count_is_given_back() {
     }
 
     assert_eq!(story(&store, id).await.mail.tries, 0);
-    assert_eq!(database.number("select attempts from Jobs").await, 0);
+    assert_eq!(database.only_job().await.attempts, 0);
     assert_eq!(database.number("select claim_no from mails").await, 3);
 }
 
-#[tokio::test]
-async fn an_old_claim_settles_nothing_and_is_told_so() {
-    let database = Database::new().await;
+pub async fn an_old_claim_settles_nothing_and_is_told_so<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let old = claim_one(&queue, "w1", at(0)).await;
@@ -245,9 +230,8 @@ async fn an_old_claim_settles_nothing_and_is_told_so() {
     assert_eq!(story(&store, id).await.mail.tries, 2);
 }
 
-#[tokio::test]
-async fn a_claim_settled_twice_counts_once() {
-    let database = Database::new().await;
+pub async fn a_claim_settled_twice_counts_once<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let claimed = claim_one(&queue, "w", at(0)).await;
@@ -270,11 +254,10 @@ async fn a_claim_settled_twice_counts_once() {
     assert_eq!(story(&store, id).await.mail.state, "delivered");
 }
 
-#[tokio::test]
-async fn an_old_claim_released_changes_nothing() {
+pub async fn an_old_claim_released_changes_nothing<D: Backdoor>() {
     use domain::queue::QueueBatch;
 
-    let database = Database::new().await;
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let old = claim_one(&queue, "w1", at(0)).await;
@@ -290,10 +273,5 @@ async fn an_old_claim_released_changes_nothing() {
     queue.commit("w1", release(), at(1)).await.unwrap();
 
     assert_eq!(story(&store, id).await.mail.state, "sending");
-    assert_eq!(
-        database
-            .number("select count(*) from Jobs where status = 'Running'")
-            .await,
-        1
-    );
+    assert_eq!(database.only_job().await.status, "Running");
 }

@@ -1,4 +1,4 @@
-//! People who register, and the codes they are mailed. No password is hashed: the store never looks inside.
+//! People who register, and the codes they are mailed. No password is hashed, since a store never reads a hash.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -50,20 +50,24 @@ pub fn keys_of(secret: &str) -> Arc<KeyRing> {
     ))
 }
 
+/// An address from its text.
 pub fn address(email: &str) -> EmailAddress {
     EmailAddress::parse(email).unwrap()
 }
 
-/// Somebody at an address, of a name, on a machine.
+/// A person with a name, an address and a machine.
 #[derive(Clone)]
 pub struct Person {
+    /// The name to register with.
     pub name: String,
+    /// The address to register with.
     pub email: String,
+    /// The last byte of the IP address that requests come from.
     pub machine: u8,
 }
 
 impl Person {
-    /// Somebody whose address is made of the name.
+    /// A person whose address is made of the name.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -73,17 +77,20 @@ impl Person {
     }
 
     /// The same at another address.
+    #[must_use]
     pub fn at(mut self, email: &str) -> Self {
         email.clone_into(&mut self.email);
         self
     }
 
     /// The same on another machine.
+    #[must_use]
     pub fn on_machine(mut self, machine: u8) -> Self {
         self.machine = machine;
         self
     }
 
+    /// The client that limits and decoys tell apart.
     pub fn client(&self) -> ClientKey {
         ClientKey::of(Ipv4Addr::new(192, 0, 2, self.machine).into())
     }
@@ -109,6 +116,7 @@ impl Person {
         }
     }
 
+    /// The use case by which this person registers.
     pub fn registration(&self, policy: RegisterPolicy, now: Timestamp) -> Register {
         Register::new(
             Username::parse(&self.name).unwrap(),
@@ -129,10 +137,12 @@ impl Person {
         }
     }
 
+    /// Registers, with any outcome.
     pub async fn tries_to_register(&self, store: &Store, now: Timestamp) -> Registered {
         store.write(self.registration(POLICY, now)).await.unwrap()
     }
 
+    /// Asks for the code of a registration once more.
     pub async fn asks_again(&self, store: &Store, now: Timestamp) -> Requested {
         let actor = self.actor("request-again");
         let resend = ResendCode {
@@ -181,7 +191,7 @@ impl Person {
     }
 }
 
-/// The live attempts of an address, newest first, each with its live challenges.
+/// The pending registrations of an address, newest first, each with its live challenges.
 pub async fn attempts(
     store: &Store,
     email: &str,
@@ -208,7 +218,7 @@ pub async fn attempts(
     store.write(all).await.unwrap()
 }
 
-/// The live challenges of somebody who registers, newest first.
+/// The live challenges of an owner, newest first.
 pub async fn challenges_of(store: &Store, owner: ChallengeOwner, now: Timestamp) -> Vec<Challenge> {
     let all = unit(move |tx| {
         let owner = owner.clone();
@@ -217,7 +227,7 @@ pub async fn challenges_of(store: &Store, owner: ChallengeOwner, now: Timestamp)
     store.write(all).await.unwrap()
 }
 
-/// The code of the newest challenge of the newest attempt of an address.
+/// The code of the newest challenge of the newest pending registration of an address.
 pub async fn newest_code(store: &Store, email: &str, now: Timestamp) -> String {
     let attempts = attempts(store, email, now).await;
     code_of(&attempts[0].1[0])

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use domain::processes::{
     DeregisterProcess, Heartbeat, KeyNeed, PostRelays, Process, QueueDepth, RecordHeartbeat,
     RegisterProcess, RemoveWorker, RunningProcess,
@@ -15,42 +16,60 @@ use domain::relay::{PostedStanding, RelayStanding};
 use domain::store::{Store, StoreError};
 use jiff::Timestamp;
 
-/// What tests ask of the queue.
-pub trait Queue {
+/// Use cases of the queue, as methods of a store.
+#[async_trait]
+pub trait Calls {
+    /// Commits a batch of a worker.
     async fn commit(
         &self,
         worker: &str,
         batch: Arc<QueueBatch>,
         now: Timestamp,
     ) -> Result<BatchReport, StoreError>;
+    /// What is due, and when.
     async fn due(&self, keys: &Keys, now: Timestamp) -> Result<Due, StoreError>;
+    /// Maintains the queue once.
     async fn maintain(&self, keys: &Keys, now: Timestamp) -> Result<Maintenance, StoreError>;
+    /// Rescues the mails of dead workers.
     async fn rescue(&self, dead: &[String], now: Timestamp) -> Result<Vec<Rescued>, StoreError>;
+    /// Purges once; erases what was deleted when there is nothing left to purge.
     async fn purge(&self, retention: Retention, now: Timestamp) -> Result<u64, StoreError>;
+    /// Posts how a worker sees its relays.
     async fn post_relays(
         &self,
         worker: &str,
         standings: &[RelayStanding],
         now: Timestamp,
     ) -> Result<(), StoreError>;
+    /// What workers have posted about their relays.
     async fn posted_relays(&self) -> Result<Vec<PostedStanding>, StoreError>;
+    /// Records a worker's heartbeat.
     async fn heartbeat(&self, worker: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// The heartbeats of all workers.
     async fn heartbeats(&self) -> Result<Vec<Heartbeat>, StoreError>;
+    /// Removes a worker that stops.
     async fn remove_worker(&self, worker: &str) -> Result<(), StoreError>;
+    /// Registers a process, or says that it still runs.
     async fn register(
         &self,
         process: &Process,
         now: Timestamp,
         forget_before: Timestamp,
     ) -> Result<(), StoreError>;
+    /// Deregisters a process.
     async fn deregister(&self, id: &str) -> Result<(), StoreError>;
+    /// The registered processes.
     async fn processes(&self) -> Result<Vec<RunningProcess>, StoreError>;
+    /// How many mails wait, and since when.
     async fn queue_depth(&self, now: Timestamp) -> Result<QueueDepth, StoreError>;
+    /// The keys that mails wait for.
     async fn keys_needed(&self, now: Timestamp) -> Result<Vec<KeyNeed>, StoreError>;
+    /// When the newest mail was asked for.
     async fn newest_mail(&self) -> Result<Option<Timestamp>, StoreError>;
 }
 
-impl Queue for Store {
+#[async_trait]
+impl Calls for Store {
     async fn commit(
         &self,
         worker: &str,

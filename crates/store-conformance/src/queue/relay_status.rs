@@ -2,8 +2,9 @@
 
 use domain::relay::{PostedStanding, RelayStanding, RelayState};
 
-use crate::support::queue::Queue as _;
-use crate::support::{Database, at};
+use crate::Backdoor;
+use crate::support::at;
+use crate::support::calls::Calls as _;
 
 fn works(relay: &str) -> RelayStanding {
     RelayStanding {
@@ -25,9 +26,8 @@ fn out(relay: &str) -> RelayStanding {
     }
 }
 
-#[tokio::test]
-async fn the_last_word_of_each_worker_is_read_in_its_order() {
-    let database = Database::new().await;
+pub async fn the_last_word_of_each_worker_is_read_in_its_order<D: Backdoor>() {
+    let database = D::new().await;
     let queue = database.store();
     let both = [works("one:25"), works("two:25")];
     queue.post_relays("w1", &both, at(0)).await.unwrap();
@@ -58,9 +58,8 @@ async fn the_last_word_of_each_worker_is_read_in_its_order() {
     );
 }
 
-#[tokio::test]
-async fn a_worker_that_leaves_or_is_found_dead_takes_its_word_with_it() {
-    let database = Database::new().await;
+pub async fn a_worker_that_leaves_or_is_found_dead_takes_its_word_with_it<D: Backdoor>() {
+    let database = D::new().await;
     let queue = database.store();
     for worker in ["left", "dead", "stays"] {
         queue.heartbeat(worker, at(0)).await.unwrap();

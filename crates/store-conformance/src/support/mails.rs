@@ -1,6 +1,6 @@
 //! Mails in the queue without anybody who registers.
 
-use super::queue::Queue as _;
+use super::calls::Calls as _;
 use domain::id::{MailId, UserId};
 use domain::mail::{Lane, MailKind, MailState, NewMail};
 use domain::queue::forget::forget_mails;

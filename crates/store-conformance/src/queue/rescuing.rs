@@ -6,11 +6,11 @@ use domain::mail::{MailKind, MailState};
 use domain::queue::{Claim, Keys, Loss, QueueBatch, Rescued};
 use domain::store::Store;
 use jiff::Timestamp;
-use sqlx::Row;
 
+use crate::Backdoor;
+use crate::support::at;
+use crate::support::calls::Calls as _;
 use crate::support::mails::{claim, claim_one, enqueue, mail, notice, settle, settlement, story};
-use crate::support::queue::Queue as _;
-use crate::support::{Database, at};
 
 async fn rescue(queue: &Store, worker: &str, now: Timestamp) -> Vec<Rescued> {
     queue.rescue(&[worker.to_owned()], now).await.unwrap()
@@ -29,9 +29,8 @@ async fn workers(queue: &Store) -> Vec<String> {
     beats.into_iter().map(|beat| beat.worker).collect()
 }
 
-#[tokio::test]
-async fn a_mail_before_its_dot_waits_for_another_and_no_try_is_counted() {
-    let database = Database::new().await;
+pub async fn a_mail_before_its_dot_waits_for_another_and_no_try_is_counted<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     claim_one(&queue, "dead", at(0)).await;
@@ -51,9 +50,8 @@ async fn a_mail_before_its_dot_waits_for_another_and_no_try_is_counted() {
     assert_eq!((again.claim.number, again.cut_offs), (2, 0));
 }
 
-#[tokio::test]
-async fn a_mail_after_its_dot_counts_as_cut_off_and_a_second_time_is_the_last() {
-    let database = Database::new().await;
+pub async fn a_mail_after_its_dot_counts_as_cut_off_and_a_second_time_is_the_last<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w1", at(0)).await;
@@ -73,13 +71,12 @@ async fn a_mail_after_its_dot_counts_as_cut_off_and_a_second_time_is_the_last() 
     assert_eq!(told.mail.finished, Some(at(24)));
     let reason = told.mail.reason.unwrap();
     assert!(reason.contains("may have been delivered"), "{reason}");
-    assert_eq!(database.text("select status from Jobs").await, "Failed");
+    assert_eq!(database.only_job().await.status, "Failed");
     assert!(claim(&queue, "w3", 1, at(1_000)).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_mark_of_an_earlier_claim_is_not_counted_again() {
-    let database = Database::new().await;
+pub async fn a_mark_of_an_earlier_claim_is_not_counted_again<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w1", at(0)).await;
@@ -94,9 +91,8 @@ async fn a_mark_of_an_earlier_claim_is_not_counted_again() {
 }
 
 /// One mail kills every worker that has it in hand. The others are claimed together with it at first.
-#[tokio::test]
-async fn a_mail_that_kills_its_workers_takes_no_other_with_it() {
-    let database = Database::new().await;
+pub async fn a_mail_that_kills_its_workers_takes_no_other_with_it<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let mut ids = Vec::new();
     for n in 0..8 {
@@ -123,9 +119,8 @@ async fn a_mail_that_kills_its_workers_takes_no_other_with_it() {
     }
 }
 
-#[tokio::test]
-async fn mails_set_apart_are_not_taken_for_stranded_by_a_clock() {
-    let database = Database::new().await;
+pub async fn mails_set_apart_are_not_taken_for_stranded_by_a_clock<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     for n in 0..3 {
         notice(&store, &format!("ada{n}@example.com"), at(0)).await;
@@ -142,9 +137,8 @@ async fn mails_set_apart_are_not_taken_for_stranded_by_a_clock() {
     assert_eq!(claim(&queue, "w3", 32, at(1)).await.len(), 1);
 }
 
-#[tokio::test]
-async fn a_mail_that_three_workers_died_with_is_set_aside() {
-    let database = Database::new().await;
+pub async fn a_mail_that_three_workers_died_with_is_set_aside<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let mut states = Vec::new();
@@ -154,25 +148,20 @@ async fn a_mail_that_three_workers_died_with_is_set_aside() {
         states.push(rescue(&queue, &worker, at(n * 12 + 12)).await[0].state);
     }
 
-    let row = sqlx::query("select status, lock_by, done_at from Jobs")
-        .fetch_one(&mut database.outside().await)
-        .await
-        .unwrap();
+    let job = database.only_job().await;
 
     assert_eq!(
         states,
         [MailState::Waiting, MailState::Waiting, MailState::Poison]
     );
     assert_eq!(story(&store, id).await.mail.state, "poison");
-    assert_eq!(row.get::<String, _>("status"), "Killed");
-    assert_eq!(row.get::<Option<String>, _>("lock_by"), None);
-    assert_eq!(row.get::<i64, _>("done_at"), at(48).as_second());
+    assert_eq!((job.status.as_str(), job.locked_by), ("Killed", None));
+    assert_eq!(job.done_at, Some(at(48).as_second()));
     assert!(claim(&queue, "w4", 1, at(1_000)).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_frozen_workers_late_result_is_lost_and_it_may_go_on() {
-    let database = Database::new().await;
+pub async fn a_frozen_workers_late_result_is_lost_and_it_may_go_on<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let frozen = claim_one(&queue, "frozen", at(0)).await;
@@ -207,9 +196,8 @@ async fn a_frozen_workers_late_result_is_lost_and_it_may_go_on() {
     assert!(workers(&queue).await.contains(&"frozen".to_owned()));
 }
 
-#[tokio::test]
-async fn the_living_keep_what_they_have_in_hand() {
-    let database = Database::new().await;
+pub async fn the_living_keep_what_they_have_in_hand<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     notice(&store, "ada@example.com", at(0)).await;
     claim_one(&queue, "dead", at(0)).await;
@@ -230,9 +218,8 @@ async fn the_living_keep_what_they_have_in_hand() {
     assert_eq!(workers(&queue).await, ["living"]);
 }
 
-#[tokio::test]
-async fn a_worker_is_listed_while_it_beats_and_gone_when_it_leaves() {
-    let database = Database::new().await;
+pub async fn a_worker_is_listed_while_it_beats_and_gone_when_it_leaves<D: Backdoor>() {
+    let database = D::new().await;
     let queue = database.store();
 
     queue.heartbeat("w", at(5)).await.unwrap();
@@ -244,9 +231,8 @@ async fn a_worker_is_listed_while_it_beats_and_gone_when_it_leaves() {
     assert!(workers(&queue).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_worker_with_a_mail_in_hand_does_not_leave_unnoticed() {
-    let database = Database::new().await;
+pub async fn a_worker_with_a_mail_in_hand_does_not_leave_unnoticed<D: Backdoor>() {
+    let database = D::new().await;
     let queue = database.store();
     notice(&database.store(), "ada@example.com", at(0)).await;
     claim_one(&queue, "w", at(0)).await;
@@ -260,9 +246,8 @@ async fn a_worker_with_a_mail_in_hand_does_not_leave_unnoticed() {
     );
 }
 
-#[tokio::test]
-async fn a_mail_set_aside_after_a_cut_says_that_it_may_have_been_delivered() {
-    let database = Database::new().await;
+pub async fn a_mail_set_aside_after_a_cut_says_that_it_may_have_been_delivered<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w1", at(0)).await;
@@ -280,9 +265,10 @@ async fn a_mail_set_aside_after_a_cut_says_that_it_may_have_been_delivered() {
     assert!(reason.contains("may have been delivered"), "{reason}");
 }
 
-#[tokio::test]
-async fn the_address_of_an_account_that_is_gone_is_forgotten_also_when_a_rescue_ends_its_mail() {
-    let database = Database::new().await;
+pub async fn the_address_of_an_account_that_is_gone_is_forgotten_also_when_a_rescue_ends_its_mail<
+    D: Backdoor,
+>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let farewell = domain::mail::NewMail {
         forget_as: Some("gone:1234".to_owned()),
@@ -298,8 +284,6 @@ async fn the_address_of_an_account_that_is_gone_is_forgotten_also_when_a_rescue_
 
     let mail = story(&store, id).await.mail;
     assert_eq!((mail.state.as_str(), mail.to.as_str()), ("poison", ""));
-    assert_eq!(
-        database.text("select recipient_key from mails").await,
-        "gone:1234"
-    );
+    let key = "select recipient_key from mails";
+    assert_eq!(database.texts(key).await, ["gone:1234"]);
 }

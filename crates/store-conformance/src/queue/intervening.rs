@@ -1,4 +1,4 @@
-//! Cancelling and retrying, and what apalis's rows hold meanwhile.
+//! Cancelling and retrying, and what the rows of jobs hold meanwhile.
 
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use domain::operator::{CancelRefusal, RetryRefusal};
 use domain::queue::{Claim, Loss, QueueBatch, SendPermit, Settlement};
 use domain::store::Store;
 
-use crate::conformance::operating::{cancel, retry};
+use crate::store::operating::{cancel, retry};
+use crate::support::at;
+use crate::support::calls::Calls as _;
 use crate::support::mails::{claim, claim_one, forget, notice, settle, settlement, story};
-use crate::support::queue::Queue as _;
-use crate::support::{Database, at};
+use crate::{Backdoor, JobChange};
 
 const ADA: &str = "ada@example.com";
 
@@ -25,7 +26,7 @@ async fn mark(queue: &Store, claim: Claim) -> SendPermit {
 }
 
 /// A notice that ended in that state after one try.
-async fn ended(database: &Database, state: MailState) -> MailId {
+async fn ended(database: &impl Backdoor, state: MailState) -> MailId {
     let id = notice(&database.store(), ADA, at(0)).await;
     let claimed = claim_one(&database.store(), "w", at(0)).await;
     let settlement = Settlement {
@@ -36,8 +37,7 @@ async fn ended(database: &Database, state: MailState) -> MailId {
     id
 }
 
-#[tokio::test]
-async fn whatever_was_not_delivered_can_be_retried_and_is_claimed_at_once() {
+pub async fn whatever_was_not_delivered_can_be_retried_and_is_claimed_at_once<D: Backdoor>() {
     for state in [
         MailState::Undeliverable,
         MailState::Expired,
@@ -46,7 +46,7 @@ async fn whatever_was_not_delivered_can_be_retried_and_is_claimed_at_once() {
         MailState::Poison,
         MailState::Waiting,
     ] {
-        let database = Database::new().await;
+        let database = D::new().await;
         let (store, queue) = (database.store(), database.store());
         let id = ended(&database, state).await;
         assert!(claim(&queue, "w", 1, at(10)).await.is_empty(), "{state:?}");
@@ -61,9 +61,8 @@ async fn whatever_was_not_delivered_can_be_retried_and_is_claimed_at_once() {
     }
 }
 
-#[tokio::test]
-async fn a_delivered_mail_and_one_in_hand_are_not_retried() {
-    let database = Database::new().await;
+pub async fn a_delivered_mail_and_one_in_hand_are_not_retried<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let delivered = ended(&database, MailState::Delivered).await;
     let in_hand = notice(&store, ADA, at(0)).await;
@@ -77,9 +76,8 @@ async fn a_delivered_mail_and_one_in_hand_are_not_retried() {
     assert_eq!(story(&store, delivered).await.mail.state, "delivered");
 }
 
-#[tokio::test]
-async fn a_mail_that_killed_its_workers_gets_as_many_again() {
-    let database = Database::new().await;
+pub async fn a_mail_that_killed_its_workers_gets_as_many_again<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
     let die = async || {
@@ -97,23 +95,22 @@ async fn a_mail_that_killed_its_workers_gets_as_many_again() {
     assert_eq!(database.number("select crashes from mails").await, 0);
 }
 
-#[tokio::test]
-async fn a_cancelled_mail_is_claimed_by_nobody_and_its_job_is_killed() {
-    let database = Database::new().await;
+pub async fn a_cancelled_mail_is_claimed_by_nobody_and_its_job_is_killed<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
 
     cancel(&store, id, at(1)).await.unwrap();
 
     assert!(claim(&queue, "w", 1, at(2)).await.is_empty());
-    assert_eq!(database.text("select status from Jobs").await, "Killed");
+    assert_eq!(database.only_job().await.status, "Killed");
 }
 
 /// What a mail says that may be at its recipient's in spite of its end.
 const MAYBE: &str = "; it may have been delivered: a try was cut off after the final dot";
 
 /// A mail that waits after a first try, which was cut off or not.
-async fn waits(database: &Database, cut_off: bool) -> MailId {
+async fn waits(database: &impl Backdoor, cut_off: bool) -> MailId {
     let id = notice(&database.store(), ADA, at(0)).await;
     let claimed = claim_one(&database.store(), "w", at(0)).await;
     let waits = Settlement {
@@ -125,10 +122,11 @@ async fn waits(database: &Database, cut_off: bool) -> MailId {
     id
 }
 
-#[tokio::test]
-async fn a_cancelled_mail_says_that_it_may_have_been_delivered_and_only_if_it_may() {
+pub async fn a_cancelled_mail_says_that_it_may_have_been_delivered_and_only_if_it_may<
+    D: Backdoor,
+>() {
     for (cut_off, maybe) in [(false, ""), (true, MAYBE)] {
-        let database = Database::new().await;
+        let database = D::new().await;
         let id = waits(&database, cut_off).await;
 
         cancel(&database.store(), id, at(2)).await.unwrap();
@@ -139,14 +137,15 @@ async fn a_cancelled_mail_says_that_it_may_have_been_delivered_and_only_if_it_ma
     }
 }
 
-#[tokio::test]
-async fn a_mail_withdrawn_with_its_account_says_so_too_even_if_its_second_try_has_begun() {
+pub async fn a_mail_withdrawn_with_its_account_says_so_too_even_if_its_second_try_has_begun<
+    D: Backdoor,
+>() {
     for (cut_off, in_hand, maybe) in [
         (false, false, ""),
         (true, false, MAYBE),
         (true, true, MAYBE),
     ] {
-        let database = Database::new().await;
+        let database = D::new().await;
         let id = waits(&database, cut_off).await;
         if in_hand {
             claim_one(&database.store(), "w", at(5)).await;
@@ -164,9 +163,8 @@ async fn a_mail_withdrawn_with_its_account_says_so_too_even_if_its_second_try_ha
 }
 
 /// The worker asks before it writes the end of the message, and is told no.
-#[tokio::test]
-async fn a_mail_in_hand_is_cancelled_as_long_as_its_end_is_not_on_its_way() {
-    let database = Database::new().await;
+pub async fn a_mail_in_hand_is_cancelled_as_long_as_its_end_is_not_on_its_way<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
     let in_hand = claim_one(&queue, "w", at(0)).await;
@@ -179,13 +177,12 @@ async fn a_mail_in_hand_is_cancelled_as_long_as_its_end_is_not_on_its_way() {
     assert_eq!(marked, SendPermit::ClaimLost(Loss::Cancelled));
     assert_eq!(lost, [(in_hand.claim, Loss::Cancelled)]);
     assert_eq!(story(&store, id).await.mail.state, "cancelled");
-    let held = "select count(*) from Jobs where lock_by is not null or status <> 'Killed'";
-    assert_eq!(database.number(held).await, 0);
+    let job = database.only_job().await;
+    assert_eq!((job.status.as_str(), job.locked_by), ("Killed", None));
 }
 
-#[tokio::test]
-async fn a_mail_whose_end_is_on_its_way_is_not_cancelled() {
-    let database = Database::new().await;
+pub async fn a_mail_whose_end_is_on_its_way_is_not_cancelled<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
     let in_hand = claim_one(&queue, "w", at(0)).await;
@@ -201,9 +198,8 @@ async fn a_mail_whose_end_is_on_its_way_is_not_cancelled() {
 }
 
 /// Its worker stops before it has begun with it.
-#[tokio::test]
-async fn a_mail_cancelled_in_hand_is_not_given_back() {
-    let database = Database::new().await;
+pub async fn a_mail_cancelled_in_hand_is_not_given_back<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let [cancelled, other] = [
         notice(&store, ADA, at(0)).await,
@@ -227,9 +223,8 @@ async fn a_mail_cancelled_in_hand_is_not_given_back() {
 }
 
 /// Cancelled in hand, retried at once: the old claim must not send it beside the new one.
-#[tokio::test]
-async fn a_mail_cancelled_in_hand_and_retried_has_one_owner() {
-    let database = Database::new().await;
+pub async fn a_mail_cancelled_in_hand_and_retried_has_one_owner<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
     let old = claim_one(&queue, "w", at(0)).await;
@@ -246,9 +241,8 @@ async fn a_mail_cancelled_in_hand_and_retried_has_one_owner() {
     assert_eq!(mark(&queue, new.claim).await, SendPermit::Granted);
 }
 
-#[tokio::test]
-async fn a_mail_that_was_cut_off_twice_is_not_retried() {
-    let database = Database::new().await;
+pub async fn a_mail_that_was_cut_off_twice_is_not_retried<D: Backdoor>() {
+    let database = D::new().await;
     let store = database.store();
     let id = ended(&database, MailState::Undeliverable).await;
     database.execute("update mails set cut_offs = 2").await;
@@ -258,12 +252,11 @@ async fn a_mail_that_was_cut_off_twice_is_not_retried() {
     assert_eq!(refused, RetryRefusal::UncertainTwice);
 }
 
-#[tokio::test]
-async fn a_mail_without_its_job_is_refused_and_left_as_it_is() {
-    let database = Database::new().await;
+pub async fn a_mail_without_its_job_is_refused_and_left_as_it_is<D: Backdoor>() {
+    let database = D::new().await;
     let store = database.store();
     let id = ended(&database, MailState::Undeliverable).await;
-    database.execute("delete from Jobs").await;
+    database.change_jobs(JobChange::Delete).await;
 
     let refused = retry(&store, id, at(2)).await.unwrap_err();
 

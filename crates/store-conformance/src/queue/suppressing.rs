@@ -9,12 +9,13 @@ use domain::queue::{Claim, Loss, Retention, Settlement, TryRecord};
 use domain::store::Store;
 use jiff::Timestamp;
 
-use crate::conformance::operating::{operator, recorded, retry};
+use crate::Backdoor;
+use crate::store::operating::{operator, recorded, retry};
+use crate::support::at;
+use crate::support::calls::Calls as _;
 use crate::support::mails::{claim_one, enqueue, mail, notice, settle, settlement};
 use crate::support::people::address;
-use crate::support::queue::Queue as _;
 use crate::support::units::unit;
-use crate::support::{Database, at};
 
 const ADA: &str = "ada@example.com";
 const DAY: i64 = 24 * 3600;
@@ -46,17 +47,16 @@ async fn suppression(store: &Store, email: &str, now: Timestamp) -> Option<Suppr
 }
 
 /// A database in which a relay has refused ada at the first second; and the mail that it refused.
-async fn refused() -> (Database, domain::id::MailId) {
-    let database = Database::new().await;
+async fn refused<D: Backdoor>() -> (D, domain::id::MailId) {
+    let database = D::new().await;
     let id = notice(&database.store(), "Ada@Example.com", at(0)).await;
     let claimed = claim_one(&database.store(), "w", at(0)).await;
     settle(&database.store(), "w", refusal(claimed.claim, at(1))).await;
     (database, id)
 }
 
-#[tokio::test]
-async fn a_refused_address_is_suppressed_for_its_time_with_what_the_relay_said() {
-    let (database, id) = refused().await;
+pub async fn a_refused_address_is_suppressed_for_its_time_with_what_the_relay_said<D: Backdoor>() {
+    let (database, id) = refused::<D>().await;
     let store = database.store();
 
     let found = suppression(&store, ADA, at(2)).await.unwrap();
@@ -75,9 +75,8 @@ async fn a_refused_address_is_suppressed_for_its_time_with_what_the_relay_said()
     assert_eq!(suppression(&store, "bob@example.com", at(2)).await, None);
 }
 
-#[tokio::test]
-async fn the_next_claim_to_a_suppressed_address_says_so_and_others_do_not() {
-    let (database, _) = refused().await;
+pub async fn the_next_claim_to_a_suppressed_address_says_so_and_others_do_not<D: Backdoor>() {
+    let (database, _) = refused::<D>().await;
     let (store, queue) = (database.store(), database.store());
 
     notice(&store, ADA, at(2)).await;
@@ -93,9 +92,8 @@ async fn the_next_claim_to_a_suppressed_address_says_so_and_others_do_not() {
 }
 
 /// A worker that was given up on knows nothing that counts.
-#[tokio::test]
-async fn a_result_that_comes_too_late_suppresses_nobody() {
-    let database = Database::new().await;
+pub async fn a_result_that_comes_too_late_suppresses_nobody<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     notice(&store, ADA, at(0)).await;
     let old = claim_one(&queue, "w", at(0)).await;
@@ -107,9 +105,8 @@ async fn a_result_that_comes_too_late_suppresses_nobody() {
     assert_eq!(suppression(&store, ADA, at(2)).await, None);
 }
 
-#[tokio::test]
-async fn the_address_of_an_account_that_is_gone_is_not_kept() {
-    let (database, _) = refused().await;
+pub async fn the_address_of_an_account_that_is_gone_is_not_kept<D: Backdoor>() {
+    let (database, _) = refused::<D>().await;
     let (store, queue) = (database.store(), database.store());
     let bob = "bob@example.com";
     let farewell = NewMail {
@@ -134,9 +131,8 @@ async fn the_address_of_an_account_that_is_gone_is_not_kept() {
     assert_eq!(database.number(kept).await, 0);
 }
 
-#[tokio::test]
-async fn an_operator_lifts_a_suppression_once_and_that_is_on_record() {
-    let (database, _) = refused().await;
+pub async fn an_operator_lifts_a_suppression_once_and_that_is_on_record<D: Backdoor>() {
+    let (database, _) = refused::<D>().await;
     let store = database.store();
     let lift = || Unsuppress {
         to: address(ADA).key().clone(),
@@ -154,9 +150,8 @@ async fn an_operator_lifts_a_suppression_once_and_that_is_on_record() {
     assert_eq!(recorded(&store, ADA).await, expected);
 }
 
-#[tokio::test]
-async fn a_mail_to_a_suppressed_address_that_is_retried_gets_a_try() {
-    let (database, id) = refused().await;
+pub async fn a_mail_to_a_suppressed_address_that_is_retried_gets_a_try<D: Backdoor>() {
+    let (database, id) = refused::<D>().await;
     let (store, queue) = (database.store(), database.store());
 
     let retried = retry(&store, id, at(5)).await.unwrap();
@@ -167,9 +162,8 @@ async fn a_mail_to_a_suppressed_address_that_is_retried_gets_a_try() {
     assert_eq!(recorded(&store, ADA).await.len(), 2);
 }
 
-#[tokio::test]
-async fn suppressions_are_swept_when_their_time_is_over() {
-    let (database, _) = refused().await;
+pub async fn suppressions_are_swept_when_their_time_is_over<D: Backdoor>() {
+    let (database, _) = refused::<D>().await;
     let hour = Duration::from_hours(1);
     let keep = Retention {
         ended: 1000 * hour,

@@ -8,20 +8,19 @@ use domain::mail::{MailKind, MailState};
 use domain::queue::{Claim, Keys, QueueBatch};
 use domain::store::Store;
 use futures_util::future::join_all;
-use sqlx::Row;
 
-use crate::support::mails::{claim, claim_one, enqueue, mail, notice, settlement, story};
+use crate::support::at;
+use crate::support::calls::Calls as _;
+use crate::support::mails::{claim, claim_one, enqueue, mail, notice, settle, settlement, story};
 use crate::support::people::{Person, keys, keys_of};
-use crate::support::queue::Queue as _;
-use crate::support::{Database, at};
+use crate::{Backdoor, JobRow};
 
 fn ids(claimed: &[domain::queue::Claimed]) -> Vec<MailId> {
     claimed.iter().map(|claimed| claimed.claim.mail).collect()
 }
 
-#[tokio::test]
-async fn only_what_is_due_is_claimed_and_only_once() {
-    let database = Database::new().await;
+pub async fn only_what_is_due_is_claimed_and_only_once<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let due = notice(&store, "ada@example.com", at(0)).await;
     notice(&store, "bob@example.com", at(60)).await;
@@ -34,9 +33,8 @@ async fn only_what_is_due_is_claimed_and_only_once() {
     assert!(again.is_empty() && other.is_empty());
 }
 
-#[tokio::test]
-async fn codes_go_before_notices_and_older_ones_before_newer() {
-    let database = Database::new().await;
+pub async fn codes_go_before_notices_and_older_ones_before_newer<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let mut notices = Vec::new();
     for second in 0..3 {
@@ -58,9 +56,8 @@ async fn codes_go_before_notices_and_older_ones_before_newer() {
     assert_eq!(rest.len(), 2);
 }
 
-#[tokio::test]
-async fn a_limit_is_kept_and_none_claims_nothing() {
-    let database = Database::new().await;
+pub async fn a_limit_is_kept_and_none_claims_nothing<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     for n in 0..5 {
         notice(&store, &format!("ada{n}@example.com"), at(0)).await;
@@ -70,17 +67,13 @@ async fn a_limit_is_kept_and_none_claims_nothing() {
     let three = claim(&queue, "w", 3, at(0)).await;
 
     assert_eq!((none.len(), three.len()), (0, 3));
-    assert_eq!(
-        database
-            .number("select count(*) from Jobs where status = 'Running'")
-            .await,
-        3
-    );
+    let jobs = database.jobs().await;
+    let running = jobs.iter().filter(|job| job.status == "Running");
+    assert_eq!(running.count(), 3);
 }
 
-#[tokio::test]
-async fn a_claim_brings_what_the_delivery_needs() {
-    let database = Database::new().await;
+pub async fn a_claim_brings_what_the_delivery_needs<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     Person::new("ada").registers(&store, at(0)).await;
 
@@ -100,22 +93,16 @@ async fn a_claim_brings_what_the_delivery_needs() {
     );
 }
 
-#[tokio::test]
-async fn a_job_holds_the_mails_id_and_nothing_else() {
-    let database = Database::new().await;
+pub async fn a_job_holds_the_mails_id_and_nothing_else<D: Backdoor>() {
+    let database = D::new().await;
     Person::new("ada").registers(&database.store(), at(0)).await;
 
-    let row =
-        sqlx::query("select cast(job as text) as job, id, status, job_type, lock_by from Jobs")
-            .fetch_one(&mut database.outside().await)
-            .await
-            .unwrap();
+    let job = database.only_job().await;
 
-    let id: String = row.get("id");
-    assert_eq!(row.get::<String, _>("job"), format!(r#"{{"mail":"{id}"}}"#));
-    assert_eq!(row.get::<String, _>("status"), "Pending");
-    assert_eq!(row.get::<String, _>("job_type"), "mail");
-    assert_eq!(row.get::<Option<String>, _>("lock_by"), None);
+    assert_eq!(job.payload, format!(r#"{{"mail":"{}"}}"#, job.id));
+    assert_eq!(job.status, "Pending");
+    assert_eq!(job.job_type, "mail");
+    assert_eq!(job.locked_by, None);
 }
 
 /// Claims and settles until nothing is left; returns what it had in hand.
@@ -150,9 +137,8 @@ async fn drain(queue: Store, worker: String) -> Vec<MailId> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn eight_workers_on_two_handles_never_claim_one_mail_twice() {
-    let database = Database::new().await;
+pub async fn eight_workers_on_two_handles_never_claim_one_mail_twice<D: Backdoor>() {
+    let database = D::new().await;
     let store = database.store();
     for n in 0..400 {
         notice(&store, &format!("ada{n}@example.com"), at(0)).await;
@@ -174,17 +160,13 @@ async fn eight_workers_on_two_handles_never_claim_one_mail_twice() {
             .await,
         400
     );
-    assert_eq!(
-        database
-            .number("select count(*) from Jobs where status = 'Done' and lock_by is null")
-            .await,
-        400
-    );
+    let jobs = database.jobs().await;
+    let done = |job: &&JobRow| job.status == "Done" && job.locked_by.is_none();
+    assert_eq!(jobs.iter().filter(done).count(), 400);
 }
 
-#[tokio::test]
-async fn a_job_without_a_mail_is_set_aside_and_never_returned() {
-    let database = Database::new().await;
+pub async fn a_job_without_a_mail_is_set_aside_and_never_returned<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     notice(&store, "stranger@example.com", at(0)).await;
     database.execute("delete from mails").await;
@@ -195,20 +177,14 @@ async fn a_job_without_a_mail_is_set_aside_and_never_returned() {
 
     assert_eq!(ids(&claimed), [mail]);
     assert!(again.is_empty());
-    assert_eq!(
-        database
-            .number(
-                "select count(*) from Jobs where status = 'Killed' and lock_by is null
-                 and done_at is not null"
-            )
-            .await,
-        1
-    );
+    let jobs = database.jobs().await;
+    let aside =
+        |job: &&JobRow| job.status == "Killed" && job.locked_by.is_none() && job.done_at.is_some();
+    assert_eq!(jobs.iter().filter(aside).count(), 1);
 }
 
-#[tokio::test]
-async fn a_mail_of_a_kind_this_version_does_not_know_keeps_no_other_waiting() {
-    let database = Database::new().await;
+pub async fn a_mail_of_a_kind_this_version_does_not_know_keeps_no_other_waiting<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     notice(&store, "stranger@example.com", at(0)).await;
     database
@@ -226,9 +202,8 @@ async fn a_mail_of_a_kind_this_version_does_not_know_keeps_no_other_waiting() {
     assert_eq!(ids(&report.claimed), [mail]);
 }
 
-#[tokio::test]
-async fn due_says_what_waits_without_taking_it() {
-    let database = Database::new().await;
+pub async fn due_says_what_waits_without_taking_it<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
 
     let empty = queue.due(&Keys::Any, at(0)).await.unwrap();
@@ -252,9 +227,8 @@ async fn claim_with(queue: &Store, worker: &str, keys: Keys) -> Vec<domain::queu
     report.claimed
 }
 
-#[tokio::test]
-async fn only_mails_whose_key_the_worker_has_are_claimed_and_due() {
-    let database = Database::new().await;
+pub async fn only_mails_whose_key_the_worker_has_are_claimed_and_due<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let others = Keys::Only(
         keys_of("another key, which is long enough as well")
@@ -279,9 +253,8 @@ async fn only_mails_whose_key_the_worker_has_are_claimed_and_due() {
     assert_eq!(by_own[0].claim.number, 1, "nobody claimed it before");
 }
 
-#[tokio::test]
-async fn a_dead_code_is_claimed_also_without_its_key() {
-    let database = Database::new().await;
+pub async fn a_dead_code_is_claimed_also_without_its_key<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let others = Keys::Only(
         keys_of("another key, which is long enough as well")
@@ -295,9 +268,8 @@ async fn a_dead_code_is_claimed_also_without_its_key() {
     assert_eq!(claimed.len(), 1, "it can be settled as not needed");
 }
 
-#[tokio::test]
-async fn a_claim_given_back_waits_on_if_it_waited() {
-    let database = Database::new().await;
+pub async fn a_claim_given_back_waits_on_if_it_waited<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w", at(0)).await;
@@ -306,7 +278,7 @@ async fn a_claim_given_back_waits_on_if_it_waited() {
         again_at: Some(at(2)),
         ..settlement(first.claim, MailState::Waiting, at(0))
     };
-    crate::support::mails::settle(&queue, "w", waits).await;
+    settle(&queue, "w", waits).await;
     let second = claim_one(&queue, "w", at(2)).await;
 
     let turn = QueueBatch {
@@ -318,9 +290,8 @@ async fn a_claim_given_back_waits_on_if_it_waited() {
     assert_eq!(story(&store, id).await.mail.state, "waiting");
 }
 
-#[tokio::test]
-async fn a_released_claim_goes_back_without_a_try() {
-    let database = Database::new().await;
+pub async fn a_released_claim_goes_back_without_a_try<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w1", at(0)).await;
@@ -331,7 +302,7 @@ async fn a_released_claim_goes_back_without_a_try() {
     };
     queue.commit("w1", Arc::new(turn), at(1)).await.unwrap();
     let record = story(&store, id).await;
-    let attempts = database.number("select attempts from Jobs").await;
+    let attempts = database.only_job().await.attempts;
     let second = claim_one(&queue, "w2", at(1)).await;
 
     assert_eq!(record.mail.state, "queued");

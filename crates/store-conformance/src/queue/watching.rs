@@ -3,36 +3,34 @@
 use futures_util::future::poll_immediate;
 use tokio::time::timeout;
 
+use crate::Backdoor;
 use crate::support::mails::notice;
-use crate::support::{Database, PATIENCE, at};
+use crate::support::{TIMEOUT, at};
 
-#[tokio::test]
-async fn a_commit_of_another_handle_wakes() {
-    let database = Database::new().await;
+pub async fn a_commit_of_another_handle_wakes<D: Backdoor>() {
+    let database = D::new().await;
     let other = database.another_store().await;
     let mut watch = other.watch().await.unwrap();
     let waiting = tokio::spawn(async move { watch.changed().await });
 
     notice(&database.store(), "ada@example.com", at(0)).await;
 
-    timeout(PATIENCE, waiting).await.unwrap().unwrap().unwrap();
+    timeout(TIMEOUT, waiting).await.unwrap().unwrap().unwrap();
 }
 
-#[tokio::test]
-async fn a_commit_between_two_calls_is_not_missed() {
-    let database = Database::new().await;
+pub async fn a_commit_between_two_calls_is_not_missed<D: Backdoor>() {
+    let database = D::new().await;
     let other = database.another_store().await;
     let mut watch = other.watch().await.unwrap();
 
     for n in 0..5 {
         notice(&database.store(), &format!("ada{n}@example.com"), at(0)).await;
-        timeout(PATIENCE, watch.changed()).await.unwrap().unwrap();
+        timeout(TIMEOUT, watch.changed()).await.unwrap().unwrap();
     }
 }
 
-#[tokio::test]
-async fn a_cancelled_call_loses_nothing() {
-    let database = Database::new().await;
+pub async fn a_cancelled_call_loses_nothing<D: Backdoor>() {
+    let database = D::new().await;
     let other = database.another_store().await;
     let mut watch = other.watch().await.unwrap();
     for _ in 0..50 {
@@ -42,12 +40,11 @@ async fn a_cancelled_call_loses_nothing() {
 
     notice(&database.store(), "ada@example.com", at(0)).await;
 
-    timeout(PATIENCE, watch.changed()).await.unwrap().unwrap();
+    timeout(TIMEOUT, watch.changed()).await.unwrap().unwrap();
 }
 
-#[tokio::test]
-async fn what_was_committed_before_the_watch_began_does_not_wake() {
-    let database = Database::new().await;
+pub async fn what_was_committed_before_the_watch_began_does_not_wake<D: Backdoor>() {
+    let database = D::new().await;
     notice(&database.store(), "ada@example.com", at(0)).await;
     let mut watch = database.store().watch().await.unwrap();
 

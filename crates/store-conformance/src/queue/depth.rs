@@ -7,10 +7,11 @@ use domain::mail::{Lane, MailState};
 use domain::processes::{KeyNeed, QueueDepth};
 use domain::queue::{QueueBatch, Settlement};
 
+use crate::Backdoor;
+use crate::support::at;
+use crate::support::calls::Calls as _;
 use crate::support::mails::{claim, claim_one, notice, settle, settlement};
 use crate::support::people::{Person, keys};
-use crate::support::queue::Queue as _;
-use crate::support::{Database, at};
 
 fn depth(queued: u64, sending: u64, waiting: u64, due_since: Option<i64>) -> QueueDepth {
     QueueDepth {
@@ -23,30 +24,29 @@ fn depth(queued: u64, sending: u64, waiting: u64, due_since: Option<i64>) -> Que
     }
 }
 
-#[tokio::test]
-async fn the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due() {
-    let database = Database::new().await;
-    let (store, sqlite) = (database.store(), database.store());
-    let empty = sqlite.queue_depth(at(0)).await.unwrap();
+pub async fn the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due<D: Backdoor>() {
+    let database = D::new().await;
+    let (store, queue) = (database.store(), database.store());
+    let empty = queue.queue_depth(at(0)).await.unwrap();
     for second in 10..14 {
         notice(&store, "ada@example.com", at(second)).await;
     }
 
-    let early = sqlite.queue_depth(at(9)).await.unwrap();
-    let all = sqlite.queue_depth(at(20)).await.unwrap();
-    let done = claim_one_of(&sqlite, 11).await;
-    settle(&sqlite, "w", settlement(done, MailState::Delivered, at(21))).await;
-    let waits = claim_one_of(&sqlite, 12).await;
+    let early = queue.queue_depth(at(9)).await.unwrap();
+    let all = queue.queue_depth(at(20)).await.unwrap();
+    let done = claim_one_of(&queue, 11).await;
+    settle(&queue, "w", settlement(done, MailState::Delivered, at(21))).await;
+    let waits = claim_one_of(&queue, 12).await;
     let later = Settlement {
         again_at: Some(at(60)),
         ..settlement(waits, MailState::Waiting, at(22))
     };
-    settle(&sqlite, "w", later).await;
-    claim_one_of(&sqlite, 13).await;
-    let mixed = sqlite.queue_depth(at(30)).await.unwrap();
-    let due_again = sqlite.queue_depth(at(61)).await.unwrap();
-    claim(&sqlite, "w", 10, at(61)).await;
-    let in_hand = sqlite.queue_depth(at(61)).await.unwrap();
+    settle(&queue, "w", later).await;
+    claim_one_of(&queue, 13).await;
+    let mixed = queue.queue_depth(at(30)).await.unwrap();
+    let due_again = queue.queue_depth(at(61)).await.unwrap();
+    claim(&queue, "w", 10, at(61)).await;
+    let in_hand = queue.queue_depth(at(61)).await.unwrap();
 
     assert_eq!(empty, depth(0, 0, 0, None));
     assert_eq!(early, depth(4, 0, 0, None));
@@ -56,58 +56,56 @@ async fn the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due() {
     assert_eq!(in_hand, depth(0, 3, 0, None));
 }
 
-#[tokio::test]
-async fn the_oldest_due_mail_may_be_one_of_the_slow_lane() {
-    let database = Database::new().await;
-    let (store, sqlite) = (database.store(), database.store());
+pub async fn the_oldest_due_mail_may_be_one_of_the_slow_lane<D: Backdoor>() {
+    let database = D::new().await;
+    let (store, queue) = (database.store(), database.store());
     for (second, lane) in [(1, Lane::Slow), (2, Lane::SlowFirst)] {
         notice(&store, "ada@example.com", at(second)).await;
         let slow = Settlement {
             lane,
             again_at: Some(at(10 * second)),
             ..settlement(
-                claim_one_of(&sqlite, second + 1).await,
+                claim_one_of(&queue, second + 1).await,
                 MailState::Waiting,
                 at(second),
             )
         };
-        settle(&sqlite, "w", slow).await;
+        settle(&queue, "w", slow).await;
     }
     notice(&store, "bob@example.com", at(30)).await;
 
     let mut since = Vec::new();
     for _ in 0..3 {
-        since.push(sqlite.queue_depth(at(40)).await.unwrap().due_since);
+        since.push(queue.queue_depth(at(40)).await.unwrap().due_since);
         let turn = QueueBatch {
             slow: 1,
             slow_first: u32::from(since.len() == 2),
             ..QueueBatch::default()
         };
-        sqlite.commit("w", Arc::new(turn), at(40)).await.unwrap();
+        queue.commit("w", Arc::new(turn), at(40)).await.unwrap();
     }
 
     assert_eq!(since, [Some(at(10)), Some(at(20)), Some(at(30))]);
 }
 
 /// Claims the oldest mail at a time when it is the only one due.
-async fn claim_one_of(sqlite: &domain::store::Store, before: i64) -> domain::queue::Claim {
-    claim_one(sqlite, "w", at(before) - Duration::from_secs(1))
+async fn claim_one_of(queue: &domain::store::Store, before: i64) -> domain::queue::Claim {
+    claim_one(queue, "w", at(before) - Duration::from_secs(1))
         .await
         .claim
 }
 
-#[tokio::test]
-async fn the_keys_that_waiting_codes_need_are_named_while_the_codes_live() {
-    let database = Database::new().await;
-    let (store, sqlite) = (database.store(), database.store());
+pub async fn the_keys_that_waiting_codes_need_are_named_while_the_codes_live<D: Backdoor>() {
+    let database = D::new().await;
+    let (store, queue) = (database.store(), database.store());
     Person::new("ada").registers(&store, at(0)).await;
     Person::new("bob").registers(&store, at(5)).await;
     notice(&store, "eve@example.com", at(0)).await;
 
-    let needed = sqlite.keys_needed(at(10)).await.unwrap();
-    let dead = sqlite.keys_needed(at(601)).await.unwrap();
-    claim(&sqlite, "w", 10, at(10)).await;
-    let in_hand = sqlite.keys_needed(at(10)).await.unwrap();
+    let needed = queue.keys_needed(at(10)).await.unwrap();
+    let dead = queue.keys_needed(at(601)).await.unwrap();
+    claim(&queue, "w", 10, at(10)).await;
+    let in_hand = queue.keys_needed(at(10)).await.unwrap();
 
     let need = KeyNeed {
         key: keys().current().clone(),
@@ -119,15 +117,14 @@ async fn the_keys_that_waiting_codes_need_are_named_while_the_codes_live() {
     assert_eq!(in_hand, []);
 }
 
-#[tokio::test]
-async fn the_newest_mail_is_the_one_asked_for_last() {
-    let database = Database::new().await;
-    let (store, sqlite) = (database.store(), database.store());
+pub async fn the_newest_mail_is_the_one_asked_for_last<D: Backdoor>() {
+    let database = D::new().await;
+    let (store, queue) = (database.store(), database.store());
 
-    let none = sqlite.newest_mail().await.unwrap();
+    let none = queue.newest_mail().await.unwrap();
     notice(&store, "ada@example.com", at(1)).await;
     notice(&store, "ada@example.com", at(2)).await;
-    let newest = sqlite.newest_mail().await.unwrap();
+    let newest = queue.newest_mail().await.unwrap();
 
     assert_eq!((none, newest), (None, Some(at(2))));
 }

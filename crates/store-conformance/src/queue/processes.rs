@@ -2,9 +2,10 @@
 
 use domain::processes::{Process, ProcessKind, RunningProcess};
 
+use crate::Backdoor;
+use crate::support::at;
+use crate::support::calls::Calls as _;
 use crate::support::people::{keys, keys_of};
-use crate::support::queue::Queue as _;
-use crate::support::{Database, at};
 
 fn process(id: &str, kind: ProcessKind) -> Process {
     let mut known = keys().ids();
@@ -19,9 +20,8 @@ fn process(id: &str, kind: ProcessKind) -> Process {
     }
 }
 
-#[tokio::test]
-async fn a_process_is_there_with_its_keys_from_its_first_word_to_its_last() {
-    let database = Database::new().await;
+pub async fn a_process_is_there_with_its_keys_from_its_first_word_to_its_last<D: Backdoor>() {
+    let database = D::new().await;
     let vitals = database.store();
     let (api, worker) = (
         process("api-1", ProcessKind::Api),
@@ -43,9 +43,8 @@ async fn a_process_is_there_with_its_keys_from_its_first_word_to_its_last() {
     assert_eq!(one, [present(&worker, 2)]);
 }
 
-#[tokio::test]
-async fn one_that_was_killed_stays_until_it_is_forgotten() {
-    let database = Database::new().await;
+pub async fn one_that_was_killed_stays_until_it_is_forgotten<D: Backdoor>() {
+    let database = D::new().await;
     let vitals = database.store();
     let killed = process("worker-1", ProcessKind::Worker);
     let next = process("worker-2", ProcessKind::Worker);

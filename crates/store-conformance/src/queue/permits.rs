@@ -9,13 +9,14 @@ use domain::queue::{ChallengeLife, Claim, Claimed, Loss, QueueBatch, SendPermit}
 use domain::store::Store;
 use jiff::Timestamp;
 
+use crate::Backdoor;
+use crate::support::at;
+use crate::support::calls::Calls as _;
 use crate::support::mails::{
     claim, claim_one, forget, mails_to, notice, settle, settlement, story,
 };
 use crate::support::people::{Person, address, attempts, newest_code};
-use crate::support::queue::Queue as _;
 use crate::support::units::unit;
-use crate::support::{Database, at};
 
 async fn mark(queue: &Store, worker: &str, claim: Claim, now: Timestamp) -> SendPermit {
     let turn = QueueBatch {
@@ -27,22 +28,21 @@ async fn mark(queue: &Store, worker: &str, claim: Claim, now: Timestamp) -> Send
 }
 
 /// A database in which a worker has the mail of ada's code in hand.
-async fn a_code_in_hand() -> (Database, Claimed) {
-    let database = Database::new().await;
+async fn a_code_in_hand<D: Backdoor>() -> (D, Claimed) {
+    let database = D::new().await;
     Person::new("ada").registers(&database.store(), at(0)).await;
     let claimed = claim_one(&database.store(), "w", at(0)).await;
     (database, claimed)
 }
 
-async fn marks_on_record(database: &Database) -> i64 {
+async fn marks_on_record(database: &impl Backdoor) -> i64 {
     database
         .number("select count(*) from mails where dot_claim_no is not null")
         .await
 }
 
-#[tokio::test]
-async fn a_live_code_in_hand_is_marked() {
-    let (database, claimed) = a_code_in_hand().await;
+pub async fn a_live_code_in_hand_is_marked<D: Backdoor>() {
+    let (database, claimed) = a_code_in_hand::<D>().await;
 
     let answer = mark(&database.store(), "w", claimed.claim, at(599)).await;
 
@@ -50,9 +50,8 @@ async fn a_live_code_in_hand_is_marked() {
     assert_eq!(marks_on_record(&database).await, 1);
 }
 
-#[tokio::test]
-async fn a_notice_needs_no_challenge_to_be_marked() {
-    let database = Database::new().await;
+pub async fn a_notice_needs_no_challenge_to_be_marked<D: Backdoor>() {
+    let database = D::new().await;
     notice(&database.store(), "ada@example.com", at(0)).await;
     let claimed = claim_one(&database.store(), "w", at(0)).await;
 
@@ -61,9 +60,8 @@ async fn a_notice_needs_no_challenge_to_be_marked() {
     assert_eq!(answer, SendPermit::Granted);
 }
 
-#[tokio::test]
-async fn an_old_claim_is_not_marked() {
-    let (database, old) = a_code_in_hand().await;
+pub async fn an_old_claim_is_not_marked<D: Backdoor>() {
+    let (database, old) = a_code_in_hand::<D>().await;
     let queue = database.store();
     queue.rescue(&["w".to_owned()], at(20)).await.unwrap();
     let newest = claim_one(&queue, "w2", at(20)).await;
@@ -79,9 +77,8 @@ async fn an_old_claim_is_not_marked() {
     assert_eq!(living, SendPermit::Granted);
 }
 
-#[tokio::test]
-async fn an_expired_code_is_not_marked() {
-    let (database, claimed) = a_code_in_hand().await;
+pub async fn an_expired_code_is_not_marked<D: Backdoor>() {
+    let (database, claimed) = a_code_in_hand::<D>().await;
 
     let answer = mark(&database.store(), "w", claimed.claim, at(600)).await;
 
@@ -89,9 +86,8 @@ async fn an_expired_code_is_not_marked() {
     assert_eq!(marks_on_record(&database).await, 0);
 }
 
-#[tokio::test]
-async fn a_code_that_was_used_meanwhile_is_not_marked() {
-    let (database, claimed) = a_code_in_hand().await;
+pub async fn a_code_that_was_used_meanwhile_is_not_marked<D: Backdoor>() {
+    let (database, claimed) = a_code_in_hand::<D>().await;
     let (store, ada) = (database.store(), Person::new("ada"));
     let code = newest_code(&store, &ada.email, at(1)).await;
     store.write(ada.presents(&code, None, at(1))).await.unwrap();
@@ -101,9 +97,8 @@ async fn a_code_that_was_used_meanwhile_is_not_marked() {
     assert_eq!(answer, SendPermit::CodeDead(ChallengeLife::Used));
 }
 
-#[tokio::test]
-async fn a_code_that_was_replaced_meanwhile_is_not_marked() {
-    let (database, claimed) = a_code_in_hand().await;
+pub async fn a_code_that_was_replaced_meanwhile_is_not_marked<D: Backdoor>() {
+    let (database, claimed) = a_code_in_hand::<D>().await;
     let store = database.store();
     let attempt = attempts(&store, "ada@example.com", at(1)).await[0].0.id;
     let supersede = unit(move |tx| {
@@ -120,9 +115,8 @@ async fn a_code_that_was_replaced_meanwhile_is_not_marked() {
     assert_eq!(answer, SendPermit::CodeDead(ChallengeLife::Replaced));
 }
 
-#[tokio::test]
-async fn a_code_whose_attempt_lost_meanwhile_is_not_marked() {
-    let (database, claimed) = a_code_in_hand().await;
+pub async fn a_code_whose_attempt_lost_meanwhile_is_not_marked<D: Backdoor>() {
+    let (database, claimed) = a_code_in_hand::<D>().await;
     let end = unit(|tx| {
         Box::pin(async move {
             let ada = address("ada@example.com");
@@ -137,9 +131,8 @@ async fn a_code_whose_attempt_lost_meanwhile_is_not_marked() {
 }
 
 /// Otherwise a mail that the relay took would be shown as withdrawn, without a try.
-#[tokio::test]
-async fn a_mail_whose_dot_may_be_written_is_not_withdrawn_with_its_account() {
-    let database = Database::new().await;
+pub async fn a_mail_whose_dot_may_be_written_is_not_withdrawn_with_its_account<D: Backdoor>() {
+    let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let marked = notice(&store, "ada@example.com", at(0)).await;
     let unmarked = notice(&store, "ada@example.com", at(0)).await;
