@@ -37,6 +37,7 @@ fn on_page(column: usize) -> BTreeMap<String, String> {
 #[test]
 fn the_page_lists_the_exit_codes_that_the_help_lists() {
     assert_eq!(on_page(2), in_help("doctor"));
+    assert_eq!(on_page(4), in_help("import-django"));
     for command in ["jobs", "mail", "users"] {
         assert_eq!(on_page(3), in_help(command), "{command}");
     }
