@@ -1,7 +1,7 @@
-//! One mail, from claim to outcome: still needed? → the code → the text → a relay → what it means.
+//! One mail, from claim to result: still needed? → the code → the text → a relay → the verdict.
 //!
-//! Knows no apalis and no database: it is given a claimed mail and a way to ask for its mark, and
-//! answers with how it ended.
+//! Knows neither apalis nor the database: it gets a claimed mail and a way to ask for the permit to send, and returns the
+//! handler's result.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use domain::clock::Clock;
 use domain::id::MailId;
 use domain::mail::{Lane, MAX_CUT_OFFS, MailState, Priority};
 use domain::otp::{CodeForm, CodeSeed, KeyRing};
-use domain::queue::{Claimed, MailChallenge, SendPermit, TryRecord};
+use domain::queue::{AttemptRecord, Claimed, MailChallenge, SendPermit};
 use domain::username;
 use lettre::Address;
 use lettre::message::Mailbox;
 use tokio::time::timeout;
 
-use crate::destinations::{Admission, Destinations, InFlight, Places};
+use crate::destinations::{AttemptTime, Destinations, RecipientSlot, RecipientSlots};
 use crate::jitter::jitter;
 use crate::mail::{Code, Content, Outgoing, build};
 use crate::outcome::Outcome;
-use crate::queue::Ending;
+use crate::queue::HandlerResult;
 use crate::smtp::{
-    Envelope, Mark, Reach, Relays, Stage, Stay, Try, Verdict, classify, fails_at_recipient,
+    Attempt, Envelope, RelayAttempt, Relays, Stage, Stay, Verdict, classify, fails_at_recipient,
 };
 
 /// While this worker lacks the key that makes the code.
 const KEY_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long the relay is kept waiting while the database can't put the mark on record.
-const MARK_LIMIT: Duration = Duration::from_secs(10);
+/// How long the relay is kept waiting while the database can't record the permit.
+const PERMIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// What every delivery needs.
 pub struct Delivery {
@@ -42,34 +42,38 @@ pub struct Delivery {
     pub keys: Arc<KeyRing>,
     /// How many wrong tries a code allows.
     pub max_tries: u32,
-    /// For how long nothing is sent to an address that the relay has refused for good; zero: never that.
+    /// For how long nothing is sent to an address that the relay has refused for good; zero: such addresses are not suppressed.
     pub suppress: Duration,
     /// Which recipients and domains relays hang at.
     pub destinations: Destinations,
-    /// Which recipients mails are sent to now.
-    pub places: Places,
+    /// The mails that are being sent to each recipient.
+    pub recipient_slots: RecipientSlots,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Delivery {
-    /// Delivers a mail, or finds out why not. `mark` puts on record that the final dot is about to be written.
+    /// Delivers a mail, or finds out why not. `permit` records that the end of data is about to be written.
     pub async fn deliver(
         &self,
         mail: &Claimed,
-        mark: impl Future<Output = SendPermit> + Send,
-    ) -> Ending {
-        let mut ending = self.end(mail, mark).await;
-        if let Ending::Settled(outcome) = &mut ending {
-            outcome.woken.extend(self.places.woken(&mail.to));
+        permit: impl Future<Output = SendPermit> + Send,
+    ) -> HandlerResult {
+        let mut result = self.end(mail, permit).await;
+        if let HandlerResult::Settled(outcome) = &mut result {
+            outcome.woken.extend(self.recipient_slots.woken(&mail.to));
         }
-        ending
+        result
     }
 
-    async fn end(&self, mail: &Claimed, mark: impl Future<Output = SendPermit> + Send) -> Ending {
-        let (stay, _in_flight) = match self.admit(mail) {
+    async fn end(
+        &self,
+        mail: &Claimed,
+        permit: impl Future<Output = SendPermit> + Send,
+    ) -> HandlerResult {
+        let (stay, _slot) = match self.admit(mail) {
             Ok(admitted) => admitted,
-            Err(ending) => return *ending,
+            Err(result) => return *result,
         };
         let (envelope, message) = match self.prepare(mail) {
             Ok(prepared) => prepared,
@@ -77,37 +81,37 @@ impl Delivery {
         };
         let mut refusal = None;
         let ask = async {
-            match timeout(MARK_LIMIT, mark).await {
-                Ok(SendPermit::Granted) => Mark::Go,
+            match timeout(PERMIT_LIMIT, permit).await {
+                Ok(SendPermit::Granted) => Ok(()),
                 Ok(refused) => {
                     refusal = Some(refused);
-                    Mark::Stop("it is no longer to be sent".to_owned())
+                    Err("it is no longer to be sent".to_owned())
                 }
-                Err(_) => Mark::Stop("the database was busy for too long".to_owned()),
+                Err(_) => Err("the database was busy for too long".to_owned()),
             }
         };
         let now = || self.clock.now();
-        let reaches = (self.relays)
+        let attempts = (self.relays)
             .hand_over_within(Some(&stay), mail.claim.mail, &envelope, &message, ask, now)
             .await;
         drop(stay);
-        let Some(last) = reaches.last() else {
-            return Ending::Held;
+        let Some(last) = attempts.last() else {
+            return HandlerResult::Held;
         };
         let woken = self.learn(mail, &last.attempt);
         if let Some(SendPermit::ClaimLost(_)) = refusal {
-            return Ending::Lost;
+            return HandlerResult::Lost;
         }
         let outcome = match refusal {
             Some(SendPermit::CodeDead(life)) => Outcome::of_dead_code(life),
-            _ => Outcome::of_reaches(mail, &reaches, last, now()).suppressing(
+            _ => Outcome::of_attempts(mail, &attempts, last, now()).suppressing(
                 last,
                 self.suppress,
                 now(),
             ),
         };
-        let records = (reaches.iter())
-            .map(|reach| record(reach, outcome.state))
+        let records = (attempts.iter())
+            .map(|attempt| record(attempt, outcome.state))
             .collect();
         let outcome = Outcome {
             woken,
@@ -118,26 +122,26 @@ impl Delivery {
     }
 
     /// Whether the mail is to be tried now, and for how long it may be.
-    fn admit(&self, mail: &Claimed) -> Result<(Stay, InFlight<'_>), Box<Ending>> {
+    fn admit(&self, mail: &Claimed) -> Result<(Stay, RecipientSlot<'_>), Box<HandlerResult>> {
         if let Some(outcome) = Outcome::not_needed(mail, self.max_tries, self.clock.now())
             .or_else(|| Outcome::suppressed(mail))
         {
             return Err(Box::new(settled(mail, outcome)));
         }
         let (id, slow) = (mail.claim.mail, mail.lane.is_slow());
-        if let Admission::Later(wait, lane, why) = self.destinations.admit(id, &mail.to, slow) {
+        if let AttemptTime::Later(wait, lane, why) = self.destinations.admit(id, &mail.to, slow) {
             return Err(Box::new(self.later(mail, wait, lane, why)));
         }
-        let in_flight = (self.places.begin(id, &mail.to))
+        let slot = (self.recipient_slots.begin(id, &mail.to))
             .map_err(|(wait, why)| self.later(mail, wait, mail.lane, why.to_owned()))
             .map_err(Box::new)?;
         let stay = self.relays.lane().stay(mail.lane, self.age(mail));
-        let stay = stay.ok_or_else(|| Box::new(Ending::Held))?;
-        Ok((stay.last(mail.cut_offs + 1 >= MAX_CUT_OFFS), in_flight))
+        let stay = stay.ok_or_else(|| Box::new(HandlerResult::Held))?;
+        Ok((stay.last(mail.cut_offs + 1 >= MAX_CUT_OFFS), slot))
     }
 
-    /// The mail waits; no try is counted.
-    fn later(&self, mail: &Claimed, wait: Duration, lane: Lane, why: String) -> Ending {
+    /// The mail waits; no attempt is counted.
+    fn later(&self, mail: &Claimed, wait: Duration, lane: Lane, why: String) -> HandlerResult {
         let again_at = self.clock.now() + wait.mul_f64(1.1 + 0.1 * jitter());
         let outcome = Outcome::waiting(why, again_at).on(lane);
         settled(mail, outcome)
@@ -151,7 +155,7 @@ impl Delivery {
     }
 
     /// Keeps in mind whether the relay hangs at the recipient. Returns the mails that waited for an answer.
-    fn learn(&self, mail: &Claimed, attempt: &Try) -> Vec<MailId> {
+    fn learn(&self, mail: &Claimed, attempt: &Attempt) -> Vec<MailId> {
         if fails_at_recipient(attempt) {
             self.destinations.failed(&mail.to, attempt.duration);
         } else if attempt.reply().is_some() && attempt.stage >= Stage::Rcpt {
@@ -204,7 +208,7 @@ impl Delivery {
         })
     }
 
-    /// The message's bytes. Id and date are those of the request, so that a repeated try is the same message.
+    /// The message's bytes. Id and date are those of the request, so that a repeated attempt is the same message.
     fn compose(&self, mail: &Claimed, content: Content) -> Result<(Envelope, Vec<u8>), String> {
         let to: Address = mail
             .to
@@ -233,11 +237,11 @@ fn minutes(mail: &Claimed) -> u32 {
 }
 
 /// The row in the mail's timeline.
-fn record(reach: &Reach, state: MailState) -> TryRecord {
-    let attempt: &Try = &reach.attempt;
+fn record(relay_attempt: &RelayAttempt, state: MailState) -> AttemptRecord {
+    let attempt: &Attempt = &relay_attempt.attempt;
     let reply = attempt.reply();
-    TryRecord {
-        started: reach.started,
+    AttemptRecord {
+        started: relay_attempt.started,
         duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
         relay: attempt.relay.clone(),
         reused: attempt.reused,
@@ -254,8 +258,8 @@ fn record(reach: &Reach, state: MailState) -> TryRecord {
     }
 }
 
-/// Says in one line what became of the mail.
-fn settled(mail: &Claimed, outcome: Outcome) -> Ending {
+/// Logs the result in one line.
+fn settled(mail: &Claimed, outcome: Outcome) -> HandlerResult {
     let outcome = outcome.honest(mail.cut_offs);
     let record = outcome.records.last();
     tracing::info!(
@@ -270,5 +274,5 @@ fn settled(mail: &Claimed, outcome: Outcome) -> Ending {
         reason = outcome.reason,
         "a mail was handled"
     );
-    Ending::Settled(Box::new(outcome))
+    HandlerResult::Settled(Box::new(outcome))
 }

@@ -12,7 +12,7 @@
 //! Kept in memory: a worker that starts anew learns it within seconds. [`Delivery`](crate::deliver::Delivery) asks
 //! before each attempt.
 
-mod places;
+mod recipient_slots;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -23,7 +23,7 @@ use domain::id::MailId;
 use domain::mail::Lane;
 use tokio::time::Instant;
 
-pub use places::{InFlight, Places};
+pub use recipient_slots::{RecipientSlot, RecipientSlots};
 
 /// So many recipients at which relays failed since the last answer make a domain fail.
 const RECIPIENTS: usize = 3;
@@ -46,9 +46,9 @@ const MOST: usize = 10_000;
 
 /// Whether a mail may be tried now.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Admission {
+pub enum AttemptTime {
     /// It may.
-    Go,
+    Now,
     /// Not before this time has passed, and then on that lane. Why, after "it".
     Later(Duration, Lane, String),
 }
@@ -99,14 +99,15 @@ impl Trouble {
         failed: bool,
         slow: bool,
         now: Instant,
-    ) -> Option<Admission> {
+    ) -> Option<AttemptTime> {
         if !failed {
             let waits = self.hangs && !slow;
-            return waits.then(|| Admission::Later(Duration::ZERO, Lane::SlowFirst, hangs(domain)));
+            return waits
+                .then(|| AttemptTime::Later(Duration::ZERO, Lane::SlowFirst, hangs(domain)));
         }
         let pause = (self.until).map(|until| until.saturating_duration_since(now));
         if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
-            return Some(Admission::Later(pause, Lane::Slow, paused(domain)));
+            return Some(AttemptTime::Later(pause, Lane::Slow, paused(domain)));
         }
         if slow {
             self.until = Some(now + self.pause());
@@ -130,7 +131,7 @@ impl Trouble {
 impl Destinations {
     /// Whether a mail to that address may be tried now. `slow`: on the slow lane. Where a recipient that has failed
     /// may be, no other of its domain is until the pause is over.
-    pub fn admit(&self, mail: MailId, to: &str, slow: bool) -> Admission {
+    pub fn admit(&self, mail: MailId, to: &str, slow: bool) -> AttemptTime {
         let (now, mut known) = (Instant::now(), self.lock());
         let failed = (known.recipients.get(&*lower_case(to)))
             .is_some_and(|at| is_within(FORGOTTEN, *at, now));
@@ -145,9 +146,9 @@ impl Destinations {
         }
         if failed && !slow {
             let why = "waits for a place on the slow lane: a relay hung or broke off at its recipient in another mail";
-            return Admission::Later(Duration::ZERO, Lane::Slow, why.to_owned());
+            return AttemptTime::Later(Duration::ZERO, Lane::Slow, why.to_owned());
         }
-        Admission::Go
+        AttemptTime::Now
     }
 
     /// A relay hung or broke off at the recipient, after so long.
@@ -264,8 +265,8 @@ mod tests {
 
     fn later(destinations: &Destinations, to: &str, slow: bool) -> Option<(Duration, Lane)> {
         match destinations.admit(MailId::generate(), to, slow) {
-            Admission::Go => None,
-            Admission::Later(wait, lane, _) => Some((wait, lane)),
+            AttemptTime::Now => None,
+            AttemptTime::Later(wait, lane, _) => Some((wait, lane)),
         }
     }
 
@@ -366,7 +367,7 @@ mod tests {
         let destinations = failing(LONG);
 
         for to in ["a@slow.test", "new@slow.test"] {
-            let Admission::Later(_, _, why) = destinations.admit(MailId::generate(), to, false)
+            let AttemptTime::Later(_, _, why) = destinations.admit(MailId::generate(), to, false)
             else {
                 panic!("it may go");
             };

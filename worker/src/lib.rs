@@ -3,23 +3,23 @@
 //! The sole owner of apalis workers, of lettre and of the mails' texts. The API only puts mails
 //! into the queue. One mail's way:
 //!
-//! 1. [`queue::ledger`] claims it, for a free hand;
-//! 2. apalis hands it to the handler, which [`queue::hands`] runs as a task;
+//! 1. [`queue::dispatcher`] claims it when a slot is free;
+//! 2. apalis hands it to the handler, which [`queue::run_layer`] runs as a task;
 //! 3. [`deliver`] asks whether it is still needed and derives its code;
 //! 4. [`mail`] renders it;
-//! 5. [`smtp`] takes it to the first relay that works, stage by stage, and says what the answer means;
-//! 6. [`outcome`] turns that into a state, and it goes back to the ledger, which settles it together with others.
+//! 5. [`smtp`] hands it to the first relay that works, stage by stage, and classifies the answer;
+//! 6. [`outcome`] turns that into a state, which the dispatcher settles together with others.
 
 pub mod deliver;
 pub mod destinations;
 mod jitter;
 pub mod mail;
-pub mod meters;
+pub mod metrics;
 pub mod outcome;
+pub mod purge;
 pub mod queue;
 pub mod refold;
 pub mod smtp;
-pub mod sweep;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use domain::queue::{Claimed, Keys, Retention};
 use lettre::Address;
 use lettre::message::Mailbox;
 use runtime::database::Database;
-use runtime::metrics::{self, Listening};
+use runtime::metrics::Listening;
 use runtime::settings::{Settings, Smtp};
 use runtime::shutdown::Shutdown;
 use runtime::systemd::{self, Liveness};
@@ -43,17 +43,17 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
+use crate::metrics::Lookup;
 use deliver::Delivery;
-use destinations::{Destinations, Places};
-use meters::Lookup;
+use destinations::{Destinations, RecipientSlots};
+use queue::dispatcher::{Claimant, Dispatcher, DispatcherHandle};
 use queue::gate::Gate;
-use queue::hands::HandsLayer;
 use queue::heartbeat::{self, Lease};
-use queue::ledger::{Claimant, Ledger, LedgerHandle};
-use queue::{Ending, MailBackend, standings, worker_name};
-use smtp::{Inspected, Relay, RelayError, RelayOptions, RelayUrl, Relays, Try};
+use queue::run_layer::RunLayer;
+use queue::{HandlerResult, MailBackend, relay_status, worker_name};
+use smtp::{Attempt, Inspected, Relay, RelayError, RelayOptions, RelayUrl, Relays};
 
-/// What has ended is kept for a day, so that it can still be explained.
+/// How long ended challenges, sessions and registrations are kept, so that they can still be explained.
 const KEEP_ENDED: Duration = Duration::from_hours(24);
 
 /// Why the worker could not start, or had to end.
@@ -62,8 +62,8 @@ pub enum WorkerError {
     /// A relay can't be set up.
     #[error(transparent)]
     Relay(#[from] RelayError),
-    /// The sender's address is none that a mail can be from.
-    #[error("the setting smtp.from is no sender: {0}")]
+    /// The sender's address is not valid.
+    #[error("smtp.from is not a valid address: {0}")]
     Sender(lettre::address::AddressError),
     /// Metrics can't be served where the settings say.
     #[error(transparent)]
@@ -73,7 +73,7 @@ pub enum WorkerError {
     Apalis(#[source] apalis_core::error::WorkerError),
 }
 
-/// Delivers mails until `shutdown`; then finishes those in hand, for as long as the settings allow.
+/// Delivers mails until `shutdown`; then finishes those in flight, for at most `worker.shutdown_grace`.
 pub async fn run(
     settings: &Settings,
     database: &Database,
@@ -86,12 +86,12 @@ pub async fn run(
     let _metrics = serve_metrics(settings, database, &relays, &clock).await?;
     let name = worker_name(&settings.smtp.hello_name);
     let abandon = abandon_after_grace(settings, shutdown);
-    let (ledger, handle, mails) = Ledger::new(
+    let (dispatcher, handle, mails) = Dispatcher::new(
         database.store.clone(),
         Arc::clone(&clock),
         Claimant {
             worker: name.clone(),
-            hands: slots(settings),
+            slots: slots(settings),
             keys: keys.clone(),
             lane: relays.lane().clone(),
         },
@@ -99,7 +99,7 @@ pub async fn run(
         shutdown.clone(),
         abandon.clone(),
     );
-    let parts = vec![ledger.liveness(), Liveness::of("the heartbeat")];
+    let parts = vec![dispatcher.liveness(), Liveness::of("the heartbeat")];
     let beating = tokio::spawn(heartbeat::run(
         database.store.clone(),
         Arc::clone(&clock),
@@ -112,13 +112,13 @@ pub async fn run(
         parts[1].clone(),
     ));
     let probing = tokio::spawn(relays.clone().probe());
-    let posting = tokio::spawn(standings::run(
+    let posting = tokio::spawn(relay_status::run(
         database.store.clone(),
         relays.clone(),
         name.clone(),
         Arc::clone(&clock),
     ));
-    let sweeping = tokio::spawn(sweep::run(
+    let purging = tokio::spawn(purge::run(
         database.store.clone(),
         Arc::clone(&clock),
         retention(settings),
@@ -127,8 +127,8 @@ pub async fn run(
     let backend = MailBackend::new(
         mails,
         handle.clone(),
-        tokio::spawn(ledger.run()),
-        HandsLayer::new(handle.clone(), abandon.clone()),
+        tokio::spawn(dispatcher.run()),
+        RunLayer::new(handle.clone(), abandon.clone()),
     );
     let _watched = systemd::watchdog(parts.clone(), shutdown);
     let names: Vec<String> = settings
@@ -141,7 +141,7 @@ pub async fn run(
     tracing::info!(
         worker = name,
         smtp.relays = names.join(" "),
-        "the worker runs"
+        "the worker is running"
     );
 
     let worker = WorkerBuilder::new(WorkerContext::new(&name))
@@ -158,10 +158,10 @@ pub async fn run(
         .await;
 
     starting.abort();
-    sweeping.abort();
+    purging.abort();
     folding.abort();
     probing.abort();
-    // First no more signs of life, then the farewell: the other way round the last one would stay.
+    // Heartbeats end before the worker's row is removed: a late one would write the row again.
     for speaks in [beating, posting] {
         speaks.abort();
         let _ = speaks.await;
@@ -178,14 +178,14 @@ pub async fn run(
 /// The handler, as apalis calls it.
 async fn handle_mail(
     delivery: Arc<Delivery>,
-    ledger: LedgerHandle,
+    dispatcher: DispatcherHandle,
     task: Task<Claimed>,
-) -> Result<Ending, Infallible> {
+) -> Result<HandlerResult, Infallible> {
     let mail = &task.args;
-    Ok(delivery.deliver(mail, ledger.mark(mail.claim)).await)
+    Ok(delivery.deliver(mail, dispatcher.permit(mail.claim)).await)
 }
 
-/// Tells the supervisor that mails are delivered, once every part goes round.
+/// Tells systemd that the worker is ready, once every part answers.
 async fn say_ready(parts: Vec<Liveness>, relays: String) {
     for part in &parts {
         part.ping().await;
@@ -204,7 +204,8 @@ async fn serve_metrics(
     };
     let store = database.store.clone();
     let lookup = Lookup::new(store, relays.clone(), Arc::clone(clock));
-    let listening = metrics::serve(address, "worker.metrics_listen", Arc::new(lookup)).await?;
+    let listening =
+        runtime::metrics::serve(address, "worker.metrics_listen", Arc::new(lookup)).await?;
     Ok(Some(listening))
 }
 
@@ -236,12 +237,12 @@ fn delivery(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Delivery, Work
         max_tries: settings.otp.max_tries,
         suppress: settings.worker.suppress_refused,
         destinations: Destinations::default(),
-        places: Places::default(),
+        recipient_slots: RecipientSlots::default(),
         clock,
     })
 }
 
-/// A relay of the settings, as mails are handed to it. Connects to nobody yet.
+/// A relay of the settings. Opens no connection yet.
 pub fn relay(url: &RelayUrl, smtp: &Smtp) -> Result<Relay, RelayError> {
     Relay::new(url.clone(), relay_options(smtp))
 }
@@ -257,7 +258,7 @@ fn relay_options(smtp: &Smtp) -> RelayOptions {
 }
 
 /// Whether a relay would take mails from the sender of the settings; nothing is sent. The error is the attempt that failed.
-pub async fn inspect(relay: &Relay, smtp: &Smtp) -> Result<Inspected, Box<Try>> {
+pub async fn inspect(relay: &Relay, smtp: &Smtp) -> Result<Inspected, Box<Attempt>> {
     let from = sender(smtp).ok();
     relay.inspect(from.as_ref().map(|from| &from.email)).await
 }

@@ -1,18 +1,19 @@
-//! What becomes of a mail after a claim: the one place that turns a relay's verdict into a state,
-//! a reason and a next time.
+//! The outcome of a claim: the one place that turns a verdict into a state, a reason and a next time.
 
 use std::time::Duration;
 
 use domain::id::MailId;
 use domain::mail::{Lane, MAX_CUT_OFFS, MailState, may_start, next_try, undelivered};
-use domain::queue::{ChallengeLife, Claimed, TryRecord};
+use domain::queue::{AttemptRecord, ChallengeLife, Claimed};
 use jiff::Timestamp;
 
 use crate::jitter::jitter;
-use crate::smtp::{End, Reach, Stage, Verdict, classify, fails_at_recipient, refuses_the_address};
+use crate::smtp::{
+    End, RelayAttempt, Stage, Verdict, classify, fails_at_recipient, refuses_the_address,
+};
 
-/// After a try that failed before its recipient was named, a mail asks again after this long, one second
-/// more or less. While its relay is out of order it is not claimed, however often it is due.
+/// The pause after an attempt that failed before its recipient was named, give or take one second. While the relay is out
+/// of order the mail is not claimed, however often it is due.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(2);
 
 /// After a relay failed at this mail, or refused it because of us, and takes no mails for now: longer than
@@ -27,7 +28,7 @@ const LONGEST_ODD_PAUSE: Duration = Duration::from_mins(1);
 /// The same for a mail without a deadline, which is tried for a day.
 const LONGEST_ODD_PAUSE_OF_NOTICES: Duration = Duration::from_mins(30);
 
-/// What a handler found out about its mail.
+/// The outcome of a claim.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The state the mail gets.
@@ -36,17 +37,17 @@ pub struct Outcome {
     pub reason: String,
     /// When it may be claimed again, if its state is not final.
     pub again_at: Option<Timestamp>,
-    /// Whether this was a try that counts.
+    /// Whether the attempt counts.
     pub counted: bool,
-    /// Whether the try ended without a readable answer after the final dot.
+    /// Whether the mail may have been delivered: the end of data was written, and no readable answer came.
     pub cut_off: bool,
     /// Where the mail waits for its next attempt.
     pub lane: Lane,
     /// Mails that waited for the destination, which has answered, or for a place there.
     pub woken: Vec<MailId>,
-    /// What was said between relays and us.
-    pub records: Vec<TryRecord>,
-    /// Until when nothing more is sent to the address: a relay says that there is no such one.
+    /// The records of the relay attempts.
+    pub records: Vec<AttemptRecord>,
+    /// Until when the address is suppressed, because a relay says that it does not exist.
     pub suppress_until: Option<Timestamp>,
 }
 
@@ -67,7 +68,7 @@ impl Outcome {
         }
     }
 
-    /// The mail waits for another try.
+    /// The mail waits for another attempt.
     #[must_use]
     pub fn waiting(reason: impl Into<String>, again_at: Timestamp) -> Self {
         Self {
@@ -76,7 +77,7 @@ impl Outcome {
         }
     }
 
-    /// The same, as a try that counts.
+    /// The same, as an attempt that counts.
     #[must_use]
     pub fn counted(self) -> Self {
         Self {
@@ -97,7 +98,7 @@ impl Outcome {
         self.on(lane)
     }
 
-    /// The same, as a try that was cut off after the final dot.
+    /// The same, as an attempt that was cut off after the end of data.
     fn cut_off(self) -> Self {
         Self {
             cut_off: true,
@@ -156,16 +157,21 @@ impl Outcome {
         }
         let reason = match mail.deadline {
             Some(deadline) if now < deadline => {
-                "too little of its code's life was left for another try"
+                "too little of its code's life was left for another attempt"
             }
             _ => "its time was over",
         };
         Some(Self::finished(MailState::Expired, reason))
     }
 
-    /// What a claim means for the mail that came to these reaches for relays, of which the last decides.
+    /// The outcome of these relay attempts, of which the last decides.
     #[must_use]
-    pub fn of_reaches(mail: &Claimed, reaches: &[Reach], last: &Reach, now: Timestamp) -> Self {
+    pub fn of_attempts(
+        mail: &Claimed,
+        attempts: &[RelayAttempt],
+        last: &RelayAttempt,
+        now: Timestamp,
+    ) -> Self {
         let reason = last.attempt.to_string();
         match classify(&last.attempt) {
             Verdict::Delivered => Self::finished(MailState::Delivered, reason).counted(),
@@ -183,7 +189,7 @@ impl Outcome {
             verdict @ (Verdict::RelayTrouble | Verdict::RelayRefusesUs | Verdict::PutOff) => {
                 let refused = verdict == Verdict::RelayRefusesUs;
                 // Each relay has its part in it.
-                let reasons = reaches.iter().map(|one| one.attempt.to_string());
+                let reasons = attempts.iter().map(|one| one.attempt.to_string());
                 let mut reason = reasons.collect::<Vec<_>>().join("; ");
                 let slow = fails_at_recipient(&last.attempt);
                 if slow {
@@ -198,7 +204,7 @@ impl Outcome {
     /// The same; if the last relay said that there is no such address, none is asked again for so long. Zero: the
     /// next mail is tried like any other.
     #[must_use]
-    pub fn suppressing(self, last: &Reach, suppress: Duration, now: Timestamp) -> Self {
+    pub fn suppressing(self, last: &RelayAttempt, suppress: Duration, now: Timestamp) -> Self {
         let refused = !suppress.is_zero() && refuses_the_address(&last.attempt);
         Self {
             suppress_until: refused.then(|| now + suppress),
@@ -207,7 +213,7 @@ impl Outcome {
     }
 
     /// The same; if it is the end and no delivery, with what may have happened before it, after so many
-    /// `earlier` tries that were cut off.
+    /// `earlier` attempts that were cut off.
     #[must_use]
     pub fn honest(self, earlier: u32) -> Self {
         if !self.state.is_final() || self.state == MailState::Delivered {
@@ -220,17 +226,17 @@ impl Outcome {
         }
     }
 
-    /// A handler that had been allowed to write the final dot did not come to a result.
+    /// A handler that had the permit to write the end of data did not come to a result.
     #[must_use]
     pub fn interrupted(earlier_cut_offs: u32, now: Timestamp, why: &str) -> Self {
         let reason =
-            format!("{why} after the final dot was allowed: the relay may have accepted it");
+            format!("{why} after the end of data was allowed: the relay may have accepted it");
         let outcome = if earlier_cut_offs + 1 >= MAX_CUT_OFFS {
             Self::finished(MailState::Undeliverable, reason)
         } else {
             Self::waiting(reason, now)
         };
-        let text = format!("{why} before the relay's answer to the final dot was read");
+        let text = format!("{why} before the relay's answer to the end of data was read");
         outcome
             .counted()
             .cut_off()
@@ -238,10 +244,10 @@ impl Outcome {
             .honest(earlier_cut_offs)
     }
 
-    /// The same with a record of a try of which nothing was heard: its handler did not come to a result.
+    /// The same with a record of an attempt without an answer: its handler did not come to a result.
     #[must_use]
     pub fn on_record(self, stage: &str, outcome: &str, text: String, now: Timestamp) -> Self {
-        let record = TryRecord {
+        let record = AttemptRecord {
             started: now,
             duration_ms: 0,
             relay: String::new(),
@@ -259,14 +265,14 @@ impl Outcome {
         }
     }
 
-    /// The next try on the schedule, or the end if none is worth it.
+    /// The next attempt on the schedule, or the end if none is worth it.
     fn on_schedule(mail: &Claimed, now: Timestamp, reason: String) -> Self {
         let next = next_try(mail.created, mail.deadline, mail.tries + 1, now, jitter());
         let outcome = match (next, mail.deadline) {
             (Some(at), _) => Self::waiting(reason, at),
             (None, Some(_)) => Self::finished(
                 MailState::Expired,
-                format!("no time is left for another try: {reason}"),
+                format!("no time is left for another attempt: {reason}"),
             ),
             (None, None) => Self::finished(
                 MailState::Undeliverable,
@@ -278,7 +284,7 @@ impl Outcome {
 }
 
 /// How long a mail waits that a relay failed at, or refused because of us. No try is counted.
-fn relay_pause(mail: &Claimed, last: &Reach, refused: bool, now: Timestamp) -> Duration {
+fn relay_pause(mail: &Claimed, last: &RelayAttempt, refused: bool, now: Timestamp) -> Duration {
     if last.attempt.stage < Stage::Rcpt {
         return TROUBLE_PAUSE.mul_f64(1.0 + 0.5 * jitter());
     }

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use crate::scripted::{
-    Act, Script, Scripted, close, good, hasty, hasty_try_with, on, say, send, try_with,
+    Act, Script, Scripted, attempt_with, close, good, hasty, hasty_try_with, on, say, send,
 };
 use smart_notes_worker::smtp::{
-    End, Relay, RelayOptions, RelaySecurity, RelayUrl, Stage, Try, Verdict, classify,
+    Attempt, End, Relay, RelayOptions, RelaySecurity, RelayUrl, Stage, Verdict, classify,
 };
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -19,27 +19,27 @@ const STAGES: [(&str, Stage); 6] = [
     ("MAIL", Stage::Mail),
     ("RCPT", Stage::Rcpt),
     ("DATA", Stage::Data),
-    ("DOT", Stage::Dot),
+    ("DOT", Stage::EndOfData),
 ];
 
-fn failure(attempt: &Try) -> &str {
+fn failure(attempt: &Attempt) -> &str {
     match &attempt.end {
         End::Failed(why) => why,
         other => panic!("not a failure: {other:?}"),
     }
 }
 
-/// After the dot nobody knows; before it, the relay is in trouble.
-fn check(attempt: &Try, stage: Stage) {
-    let dot = stage == Stage::Dot;
-    let verdict = if dot {
+/// After the end of data the result is uncertain; before it, the relay is in trouble.
+fn check(attempt: &Attempt, stage: Stage) {
+    let end_of_data = stage == Stage::EndOfData;
+    let verdict = if end_of_data {
         Verdict::Ambiguous
     } else {
         Verdict::RelayTrouble
     };
     assert_eq!(
-        (attempt.stage, attempt.dot_written),
-        (stage, dot),
+        (attempt.stage, attempt.end_of_data_written),
+        (stage, end_of_data),
         "{attempt}"
     );
     assert_eq!(classify(attempt), verdict, "{attempt}");
@@ -72,7 +72,7 @@ async fn a_hang_at_any_stage_ends_in_its_time_with_its_label() {
 #[tokio::test]
 async fn a_close_at_any_stage_is_labelled() {
     for (verb, stage) in STAGES {
-        let (attempt, _) = try_with(on(verb, close())).await;
+        let (attempt, _) = attempt_with(on(verb, close())).await;
 
         check(&attempt, stage);
         assert!(failure(&attempt).contains("connection"), "{attempt}");
@@ -82,7 +82,7 @@ async fn a_close_at_any_stage_is_labelled() {
 #[tokio::test]
 async fn a_reset_at_any_stage_is_labelled() {
     for (verb, stage) in STAGES {
-        let (attempt, _) = try_with(on(verb, Act::Reset)).await;
+        let (attempt, _) = attempt_with(on(verb, Act::Reset)).await;
 
         check(&attempt, stage);
         assert!(failure(&attempt).contains("connection"), "{attempt}");
@@ -92,7 +92,7 @@ async fn a_reset_at_any_stage_is_labelled() {
 #[tokio::test]
 async fn garbage_at_any_stage_is_labelled_and_shown() {
     for (verb, stage) in STAGES {
-        let (attempt, _) = try_with(on(verb, say("HTTP/1.1 for someone@example.test"))).await;
+        let (attempt, _) = attempt_with(on(verb, say("HTTP/1.1 for someone@example.test"))).await;
 
         check(&attempt, stage);
         let shown = "unreadable reply: HTTP/1.1 for s…@example.test";
@@ -104,7 +104,7 @@ async fn garbage_at_any_stage_is_labelled_and_shown() {
 async fn half_a_reply_at_any_stage_is_no_reply() {
     for (verb, stage) in STAGES {
         for half in ["2", "250", "250 o", "250-first\r\n", "250-first\r\n25"] {
-            let (attempt, _) = try_with(on(verb, Act::SayAndClose(half.into()))).await;
+            let (attempt, _) = attempt_with(on(verb, Act::SayAndClose(half.into()))).await;
 
             check(&attempt, stage);
             assert!(
@@ -141,7 +141,7 @@ async fn a_relay_that_never_stops_talking_is_cut_off() {
     ];
     for text in endless {
         for (verb, stage) in STAGES {
-            let (attempt, _) = try_with(on(verb, Act::SayWithoutEnd(text.to_vec()))).await;
+            let (attempt, _) = attempt_with(on(verb, Act::SayWithoutEnd(text.to_vec()))).await;
 
             // A reply that is repeated without end may be believed up to the next stage.
             if text != b"220 hi\r\n" {
@@ -156,46 +156,48 @@ async fn a_relay_that_never_stops_talking_is_cut_off() {
 async fn one_reply_too_many_is_never_taken_for_a_delivery() {
     let twice = || Act::Say(b"250 ok\r\n250 ok\r\n".to_vec());
     for verb in ["EHLO", "MAIL", "RCPT"] {
-        let (attempt, heard) = try_with(on(verb, twice()).on("DOT", say("554 no"))).await;
+        let (attempt, heard) = attempt_with(on(verb, twice()).on("DOT", say("554 no"))).await;
 
         assert_eq!(classify(&attempt), Verdict::RelayTrouble, "{attempt}");
         assert_eq!(attempt.stage, Stage::Data);
-        assert!(heard.mails.is_empty() && !attempt.dot_written);
+        assert!(heard.mails.is_empty() && !attempt.end_of_data_written);
     }
 }
 
 #[tokio::test]
 async fn different_codes_in_one_reply_are_unreadable() {
-    let (attempt, _) = try_with(on("DOT", say("250-ok\r\n554 no"))).await;
+    let (attempt, _) = attempt_with(on("DOT", say("250-ok\r\n554 no"))).await;
 
-    check(&attempt, Stage::Dot);
+    check(&attempt, Stage::EndOfData);
 }
 
 #[tokio::test]
 async fn a_code_outside_the_grammar_after_the_dot_is_ambiguous() {
-    let (attempt, _) = try_with(on("DOT", say("299 fine"))).await;
+    let (attempt, _) = attempt_with(on("DOT", say("299 fine"))).await;
 
-    check(&attempt, Stage::Dot);
+    check(&attempt, Stage::EndOfData);
     assert_eq!(failure(&attempt), "unreadable reply: 99 fine");
 }
 
 #[tokio::test]
 async fn a_connection_cut_while_the_message_is_sent_counts_by_what_was_written() {
-    // Closed by RST right after the 354, before the mark is given: the write must fail.
+    // Closed by RST right after the 354, before the permit is given: the write must fail.
     let script = on("DATA", Act::SayAndClose(b"354 go on\r\n".to_vec())).on("DOT", Act::Reset);
     let server = Scripted::start([script]).await;
     let relay = server.relay(RelayOptions::default());
-    let mark = async {
+    let permit = async {
         server.hears("EOF", 1).await;
-        smart_notes_worker::smtp::Mark::Go
+        Ok(())
     };
     let large = [&b"x".repeat(900)[..], b"\r\n"].concat().repeat(20_000);
 
-    let attempt = relay.send(&crate::scripted::envelope(), &large, mark).await;
+    let attempt = relay
+        .send(&crate::scripted::envelope(), &large, permit)
+        .await;
 
     assert_eq!(
-        (attempt.stage, attempt.dot_written),
-        (Stage::Dot, false),
+        (attempt.stage, attempt.end_of_data_written),
+        (Stage::EndOfData, false),
         "{attempt}"
     );
     assert_eq!(classify(&attempt), Verdict::RelayTrouble, "{attempt}");
@@ -269,7 +271,7 @@ async fn every_address_of_a_name_is_tried() {
 async fn a_refused_hello_is_told_at_once_even_if_the_goodbye_hangs() {
     let script: Script = on("EHLO", say("554 go away")).on("QUIT", Act::Hang);
 
-    let (attempt, heard) = try_with(script).await;
+    let (attempt, heard) = attempt_with(script).await;
 
     assert!(
         attempt

@@ -5,7 +5,7 @@ use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 use crate::scripted::{
     Act, MESSAGE, Scripted, close, envelope, good, hasty, on, say, say_and_close, send,
 };
-use smart_notes_worker::smtp::{End, Mark, Relay, RelayOptions, Stage, Verdict, classify};
+use smart_notes_worker::smtp::{End, Relay, RelayOptions, Stage, Verdict, classify};
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 
 fn options() -> RelayOptions {
@@ -77,7 +77,7 @@ async fn a_relay_in_trouble_costs_the_connection() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_gone_stale_is_replaced_within_the_try() {
+async fn an_idle_connection_gone_stale_is_replaced_within_the_attempt() {
     let stale = [
         on("DOT", say_and_close("250 ok")),
         on("DOT", Act::Say(b"250 ok\r\n421 idle too long\r\n".to_vec())),
@@ -102,7 +102,7 @@ async fn an_idle_connection_gone_stale_is_replaced_within_the_try() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_that_hangs_is_replaced_within_the_try() {
+async fn an_idle_connection_that_hangs_is_replaced_within_the_attempt() {
     let server = Scripted::start([on("RSET", Act::Hang), good()]).await;
     let relay = server.relay(hasty());
 
@@ -146,7 +146,11 @@ async fn a_cancelled_send_never_disturbs_the_next_mail() {
         later.notify_one();
         let next = send(&relay).await;
 
-        assert_eq!((next.stage, next.reused), (Stage::Dot, false), "{next}");
+        assert_eq!(
+            (next.stage, next.reused),
+            (Stage::EndOfData, false),
+            "{next}"
+        );
         assert!(matches!(next.end, End::Refused(reply) if reply.code == 554));
         server.hears("EOF", 1).await;
     }
@@ -226,7 +230,7 @@ async fn an_idle_connection_is_taken_leave_of_when_it_gets_too_old() {
 
     send(&relay).await;
 
-    // Long before it has been idle for 8 s; nobody sends anything.
+    // Long before it has been idle for 8 s; no mail is sent.
     server.hears("QUIT", 1).await;
     assert_eq!(server.heard().connections, 1);
 }
@@ -333,7 +337,11 @@ async fn a_hanging_mark_holds_only_its_own_connection() {
     let server = Scripted::start([good()]).await;
     let relay = server.relay(options());
     let envelope = envelope();
-    let mut hanging = pin!(relay.send(&envelope, MESSAGE, std::future::pending::<Mark>()));
+    let mut hanging = pin!(relay.send(
+        &envelope,
+        MESSAGE,
+        std::future::pending::<Result<(), String>>()
+    ));
     std::future::poll_fn(|cx| {
         assert!(hanging.as_mut().poll(cx).is_pending());
         Poll::Ready(())

@@ -10,7 +10,7 @@ use domain::mail::Lane;
 use domain::relay::RelayState;
 use jiff::Timestamp;
 use smart_notes_worker::smtp::{
-    Credentials, Mark, Permits, Reach, Relay, RelayOptions, RelaySecurity, Relays, Verdict,
+    Credentials, Permits, Relay, RelayAttempt, RelayOptions, RelaySecurity, Relays, Verdict,
     classify,
 };
 use tokio::sync::Notify;
@@ -23,14 +23,14 @@ fn relays(relays: impl IntoIterator<Item = Relay>) -> Relays {
     Relays::new(relays.into_iter().collect(), 32, Arc::new(SystemClock))
 }
 
-async fn hand_over(relays: &Relays) -> Vec<Reach> {
-    let mark = async { Mark::Go };
+async fn hand_over(relays: &Relays) -> Vec<RelayAttempt> {
+    let permit = async { Ok(()) };
     relays
         .hand_over(
             MailId::generate(),
             &envelope(),
             MESSAGE,
-            mark,
+            permit,
             Timestamp::now,
         )
         .await
@@ -40,18 +40,15 @@ fn trials(wanted: usize, under_way: usize) -> Permits {
     Permits::Trials { wanted, under_way }
 }
 
-fn verdicts(reaches: &[Reach]) -> Vec<Verdict> {
-    reaches
-        .iter()
-        .map(|reach| classify(&reach.attempt))
-        .collect()
+fn verdicts(attempts: &[RelayAttempt]) -> Vec<Verdict> {
+    attempts.iter().map(|one| classify(&one.attempt)).collect()
 }
 
 /// Waits until the relay in that place is in that state.
 async fn is(relays: &Relays, place: usize, state: RelayState) {
     let mut changes = relays.changes();
     let reached = async {
-        while relays.standings()[place].state != state {
+        while relays.statuses()[place].state != state {
             changes.changed().await.unwrap();
         }
     };
@@ -82,7 +79,7 @@ async fn a_probe_greets_and_authenticates_and_then_one_mail_may_go() {
     assert_eq!(half_open, trials(1, 0));
     assert_eq!((probe.count("AUTH"), probe.count("MAIL")), (2, 0));
     assert_eq!(verdicts(&delivered), [Verdict::Delivered]);
-    assert_eq!(relays.standings()[0].state, RelayState::Closed);
+    assert_eq!(relays.statuses()[0].state, RelayState::Closed);
     assert_eq!(*relays.changes().borrow(), Permits::All);
     probing.abort();
 }
@@ -96,12 +93,12 @@ async fn a_probe_that_hangs_does_not_delay_the_next() {
     for _ in 0..3 {
         hand_over(&relays).await;
     }
-    assert_eq!(relays.standings()[0].state, RelayState::Open);
+    assert_eq!(relays.statuses()[0].state, RelayState::Open);
     let probing = tokio::spawn(relays.clone().probe());
 
     is(&relays, 0, RelayState::HalfOpen).await;
 
-    // Both probes have come, and nobody had to wait for the end of the first.
+    // Both probes have come, and neither had to wait for the end of the first.
     let heard = server.heard();
     assert_eq!(heard.connections, 5);
     assert_eq!(heard.on_connection(3), Vec::<&str>::new());
@@ -109,7 +106,7 @@ async fn a_probe_that_hangs_does_not_delay_the_next() {
 }
 
 #[tokio::test]
-async fn a_trial_that_is_given_up_leaves_room_for_another() {
+async fn a_trial_that_is_given_up_admits_another() {
     let scripts = [on("MAIL", say("550 no")), good(), on("RCPT", Act::Hang)];
     let server = Scripted::start(scripts).await;
     let relays = relays([server.relay(RelayOptions::default())]);
@@ -118,7 +115,7 @@ async fn a_trial_that_is_given_up_leaves_room_for_another() {
     is(&relays, 0, RelayState::HalfOpen).await;
 
     tokio::select! {
-        reaches = hand_over(&relays) => panic!("it ended: {reaches:?}"),
+        attempts = hand_over(&relays) => panic!("it ended: {attempts:?}"),
         () = server.hears("RCPT", 1) => {}
     }
 
@@ -155,14 +152,14 @@ async fn only_one_mail_goes_to_a_relay_that_is_half_open() {
     probing.abort();
 }
 
-/// Three that are in trouble, one that answers the probe, and one that hangs at the final dot of the trial.
+/// Three that are in trouble, one that answers the probe, and one that hangs at the end of data of the trial.
 fn back_but_hanging() -> [Script; 5] {
     let sick = || on("GREETING", close());
     [sick(), sick(), sick(), good(), on("DOT", Act::Hang)]
 }
 
 /// Opens the breaker, waits until a probe goes well, and has the trial hang.
-async fn trial_that_hangs(relays: &Relays, server: &Scripted) -> JoinHandle<Vec<Reach>> {
+async fn trial_that_hangs(relays: &Relays, server: &Scripted) -> JoinHandle<Vec<RelayAttempt>> {
     for _ in 0..3 {
         hand_over(relays).await;
     }
@@ -191,7 +188,7 @@ async fn a_trial_that_hangs_at_the_dot_keeps_no_other_mail_waiting_while_probes_
 
     assert_eq!(held, trials(0, 1));
     assert_eq!(verdicts(&next), [Verdict::Delivered]);
-    assert_eq!(relays.standings()[0].state, RelayState::Closed);
+    assert_eq!(relays.statuses()[0].state, RelayState::Closed);
     assert!(!trial.is_finished());
     probing.abort();
 }
@@ -258,8 +255,8 @@ async fn a_mail_at_which_a_relay_failed_goes_to_another_first_the_next_time() {
         ]);
         let (odd, envelope) = (MailId::generate(), envelope());
         let send = |mail| {
-            let mark = async { Mark::Go };
-            relays.hand_over(mail, &envelope, MESSAGE, mark, Timestamp::now)
+            let permit = async { Ok(()) };
+            relays.hand_over(mail, &envelope, MESSAGE, permit, Timestamp::now)
         };
 
         send(odd).await;
@@ -274,7 +271,7 @@ async fn a_mail_at_which_a_relay_failed_goes_to_another_first_the_next_time() {
 
 #[tokio::test]
 async fn once_the_mark_is_asked_for_no_other_relay_is_reached_for() {
-    // It breaks off while the mark is on its way: no byte of the message was sent, but it could have been.
+    // It breaks off while the permit is on its way: no byte of the message was sent, but it could have been.
     let script = on("DATA", Act::SayAndClose(b"354 go on\r\n".to_vec())).on("DOT", Act::Reset);
     let first = Scripted::start([script]).await;
     let second = Scripted::start([good()]).await;
@@ -282,24 +279,24 @@ async fn once_the_mark_is_asked_for_no_other_relay_is_reached_for() {
         first.relay(RelayOptions::default()),
         second.relay(RelayOptions::default()),
     ]);
-    let mark = async {
+    let permit = async {
         first.hears("EOF", 1).await;
-        Mark::Go
+        Ok(())
     };
     let large = [&b"x".repeat(900)[..], b"\r\n"].concat().repeat(20_000);
 
-    let reaches = relays
+    let attempts = relays
         .hand_over(
             MailId::generate(),
             &envelope(),
             &large,
-            mark,
+            permit,
             Timestamp::now,
         )
         .await;
 
-    assert_eq!(verdicts(&reaches), [Verdict::RelayTrouble]);
-    assert!(!reaches[0].attempt.dot_written);
+    assert_eq!(verdicts(&attempts), [Verdict::RelayTrouble]);
+    assert!(!attempts[0].attempt.end_of_data_written);
     assert_eq!(second.heard().connections, 0);
 }
 
@@ -312,10 +309,10 @@ async fn a_mail_that_finds_no_connection_for_long_goes_back_untried() {
     });
     let hanging = relay.slot(Instant::now()).await;
 
-    let reaches = hand_over(&relays([relay])).await;
+    let attempts = hand_over(&relays([relay])).await;
 
     assert!(hanging.is_some());
-    assert!(reaches.is_empty(), "{reaches:?}");
+    assert!(attempts.is_empty(), "{attempts:?}");
     assert_eq!(server.heard().connections, 0);
 }
 
@@ -333,20 +330,20 @@ async fn a_mail_at_whose_recipient_a_relay_hangs_is_not_taken_to_the_next_one() 
     let stay = |lane| relays.lane().stay(lane, Duration::ZERO).unwrap();
     let (_only_place, newcomer) = (stay(Lane::Slow), stay(Lane::Main));
 
-    let mark = async { Mark::Go };
+    let permit = async { Ok(()) };
     let (mail, envelope) = (MailId::generate(), envelope());
-    let reaches = relays
+    let attempts = relays
         .hand_over_within(
             Some(&newcomer),
             mail,
             &envelope,
             MESSAGE,
-            mark,
+            permit,
             Timestamp::now,
         )
         .await;
 
-    assert_eq!(verdicts(&reaches), [Verdict::PutOff]);
+    assert_eq!(verdicts(&attempts), [Verdict::PutOff]);
     assert_eq!(second.heard().connections, 0);
-    assert_eq!(relays.standings()[0].state, RelayState::Closed);
+    assert_eq!(relays.statuses()[0].state, RelayState::Closed);
 }

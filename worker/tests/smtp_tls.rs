@@ -8,7 +8,7 @@ use crate::scripted::{
     close, good, hasty, on, say, send,
 };
 use smart_notes_worker::smtp::{
-    Credentials, End, Relay, RelayError, RelayOptions, RelaySecurity, RelayUrl, Stage, Try,
+    Attempt, Credentials, End, Relay, RelayError, RelayOptions, RelaySecurity, RelayUrl, Stage,
     Verdict, classify,
 };
 use tempfile::NamedTempFile;
@@ -40,7 +40,7 @@ fn with_password(mut url: RelayUrl) -> RelayUrl {
     url
 }
 
-async fn one(url: RelayUrl, options: RelayOptions) -> Try {
+async fn one(url: RelayUrl, options: RelayOptions) -> Attempt {
     send(&Relay::new(url, options).unwrap()).await
 }
 

@@ -13,7 +13,7 @@ use domain::id::MailId;
 use domain::mail::{Lane, MailKind, MailState, NewMail};
 use domain::queue::due::due;
 use domain::queue::{
-    BatchReport, Claimed, CommitBatch, Keys, QueueBatch, Settlement, TryRecord, Watch,
+    AttemptRecord, BatchReport, Claimed, CommitBatch, Keys, QueueBatch, Settlement, Watch,
 };
 use domain::store::{StoreError, Tx, Write};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -207,8 +207,8 @@ async fn commit(
     Ok(harness.database.store.write(commit).await?)
 }
 
-fn record(state: MailState, now: Timestamp) -> TryRecord {
-    TryRecord {
+fn record(state: MailState, now: Timestamp) -> AttemptRecord {
+    AttemptRecord {
         started: now,
         duration_ms: 1,
         relay: "mx.example.com:25".to_owned(),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::id::UserId;
 use crate::mail::{MailState, UnknownWord};
 use crate::otp::KeyId;
-use crate::relay::{PostedStanding, RelayStanding};
+use crate::relay::{PostedRelayStatus, RelayStatus};
 use crate::store::{StoreError, Tx, Write};
 
 /// What a process does.
@@ -123,7 +123,7 @@ pub trait ReadProcesses: Send {
     /// The workers that have not left, with their last signs of life.
     async fn heartbeats(&mut self) -> Result<Vec<Heartbeat>, StoreError>;
     /// How these workers stand with their relays, by worker and position.
-    async fn posted_relays(&mut self) -> Result<Vec<PostedStanding>, StoreError>;
+    async fn posted_relays(&mut self) -> Result<Vec<PostedRelayStatus>, StoreError>;
     /// What waits in the queue.
     async fn queue_depth(&mut self, now: Timestamp) -> Result<QueueDepth, StoreError>;
     /// Which keys the mails need that wait with a live code.
@@ -158,7 +158,7 @@ pub trait ProcessRegistry: Send {
     async fn post_relays(
         &mut self,
         worker: &str,
-        standings: &[RelayStanding],
+        statuses: &[RelayStatus],
         now: Timestamp,
     ) -> Result<(), StoreError>;
 }
@@ -234,7 +234,7 @@ pub struct PostRelays {
     /// The worker's name.
     pub worker: String,
     /// Its relays, the preferred one first.
-    pub standings: Vec<RelayStanding>,
+    pub statuses: Vec<RelayStatus>,
     /// When.
     pub now: Timestamp,
 }
@@ -244,7 +244,6 @@ impl Write for PostRelays {
     type Out = ();
 
     async fn apply(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        tx.post_relays(&self.worker, &self.standings, self.now)
-            .await
+        tx.post_relays(&self.worker, &self.statuses, self.now).await
     }
 }

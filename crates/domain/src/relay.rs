@@ -49,7 +49,7 @@ impl FromStr for RelayState {
 
 /// What a worker thinks of one of its relays.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RelayStanding {
+pub struct RelayStatus {
     /// The relay, as host and port.
     pub relay: String,
     /// Whether mails go to it.
@@ -64,13 +64,13 @@ pub struct RelayStanding {
 
 /// A standing as it was posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PostedStanding {
+pub struct PostedRelayStatus {
     /// Whose it is.
     pub worker: String,
     /// The relay's place in that worker's order: 0 is preferred.
     pub position: u32,
     /// What the worker thinks.
-    pub standing: RelayStanding,
+    pub status: RelayStatus,
     /// When it said so.
     pub updated: Timestamp,
 }
@@ -80,25 +80,25 @@ pub struct PostedStanding {
 ///
 /// `posted` as [`posted_relays`](crate::processes::ReadProcesses::posted_relays) gives it.
 #[must_use]
-pub fn held_by(posted: &[PostedStanding]) -> Option<&PostedStanding> {
-    let works = |posted: &PostedStanding| posted.standing.state == RelayState::Closed;
+pub fn held_by(posted: &[PostedRelayStatus]) -> Option<&PostedRelayStatus> {
+    let works = |posted: &PostedRelayStatus| posted.status.state == RelayState::Closed;
     if posted.iter().any(works) {
         return None;
     }
     let preferred = posted.iter().filter(|posted| posted.position == 0);
-    preferred.max_by_key(|posted| posted.standing.since)
+    preferred.max_by_key(|posted| posted.status.since)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn posted(worker: &str, position: u32, state: RelayState, since: i64) -> PostedStanding {
+    fn posted(worker: &str, position: u32, state: RelayState, since: i64) -> PostedRelayStatus {
         let since = Timestamp::from_second(since).unwrap();
-        PostedStanding {
+        PostedRelayStatus {
             worker: worker.to_owned(),
             position,
-            standing: RelayStanding {
+            status: RelayStatus {
                 relay: format!("relay{position}.example.com:25"),
                 state,
                 since,

@@ -5,7 +5,7 @@
 
 use domain::email::EmailKey;
 use domain::mail::{MailKind, MailState};
-use domain::queue::{MailFilter, MailRecord, MailStory, TryRecord};
+use domain::queue::{AttemptRecord, MailFilter, MailRecord, MailStory};
 use domain::store::StoreError;
 use sqlx::SqliteConnection;
 
@@ -293,7 +293,7 @@ async fn of_all(
 async fn tries(
     connection: &mut SqliteConnection,
     mail: &str,
-) -> Result<Vec<TryRecord>, StoreError> {
+) -> Result<Vec<AttemptRecord>, StoreError> {
     let rows = sqlx::query!(
         "select started_at, duration_ms, relay, reused, stage, code, enhanced, text, outcome, again_at
          from mail_tries where mail_id = ? order by claim_no, reach",
@@ -304,7 +304,7 @@ async fn tries(
     .map_err(store_error)?;
     Ok(rows
         .into_iter()
-        .map(|row| TryRecord {
+        .map(|row| AttemptRecord {
             started: time(row.started_at),
             duration_ms: u64::try_from(row.duration_ms).unwrap_or(0),
             relay: row.relay,

@@ -9,7 +9,7 @@ use domain::processes::{
     RunningProcess,
 };
 use domain::queue::due::ranks;
-use domain::relay::{PostedStanding, RelayStanding};
+use domain::relay::{PostedRelayStatus, RelayStatus};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -145,7 +145,7 @@ impl<C: Connected> ReadProcesses for Access<C> {
             .collect())
     }
 
-    async fn posted_relays(&mut self) -> Result<Vec<PostedStanding>, StoreError> {
+    async fn posted_relays(&mut self) -> Result<Vec<PostedRelayStatus>, StoreError> {
         let rows = sqlx::query!(
             "select worker, position, relay, state, since, reason, next_probe_at, updated_at
              from relay_standings order by worker, position"
@@ -155,10 +155,10 @@ impl<C: Connected> ReadProcesses for Access<C> {
         .map_err(store_error)?;
         rows.into_iter()
             .map(|row| {
-                Ok(PostedStanding {
+                Ok(PostedRelayStatus {
                     worker: row.worker,
                     position: u32::try_from(row.position).map_err(unreadable)?,
-                    standing: RelayStanding {
+                    status: RelayStatus {
                         relay: row.relay,
                         state: row.state.parse().map_err(unreadable)?,
                         since: time(row.since),
@@ -240,24 +240,24 @@ impl<C: Connected> ProcessRegistry for Access<C> {
     async fn post_relays(
         &mut self,
         worker: &str,
-        standings: &[RelayStanding],
+        statuses: &[RelayStatus],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let now = micros(now);
-        for (position, standing) in (0_i64..).zip(standings) {
-            let state = standing.state.as_str();
-            let since = micros(standing.since);
-            let next_probe_at = standing.next_probe_at.map(micros);
+        for (position, status) in (0_i64..).zip(statuses) {
+            let state = status.state.as_str();
+            let since = micros(status.since);
+            let next_probe_at = status.next_probe_at.map(micros);
             sqlx::query!(
                 "insert or replace into relay_standings
                      (worker, position, relay, state, since, reason, next_probe_at, updated_at)
                  values (?, ?, ?, ?, ?, ?, ?, ?)",
                 worker,
                 position,
-                standing.relay,
+                status.relay,
                 state,
                 since,
-                standing.reason,
+                status.reason,
                 next_probe_at,
                 now
             )

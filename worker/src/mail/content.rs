@@ -15,7 +15,7 @@ use crate::smtp::Secrets;
 pub enum Content {
     /// One of the kinds that carry a code.
     Code(MailKind, Code),
-    /// One of the kinds that carry none, nor anything that somebody else has typed in.
+    /// One of the kinds that carry none, nor any text from outside.
     Notice(MailKind),
 }
 
@@ -28,7 +28,7 @@ impl Content {
         }
     }
 
-    /// Its codes: whoever reads one can use it.
+    /// Its codes, which give access to the account.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         match self {

@@ -1,6 +1,6 @@
 //! From a mail's content to the bytes that go over the wire.
 //!
-//! The same [`Outgoing`] always gives the same bytes, so a repeated try is the same message and
+//! The same [`Outgoing`] always gives the same bytes, so a repeated attempt is the same message and
 //! not just a similar one.
 
 use std::{fmt, time::SystemTime};
@@ -24,9 +24,9 @@ pub struct Outgoing {
     /// Who it is for. Its header is the bare address, without a name.
     pub to: Address,
     /// The Message-ID with its angle brackets, `<ulid@domain>`: fixed when the mail was queued
-    /// and the same for every try (RFC 5322 §3.6.4).
+    /// and the same for every attempt (RFC 5322 §3.6.4).
     pub message_id: String,
-    /// The Date header. Fixed like the Message-ID if repeated tries are to be equal.
+    /// The Date header. Fixed like the Message-ID if repeated attempts are to be equal.
     pub date: SystemTime,
     /// What it says.
     pub content: Content,
@@ -42,7 +42,7 @@ impl fmt::Debug for Outgoing {
     }
 }
 
-/// Why a mail could not be built. Repeating the try changes nothing.
+/// Why a mail could not be built. Repeating the attempt changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A template could not be filled.

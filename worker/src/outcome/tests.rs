@@ -5,13 +5,13 @@ use domain::mail::MailKind;
 use domain::queue::Claim;
 
 use super::*;
-use crate::smtp::{End, Reply, Try};
+use crate::smtp::{Attempt, End, Reply};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-/// A mail asked for at the beginning, after so many tries that were cut off.
+/// A mail asked for at the beginning, after so many attempts that were cut off.
 fn mail(cut_offs: u32) -> Claimed {
     Claimed {
         claim: Claim {
@@ -31,14 +31,14 @@ fn mail(cut_offs: u32) -> Claimed {
     }
 }
 
-fn reach(stage: Stage, end: End, relay_is_open: bool) -> Reach {
-    Reach {
+fn relay_attempt(stage: Stage, end: End, relay_is_open: bool) -> RelayAttempt {
+    RelayAttempt {
         started: at(0),
-        attempt: Try {
+        attempt: Attempt {
             relay: String::from("relay.example.com:25"),
             reused: false,
             stage,
-            dot_written: stage == Stage::Dot,
+            end_of_data_written: stage == Stage::EndOfData,
             end,
             duration: Duration::ZERO,
         },
@@ -50,8 +50,13 @@ fn broke() -> End {
     End::Failed(String::from("the connection broke"))
 }
 
-fn outcome(mail: &Claimed, reach: &Reach, now: i64) -> Outcome {
-    Outcome::of_reaches(mail, std::slice::from_ref(reach), reach, at(now))
+fn outcome(mail: &Claimed, relay_attempt: &RelayAttempt, now: i64) -> Outcome {
+    Outcome::of_attempts(
+        mail,
+        std::slice::from_ref(relay_attempt),
+        relay_attempt,
+        at(now),
+    )
 }
 
 #[test]
@@ -62,14 +67,14 @@ fn a_mail_that_is_not_tried_again_says_whether_its_code_was_dead_or_nearly_so() 
     let late = told(541).unwrap();
     assert_eq!(
         late,
-        "too little of its code's life was left for another try"
+        "too little of its code's life was left for another attempt"
     );
     assert_eq!(told(600).unwrap(), "its time was over");
 }
 
 /// In how many milliseconds the mail is due again.
 fn pause(stage: Stage, end: End, relay_is_open: bool, now: i64) -> i128 {
-    let outcome = outcome(&mail(0), &reach(stage, end, relay_is_open), now);
+    let outcome = outcome(&mail(0), &relay_attempt(stage, end, relay_is_open), now);
     assert!(!outcome.counted);
     let again = outcome.again_at.unwrap();
     again.duration_since(at(now)).as_millis()
@@ -102,7 +107,7 @@ fn a_notice_at_which_a_relay_fails_for_hours_is_tried_every_half_hour() {
         deadline: None,
         ..mail(0)
     };
-    let hangs = reach(Stage::Rcpt, End::Cut(String::from("no answer yet")), false);
+    let hangs = relay_attempt(Stage::Rcpt, End::Cut(String::from("no answer yet")), false);
 
     let again = outcome(&notice, &hangs, 40_000).again_at;
 
@@ -111,12 +116,12 @@ fn a_notice_at_which_a_relay_fails_for_hours_is_tried_every_half_hour() {
 
 #[test]
 fn what_may_have_been_delivered_says_so_in_the_end_and_only_then() {
-    let unknown = reach(
+    let unknown = relay_attempt(
         Stage::Rcpt,
         End::Refused(Reply::new(550, "5.1.1 who?")),
         false,
     );
-    let cut = reach(Stage::Dot, broke(), false);
+    let cut = relay_attempt(Stage::EndOfData, broke(), false);
     let told = |cut_offs, reach| {
         let mail = mail(cut_offs);
         outcome(&mail, reach, 1).honest(cut_offs)
@@ -129,7 +134,7 @@ fn what_may_have_been_delivered_says_so_in_the_end_and_only_then() {
             1,
             &unknown,
             MailState::Undeliverable,
-            Some("a try was cut off"),
+            Some("an attempt was cut off"),
         ),
         (
             1,

@@ -1,4 +1,4 @@
-//! What apalis polls: mails that the ledger has claimed.
+//! The backend that apalis polls: mails that the dispatcher has claimed.
 
 use std::task::{Context, Poll};
 
@@ -13,31 +13,31 @@ use domain::store::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::hands::HandsLayer;
-use super::ledger::{Ending, LedgerHandle};
+use super::dispatcher::{DispatcherHandle, HandlerResult};
+use super::run_layer::RunLayer;
 
-/// The source of mails for an apalis worker. It only receives: claiming is the ledger's work.
+/// The source of mails for an apalis worker. It only receives: claiming is the dispatcher's work.
 pub struct MailBackend {
     mails: mpsc::UnboundedReceiver<Claimed>,
-    ledger: LedgerHandle,
-    ledger_task: JoinHandle<Result<(), StoreError>>,
-    layer: HandsLayer,
+    dispatcher: DispatcherHandle,
+    dispatcher_task: JoinHandle<Result<(), StoreError>>,
+    layer: RunLayer,
     closing: bool,
 }
 
 impl MailBackend {
-    /// A backend over what a running ledger claims.
+    /// A backend over the claims of a running dispatcher.
     #[must_use]
     pub fn new(
         mails: mpsc::UnboundedReceiver<Claimed>,
-        ledger: LedgerHandle,
-        ledger_task: JoinHandle<Result<(), StoreError>>,
-        layer: HandsLayer,
+        dispatcher: DispatcherHandle,
+        dispatcher_task: JoinHandle<Result<(), StoreError>>,
+        layer: RunLayer,
     ) -> Self {
         Self {
             mails,
-            ledger,
-            ledger_task,
+            dispatcher,
+            dispatcher_task,
             layer,
             closing: false,
         }
@@ -69,8 +69,8 @@ impl Backend for MailBackend {
         })
     }
 
-    /// Called when every handler has ended: gives back what was claimed and not begun, then waits until
-    /// the ledger has settled everything.
+    /// Called when every handler has ended: releases claims that were not begun, then waits until
+    /// the dispatcher has settled everything.
     fn poll_close(
         &mut self,
         cx: &mut Context<'_>,
@@ -78,13 +78,13 @@ impl Backend for MailBackend {
     ) -> Poll<Result<(), StoreError>> {
         if !self.closing {
             self.closing = true;
-            self.ledger.close();
+            self.dispatcher.close();
         }
         // A turn under way may still bring mails.
         while let Poll::Ready(Some(mail)) = self.mails.poll_recv(cx) {
-            self.ledger.ended(mail.claim, Ending::Stopped);
+            self.dispatcher.finished(mail.claim, HandlerResult::Stopped);
         }
-        std::pin::Pin::new(&mut self.ledger_task)
+        std::pin::Pin::new(&mut self.dispatcher_task)
             .poll(cx)
             .map(|ended| ended.unwrap_or_else(|error| Err(StoreError::Backend(Box::new(error)))))
     }
@@ -95,13 +95,13 @@ impl BackendConfig for MailBackend {
     type Id = ulid::Ulid;
     type Kind = Ephemeral;
     type Config = ();
-    type Layer = HandsLayer;
+    type Layer = RunLayer;
 
     fn config(&self) -> &() {
         &()
     }
 
-    fn middleware(&mut self, _: &mut WorkerContext) -> HandsLayer {
+    fn middleware(&mut self, _: &mut WorkerContext) -> RunLayer {
         self.layer.clone()
     }
 }

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 use crate::smtp::Permits;
 
-/// How the ledger learns whether mails may be claimed.
+/// How the dispatcher learns whether mails may be claimed.
 pub struct Gate(Option<watch::Receiver<Permits>>);
 
 impl Gate {
@@ -21,8 +21,8 @@ impl Gate {
         Self(None)
     }
 
-    /// How many mails may be claimed by a worker with `free` hands, which has `trials` in hand that were claimed
-    /// while the queue was held. Those of them that are not yet on their way to a relay are the next that go.
+    /// How many mails may be claimed by a worker with `free` slots and `trials` in flight, which were claimed while the
+    /// queue was held. Trials that are not yet on their way to a relay go next.
     #[must_use]
     pub fn allows(&self, free: usize, trials: usize) -> usize {
         match self.permits() {
@@ -56,7 +56,7 @@ impl Gate {
         {
             return;
         }
-        // Nobody is left who could change anything.
+        // The relays are gone: nothing changes any more.
         std::future::pending::<()>().await;
     }
 
@@ -86,7 +86,7 @@ mod tests {
         trials(1, 0);
         assert_eq!(gate.allows(32, 0), 1);
         assert_eq!(gate.allows(31, 1), 0, "one is about to go already");
-        assert_eq!(gate.allows(0, 0), 0, "no hand is free");
+        assert_eq!(gate.allows(0, 0), 0, "no slot is free");
 
         trials(0, 1);
         assert_eq!(gate.allows(31, 1), 0, "one is on its way");

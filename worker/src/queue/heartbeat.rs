@@ -1,11 +1,11 @@
-//! Signs of life, and the rescue of what dead workers had in hand.
+//! Heartbeats, and the rescue of mails that dead workers had in flight.
 //!
 //! A worker writes when it was last seen; the others watch that number change. What counts is
 //! how long it has not changed on the *watcher's* own steady clock, so that a wall clock that
-//! is set an hour forth or back kills nobody. The wall clock only shortens the wait after a
+//! is set an hour forth or back declares no worker dead. The wall clock only shortens the wait after a
 //! restart, when the number is old already.
 //!
-//! At the same times mails are looked after that no worker claims ([`maintain`]).
+//! After each heartbeat the worker maintains mails that no worker claims ([`maintain`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,23 +20,22 @@ use jiff::Timestamp;
 use runtime::systemd::Liveness;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::ledger::tell_foreign;
-use crate::meters;
+use super::dispatcher::tell_foreign;
+use crate::metrics;
 
-/// How often mails that nobody claims are looked after in one go, some at a time: the next sign of life must
-/// not wait.
+/// How many groups of mails are maintained in one go: the next heartbeat must not wait.
 const ROUNDS: u32 = 20;
 
-/// How often a worker says that it lives, and when it counts as dead.
+/// How often a worker writes a heartbeat, and when it counts as dead.
 #[derive(Debug, Clone, Copy)]
 pub struct Lease {
-    /// The pause between two signs of life.
+    /// The pause between two heartbeats.
     pub heartbeat: Duration,
     /// After this long without one, a worker is dead.
     pub lease: Duration,
 }
 
-/// Beats, rescues and tends until it is dropped. `keys` are the worker's; `liveness`: that it goes round.
+/// Writes heartbeats, rescues and maintains until it is dropped. `keys` are the worker's.
 pub async fn run(
     store: Store,
     clock: Arc<dyn Clock>,
@@ -60,8 +59,8 @@ pub async fn run(
         let beat = store.write(heartbeat).await;
         liveness.pong();
         if let Err(error) = beat {
-            tracing::warn!(%error, "no sign of life could be written");
-            // What kept this worker from writing kept the others too: their silence proves nothing.
+            tracing::warn!(%error, "no heartbeat could be written");
+            // What kept this worker from writing kept the others too: their missing heartbeats prove nothing.
             observer = Observer::new(worker.clone(), lease);
             continue;
         }
@@ -72,7 +71,7 @@ pub async fn run(
                     rescue(&store, &dead, clock.now()).await;
                 }
             }
-            Err(error) => tracing::warn!(%error, "other workers' signs of life can't be read"),
+            Err(error) => tracing::warn!(%error, "other workers' heartbeats can't be read"),
         }
         look_after(&store, &keys, clock.now()).await;
     }
@@ -89,7 +88,7 @@ async fn look_after(store: &Store, keys: &Keys, now: Timestamp) {
             }
             Ok(maintenance) => tell(maintenance),
             Err(error) => {
-                tracing::warn!(%error, "mails that nobody claims were not looked after");
+                tracing::warn!(%error, "mails that no worker claims were not maintained");
                 return;
             }
         }
@@ -97,7 +96,7 @@ async fn look_after(store: &Store, keys: &Keys, now: Timestamp) {
 }
 
 fn tell(maintenance: Maintenance) {
-    meters::expired_unclaimed(&maintenance.expired);
+    metrics::expired_unclaimed(&maintenance.expired);
     if maintenance.foreign_jobs > 0 {
         tell_foreign(maintenance.foreign_jobs);
     }
@@ -106,7 +105,7 @@ fn tell(maintenance: Maintenance) {
             mail.id = %mail.mail,
             mail.kind = mail.kind,
             mail.state = "expired",
-            "a mail's time was over before it was sent"
+            "a mail expired before it was sent"
         );
     }
     for (mail, key) in maintenance.missing_keys {
@@ -131,18 +130,18 @@ async fn rescue(store: &Store, dead: &[String], now: Timestamp) {
     };
     match store.write(rescue).await {
         Ok(rescued) => {
-            meters::rescued(&rescued);
-            tracing::warn!(workers = ?dead, mails = rescued.len(), "workers died; their mails were taken back");
+            metrics::rescued(&rescued);
+            tracing::warn!(workers = ?dead, mails = rescued.len(), "workers died; their mails were rescued");
             for mail in rescued {
                 tracing::info!(
                     mail.id = %mail.mail,
                     mail.kind = mail.kind,
                     mail.state = mail.state.as_str(),
-                    "a mail was taken back"
+                    "a mail was rescued"
                 );
             }
         }
-        Err(error) => tracing::warn!(%error, workers = ?dead, "a rescue failed; it is tried again"),
+        Err(error) => tracing::warn!(%error, workers = ?dead, "a rescue failed; it is repeated"),
     }
 }
 
@@ -164,13 +163,13 @@ impl Observer {
         }
     }
 
-    /// Takes in the latest signs of life and names the workers that are dead.
+    /// Takes in the latest heartbeats and returns the workers that are dead.
     pub fn dead(&mut self, beats: &[Heartbeat], steady: Instant, wall: Timestamp) -> Vec<String> {
         self.seen
             .retain(|worker, _| beats.iter().any(|beat| beat.worker == *worker));
         let mut dead = Vec::new();
         for beat in beats {
-            let overdue = self.silence(beat, steady) >= self.patience(beat, wall);
+            let overdue = self.silence(beat, steady) >= self.allowed_silence(beat, wall);
             if overdue && beat.worker != self.own {
                 dead.push(beat.worker.clone());
             }
@@ -190,8 +189,8 @@ impl Observer {
         steady.duration_since(*since)
     }
 
-    /// The lease; or, if the number is older than that already, just long enough to miss two signs of life.
-    fn patience(&self, beat: &Heartbeat, wall: Timestamp) -> Duration {
+    /// The lease; or, if the number is older than that already, just long enough to miss two heartbeats.
+    fn allowed_silence(&self, beat: &Heartbeat, wall: Timestamp) -> Duration {
         let age = wall.as_second().saturating_sub(beat.seen);
         if u64::try_from(age).is_ok_and(|age| age >= self.lease.lease.as_secs()) {
             self.lease.heartbeat.mul_f64(2.5).min(self.lease.lease)
@@ -264,10 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn a_restarted_watcher_does_not_wait_a_whole_lease_for_somebody_long_gone() {
+    fn a_restarted_watcher_does_not_wait_a_whole_lease_for_a_worker_long_gone() {
         let mut scene = Scene::new();
 
-        assert!(!scene.dead(0, 2000, 1000), "a first look condemns nobody");
+        assert!(
+            !scene.dead(0, 2000, 1000),
+            "a first look declares no worker dead"
+        );
         assert!(!scene.dead(4, 2004, 1000));
         assert!(scene.dead(5, 2005, 1000));
     }

@@ -4,24 +4,24 @@
 //! waits for all of them when it stops. Around that, parts of ours keep the promises that the
 //! stock storage breaks:
 //!
-//! - [`ledger`]: the one task that talks to the queue. It claims exactly as many mails as there
-//!   are free hands, grants marks, and settles, many at once in one transaction;
+//! - [`dispatcher`]: the one task that talks to the queue. It claims exactly as many mails as there
+//!   are free slots, grants permits, and settles, many at once in one transaction;
 //! - [`gate`]: holds the queue while no relay takes mails;
-//! - [`hands`]: the tower layer that runs each handler as a task of its own, within its time, and
-//!   tells the ledger how it ended, whatever happens;
+//! - [`run_layer`]: the tower layer that runs each handler as a task of its own, within its time, and
+//!   tells the dispatcher how it ended, whatever happens;
 //! - [`heartbeat`]: says that this worker lives, takes back the mails of those that do not, and
-//!   looks after those that nobody claims;
-//! - [`standings`]: posts how this worker stands with its relays.
+//!   maintains mails that no worker claims;
+//! - [`relay_status`]: posts the state of this worker's relays.
 
 pub mod backend;
+pub mod dispatcher;
 pub mod gate;
-pub mod hands;
 pub mod heartbeat;
-pub mod ledger;
-pub mod standings;
+pub mod relay_status;
+pub mod run_layer;
 
 pub use backend::MailBackend;
-pub use ledger::{Ending, LedgerHandle};
+pub use dispatcher::{DispatcherHandle, HandlerResult};
 
 /// A name that no other start of a worker has: jobs are locked under it.
 #[must_use]

@@ -1,4 +1,4 @@
-//! What one try at handing a mail to a relay came to: how far it got, and what ended it.
+//! The result of one attempt to hand a mail to a relay: how far it got, and what ended it.
 //!
 //! Facts only. What they mean for the mail and for the relay is
 //! [`Verdict`](super::Verdict)'s business; writing them into the mail's timeline is the caller's.
@@ -8,25 +8,24 @@ use std::{fmt, time::Duration};
 use super::Reply;
 use super::reply::clean;
 
-/// One try, from taking a connection to its end.
+/// One attempt, from taking a connection to its end.
 #[derive(Clone, Debug)]
-pub struct Try {
+pub struct Attempt {
     /// The relay, as `host:port`.
     pub relay: String,
     /// Whether an idle connection was used again.
     pub reused: bool,
-    /// The stage the try ended in.
+    /// The stage the attempt ended in.
     pub stage: Stage,
     /// What ended it.
     pub end: End,
-    /// Whether the final dot may have left this machine: from then on the relay may have
-    /// accepted the mail, whatever we hear.
-    pub dot_written: bool,
+    /// Whether the end of data may have been written: from then on the relay may have accepted the mail.
+    pub end_of_data_written: bool,
     /// From the moment a connection was free to the end.
     pub duration: Duration,
 }
 
-/// How far a try got.
+/// How far an attempt got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Finding the addresses of the relay's name.
@@ -43,10 +42,10 @@ pub enum Stage {
     Mail,
     /// RCPT TO.
     Rcpt,
-    /// The DATA command, up to the 354, and recording the mark.
+    /// The DATA command, up to the 354 and the permit to send.
     Data,
-    /// The message, its final dot, and the answer to that.
-    Dot,
+    /// The message, the end of data, and the answer to that.
+    EndOfData,
 }
 
 impl Stage {
@@ -62,7 +61,7 @@ impl Stage {
             Self::Mail => "mail",
             Self::Rcpt => "rcpt",
             Self::Data => "data",
-            Self::Dot => "dot",
+            Self::EndOfData => "dot",
         }
     }
 }
@@ -73,14 +72,14 @@ impl fmt::Display for Stage {
     }
 }
 
-/// What ended a try.
+/// What ended an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The final dot was answered with exactly 250.
+    /// The end of data was answered with exactly 250.
     Accepted(Reply),
     /// The relay answered, readably, but not what the stage needs to go on.
     Refused(Reply),
-    /// The caller's mark said [`Mark::Stop`]; no byte of the message was sent. Its reason.
+    /// The permit to send was refused; no byte of the message was sent. Why.
     Stopped(String),
     /// The relay does not offer what our settings demand: STARTTLS, AUTH, a certificate we can
     /// trust. One readable sentence.
@@ -92,8 +91,7 @@ pub enum End {
 }
 
 impl End {
-    /// The same, fit to be kept and shown: what strangers have a part in, a reply or a certificate's names, is bounded
-    /// and masked. `strike` takes out what only the attempt knows to be secret; it comes first, since half a code in
+    /// The same, fit to be kept and shown: text from outside, a reply or a certificate's names, is bounded and masked. `strike` takes out what only the attempt knows to be secret; it comes first, since half a code in
     /// the last of the 500 characters would not be found.
     pub(super) fn cleaned(self, strike: impl Fn(&str) -> String) -> Self {
         let clean = |why: String| clean(&strike(&why));
@@ -112,17 +110,8 @@ impl End {
     }
 }
 
-/// The caller's word on whether the message may be sent, given after the 354.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// "The dot is about to be written" is recorded: send it.
-    Go,
-    /// Do not send: the mail has been taken over, cancelled or cannot be recorded. Why.
-    Stop(String),
-}
-
-impl Try {
-    /// What the relay answered, if it ended the try by a readable reply.
+impl Attempt {
+    /// What the relay answered, if it ended the attempt by a readable reply.
     #[must_use]
     pub fn reply(&self) -> Option<&Reply> {
         match &self.end {
@@ -142,7 +131,7 @@ impl Try {
     }
 }
 
-impl fmt::Display for Try {
+impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { relay, stage, .. } = self;
         match &self.end {

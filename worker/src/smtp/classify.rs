@@ -1,28 +1,27 @@
-//! What a try means: for the mail, and for the relay.
+//! The verdict on an attempt: for the mail, and for the relay.
 //!
-//! The whole table stands here and nowhere else. The outcome and the relays' breakers ask it; neither
-//! looks at a reply code itself. The guiding rule where servers differ: a permanent answer to
-//! one recipient must never hold up the queue, and nothing counts as delivered but a 250 to the
-//! final dot.
+//! The whole table stands here. The outcome and the breakers use it; neither looks at a reply code itself. The guiding
+//! rule where servers differ: a permanent answer to one recipient must never hold up the queue, and only a 250 to the end
+//! of data counts as delivered.
 
-use super::{End, Reply, Stage, Try};
+use super::{Attempt, End, Reply, Stage};
 
-/// What a try means.
+/// The verdict on an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The relay has the mail. The relay is healthy.
     Delivered,
     /// This recipient or message is refused for good. The relay is healthy.
     RecipientRefused,
-    /// This recipient is refused for now: the next try is due on the schedule. The relay is
+    /// This recipient is refused for now: the next attempt is due on the schedule. The relay is
     /// healthy.
     RecipientLater,
     /// The relay is sick. The mail waits, and no attempt is counted.
     RelayTrouble,
-    /// The relay refuses us, or is not what our settings demand: someone must act. The mail
+    /// The relay refuses us, or is not what our settings demand: the operator must act. The mail
     /// waits, and no attempt is counted.
     RelayRefusesUs,
-    /// The dot was written and no clear yes or no came back: at most one more try.
+    /// The end of data was written and no clear answer came back: at most one more attempt.
     Ambiguous,
     /// The relay took long over this recipient, and other mails needed the connection: another attempt is made
     /// later, on the slow lane. No attempt is counted.
@@ -95,14 +94,14 @@ const POSTFIX_REFUSES_US: [&str; 3] = [
     "sender address rejected",
 ];
 
-/// The verdict on a try. Its reason in words is the try's own `Display`.
+/// The verdict on an attempt. Its reason in words is the attempt's own `Display`.
 #[must_use]
-pub fn classify(attempt: &Try) -> Verdict {
+pub fn classify(attempt: &Attempt) -> Verdict {
     match &attempt.end {
         End::Accepted(reply) | End::Refused(reply) => by_reply(attempt.stage, reply),
         End::Stopped(_) => Verdict::Stopped,
         End::Unfit(_) => Verdict::RelayRefusesUs,
-        End::Failed(_) | End::Cut(_) if attempt.dot_written => Verdict::Ambiguous,
+        End::Failed(_) | End::Cut(_) if attempt.end_of_data_written => Verdict::Ambiguous,
         End::Cut(_) if attempt.stage >= Stage::Rcpt => Verdict::PutOff,
         End::Failed(_) | End::Cut(_) => Verdict::RelayTrouble,
     }
@@ -115,12 +114,11 @@ fn by_reply(stage: Stage, reply: &Reply) -> Verdict {
         return Verdict::RelayTrouble;
     }
     // A positive reply where it does not belong says that replies and commands are out of step.
-    // After the dot the mail may have been taken, so tries must be bounded; before it, nothing
-    // was sent.
+    // After the end of data the mail may have been accepted, so attempts must be bounded; before it, nothing was sent.
     if !(400..600).contains(&code) {
         return match stage {
-            Stage::Dot if code == 250 => Verdict::Delivered,
-            Stage::Dot => Verdict::Ambiguous,
+            Stage::EndOfData if code == 250 => Verdict::Delivered,
+            Stage::EndOfData => Verdict::Ambiguous,
             _ => Verdict::RelayTrouble,
         };
     }
@@ -141,7 +139,7 @@ fn by_reply(stage: Stage, reply: &Reply) -> Verdict {
         Stage::Resolve | Stage::Connect | Stage::Greeting => Verdict::RelayTrouble,
         Stage::Tls | Stage::Auth | Stage::Mail if code < 500 => Verdict::RelayTrouble,
         Stage::Tls | Stage::Auth | Stage::Mail => Verdict::RelayRefusesUs,
-        Stage::Rcpt | Stage::Data | Stage::Dot => about_the_mail(reply, &text),
+        Stage::Rcpt | Stage::Data | Stage::EndOfData => about_the_mail(reply, &text),
     }
 }
 
@@ -195,7 +193,7 @@ fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
 /// Whether the relay hung, broke off or said 421 once it knew the recipient, and before it had the message: another
 /// mail may fare well meanwhile.
 #[must_use]
-pub fn fails_at_recipient(attempt: &Try) -> bool {
+pub fn fails_at_recipient(attempt: &Attempt) -> bool {
     match classify(attempt) {
         Verdict::PutOff => true,
         Verdict::RelayTrouble => {
@@ -211,7 +209,7 @@ pub fn fails_at_recipient(attempt: &Try) -> bool {
 /// 5.2.1, "disabled") or, if that says nothing of what is wrong, with 550, 551 or 553 (RFC 5321 §4.2.3). Policy, a
 /// full mailbox and trouble on the way are no lasting property of an address.
 #[must_use]
-pub fn refuses_the_address(attempt: &Try) -> bool {
+pub fn refuses_the_address(attempt: &Attempt) -> bool {
     let End::Refused(reply) = &attempt.end else {
         return false;
     };

@@ -1,7 +1,7 @@
 //! One connection to a relay, driven command by command, each with its time limit.
 //!
 //! Not lettre's transports: those time out the TCP connect only and put half-used connections
-//! back into their pool. A `Connection` is owned by whoever works with it; a future that is
+//! back into their pool. A `Connection` is owned by the task that uses it; a future that is
 //! dropped half-way drops it too, and with it the socket, so no later mail can read an answer
 //! meant for this one.
 
@@ -23,11 +23,11 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerName};
 
 use super::{
-    End, Envelope, Mark, RelaySecurity, Reply, Stage, Timeouts,
+    End, Envelope, RelaySecurity, Reply, Stage, Timeouts,
+    connection_limit::ConnectionPermit,
     dial::{Addresses, dial},
-    room::Place,
+    progress::{Progress, answer, no_answer, reply_of},
     tls,
-    trail::{Trail, answer, no_answer, reply_of},
     wire::Wire,
 };
 
@@ -54,14 +54,14 @@ pub(super) struct Connection {
     opened: Instant,
     mails: u32,
     refusals: u32,
-    place: Option<Place>,
+    permit: Option<ConnectionPermit>,
 }
 
 impl Connection {
     /// Connects, starts TLS, says hello and authenticates, as the target demands.
-    pub(super) async fn open(target: &Target, trail: &mut Trail) -> Result<Self, End> {
-        let (stream, peer) = dial(target, trail).await?;
-        let opened = Self::begin(target, stream, peer, trail).await;
+    pub(super) async fn open(target: &Target, progress: &mut Progress) -> Result<Self, End> {
+        let (stream, peer) = dial(target, progress).await?;
+        let opened = Self::begin(target, stream, peer, progress).await;
         match &opened {
             Ok(_) => target.addresses.served(peer),
             Err(_) => target.addresses.failed(peer),
@@ -73,30 +73,30 @@ impl Connection {
         target: &Target,
         stream: TcpStream,
         peer: SocketAddr,
-        trail: &mut Trail,
+        progress: &mut Progress,
     ) -> Result<Self, End> {
         let mut connection = match target.security {
-            RelaySecurity::Plaintext => greet(target, Wire::plain(stream, peer), trail).await?,
+            RelaySecurity::Plaintext => greet(target, Wire::plain(stream, peer), progress).await?,
             RelaySecurity::ImplicitTls => {
-                trail.reach(Stage::Tls);
+                progress.reach(Stage::Tls);
                 let limit = target.timeouts.tls_and_auth;
                 let stream = timeout(limit, start_tls(target, stream))
                     .await
                     .map_err(|_| no_answer(limit))??;
-                greet(target, Wire::tls(stream, peer), trail).await?
+                greet(target, Wire::tls(stream, peer), progress).await?
             }
             RelaySecurity::StartTls => {
-                let plain = greet(target, Wire::plain(stream, peer), trail).await?;
-                trail.reach(Stage::Tls);
+                let plain = greet(target, Wire::plain(stream, peer), progress).await?;
+                progress.reach(Stage::Tls);
                 let limit = target.timeouts.tls_and_auth;
                 let wire = timeout(limit, plain.upgrade(target))
                     .await
                     .map_err(|_| no_answer(limit))??;
-                greet(target, wire, trail).await?
+                greet(target, wire, progress).await?
             }
         };
         if let Some(credentials) = &target.credentials {
-            trail.reach(Stage::Auth);
+            progress.reach(Stage::Auth);
             let limit = target.timeouts.tls_and_auth;
             timeout(limit, connection.authenticate(credentials, limit))
                 .await
@@ -157,12 +157,12 @@ impl Connection {
         timeouts: &Timeouts,
         envelope: &Envelope,
         message: &[u8],
-        mark: impl Future<Output = Mark> + Send,
-        trail: &mut Trail,
+        permit: impl Future<Output = Result<(), String>> + Send,
+        progress: &mut Progress,
     ) -> Result<Reply, End> {
         self.mails += 1;
         let end = self
-            .converse(timeouts, envelope, message, mark, trail)
+            .converse(timeouts, envelope, message, permit, progress)
             .await;
         self.refusals += u32::from(matches!(end, Err(End::Refused(_))));
         end
@@ -173,45 +173,45 @@ impl Connection {
         &mut self,
         timeouts: &Timeouts,
         from: &Address,
-        trail: &mut Trail,
+        progress: &mut Progress,
     ) -> Result<(), End> {
-        trail.reach(Stage::Mail);
+        progress.reach(Stage::Mail);
         let mail = Mail::new(Some(from.clone()), Vec::new());
         let answer = self.command(timeouts.envelope, mail).await?;
         expect(&answer, |code| (200..300).contains(&code)).map(drop)
     }
 
-    /// MAIL, RCPT, DATA and the message. `mark` is awaited after the 354 and before the first byte of the
-    /// message; the reply is what the final dot was answered with.
+    /// MAIL, RCPT, DATA and the message. `permit` is awaited after the 354 and before the first byte of the
+    /// message; the reply is what the end of data was answered with.
     async fn converse(
         &mut self,
         timeouts: &Timeouts,
         envelope: &Envelope,
         message: &[u8],
-        mark: impl Future<Output = Mark> + Send,
-        trail: &mut Trail,
+        permit: impl Future<Output = Result<(), String>> + Send,
+        progress: &mut Progress,
     ) -> Result<Reply, End> {
-        trail.watch(self.wire.dot_written());
+        progress.watch(self.wire.end_of_data_written());
         let positive = |code| (200..300).contains(&code);
 
-        trail.reach(Stage::Mail);
+        progress.reach(Stage::Mail);
         let mail = Mail::new(Some(envelope.from.clone()), Vec::new());
         expect(&self.command(timeouts.envelope, mail).await?, positive)?;
 
-        trail.reach(Stage::Rcpt);
+        progress.reach(Stage::Rcpt);
         let rcpt = Rcpt::new(envelope.to.clone(), Vec::new());
         expect(&self.command(timeouts.envelope, rcpt).await?, positive)?;
 
-        trail.reach(Stage::Data);
+        progress.reach(Stage::Data);
         let response = self.command(timeouts.data, Data).await?;
         expect(&response, |code| code == 354)?;
-        trail.waits();
-        if let Mark::Stop(why) = mark.await {
+        progress.waits();
+        if let Err(why) = permit.await {
             return Err(End::Stopped(why));
         }
 
-        trail.reach(Stage::Dot);
-        let response = answer(timeouts.final_dot, self.smtp.message(message)).await?;
+        progress.reach(Stage::EndOfData);
+        let response = answer(timeouts.end_of_data, self.smtp.message(message)).await?;
         expect(&response, |code| code == 250)?;
         Ok(reply_of(&response))
     }
@@ -227,8 +227,8 @@ impl Connection {
     }
 
     /// Keeps its place for as long as it lives.
-    pub(super) fn keep(&mut self, place: Place) {
-        self.place = Some(place);
+    pub(super) fn keep(&mut self, permit: ConnectionPermit) {
+        self.permit = Some(permit);
     }
 
     /// The address at the other end.
@@ -270,8 +270,8 @@ async fn start_tls(target: &Target, stream: TcpStream) -> Result<TlsStream<TcpSt
 }
 
 /// Waits for the greeting and says EHLO.
-async fn greet(target: &Target, wire: Wire, trail: &mut Trail) -> Result<Connection, End> {
-    trail.reach(Stage::Greeting);
+async fn greet(target: &Target, wire: Wire, progress: &mut Progress) -> Result<Connection, End> {
+    progress.reach(Stage::Greeting);
     let stream = Box::new(wire.clone());
     let opened = AsyncSmtpConnection::connect_with_transport(stream, &target.hello);
     let smtp = answer(target.timeouts.greeting, opened).await?;
@@ -282,7 +282,7 @@ async fn greet(target: &Target, wire: Wire, trail: &mut Trail) -> Result<Connect
         opened: Instant::now(),
         mails: 0,
         refusals: 0,
-        place: None,
+        permit: None,
     })
 }
 

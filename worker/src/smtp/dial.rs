@@ -1,5 +1,5 @@
-//! Opening the TCP connection to one of the addresses of a relay's name. Some of them may be out of order: nobody
-//! listens there, nothing answers at all, or what answers is no relay that works.
+//! Opening the TCP connection to one of the addresses of a relay's name. Some of them may be out of order: they
+//! refuse connections, do not answer, or answer without a working relay.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::connection::Target;
-use super::trail::{Trail, no_answer};
+use super::progress::{Progress, no_answer};
 use super::{End, Stage};
 
 /// How long an address has for itself before the next is tried beside it (RFC 8305 §5).
@@ -63,17 +63,17 @@ impl Addresses {
 /// Finds the relay's addresses and connects to one that answers.
 pub(super) async fn dial(
     target: &Target,
-    trail: &mut Trail,
+    progress: &mut Progress,
 ) -> Result<(TcpStream, SocketAddr), End> {
     let limit = target.timeouts.connect;
-    trail.reach(Stage::Resolve);
+    progress.reach(Stage::Resolve);
     let found = timeout(limit, lookup_host((target.host.as_str(), target.port))).await;
     let mut addresses: Vec<SocketAddr> = match found {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => return Err(End::Failed(format!("its name has no address: {error}"))),
         Err(_) => return Err(no_answer(limit)),
     };
-    trail.reach(Stage::Connect);
+    progress.reach(Stage::Connect);
     target.addresses.sort(&mut addresses);
     first_that_answers(addresses, limit)
         .await
@@ -147,7 +147,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(20);
 
-    /// An address on which nobody listens, and what keeps it that way.
+    /// An address without a listener, and what keeps it that way.
     fn dead() -> (TcpSocket, SocketAddr) {
         let taken = TcpSocket::new_v4().unwrap();
         taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();

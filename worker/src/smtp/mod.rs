@@ -1,12 +1,11 @@
 //! Handing mails to a relay over SMTP (RFC 5321), stage by stage.
 //!
-//! A mail service learns most about its relay from *where* a try ended and *what* was said
-//! there, so a try here is always one labelled fact ([`Try`]), never just an error, and one
-//! table says what it means ([`classify()`]).
+//! Where an attempt ended and what the relay said there matters most, so the result of an attempt is always an
+//! [`Attempt`], never just an error, and one table says what it means ([`classify()`]).
 //!
 //! A [`Relay`] sends one mail ([`Relay::send`]) or finds out whether it would
 //! ([`Relay::probe`]). [`Relays`] are several in the operator's order, each with a
-//! [`breaker`]: the delivery calls [`Relays::hand_over`], and nobody else speaks SMTP.
+//! [`breaker`]: the delivery calls [`Relays::hand_over`], and no other module speaks SMTP.
 //!
 //! The conversation is lettre's `AsyncSmtpConnection` (not its transports: `connection.rs` says
 //! why), driven one command at a time over a stream of our own: every stage has a time limit,
@@ -16,28 +15,28 @@ mod attempt;
 pub mod breaker;
 mod classify;
 mod connection;
+mod connection_limit;
 mod dial;
 mod options;
 mod pool;
+mod progress;
 mod relay;
 mod relays;
 mod reply;
-mod room;
 mod secrets;
 mod slow_lane;
 mod tls;
-mod trail;
 mod wire;
 
 use std::fmt;
 
 use lettre::Address;
 
-pub use attempt::{End, Mark, Stage, Try};
+pub use attempt::{Attempt, End, Stage};
 pub use classify::{Verdict, classify, fails_at_recipient, refuses_the_address};
 pub use options::{RelayOptions, Timeouts};
 pub use relay::{Connections, Inspected, Relay, RelayError, Slot};
-pub use relays::{LONGEST_HAND_OVER, Permits, Reach, Relays};
+pub use relays::{LONGEST_HAND_OVER, Permits, RelayAttempt, Relays};
 pub use reply::Reply;
 pub use runtime::settings::{Credentials, RelaySecurity, RelayUrl};
 pub use secrets::Secrets;

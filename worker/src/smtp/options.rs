@@ -42,7 +42,7 @@ impl Default for RelayOptions {
     }
 }
 
-/// The longest each stage of a try may take.
+/// The longest each stage of an attempt may take.
 ///
 /// Near those of RFC 5321 §4.5.3.2, since a relay may ask the recipient's own server, or scan the message, before it
 /// answers. The [slow lane](super::SlowLane) keeps such mails from holding up others. Before the relay knows a
@@ -61,12 +61,12 @@ pub struct Timeouts {
     pub envelope: Duration,
     /// DATA.
     pub data: Duration,
-    /// Sending the message and waiting for the answer to its final dot. Relays scan here.
-    pub final_dot: Duration,
+    /// Sending the message and waiting for the answer to the end of data. Relays scan here.
+    pub end_of_data: Duration,
     /// Waiting for a connection to be free. A mail that waits longer goes back as it came: they all hang, and it
     /// must not be given up half-way for having waited. Less, if it may set out only for less time.
     pub slot: Duration,
-    /// All stages of one try together. Waiting for a free connection is not part of it.
+    /// All stages of one attempt together. Waiting for a free connection is not part of it.
     pub whole_try: Duration,
     /// All stages of a probe together.
     pub probe: Duration,
@@ -81,7 +81,7 @@ impl Timeouts {
         reset: Duration::from_secs(10),
         envelope: Duration::from_mins(5),
         data: Duration::from_mins(2),
-        final_dot: Duration::from_mins(10),
+        end_of_data: Duration::from_mins(10),
         slot: Duration::from_secs(20),
         whole_try: Duration::from_mins(20),
         probe: Duration::from_secs(30),

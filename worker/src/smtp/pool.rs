@@ -16,7 +16,7 @@ use tokio::{
 
 use super::RelayOptions;
 use super::connection::Connection;
-use super::room::Room;
+use super::connection_limit::ConnectionLimit;
 
 /// How long a relay may take over its goodbye.
 pub(super) const GOODBYE: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub(super) struct Pool {
     max_mails: u32,
     max_refusals: u32,
     max_age: Duration,
-    room: Arc<Room>,
+    connection_limit: Arc<ConnectionLimit>,
     state: Mutex<State>,
 }
 
@@ -45,13 +45,13 @@ struct Idle {
 }
 
 impl Pool {
-    pub(super) fn new(options: &RelayOptions, room: Arc<Room>) -> Arc<Self> {
+    pub(super) fn new(options: &RelayOptions, connection_limit: Arc<ConnectionLimit>) -> Arc<Self> {
         Arc::new(Self {
             max_idle: options.max_idle,
             max_mails: options.max_mails,
             max_refusals: options.max_refusals,
             max_age: options.max_age,
-            room,
+            connection_limit,
             state: Mutex::default(),
         })
     }
@@ -81,7 +81,7 @@ impl Pool {
         }
         let until = aged.min(now + self.max_idle);
         state.idle.push(Idle { connection, until });
-        self.room.has_changed();
+        self.connection_limit.has_changed();
         if !std::mem::replace(&mut state.reaping, true) {
             tokio::spawn(reap(Arc::downgrade(self), until));
         }

@@ -19,27 +19,27 @@ use tokio_rustls::rustls::{self, pki_types::ServerName};
 use tracing::debug;
 
 use super::{
-    End, Envelope, Mark, RelayOptions, RelayUrl, Reply, Stage, Try,
+    Attempt, End, Envelope, RelayOptions, RelayUrl, Reply, Stage,
     connection::{Connection, Target},
+    connection_limit::ConnectionLimit,
     dial::Addresses,
     pool::{GOODBYE, Pool},
-    room::Room,
+    progress::{Progress, no_answer},
     secrets::Login,
     slow_lane::Stay,
     tls,
-    trail::{Trail, no_answer},
 };
-use crate::meters;
+use crate::metrics;
 
 /// How long a mail waits for a connection to a relay that takes no more of them. A part of its try; and one that had
 /// its slot at once may still go on to the next relay then.
 pub(super) const FOR_ROOM: Duration = Duration::from_secs(20);
 
-/// Why a relay cannot even be set up. Each is the operator's to mend.
+/// Why a relay can't be set up. The operator must fix each of these.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
     /// The file of certificate authorities is missing, unreadable or empty.
-    #[error("the file of certificate authorities {} is of no use: {reason}", path.display())]
+    #[error("the file of certificate authorities {} can't be used: {reason}", path.display())]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -66,7 +66,7 @@ struct Inner {
     target: Target,
     login: Option<Login>,
     pool: Arc<Pool>,
-    room: Arc<Room>,
+    connection_limit: Arc<ConnectionLimit>,
     free: Arc<Semaphore>,
 }
 
@@ -78,7 +78,7 @@ pub struct Slot {
 /// How many connections to a relay are open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// With a mail in hand, or being opened for one.
+    /// With a mail in flight, or being opened for one.
     pub in_use: usize,
     /// Kept for the next mail.
     pub idle: usize,
@@ -114,8 +114,8 @@ impl Relay {
                 credentials.password.expose_secret().to_owned(),
             )
         });
-        let room = Arc::default();
-        let pool = Pool::new(&options, Arc::clone(&room));
+        let connection_limit = Arc::default();
+        let pool = Pool::new(&options, Arc::clone(&connection_limit));
         let target = Target {
             port: url.port,
             security: url.security,
@@ -132,7 +132,7 @@ impl Relay {
             target,
             login,
             pool,
-            room,
+            connection_limit,
             free: Arc::new(Semaphore::new(options.max_connections.max(1))),
         })))
     }
@@ -143,14 +143,14 @@ impl Relay {
         &self.0.name
     }
 
-    /// Waits for one of the relay's connections to be free, but no longer than until then.
+    /// Waits until one of the relay's connections is free, at most until that time.
     pub async fn slot(&self, until: tokio::time::Instant) -> Option<Slot> {
         timeout_at(until, self.free()).await.ok()
     }
 
-    /// How long a mail waits for that, at most.
+    /// The longest wait for that.
     #[must_use]
-    pub fn patience(&self) -> Duration {
+    pub fn timeout(&self) -> Duration {
         self.0.target.timeouts.slot
     }
 
@@ -163,20 +163,20 @@ impl Relay {
     /// Hands one mail over, on an idle connection or a new one.
     ///
     /// `message` must be 7-bit with CRLF line ends; dots are stuffed here (RFC 5321 §4.5.2).
-    /// `mark` is awaited at most once: after the relay's 354 and before the first byte of the
-    /// message. On [`Mark::Stop`] the connection is dropped without the final dot, so the relay
+    /// `permit` is awaited at most once: after the relay's 354 and before the first byte of the
+    /// message. On an `Err`, which says why, the connection is dropped without the end of data, so the relay
     /// cannot accept anything (RFC 5321 §4.1.1.4).
     ///
-    /// Waits for one of the relay's connections to be free; that wait is not part of the try.
+    /// Waits for one of the relay's connections to be free; that wait is not part of the attempt.
     /// Dropping the future closes its connection; it cannot disturb another mail.
     pub async fn send(
         &self,
         envelope: &Envelope,
         message: &[u8],
-        mark: impl Future<Output = Mark> + Send,
-    ) -> Try {
+        permit: impl Future<Output = Result<(), String>> + Send,
+    ) -> Attempt {
         let slot = self.free().await;
-        self.send_in(&slot, None, envelope, message, mark).await
+        self.send_in(&slot, None, envelope, message, permit).await
     }
 
     /// The same for a caller that has a slot already; it must be kept to the end. `stay` says how long that may be
@@ -187,13 +187,13 @@ impl Relay {
         stay: Option<&Stay>,
         envelope: &Envelope,
         message: &[u8],
-        mark: impl Future<Output = Mark> + Send,
-    ) -> Try {
+        permit: impl Future<Output = Result<(), String>> + Send,
+    ) -> Attempt {
         let begun = Instant::now();
-        let mut trail = Trail::new();
+        let mut progress = Progress::new();
         let limit = self.0.target.timeouts.whole_try;
-        let step = trail.step();
-        let sent = self.0.attempt(envelope, message, mark, &mut trail);
+        let step = progress.step();
+        let sent = self.0.attempt(envelope, message, permit, &mut progress);
         let is_over = async {
             match stay {
                 Some(stay) => stay.is_over(step).await,
@@ -206,15 +206,15 @@ impl Relay {
             sent = timeout(limit, sent) => match sent {
                 Ok(Ok(reply)) => End::Accepted(reply),
                 Ok(Err(end)) => end,
-                Err(_) => End::Failed(format!("the try as a whole took longer than {limit:?}")),
+                Err(_) => End::Failed(format!("the attempt as a whole took longer than {limit:?}")),
             },
             end = is_over => end,
         };
         if let (End::Accepted(_), Some(stay)) = (&end, stay) {
-            stay.accepted(trail.timing());
+            stay.accepted(progress.timing());
         }
-        let attempt = self.0.tell(&trail, end, begun, Some(envelope));
-        meters::tried(&attempt);
+        let attempt = self.0.tell(&progress, end, begun, Some(envelope));
+        metrics::tried(&attempt);
         attempt
     }
 
@@ -222,28 +222,28 @@ impl Relay {
     #[must_use]
     pub fn connections(&self) -> Connections {
         let idle = self.0.pool.idle();
-        let in_use = self.0.room.open().saturating_sub(idle);
+        let in_use = self.0.connection_limit.open().saturating_sub(idle);
         Connections { in_use, idle }
     }
 
     /// Connects, starts TLS, says hello and authenticates, but sends no mail. On a connection of
-    /// its own, beyond the limit, so that hanging tries cannot keep it waiting.
+    /// its own, beyond the limit, so that hanging attempts cannot keep it waiting.
     ///
-    /// The error is the try that failed, to be classified like any other.
-    pub async fn probe(&self) -> Result<(), Box<Try>> {
+    /// The error is the attempt that failed, to be classified like any other.
+    pub async fn probe(&self) -> Result<(), Box<Attempt>> {
         self.inspect(None).await.map(drop)
     }
 
     /// The same, and tells what was found on the way. `from`: asks whether mails from there are taken, too.
-    pub async fn inspect(&self, from: Option<&Address>) -> Result<Inspected, Box<Try>> {
+    pub async fn inspect(&self, from: Option<&Address>) -> Result<Inspected, Box<Attempt>> {
         let begun = Instant::now();
-        let mut trail = Trail::new();
+        let mut progress = Progress::new();
         let limit = self.0.target.timeouts.probe;
         let target = &self.0.target;
         let open = async {
-            let mut connection = Connection::open(target, &mut trail).await?;
+            let mut connection = Connection::open(target, &mut progress).await?;
             if let Some(from) = from {
-                (connection.takes_from(&target.timeouts, from, &mut trail)).await?;
+                (connection.takes_from(&target.timeouts, from, &mut progress)).await?;
             }
             Ok(connection)
         };
@@ -258,12 +258,11 @@ impl Relay {
                 connection.quit(GOODBYE).await;
                 Ok(found)
             }
-            Err(end) => Err(Box::new(self.0.tell(&trail, end, begun, None))),
+            Err(end) => Err(Box::new(self.0.tell(&progress, end, begun, None))),
         }
     }
 
-    /// Takes leave of all idle connections with QUIT. Tries in hand go on; their connections are
-    /// not kept.
+    /// Closes all idle connections with QUIT. Attempts in flight go on; their connections are not kept.
     pub async fn close(&self) {
         self.0.pool.close().await;
     }
@@ -274,63 +273,69 @@ impl Inner {
         &self,
         envelope: &Envelope,
         message: &[u8],
-        mark: impl Future<Output = Mark> + Send,
-        trail: &mut Trail,
+        permit: impl Future<Output = Result<(), String>> + Send,
+        progress: &mut Progress,
     ) -> Result<Reply, End> {
-        let mut connection = self.connection(trail).await?;
+        let mut connection = self.connection(progress).await?;
         let timeouts = &self.target.timeouts;
         let end = connection
-            .hand_over(timeouts, envelope, message, mark, trail)
+            .hand_over(timeouts, envelope, message, permit, progress)
             .await;
-        if still_in_step(trail.stage(), &end) {
+        if still_in_step(progress.stage(), &end) {
             self.pool.put(connection);
         }
         end
     }
 
-    /// An idle connection that answers RSET, or a new one; or, where the relay has no room for more, the next that
-    /// comes free. A stale one is no fault of the mail.
-    async fn connection(&self, trail: &mut Trail) -> Result<Connection, End> {
-        let patience = tokio::time::Instant::now() + FOR_ROOM;
+    /// An idle connection that answers RSET, or a new one; or, where the relay accepts no more, the next that
+    /// comes free. A stale connection does not count against the mail.
+    async fn connection(&self, progress: &mut Progress) -> Result<Connection, End> {
+        let deadline = tokio::time::Instant::now() + FOR_ROOM;
         loop {
-            let mut change = pin!(self.room.change());
+            let mut change = pin!(self.connection_limit.change());
             // From now on: what comes free while we look is not missed.
             change.as_mut().enable();
             if let Some(mut connection) = self.pool.take() {
                 if connection.reset(self.target.timeouts.reset).await {
-                    trail.reused = true;
+                    progress.reused = true;
                     return Ok(connection);
                 }
                 debug!(smtp.relay = %self.name, "an idle connection had gone stale");
             }
-            let (full_until, reply) = match self.room.enter() {
+            let (full_until, reply) = match self.connection_limit.enter() {
                 Err(full) => full,
-                Ok(place) => match Connection::open(&self.target, trail).await {
+                Ok(permit) => match Connection::open(&self.target, progress).await {
                     Ok(mut connection) => {
-                        connection.keep(place);
+                        connection.keep(permit);
                         return Ok(connection);
                     }
                     Err(End::Refused(reply))
-                        if Room::is_denied_by(trail.stage(), &reply)
-                            && place.was_denied(&reply) =>
+                        if ConnectionLimit::is_denied_by(progress.stage(), &reply)
+                            && permit.was_denied(&reply) =>
                     {
                         continue;
                     }
                     Err(end) => return Err(end),
                 },
             };
-            trail.waits();
-            if timeout_at(patience.min(full_until), change).await.is_err()
-                && tokio::time::Instant::now() >= patience
+            progress.waits();
+            if timeout_at(deadline.min(full_until), change).await.is_err()
+                && tokio::time::Instant::now() >= deadline
             {
-                trail.reach(Stage::Greeting);
+                progress.reach(Stage::Greeting);
                 return Err(End::Refused(reply));
             }
         }
     }
 
-    /// What the attempt came to, as it may be kept and shown. Until here texts are as the relay sent them.
-    fn tell(&self, trail: &Trail, end: End, begun: Instant, mail: Option<&Envelope>) -> Try {
+    /// The attempt's result, fit to be kept and shown. Until here texts are as the relay sent them.
+    fn tell(
+        &self,
+        progress: &Progress,
+        end: End,
+        begun: Instant,
+        mail: Option<&Envelope>,
+    ) -> Attempt {
         let strike = |text: &str| {
             let text = match &self.login {
                 Some(login) => login.strike(text),
@@ -341,12 +346,12 @@ impl Inner {
                 None => text,
             }
         };
-        let attempt = Try {
+        let attempt = Attempt {
             relay: self.name.clone(),
-            reused: trail.reused,
-            stage: trail.stage(),
+            reused: progress.reused,
+            stage: progress.stage(),
             end: end.cleaned(strike),
-            dot_written: trail.dot_written(),
+            end_of_data_written: progress.end_of_data_written(),
             duration: begun.elapsed(),
         };
         debug!(

@@ -17,7 +17,7 @@ pub struct Reply {
     pub code: u16,
     /// The enhanced status code, such as `5.1.1` (RFC 3463), if the text starts with one.
     pub enhanced: Option<String>,
-    /// All lines joined by a space, the first 500 characters, control characters and marks of
+    /// All lines joined by a space, the first 500 characters, control characters and permits of
     /// direction escaped, addresses masked to `a…@example.com`.
     pub text: String,
 }

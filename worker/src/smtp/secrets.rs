@@ -29,7 +29,7 @@ const CODE: &str = "[code]";
 const ADDRESS: &str = "[address]";
 const PASSWORD: &str = "[password]";
 
-/// What a mail says that nobody else may know.
+/// The parts of a mail that no record may hold.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets {
     /// The codes, in lower case and without separators.

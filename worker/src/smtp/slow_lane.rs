@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Stage;
-use super::trail::{CurrentStep, Step, Timing};
+use super::progress::{CurrentStep, Step, Timing};
 pub use stay::Stay;
 
 /// How long a stage may take before the attempt needs a place in the lane.
@@ -151,7 +151,7 @@ impl SlowLane {
         lasts.is_some_and(|lasts| lasts >= self.lock().patience())
     }
 
-    fn enter(&self, stay: Duration, step: Option<CurrentStep>) -> Option<Place> {
+    fn enter(&self, stay: Duration, step: Option<CurrentStep>) -> Option<LanePlace> {
         let mut state = self.lock();
         if state.attempts.len() >= self.0.places && !state.cut_oldest() {
             return None;
@@ -163,7 +163,7 @@ impl SlowLane {
     }
 
     /// A place outside the lane, for an attempt that overstays at the end of data. Not cut before `stay` is over.
-    fn enter_at_end(&self, stay: Duration) -> Place {
+    fn enter_at_end(&self, stay: Duration) -> LanePlace {
         let mut state = self.lock();
         let entry = state.entry(stay, None);
         let place = self.place(&entry);
@@ -171,8 +171,8 @@ impl SlowLane {
         place
     }
 
-    fn place(&self, entry: &Entry) -> Place {
-        Place {
+    fn place(&self, entry: &Entry) -> LanePlace {
+        LanePlace {
             lane: self.clone(),
             id: entry.id,
             cut: Arc::clone(&entry.cut),
@@ -221,7 +221,7 @@ impl State {
         let is_over = |entry: &Entry| {
             let step = entry.step.as_ref().map(CurrentStep::get);
             let until = match step.and_then(|step| Some((step.stage, step.since?))) {
-                Some((Stage::Dot, _)) => return false,
+                Some((Stage::EndOfData, _)) => return false,
                 Some((stage, since)) if stage < Stage::Rcpt => since + LEAST_BEFORE_RECIPIENT,
                 Some((_, since)) => entry.entered.max(since) + entry.stay,
                 None => entry.entered + entry.stay,
@@ -251,13 +251,13 @@ impl State {
 }
 
 /// A place in the lane, given back when dropped.
-struct Place {
+struct LanePlace {
     lane: SlowLane,
     id: u64,
     cut: Arc<Notify>,
 }
 
-impl Place {
+impl LanePlace {
     fn watches(&self, step: &CurrentStep) {
         let mut state = self.lane.lock();
         if let Some(entry) = state.attempts.iter_mut().find(|entry| entry.id == self.id) {
@@ -281,7 +281,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for LanePlace {
     fn drop(&mut self) {
         let mut state = self.lane.lock();
         state.attempts.retain(|entry| entry.id != self.id);

@@ -2,7 +2,7 @@
 //!
 //! lettre reads a line of any length before it looks at it, rejects a reply for one byte that is
 //! not UTF-8, keeps what it has buffered when TLS starts, and cannot tell afterwards whether
-//! the final dot was written. All of that is settled here, below it; the connection is the only
+//! the end of data was written. All of that is settled here, below it; the connection is the only
 //! user.
 
 use std::{
@@ -28,13 +28,13 @@ const MOST_UNASKED: usize = 8 * 1024;
 
 /// What lettre writes, in one piece, to end a message. Its dot-stuffing keeps every other
 /// write from being equal to it.
-const FINAL_DOT: &[u8] = b"\r\n.\r\n";
+const END_OF_DATA: &[u8] = b"\r\n.\r\n";
 
 /// A handle on the stream; the connection keeps one and gives lettre the other.
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
     inner: Arc<Mutex<Inner>>,
-    dot_written: Arc<AtomicBool>,
+    end_of_data_written: Arc<AtomicBool>,
     peer: SocketAddr,
 }
 
@@ -79,7 +79,7 @@ impl Wire {
                 said: 0,
                 opening: true,
             })),
-            dot_written: Arc::default(),
+            end_of_data_written: Arc::default(),
             peer,
         }
     }
@@ -93,10 +93,10 @@ impl Wire {
         }
     }
 
-    /// Set from the moment the final dot of a message is handed to the system. Shared, so that
+    /// Set from the moment the end of data is handed to the system. Shared, so that
     /// it can be asked when the connection is gone.
-    pub(super) fn dot_written(&self) -> &Arc<AtomicBool> {
-        &self.dot_written
+    pub(super) fn end_of_data_written(&self) -> &Arc<AtomicBool> {
+        &self.end_of_data_written
     }
 
     /// EHLO was answered well.
@@ -189,9 +189,9 @@ impl AsyncWrite for Wire {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         })?;
-        // Only what the system has taken can have left: a write that failed sent no dot.
-        if buf == FINAL_DOT && written > 0 {
-            self.dot_written.store(true, Ordering::Release);
+        // Only what the system has taken can have left: a write that failed sent no end of data.
+        if buf == END_OF_DATA && written > 0 {
+            self.end_of_data_written.store(true, Ordering::Release);
         }
         Poll::Ready(Ok(written))
     }

@@ -3,7 +3,7 @@
 use devmail::{Fault, Stage};
 use domain::relay::RelayState;
 
-use crate::rig::{Rig, until};
+use crate::harness::{Harness, until};
 
 /// What relays say of us, at the stage at which they do.
 const REPLIES: &[(Stage, u16, &str)] = &[
@@ -25,21 +25,21 @@ const REPLIES: &[(Stage, u16, &str)] = &[
 #[tokio::test]
 async fn a_relay_that_refuses_chosen_recipients_because_of_us_takes_others_at_once() {
     for (stage, code, text) in REPLIES {
-        let rig = Rig::in_real_time(&[]).await;
+        let harness = Harness::in_real_time(&[]).await;
         let domains = ["one.test", "two.test", "three.test", "four.test"];
         for domain in domains {
             let refuses = Fault::reply(*stage, *code, text).to_domain(domain);
-            rig.catcher.faults().add(refuses);
+            harness.catcher.faults().add(refuses);
         }
-        let worker = rig.start().await;
+        let worker = harness.start().await;
         for domain in domains {
-            let refused = rig.register(&format!("ada@{domain}")).await;
-            rig.has_tries(refused, 1).await;
+            let refused = harness.register(&format!("ada@{domain}")).await;
+            harness.has_attempts(refused, 1).await;
         }
 
-        let other = rig.register("bob@example.com").await;
-        let story = rig.reaches(other, "delivered").await;
-        let posted = rig
+        let other = harness.register("bob@example.com").await;
+        let story = harness.reaches(other, "delivered").await;
+        let posted = harness
             .database
             .store
             .view()
@@ -51,9 +51,9 @@ async fn a_relay_that_refuses_chosen_recipients_because_of_us_takes_others_at_on
         worker.stop().await;
 
         assert_eq!(story.tries.len(), 1, "{text}");
-        assert_ne!(posted[0].standing.state, RelayState::Open, "{text}");
-        let connections = rig.catcher.stages().count(Stage::Connect);
-        let mails = rig.catcher.stages().count(Stage::Mail);
+        assert_ne!(posted[0].status.state, RelayState::Open, "{text}");
+        let connections = harness.catcher.stages().count(Stage::Connect);
+        let mails = harness.catcher.stages().count(Stage::Mail);
         assert!(connections <= mails, "{connections} for {mails}: a probe");
     }
 }
@@ -61,20 +61,24 @@ async fn a_relay_that_refuses_chosen_recipients_because_of_us_takes_others_at_on
 #[tokio::test]
 async fn a_relay_that_takes_no_mail_any_more_because_of_us_is_left_alone_soon() {
     for (stage, code, text) in REPLIES {
-        let rig = Rig::in_real_time(&[]).await;
-        let worker = rig.start().await;
-        let first = rig.register("ada@example.com").await;
-        rig.reaches(first, "delivered").await;
-        rig.catcher.faults().add(Fault::reply(*stage, *code, text));
+        let harness = Harness::in_real_time(&[]).await;
+        let worker = harness.start().await;
+        let first = harness.register("ada@example.com").await;
+        harness.reaches(first, "delivered").await;
+        harness
+            .catcher
+            .faults()
+            .add(Fault::reply(*stage, *code, text));
 
         let mut reason = None;
         let mut sent = 0;
         until("the relay is left alone", async || {
             // Recipients of a few domains, as people register.
             sent += 1;
-            rig.register(&format!("eve{sent}@domain{}.test", sent % 4))
+            harness
+                .register(&format!("eve{sent}@domain{}.test", sent % 4))
                 .await;
-            let posted = rig
+            let posted = harness
                 .database
                 .store
                 .view()
@@ -85,8 +89,8 @@ async fn a_relay_that_takes_no_mail_any_more_because_of_us_is_left_alone_soon() 
                 .unwrap();
             let open = posted
                 .into_iter()
-                .find(|posted| posted.standing.state == RelayState::Open);
-            reason = open.and_then(|posted| posted.standing.reason);
+                .find(|posted| posted.status.state == RelayState::Open);
+            reason = open.and_then(|posted| posted.status.reason);
             reason.is_some()
         })
         .await;

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use devmail::{Fault, Stage};
 
-use crate::rig::Rig;
+use crate::harness::Harness;
 
 const ADA: &str = "ada@example.com";
 const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test]
 async fn a_mail_asked_for_before_the_clock_was_set_back_an_hour_is_delivered() {
-    let rig = Rig::new().await;
-    let id = rig.register(ADA).await;
-    rig.set_back(HOUR);
+    let harness = Harness::new().await;
+    let id = harness.register(ADA).await;
+    harness.set_back(HOUR);
 
-    let worker = rig.start().await;
-    let story = rig.reaches(id, "delivered").await;
+    let worker = harness.start().await;
+    let story = harness.reaches(id, "delivered").await;
     worker.stop().await;
 
     assert_eq!(story.mail.tries, 1);
@@ -24,14 +24,14 @@ async fn a_mail_asked_for_before_the_clock_was_set_back_an_hour_is_delivered() {
 
 #[tokio::test]
 async fn a_mail_that_waits_for_its_next_try_is_tried_again() {
-    let rig = Rig::new().await;
+    let harness = Harness::new().await;
     let later = Fault::reply(Stage::Rcpt, 450, "4.2.1 Mailbox busy");
-    rig.catcher.faults().add(later.times(1));
-    let worker = rig.start().await;
-    let id = rig.register(ADA).await;
-    rig.has_tries(id, 1).await;
+    harness.catcher.faults().add(later.times(1));
+    let worker = harness.start().await;
+    let id = harness.register(ADA).await;
+    harness.has_attempts(id, 1).await;
 
-    rig.set_back(HOUR);
-    rig.reaches(id, "delivered").await;
+    harness.set_back(HOUR);
+    harness.reaches(id, "delivered").await;
     worker.stop().await;
 }

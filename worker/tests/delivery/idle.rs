@@ -11,12 +11,12 @@ use domain::queue::{BatchReport, CommitBatch, Keys, Watch};
 use domain::store::{Backend, DynWrite, Store, StoreError, Ticket, View};
 use jiff::Timestamp;
 use runtime::shutdown::Shutdown;
+use smart_notes_worker::queue::dispatcher::{Claimant, Dispatcher};
 use smart_notes_worker::queue::gate::Gate;
-use smart_notes_worker::queue::ledger::{Claimant, Ledger};
 use smart_notes_worker::smtp::SlowLane;
 use tokio_util::sync::CancellationToken;
 
-use crate::rig::until;
+use crate::harness::until;
 
 /// More often than a worker at rest asks in ten seconds: it looks every two, five times each if it is refused.
 const TOO_OFTEN: u32 = 50;
@@ -28,7 +28,7 @@ struct Empty {
     /// When something is due.
     due: Mutex<Option<Timestamp>>,
     asked: AtomicU32,
-    /// Whether it refuses every turn.
+    /// Whether it refuses every batch.
     refuses: bool,
 }
 
@@ -92,7 +92,7 @@ impl Backend for Empty {
     }
 
     async fn view(&self, _: Ticket) -> Result<Box<dyn View>, StoreError> {
-        unreachable!("the ledger reads by the watch alone")
+        unreachable!("the dispatcher reads by the watch alone")
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -132,9 +132,9 @@ impl Watch for Still {
     }
 }
 
-/// A ledger on that queue, until the test ends. The handle and the mails' end keep it going.
+/// A dispatcher on that queue, until the test ends. The handle and the mails' end keep it going.
 fn start(queue: &Arc<Empty>, clock: &ManualClock) -> impl Sized {
-    let (ledger, handle, mails) = Ledger::new(
+    let (dispatcher, handle, mails) = Dispatcher::new(
         Store::new(
             Arc::clone(queue) as Arc<dyn Backend>,
             Duration::from_secs(10),
@@ -142,7 +142,7 @@ fn start(queue: &Arc<Empty>, clock: &ManualClock) -> impl Sized {
         Arc::new(clock.clone()),
         Claimant {
             worker: "idle".to_owned(),
-            hands: 8,
+            slots: 8,
             keys: Keys::Any,
             lane: SlowLane::of(8),
         },
@@ -150,7 +150,7 @@ fn start(queue: &Arc<Empty>, clock: &ManualClock) -> impl Sized {
         Shutdown::new(),
         CancellationToken::new(),
     );
-    (tokio::spawn(ledger.run()), handle, mails)
+    (tokio::spawn(dispatcher.run()), handle, mails)
 }
 
 fn clock() -> ManualClock {

@@ -1,26 +1,26 @@
 //! A mail without trouble.
 
-use crate::rig::{PATIENCE, Rig, outcomes};
+use crate::harness::{Harness, PATIENCE, outcomes};
 
 const ADA: &str = "ada@example.com";
 
 #[tokio::test]
 async fn a_mail_is_delivered_once_with_its_jobs_id_and_a_code_that_only_the_text_holds() {
-    let rig = Rig::new().await;
-    let worker = rig.start().await;
+    let harness = Harness::new().await;
+    let worker = harness.start().await;
 
-    let id = rig.register(ADA).await;
-    let mail = rig
+    let id = harness.register(ADA).await;
+    let mail = harness
         .catcher
         .inbox()
         .wait_for(ADA, 1, PATIENCE)
         .await
         .unwrap();
-    let story = rig.reaches(id, "delivered").await;
+    let story = harness.reaches(id, "delivered").await;
     worker.stop().await;
 
     let code = mail.code().expect("the text has the line with the code");
-    assert_eq!(rig.catcher.inbox().accepted(), 1);
+    assert_eq!(harness.catcher.inbox().accepted(), 1);
     assert_eq!(
         mail.message_id(),
         Some(format!("{id}@example.com").as_str())
@@ -38,17 +38,17 @@ async fn a_mail_is_delivered_once_with_its_jobs_id_and_a_code_that_only_the_text
 
 #[tokio::test]
 async fn the_code_in_the_mail_verifies() {
-    let rig = Rig::new().await;
-    let worker = rig.start().await;
+    let harness = Harness::new().await;
+    let worker = harness.start().await;
 
-    rig.register(ADA).await;
-    let mail = rig
+    harness.register(ADA).await;
+    let mail = harness
         .catcher
         .inbox()
         .wait_for(ADA, 1, PATIENCE)
         .await
         .unwrap();
-    let verified = rig.verify(ADA, &mail.code().unwrap(), None).await;
+    let verified = harness.verify(ADA, &mail.code().unwrap(), None).await;
     worker.stop().await;
 
     assert!(verified);
@@ -56,19 +56,19 @@ async fn the_code_in_the_mail_verifies() {
 
 #[tokio::test]
 async fn a_resend_is_another_mail_with_the_same_code() {
-    let rig = Rig::new().await;
-    let worker = rig.start().await;
-    rig.register(ADA).await;
-    let first = rig
+    let harness = Harness::new().await;
+    let worker = harness.start().await;
+    harness.register(ADA).await;
+    let first = harness
         .catcher
         .inbox()
         .wait_for(ADA, 1, PATIENCE)
         .await
         .unwrap();
 
-    rig.advance(std::time::Duration::from_secs(1));
-    rig.ask_again(ADA).await;
-    let second = rig
+    harness.advance(std::time::Duration::from_secs(1));
+    harness.ask_again(ADA).await;
+    let second = harness
         .catcher
         .inbox()
         .wait_for(ADA, 2, PATIENCE)
@@ -82,38 +82,38 @@ async fn a_resend_is_another_mail_with_the_same_code() {
 
 #[tokio::test]
 async fn a_mail_that_waited_before_the_worker_started_is_delivered() {
-    let rig = Rig::new().await;
-    let id = rig.register(ADA).await;
+    let harness = Harness::new().await;
+    let id = harness.register(ADA).await;
 
-    let worker = rig.start().await;
-    rig.reaches(id, "delivered").await;
+    let worker = harness.start().await;
+    harness.reaches(id, "delivered").await;
     worker.stop().await;
 
-    assert_eq!(rig.catcher.inbox().accepted(), 1);
+    assert_eq!(harness.catcher.inbox().accepted(), 1);
 }
 
 #[tokio::test]
 async fn an_owner_of_a_verified_address_is_told_without_a_code() {
-    let rig = Rig::new().await;
-    let worker = rig.start().await;
-    rig.register(ADA).await;
-    let first = rig
+    let harness = Harness::new().await;
+    let worker = harness.start().await;
+    harness.register(ADA).await;
+    let first = harness
         .catcher
         .inbox()
         .wait_for(ADA, 1, PATIENCE)
         .await
         .unwrap();
-    assert!(rig.verify(ADA, &first.code().unwrap(), None).await);
-    rig.advance(std::time::Duration::from_secs(1));
+    assert!(harness.verify(ADA, &first.code().unwrap(), None).await);
+    harness.advance(std::time::Duration::from_secs(1));
 
-    let id = rig.register_as("mallory", ADA).await;
-    let notice = rig
+    let id = harness.register_as("mallory", ADA).await;
+    let notice = harness
         .catcher
         .inbox()
         .wait_for(ADA, 2, PATIENCE)
         .await
         .unwrap();
-    rig.reaches(id, "delivered").await;
+    harness.reaches(id, "delivered").await;
     worker.stop().await;
 
     assert_eq!(notice.code(), None);

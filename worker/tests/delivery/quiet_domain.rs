@@ -1,10 +1,10 @@
 //! A domain to which little is mailed, and at some of whose recipients relays hang or break off: a stranger may have
-//! registered these for that. Nobody else's mail there waits for theirs.
+//! registered these for that. Mails to other recipients there do not wait for theirs.
 
 use devmail::{Fault, Stage};
 use domain::id::MailId;
 
-use crate::rig::{Rig, until};
+use crate::harness::{Harness, until};
 
 const BAD: usize = 20;
 const GOOD: usize = 22;
@@ -15,45 +15,45 @@ const FEW_SLOTS: &[(&str, &str)] = &[
     ("SMART_NOTES__SMTP__MAX_CONNECTIONS", "4"),
 ];
 
-async fn register(rig: &Rig, name: &str, count: usize) -> Vec<MailId> {
+async fn register(harness: &Harness, name: &str, count: usize) -> Vec<MailId> {
     let mut mails = Vec::new();
     for n in 0..count {
-        mails.push(rig.register(&format!("{name}{n}@quiet.test")).await);
+        mails.push(harness.register(&format!("{name}{n}@quiet.test")).await);
     }
     mails
 }
 
 /// How many attempts at each of some mails are on record.
-async fn attempts(rig: &Rig, mails: &[MailId]) -> Vec<usize> {
+async fn attempts(harness: &Harness, mails: &[MailId]) -> Vec<usize> {
     let mut attempts = Vec::new();
     for id in mails {
-        attempts.push(rig.story(*id).await.tries.len());
+        attempts.push(harness.story(*id).await.tries.len());
     }
     attempts
 }
 
 /// The bad ones first, until their domain is known to fail; then the good ones. Nothing else was ever mailed.
 async fn bad_recipients_come_first(fault: impl Fn() -> Fault) {
-    let rig = Rig::in_real_time(FEW_SLOTS).await;
+    let harness = Harness::in_real_time(FEW_SLOTS).await;
     for n in 0..BAD {
         let fault = fault().to(&format!("bad{n}@quiet.test"));
-        rig.catcher.faults().add(fault);
+        harness.catcher.faults().add(fault);
     }
-    let worker = rig.start().await;
-    let bad = register(&rig, "bad", BAD).await;
+    let worker = harness.start().await;
+    let bad = register(&harness, "bad", BAD).await;
     until("the domain fails", async || {
-        let failed = attempts(&rig, &bad).await;
+        let failed = attempts(&harness, &bad).await;
         failed.iter().filter(|attempts| **attempts > 0).count() >= 3
     })
     .await;
 
-    for id in register(&rig, "good", GOOD).await {
-        rig.reaches(id, "delivered").await;
+    for id in register(&harness, "good", GOOD).await {
+        harness.reaches(id, "delivered").await;
     }
-    let most = attempts(&rig, &bad).await.into_iter().max();
-    let accepted = rig.catcher.inbox().accepted();
-    rig.catcher.faults().clear();
-    rig.catcher.faults().release();
+    let most = attempts(&harness, &bad).await.into_iter().max();
+    let accepted = harness.catcher.inbox().accepted();
+    harness.catcher.faults().clear();
+    harness.catcher.faults().release();
     worker.stop().await;
 
     assert!(most < Some(3), "{most:?} attempts at one that fails");

@@ -4,27 +4,30 @@ use std::time::Duration;
 
 use devmail::{Fault, Stage};
 
-use crate::rig::{Rig, outcomes};
+use crate::harness::{Harness, outcomes};
 
 const ADA: &str = "ada@example.com";
 
 #[tokio::test]
 async fn greylisting_is_met_on_the_schedule_and_the_mail_delivered_once() {
-    let rig = Rig::new().await;
+    let harness = Harness::new().await;
     let greylist = Fault::reply(Stage::Rcpt, 451, "4.7.1 Greylisted, come back");
-    rig.catcher.faults().add(greylist.times_per_recipient(2));
-    let worker = rig.start().await;
-    let id = rig.register(ADA).await;
+    harness
+        .catcher
+        .faults()
+        .add(greylist.times_per_recipient(2));
+    let worker = harness.start().await;
+    let id = harness.register(ADA).await;
 
     let mut pauses = Vec::new();
     for tries in 1..=2 {
-        let story = rig.has_tries(id, tries).await;
+        let story = harness.has_attempts(id, tries).await;
         let again = story.mail.again_at.unwrap();
-        pauses.push(again.duration_since(rig.clock.now()).as_millis());
+        pauses.push(again.duration_since(harness.clock.now()).as_millis());
         assert_eq!(story.mail.state, "waiting");
-        rig.advance_to_next_try(id).await;
+        harness.advance_to_next_attempt(id).await;
     }
-    let story = rig.reaches(id, "delivered").await;
+    let story = harness.reaches(id, "delivered").await;
     worker.stop().await;
 
     // A fifth either way, and up to the next whole second.
@@ -39,37 +42,37 @@ async fn greylisting_is_met_on_the_schedule_and_the_mail_delivered_once() {
         (story.tries[0].stage.as_str(), story.mail.tries),
         ("rcpt", 3)
     );
-    assert_eq!(rig.catcher.inbox().accepted(), 1);
+    assert_eq!(harness.catcher.inbox().accepted(), 1);
 }
 
 #[tokio::test]
 async fn a_recipient_who_always_says_later_expires_before_the_code_does() {
-    let rig = Rig::new().await;
+    let harness = Harness::new().await;
     let later = Fault::reply(Stage::Rcpt, 450, "4.2.1 Mailbox busy");
-    rig.catcher.faults().add(later);
-    let worker = rig.start().await;
-    let id = rig.register(ADA).await;
+    harness.catcher.faults().add(later);
+    let worker = harness.start().await;
+    let id = harness.register(ADA).await;
 
     for tries in 1..=6 {
-        let story = rig.has_tries(id, tries).await;
+        let story = harness.has_attempts(id, tries).await;
         assert_eq!(story.mail.state, "waiting", "after {tries} tries");
-        rig.advance_to_next_try(id).await;
+        harness.advance_to_next_attempt(id).await;
     }
-    let story = rig.reaches(id, "expired").await;
+    let story = harness.reaches(id, "expired").await;
     worker.stop().await;
 
     assert_eq!(story.mail.tries, 7);
-    assert!(rig.clock.now() < story.mail.created + Duration::from_mins(10));
-    assert_eq!(rig.catcher.inbox().accepted(), 0);
+    assert!(harness.clock.now() < story.mail.created + Duration::from_mins(10));
+    assert_eq!(harness.catcher.inbox().accepted(), 0);
 }
 
 #[tokio::test]
 async fn an_unknown_mailbox_is_undeliverable_at_once() {
-    let rig = Rig::new().await;
-    let worker = rig.start().await;
+    let harness = Harness::new().await;
+    let worker = harness.start().await;
 
-    let id = rig.register("ada@bounce.test").await;
-    let story = rig.reaches(id, "undeliverable").await;
+    let id = harness.register("ada@bounce.test").await;
+    let story = harness.reaches(id, "undeliverable").await;
     worker.stop().await;
 
     assert_eq!(outcomes(&story), ["recipient_refused"]);
@@ -80,79 +83,80 @@ async fn an_unknown_mailbox_is_undeliverable_at_once() {
 
 #[tokio::test]
 async fn a_refused_recipient_keeps_no_other_waiting() {
-    let rig = Rig::new().await;
-    let worker = rig
+    let harness = Harness::new().await;
+    let worker = harness
         .start_with(&[("SMART_NOTES__WORKER__CONCURRENCY", "1")])
         .await;
 
-    let refused = rig.register("ada@bounce.test").await;
-    let other = rig.register("bob@example.com").await;
-    rig.reaches(refused, "undeliverable").await;
-    rig.reaches(other, "delivered").await;
+    let refused = harness.register("ada@bounce.test").await;
+    let other = harness.register("bob@example.com").await;
+    harness.reaches(refused, "undeliverable").await;
+    harness.reaches(other, "delivered").await;
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn a_relay_that_is_down_costs_no_try_and_mails_flow_when_it_is_back() {
-    let rig = Rig::new().await;
-    rig.catcher.faults().refuse_connections().await.unwrap();
-    let worker = rig.start().await;
-    let first = rig.register(ADA).await;
-    let second = rig.register("bob@example.com").await;
-    let down = rig.has_tries(first, 1).await;
-    rig.advance_to_next_try(first).await;
-    rig.has_tries(first, 2).await;
+    let harness = Harness::new().await;
+    harness.catcher.faults().refuse_connections().await.unwrap();
+    let worker = harness.start().await;
+    let first = harness.register(ADA).await;
+    let second = harness.register("bob@example.com").await;
+    let down = harness.has_attempts(first, 1).await;
+    harness.advance_to_next_attempt(first).await;
+    harness.has_attempts(first, 2).await;
 
-    rig.catcher.faults().accept_connections().await.unwrap();
-    rig.advance(Duration::from_secs(10));
-    let story = rig.reaches(first, "delivered").await;
-    rig.advance(Duration::from_secs(10));
-    rig.reaches(second, "delivered").await;
+    harness.catcher.faults().accept_connections().await.unwrap();
+    harness.advance(Duration::from_secs(10));
+    let story = harness.reaches(first, "delivered").await;
+    harness.advance(Duration::from_secs(10));
+    harness.reaches(second, "delivered").await;
     worker.stop().await;
 
     assert_eq!((down.mail.state.as_str(), down.mail.tries), ("waiting", 0));
     assert_eq!(outcomes(&down), ["relay_trouble"]);
     assert_eq!(story.mail.tries, 1, "only the delivery counts");
-    assert_eq!(rig.catcher.inbox().accepted(), 2);
+    assert_eq!(harness.catcher.inbox().accepted(), 2);
 }
 
 #[tokio::test]
-async fn a_relay_in_trouble_at_any_stage_before_the_dot_costs_no_try() {
+async fn a_relay_in_trouble_at_any_stage_before_the_end_of_data_costs_no_attempt() {
     for (stage, code, text) in [
         (Stage::Connect, 421, "4.3.2 Going down"),
         (Stage::Mail, 451, "4.3.0 Not now"),
         (Stage::Rcpt, 421, "4.7.0 Too many mails"),
         (Stage::Data, 421, "4.3.2 Going down"),
     ] {
-        let rig = Rig::new().await;
-        rig.catcher
+        let harness = Harness::new().await;
+        harness
+            .catcher
             .faults()
             .add(Fault::reply(stage, code, text).times(1));
-        let worker = rig.start().await;
-        let id = rig.register(ADA).await;
-        let trouble = rig.has_tries(id, 1).await;
+        let worker = harness.start().await;
+        let id = harness.register(ADA).await;
+        let trouble = harness.has_attempts(id, 1).await;
 
-        rig.advance_to_next_try(id).await;
-        rig.reaches(id, "delivered").await;
+        harness.advance_to_next_attempt(id).await;
+        harness.reaches(id, "delivered").await;
         worker.stop().await;
 
         assert_eq!(trouble.mail.tries, 0, "{stage}");
         assert_eq!(outcomes(&trouble), ["relay_trouble"], "{stage}");
-        assert_eq!(rig.catcher.inbox().accepted(), 1, "{stage}");
+        assert_eq!(harness.catcher.inbox().accepted(), 1, "{stage}");
     }
 }
 
 #[tokio::test]
-async fn a_relay_that_refuses_us_costs_no_try() {
-    let rig = Rig::new().await;
+async fn a_relay_that_refuses_us_costs_no_attempt() {
+    let harness = Harness::new().await;
     let denied = Fault::reply(Stage::Mail, 550, "5.7.1 Sender rejected");
-    rig.catcher.faults().add(denied.times(1));
-    let worker = rig.start().await;
-    let id = rig.register(ADA).await;
+    harness.catcher.faults().add(denied.times(1));
+    let worker = harness.start().await;
+    let id = harness.register(ADA).await;
 
-    let refused = rig.has_tries(id, 1).await;
-    rig.advance_to_next_try(id).await;
-    rig.reaches(id, "delivered").await;
+    let refused = harness.has_attempts(id, 1).await;
+    harness.advance_to_next_attempt(id).await;
+    harness.reaches(id, "delivered").await;
     worker.stop().await;
 
     assert_eq!(

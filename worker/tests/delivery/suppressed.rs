@@ -7,7 +7,7 @@ use domain::audit::Actor;
 use domain::email::EmailAddress;
 use domain::operator::{PauseQueue, ReleaseHeld, ResumeQueue, RetryMail, Unsuppress};
 
-use crate::rig::{Rig, outcomes};
+use crate::harness::{Harness, outcomes};
 
 const GONE: &str = "ada@bounce.test";
 const HOURS: &str = "SMART_NOTES__WORKER__SUPPRESS_REFUSED_HOURS";
@@ -18,14 +18,14 @@ fn operator() -> Actor {
 
 #[tokio::test]
 async fn the_next_mail_to_a_refused_address_reaches_for_no_relay_and_says_why() {
-    let rig = Rig::new().await;
-    let worker = rig.start().await;
-    let refused = rig.register(GONE).await;
-    rig.reaches(refused, "undeliverable").await;
-    rig.advance(Duration::from_secs(1));
+    let harness = Harness::new().await;
+    let worker = harness.start().await;
+    let refused = harness.register(GONE).await;
+    harness.reaches(refused, "undeliverable").await;
+    harness.advance(Duration::from_secs(1));
 
-    let next = rig.register("Ada@BOUNCE.test").await;
-    let story = rig.reaches(next, "undeliverable").await;
+    let next = harness.register("Ada@BOUNCE.test").await;
+    let story = harness.reaches(next, "undeliverable").await;
     worker.stop().await;
 
     let reason = story.mail.reason.unwrap();
@@ -42,23 +42,23 @@ async fn the_next_mail_to_a_refused_address_reaches_for_no_relay_and_says_why() 
 
 #[tokio::test]
 async fn the_relay_is_asked_again_when_the_time_is_over_or_an_operator_says_so() {
-    let rig = Rig::new().await;
-    let worker = rig.start().await;
-    let first = rig.register(GONE).await;
-    rig.reaches(first, "undeliverable").await;
+    let harness = Harness::new().await;
+    let worker = harness.start().await;
+    let first = harness.register(GONE).await;
+    harness.reaches(first, "undeliverable").await;
 
-    rig.advance(Duration::from_hours(24));
-    let second = rig.register(GONE).await;
-    let after_a_day = rig.reaches(second, "undeliverable").await;
+    harness.advance(Duration::from_hours(24));
+    let second = harness.register(GONE).await;
+    let after_a_day = harness.reaches(second, "undeliverable").await;
     let lift = Unsuppress {
         to: EmailAddress::parse(GONE).unwrap().key().clone(),
         actor: operator(),
-        now: rig.clock.now(),
+        now: harness.clock.now(),
     };
-    let lifted = rig.database.store.write(lift).await.unwrap();
-    rig.advance(Duration::from_secs(1));
-    let third = rig.register(GONE).await;
-    let after_lifting = rig.reaches(third, "undeliverable").await;
+    let lifted = harness.database.store.write(lift).await.unwrap();
+    harness.advance(Duration::from_secs(1));
+    let third = harness.register(GONE).await;
+    let after_lifting = harness.reaches(third, "undeliverable").await;
     worker.stop().await;
 
     assert_eq!(outcomes(&after_a_day), ["recipient_refused"]);
@@ -68,23 +68,23 @@ async fn the_relay_is_asked_again_when_the_time_is_over_or_an_operator_says_so()
 
 #[tokio::test]
 async fn a_suppressed_mail_that_is_retried_is_sent_if_the_relay_takes_it_now() {
-    let rig = Rig::new().await;
+    let harness = Harness::new().await;
     let unknown = Fault::reply(Stage::Rcpt, 550, "5.1.1 Not yet made");
-    rig.catcher.faults().add(unknown.times(1));
-    let worker = rig.start().await;
-    let refused = rig.register("ada@example.com").await;
-    rig.reaches(refused, "undeliverable").await;
-    rig.advance(Duration::from_secs(1));
-    let suppressed = rig.register("ada@example.com").await;
-    rig.reaches(suppressed, "undeliverable").await;
+    harness.catcher.faults().add(unknown.times(1));
+    let worker = harness.start().await;
+    let refused = harness.register("ada@example.com").await;
+    harness.reaches(refused, "undeliverable").await;
+    harness.advance(Duration::from_secs(1));
+    let suppressed = harness.register("ada@example.com").await;
+    harness.reaches(suppressed, "undeliverable").await;
 
     let retry = RetryMail {
         mail: suppressed,
         actor: operator(),
-        now: rig.clock.now(),
+        now: harness.clock.now(),
     };
-    let retried = rig.database.store.write(retry).await.unwrap().unwrap();
-    let story = rig.reaches(suppressed, "delivered").await;
+    let retried = harness.database.store.write(retry).await.unwrap().unwrap();
+    let story = harness.reaches(suppressed, "delivered").await;
     worker.stop().await;
 
     assert_eq!(retried.lifted.unwrap().mail, refused);
@@ -92,30 +92,30 @@ async fn a_suppressed_mail_that_is_retried_is_sent_if_the_relay_takes_it_now() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_content_suppresses_nobody() {
-    let rig = Rig::new().await;
+async fn a_refusal_of_the_content_suppresses_no_address() {
+    let harness = Harness::new().await;
     let spam = Fault::reply(Stage::EndOfData, 550, "5.1.1 Looks like spam to us");
-    rig.catcher.faults().add(spam.times(1));
-    let worker = rig.start().await;
-    let refused = rig.register("ada@example.com").await;
-    rig.reaches(refused, "undeliverable").await;
-    rig.advance(Duration::from_secs(1));
+    harness.catcher.faults().add(spam.times(1));
+    let worker = harness.start().await;
+    let refused = harness.register("ada@example.com").await;
+    harness.reaches(refused, "undeliverable").await;
+    harness.advance(Duration::from_secs(1));
 
-    let next = rig.register("ada@example.com").await;
-    rig.reaches(next, "delivered").await;
+    let next = harness.register("ada@example.com").await;
+    harness.reaches(next, "delivered").await;
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn with_the_setting_at_zero_every_mail_is_tried() {
-    let rig = Rig::new().await;
-    let worker = rig.start_with(&[(HOURS, "0")]).await;
-    let first = rig.register(GONE).await;
-    rig.reaches(first, "undeliverable").await;
-    rig.advance(Duration::from_secs(1));
+    let harness = Harness::new().await;
+    let worker = harness.start_with(&[(HOURS, "0")]).await;
+    let first = harness.register(GONE).await;
+    harness.reaches(first, "undeliverable").await;
+    harness.advance(Duration::from_secs(1));
 
-    let second = rig.register(GONE).await;
-    let story = rig.reaches(second, "undeliverable").await;
+    let second = harness.register(GONE).await;
+    let story = harness.reaches(second, "undeliverable").await;
     worker.stop().await;
 
     assert_eq!(outcomes(&story), ["recipient_refused"]);
@@ -124,53 +124,53 @@ async fn with_the_setting_at_zero_every_mail_is_tried() {
 /// A dead code is dead first: that is what its owner has to know.
 #[tokio::test]
 async fn a_dead_code_to_a_suppressed_address_ends_as_expired() {
-    let rig = Rig::new().await;
-    let worker = rig.start().await;
-    let first = rig.register(GONE).await;
-    rig.reaches(first, "undeliverable").await;
+    let harness = Harness::new().await;
+    let worker = harness.start().await;
+    let first = harness.register(GONE).await;
+    harness.reaches(first, "undeliverable").await;
     worker.stop().await;
-    rig.advance(Duration::from_secs(1));
-    let late = rig.register(GONE).await;
-    rig.advance(Duration::from_mins(10));
+    harness.advance(Duration::from_secs(1));
+    let late = harness.register(GONE).await;
+    harness.advance(Duration::from_mins(10));
 
-    let worker = rig.start().await;
-    rig.reaches(late, "expired").await;
+    let worker = harness.start().await;
+    harness.reaches(late, "expired").await;
     worker.stop().await;
 }
 
 /// A running worker hears of a pause and of its end by the commit alone.
 #[tokio::test]
 async fn a_running_worker_honours_a_pause_and_its_end() {
-    let rig = Rig::new().await;
-    let worker = rig.start().await;
+    let harness = Harness::new().await;
+    let worker = harness.start().await;
     let kind = Some(domain::mail::MailKind::VerifyEmail);
     let pause = PauseQueue {
         kind,
         reason: String::new(),
         actor: operator(),
-        now: rig.clock.now(),
+        now: harness.clock.now(),
     };
-    rig.database.store.write(pause).await.unwrap();
-    let held = rig.register("ada@example.com").await;
-    crate::rig::until("the worker has found it paused", async || {
+    harness.database.store.write(pause).await.unwrap();
+    let held = harness.register("ada@example.com").await;
+    crate::harness::until("the worker has found it paused", async || {
         let count: i64 =
             sqlx::query_scalar("select count(*) from mails where held_run_at is not null")
-                .fetch_one(&mut rig.outside().await)
+                .fetch_one(&mut harness.outside().await)
                 .await
                 .unwrap();
         count == 1
     })
     .await;
-    let during = rig.story(held).await;
+    let during = harness.story(held).await;
 
     let resume = ResumeQueue {
         kind: None,
         actor: operator(),
-        now: rig.clock.now(),
+        now: harness.clock.now(),
     };
-    rig.database.store.write(resume).await.unwrap();
-    while rig.database.store.write(ReleaseHeld).await.unwrap() > 0 {}
-    let story = rig.reaches(held, "delivered").await;
+    harness.database.store.write(resume).await.unwrap();
+    while harness.database.store.write(ReleaseHeld).await.unwrap() > 0 {}
+    let story = harness.reaches(held, "delivered").await;
     worker.stop().await;
 
     assert_eq!(during.mail.state, "queued");

@@ -2,13 +2,13 @@
 
 use devmail::{Fault, Stage};
 
-use crate::rig::{PATIENCE, Rig, process};
+use crate::harness::{Harness, PATIENCE, process};
 
 const ADA: &str = "ada.lovelace@example.com";
 
 /// Everything that the processes have written: what they said, the database, and what is on its way there.
-fn written(rig: &Rig) -> Vec<u8> {
-    let folder = rig.path();
+fn written(harness: &Harness) -> Vec<u8> {
+    let folder = harness.path();
     let folder = folder.parent().unwrap();
     let mut written = process::said(folder).into_bytes();
     for file in ["notes.db", "notes.db-wal"] {
@@ -25,11 +25,11 @@ fn holds(written: &[u8], text: &str) -> bool {
 
 #[tokio::test]
 async fn a_relay_that_quotes_the_mail_puts_neither_its_code_nor_the_address_on_record() {
-    let rig = Rig::in_real_time(&[("SMART_NOTES__LOG__LEVEL", "trace")]).await;
-    let worker = rig.spawn();
-    let first = rig.register(ADA).await;
-    rig.reaches(first, "delivered").await;
-    let mail = rig
+    let harness = Harness::in_real_time(&[("SMART_NOTES__LOG__LEVEL", "trace")]).await;
+    let worker = harness.spawn();
+    let first = harness.register(ADA).await;
+    harness.reaches(first, "delivered").await;
+    let mail = harness
         .catcher
         .inbox()
         .wait_for(ADA, 1, PATIENCE)
@@ -46,18 +46,21 @@ async fn a_relay_that_quotes_the_mail_puts_neither_its_code_nor_the_address_on_r
         (Stage::EndOfData, 250),
         (Stage::EndOfData, 554),
     ] {
-        rig.catcher.faults().clear();
+        harness.catcher.faults().clear();
         let quote = format!(
             "5.7.1 spam to ada.lovelace=40example.com, ada.lovelace at example.com: \
              Your code is {code} {spaced} {encoded} {}",
             "z".repeat(430)
         );
-        rig.catcher.faults().add(Fault::reply(stage, reply, &quote));
-        let again = rig.ask_again(ADA).await;
-        rig.has_tries(again, 1).await;
+        harness
+            .catcher
+            .faults()
+            .add(Fault::reply(stage, reply, &quote));
+        let again = harness.ask_again(ADA).await;
+        harness.has_attempts(again, 1).await;
     }
     assert!(worker.stop().await.success());
-    let written = written(&rig);
+    let written = written(&harness);
 
     assert!(holds(&written, "Your code is [code] [code] [code]"));
     for secret in [&code, &spaced, &encoded] {

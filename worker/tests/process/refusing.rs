@@ -3,22 +3,22 @@
 use devmail::{Fault, Stage};
 use domain::relay::RelayState;
 
-use crate::rig::{Rig, process, until};
+use crate::harness::{Harness, process, until};
 
 /// What a worker says that ends at once.
-async fn said_at_its_end(rig: &Rig, database: &str) -> String {
-    let worker = rig.spawn_with(&[("SMART_NOTES__DATABASE__URL", database)]);
+async fn said_at_its_end(harness: &Harness, database: &str) -> String {
+    let worker = harness.spawn_with(&[("SMART_NOTES__DATABASE__URL", database)]);
     let status = worker.ended().await;
     assert_eq!(status.code(), Some(1));
-    process::said(rig.path().parent().unwrap())
+    process::said(harness.path().parent().unwrap())
 }
 
 #[tokio::test]
 async fn a_missing_database_is_told_with_the_command_that_makes_it() {
-    let rig = Rig::in_real_time(&[]).await;
-    let missing = rig.path().with_file_name("missing.db");
+    let harness = Harness::in_real_time(&[]).await;
+    let missing = harness.path().with_file_name("missing.db");
 
-    let said = said_at_its_end(&rig, &format!("sqlite://{}", missing.display())).await;
+    let said = said_at_its_end(&harness, &format!("sqlite://{}", missing.display())).await;
 
     assert!(said.contains("there is no database at"), "{said}");
     assert!(said.contains("missing.db"), "{said}");
@@ -28,14 +28,14 @@ async fn a_missing_database_is_told_with_the_command_that_makes_it() {
 
 #[tokio::test]
 async fn an_older_schema_is_told_with_the_command_that_mends_it() {
-    let rig = Rig::in_real_time(&[]).await;
-    let mut outside = rig.outside().await;
+    let harness = Harness::in_real_time(&[]).await;
+    let mut outside = harness.outside().await;
     sqlx::query("delete from _sqlx_migrations where version = 2")
         .execute(&mut outside)
         .await
         .unwrap();
 
-    let said = said_at_its_end(&rig, &format!("sqlite://{}", rig.path().display())).await;
+    let said = said_at_its_end(&harness, &format!("sqlite://{}", harness.path().display())).await;
 
     assert!(said.contains("older than this program"), "{said}");
     assert!(said.contains("smart-notes migrate"), "{said}");
@@ -43,16 +43,16 @@ async fn an_older_schema_is_told_with_the_command_that_mends_it() {
 
 #[tokio::test]
 async fn a_relay_that_refuses_us_is_one_error_in_the_log() {
-    let rig = Rig::in_real_time(&[]).await;
+    let harness = Harness::in_real_time(&[]).await;
     let refused = Fault::reply(Stage::Mail, 550, "5.7.1 Sender rejected");
-    rig.catcher.faults().add(refused);
-    let worker = rig.spawn_with(&[("SMART_NOTES__WORKER__CONCURRENCY", "1")]);
+    harness.catcher.faults().add(refused);
+    let worker = harness.spawn_with(&[("SMART_NOTES__WORKER__CONCURRENCY", "1")]);
     for n in 0..3 {
-        rig.register(&format!("ada{n}@example.com")).await;
+        harness.register(&format!("ada{n}@example.com")).await;
     }
 
     until("the relay is left alone", async || {
-        let posted = rig
+        let posted = harness
             .database
             .store
             .view()
@@ -63,12 +63,12 @@ async fn a_relay_that_refuses_us_is_one_error_in_the_log() {
             .unwrap();
         posted
             .iter()
-            .any(|posted| posted.standing.state == RelayState::Open)
+            .any(|posted| posted.status.state == RelayState::Open)
     })
     .await;
     assert!(worker.stop().await.success());
 
-    let said = process::said(rig.path().parent().unwrap());
+    let said = process::said(harness.path().parent().unwrap());
     let errors: Vec<&str> = said
         .lines()
         .filter(|line| line.contains(" ERROR "))

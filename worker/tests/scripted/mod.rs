@@ -16,7 +16,7 @@ use std::{
 };
 
 use smart_notes_worker::smtp::{
-    Envelope, Mark, Relay, RelayOptions, RelaySecurity, RelayUrl, Secrets, Timeouts, Try,
+    Attempt, Envelope, Relay, RelayOptions, RelaySecurity, RelayUrl, Secrets, Timeouts,
 };
 use tokio::{
     net::TcpListener,
@@ -222,7 +222,7 @@ pub fn hasty() -> RelayOptions {
             reset: stage,
             envelope: stage,
             data: stage,
-            final_dot: stage,
+            end_of_data: stage,
             slot: stage,
             whole_try: Duration::from_secs(20),
             probe: Duration::from_secs(20),
@@ -241,19 +241,19 @@ pub fn envelope() -> Envelope {
 
 pub const MESSAGE: &[u8] = b"Subject: hello\r\n\r\nHello\r\n.dot\r\n";
 
-pub async fn send(relay: &Relay) -> Try {
-    relay.send(&envelope(), MESSAGE, async { Mark::Go }).await
+pub async fn send(relay: &Relay) -> Attempt {
+    relay.send(&envelope(), MESSAGE, async { Ok(()) }).await
 }
 
 /// One mail to a server with this script.
-pub async fn try_with(script: Script) -> (Try, Heard) {
+pub async fn attempt_with(script: Script) -> (Attempt, Heard) {
     let server = Scripted::start([script]).await;
     let attempt = send(&server.relay(RelayOptions::default())).await;
     (attempt, server.heard())
 }
 
 /// One mail to a server with this script, not waiting long.
-pub async fn hasty_try_with(script: Script) -> (Try, Heard) {
+pub async fn hasty_try_with(script: Script) -> (Attempt, Heard) {
     let server = Scripted::start([script]).await;
     let attempt = send(&server.relay(hasty())).await;
     (attempt, server.heard())
@@ -261,13 +261,13 @@ pub async fn hasty_try_with(script: Script) -> (Try, Heard) {
 
 /// Counts how often it was awaited.
 #[derive(Clone, Default)]
-pub struct Marks(Arc<Mutex<usize>>);
+pub struct PermitRequests(Arc<Mutex<usize>>);
 
-impl Marks {
-    pub fn go(self) -> impl Future<Output = Mark> + Send {
+impl PermitRequests {
+    pub fn go(self) -> impl Future<Output = Result<(), String>> + Send {
         std::future::poll_fn(move |_| {
             *self.0.lock().unwrap() += 1;
-            Poll::Ready(Mark::Go)
+            Poll::Ready(Ok(()))
         })
     }
 

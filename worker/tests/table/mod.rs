@@ -17,7 +17,7 @@ use domain::relay::RelayState;
 use jiff::Timestamp;
 use smart_notes_worker::outcome::Outcome;
 use smart_notes_worker::smtp::{
-    Credentials, Envelope, Mark, Reach, Relay, RelayOptions, RelaySecurity, RelayUrl, Relays,
+    Credentials, Envelope, Relay, RelayAttempt, RelayOptions, RelaySecurity, RelayUrl, Relays,
     Stage, Verdict, classify,
 };
 use tempfile::NamedTempFile;
@@ -30,11 +30,11 @@ use crate::scripted::{Act, MESSAGE, Script, Scripted, Tls, envelope, on};
 enum Job {
     /// Over, in that state.
     Over(MailState),
-    /// Waits for its next try on the schedule; this one counts.
+    /// Waits for its next attempt on the schedule; this one counts.
     OnSchedule,
-    /// Waits; no try is counted.
+    /// Waits; no attempt is counted.
     Waits,
-    /// Gets at most one more try.
+    /// Gets at most one more attempt.
     OnceMore,
 }
 
@@ -65,7 +65,7 @@ const REFUSED: Row = (
 const LATER: Row = (Verdict::RecipientLater, Job::OnSchedule, Breaker::Healthy);
 const TROUBLE: Row = (Verdict::RelayTrouble, Job::Waits, Breaker::Counts);
 const REFUSES_US: Row = (Verdict::RelayRefusesUs, Job::Waits, Breaker::OpensAtOnce);
-/// A stranger may have chosen the address at which the relay says so: one mail alone holds up nobody.
+/// A stranger may have chosen the address at which the relay says so: one mail alone holds up no other.
 const REFUSES_US_AT_A_MAIL: Row = (Verdict::RelayRefusesUs, Job::Waits, Breaker::Counts);
 const AMBIGUOUS: Row = (Verdict::Ambiguous, Job::OnceMore, Breaker::Counts);
 
@@ -104,17 +104,17 @@ impl Scene {
         }
     }
 
-    /// The first mail's reach, and the row that three mails show.
-    async fn row(&self) -> (Reach, Row) {
+    /// The first mail's relay attempt, and the row that three mails show.
+    async fn row(&self) -> (RelayAttempt, Row) {
         let clock = ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap());
         let relay = Relay::new(self.url.clone(), self.options.clone()).unwrap();
         let relays = Relays::new(vec![relay], 32, Arc::new(clock));
         let first = hand_over(&relays, "one.test").await.expect("it is closed");
-        let after_one = relays.standings()[0].state;
+        let after_one = relays.statuses()[0].state;
         for domain in ["two.test", "three.test"] {
             hand_over(&relays, domain).await;
         }
-        let breaker = match (after_one, relays.standings()[0].state) {
+        let breaker = match (after_one, relays.statuses()[0].state) {
             (RelayState::Closed, RelayState::Closed) => Breaker::Healthy,
             (RelayState::Closed, _) => Breaker::Counts,
             (RelayState::Open, RelayState::Open) => Breaker::OpensAtOnce,
@@ -125,20 +125,26 @@ impl Scene {
     }
 }
 
-async fn hand_over(relays: &Relays, domain: &str) -> Option<Reach> {
-    let mark = async { Mark::Go };
+async fn hand_over(relays: &Relays, domain: &str) -> Option<RelayAttempt> {
+    let permit = async { Ok(()) };
     let envelope = Envelope {
         to: format!("ada@{domain}").parse().unwrap(),
         ..envelope()
     };
-    let reaches = relays
-        .hand_over(MailId::generate(), &envelope, MESSAGE, mark, Timestamp::now)
+    let attempts = relays
+        .hand_over(
+            MailId::generate(),
+            &envelope,
+            MESSAGE,
+            permit,
+            Timestamp::now,
+        )
         .await;
-    reaches.into_iter().next()
+    attempts.into_iter().next()
 }
 
-/// What becomes of a first try's mail.
-fn job(reach: &Reach) -> Job {
+/// What becomes of a first attempt's mail.
+fn job(relay_attempt: &RelayAttempt) -> Job {
     let now = Timestamp::from_second(1_800_000_000).unwrap();
     let mail = Claimed {
         claim: Claim {
@@ -156,7 +162,12 @@ fn job(reach: &Reach) -> Job {
         challenge: None,
         suppressed: None,
     };
-    let outcome = Outcome::of_reaches(&mail, std::slice::from_ref(reach), reach, now);
+    let outcome = Outcome::of_attempts(
+        &mail,
+        std::slice::from_ref(relay_attempt),
+        relay_attempt,
+        now,
+    );
     match (outcome.state, outcome.counted, outcome.cut_off) {
         (MailState::Waiting, true, false) => Job::OnSchedule,
         (MailState::Waiting, false, false) => Job::Waits,
@@ -174,7 +185,7 @@ fn stage_of(verb: &str) -> Stage {
         "MAIL" => Stage::Mail,
         "RCPT" => Stage::Rcpt,
         "DATA" => Stage::Data,
-        "DOT" => Stage::Dot,
+        "DOT" => Stage::EndOfData,
         other => panic!("no stage for {other}"),
     }
 }

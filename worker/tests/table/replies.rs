@@ -19,22 +19,22 @@ async fn replies(expected: Row, rows: &[(&'static str, &str)]) {
         };
         let scene = scene(verb, act).await;
 
-        let (reach, row) = scene.row().await;
+        let (relay_attempt, row) = scene.row().await;
 
-        let attempt = &reach.attempt;
+        let attempt = &relay_attempt.attempt;
         assert_eq!(row, expected, "{attempt}");
         assert_eq!(attempt.stage, stage_of(verb), "{attempt}");
         match &attempt.end {
             End::Refused(reply) => assert_eq!(reply.to_string(), *line),
             other => panic!("not a refusal: {other:?}"),
         }
-        assert_eq!(attempt.dot_written, *verb == "DOT", "{attempt}");
+        assert_eq!(attempt.end_of_data_written, *verb == "DOT", "{attempt}");
         assert!(scene.server.heard().mails.is_empty(), "{attempt}");
     }
 }
 
 #[tokio::test]
-async fn delivered_is_exactly_250_after_the_dot() {
+async fn delivered_is_exactly_250_after_the_end_of_data() {
     let (_, row) = scene("DOT", say("250 2.0.0 queued as 4F2"))
         .await
         .row()

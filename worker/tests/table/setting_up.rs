@@ -12,14 +12,14 @@ async fn a_relay_that_lacks_what_the_settings_demand_refuses_us() {
         (RelaySecurity::StartTls, false, Stage::Tls),
         (RelaySecurity::Plaintext, true, Stage::Auth),
     ] {
-        // Both as a relay that never offered it, and as one whose offer somebody strips.
+        // Both as a relay that never offered it, and as one whose offer an attacker strips.
         let mut scene = Scene::new(bare(), RelaySecurity::Plaintext, password).await;
         scene.url.security = security;
 
-        let (reach, row) = scene.row().await;
+        let (relay_attempt, row) = scene.row().await;
 
-        assert_eq!(row, REFUSES_US, "{}", reach.attempt);
-        assert_eq!(reach.attempt.stage, stage);
+        assert_eq!(row, REFUSES_US, "{}", relay_attempt.attempt);
+        assert_eq!(relay_attempt.attempt.stage, stage);
         assert_eq!(scene.server.heard().count("MAIL"), 0);
     }
 }
@@ -30,10 +30,10 @@ async fn a_certificate_that_cannot_be_trusted_refuses_us() {
         let mut scene = Scene::new(good(), security, true).await;
         scene.options.ca_file = None;
 
-        let (reach, row) = scene.row().await;
+        let (relay_attempt, row) = scene.row().await;
 
-        assert_eq!(row, REFUSES_US, "{}", reach.attempt);
-        assert_eq!(reach.attempt.stage, Stage::Tls);
+        assert_eq!(row, REFUSES_US, "{}", relay_attempt.attempt);
+        assert_eq!(relay_attempt.attempt.stage, Stage::Tls);
         assert_eq!(scene.server.heard().count("AUTH"), 0, "no password either");
     }
 }
@@ -44,10 +44,10 @@ async fn a_handshake_that_fails_is_trouble() {
     let mut scene = Scene::new(good(), RelaySecurity::Plaintext, false).await;
     scene.url.security = RelaySecurity::ImplicitTls;
 
-    let (reach, row) = scene.row().await;
+    let (relay_attempt, row) = scene.row().await;
 
-    assert_eq!(row, TROUBLE, "{}", reach.attempt);
-    assert_eq!(reach.attempt.stage, Stage::Tls);
+    assert_eq!(row, TROUBLE, "{}", relay_attempt.attempt);
+    assert_eq!(relay_attempt.attempt.stage, Stage::Tls);
 }
 
 #[tokio::test]
@@ -62,9 +62,9 @@ async fn a_relay_that_cannot_be_reached_is_trouble() {
         scene.url.host = host.to_owned();
         scene.url.port = taken.local_addr().unwrap().port();
 
-        let (reach, row) = scene.row().await;
+        let (relay_attempt, row) = scene.row().await;
 
-        assert_eq!(row, TROUBLE, "{}", reach.attempt);
-        assert_eq!(reach.attempt.stage, stage);
+        assert_eq!(row, TROUBLE, "{}", relay_attempt.attempt);
+        assert_eq!(relay_attempt.attempt.stage, stage);
     }
 }

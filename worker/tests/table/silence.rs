@@ -1,6 +1,6 @@
 //! What can not be read as a reply, or only in part, at every stage.
 
-use smart_notes_worker::smtp::{End, Reach};
+use smart_notes_worker::smtp::{End, RelayAttempt};
 use tokio::task::JoinSet;
 
 use super::{AMBIGUOUS, LATER, REFUSED, REFUSES_US, Row, TROUBLE, scene, stage_of};
@@ -12,10 +12,10 @@ const STAGES: [&str; 8] = [
 
 type MakeAct = fn() -> Act;
 
-/// No readable answer is trouble before the dot, and nobody knows after it.
-fn check_no_answer(verb: &str, what: &str, reach: &Reach, row: Row) {
+/// No readable answer is trouble before the end of data, and uncertain after it.
+fn check_no_answer(verb: &str, what: &str, relay_attempt: &RelayAttempt, row: Row) {
     let expected = if verb == "DOT" { AMBIGUOUS } else { TROUBLE };
-    let attempt = &reach.attempt;
+    let attempt = &relay_attempt.attempt;
     assert_eq!(row, expected, "{what} at {verb}: {attempt}");
     assert_eq!(attempt.stage, stage_of(verb), "{what} at {verb}: {attempt}");
     assert!(matches!(attempt.end, End::Failed(_)), "{what} at {verb}");
@@ -37,9 +37,9 @@ async fn no_readable_answer_at_any_stage() {
     ];
     for verb in STAGES {
         for (what, act) in acts {
-            let (reach, row) = scene(verb, act()).await.row().await;
+            let (relay_attempt, row) = scene(verb, act()).await.row().await;
 
-            check_no_answer(verb, what, &reach, row);
+            check_no_answer(verb, what, &relay_attempt, row);
         }
     }
 }
@@ -56,9 +56,9 @@ async fn no_answer_at_all_at_any_stage() {
         .collect();
 
     while let Some(ended) = rows.join_next().await {
-        let (verb, (reach, row)) = ended.unwrap();
+        let (verb, (relay_attempt, row)) = ended.unwrap();
 
-        check_no_answer(verb, "a hang", &reach, row);
+        check_no_answer(verb, "a hang", &relay_attempt, row);
     }
 }
 
@@ -77,9 +77,9 @@ async fn a_refusal_that_is_not_utf8_counts_by_its_code_at_any_stage() {
     ] {
         let line = [code.as_bytes(), b" refus\xe9 \xff\r\n"].concat();
 
-        let (reach, row) = scene(verb, Act::Say(line)).await.row().await;
+        let (relay_attempt, row) = scene(verb, Act::Say(line)).await.row().await;
 
-        assert_eq!(row, expected, "{}", reach.attempt);
-        assert_eq!(reach.attempt.text(), "refus? ?");
+        assert_eq!(row, expected, "{}", relay_attempt.attempt);
+        assert_eq!(relay_attempt.attempt.text(), "refus? ?");
     }
 }

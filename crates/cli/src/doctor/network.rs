@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use operator::doctor::{Network, RelayAnswer, RelayFailure, RelayProbe, Security};
 use runtime::settings::{RelayUrl, Smtp};
-use smart_notes_worker::smtp::{Relay, Stage, Try};
+use smart_notes_worker::smtp::{Attempt, Relay, Stage};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::dns;
@@ -68,7 +68,7 @@ fn until(der: &[u8]) -> Option<Timestamp> {
 }
 
 /// How to fix an attempt that failed.
-fn fix(attempt: &Try) -> &'static str {
+fn fix(attempt: &Attempt) -> &'static str {
     match attempt.stage {
         Stage::Resolve => "check the relay's name in smtp.relays, and this machine's DNS",
         Stage::Connect => {
@@ -86,6 +86,6 @@ fn fix(attempt: &Try) -> &'static str {
         Stage::Mail => {
             "the relay refuses smtp.from: allow that sender on the relay for the user in smtp.relays, or change smtp.from"
         }
-        Stage::Rcpt | Stage::Data | Stage::Dot => "ask the operator of the relay",
+        Stage::Rcpt | Stage::Data | Stage::EndOfData => "ask the operator of the relay",
     }
 }

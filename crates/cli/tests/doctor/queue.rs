@@ -5,7 +5,7 @@ use domain::mail::MailKind;
 use domain::operator::PauseQueue;
 use domain::processes::ProcessKind::{Api, Worker};
 use domain::processes::{DeregisterProcess, PostRelays};
-use domain::relay::{RelayStanding, RelayState};
+use domain::relay::{RelayState, RelayStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use super::place::{KEY, Place};
@@ -73,24 +73,24 @@ async fn mails_that_wait_for_a_key_that_no_worker_has_are_counted_by_key() {
 async fn a_worker_that_sends_nothing_to_its_relay_is_reported_with_the_reason() {
     let (place, now) = (Place::new().await, Timestamp::now());
     place.announces(Worker, &[KEY], now).await;
-    let refuses = RelayStanding {
+    let refuses = RelayStatus {
         relay: "relay.test:587".to_owned(),
         state: RelayState::Open,
         since: now,
         reason: Some("relay.test:587 answered at auth: 535 5.7.8 bad credentials".to_owned()),
         next_probe_at: None,
     };
-    let works = RelayStanding {
+    let works = RelayStatus {
         relay: "second.test:587".to_owned(),
         state: RelayState::Closed,
         reason: None,
         ..refuses.clone()
     };
-    let post = async |standings: &[RelayStanding]| {
+    let post = async |statuses: &[RelayStatus]| {
         let database = place.database().await;
         let post = PostRelays {
             worker: "worker-of-a-test".to_owned(),
-            standings: standings.to_vec(),
+            statuses: statuses.to_vec(),
             now,
         };
         database.store.write(post).await.unwrap();
@@ -177,7 +177,7 @@ async fn a_worker_that_runs_with_former_settings_is_to_be_restarted() {
     let url = format!("smtp://notes:a-passw0rd@{}?tls=none", relay.address);
     let place = Place::new().await.with("SMART_NOTES__SMTP__RELAYS", &url);
     place.announces(Worker, &[KEY], now).await;
-    let standing = |relay: &str, state| RelayStanding {
+    let standing = |relay: &str, state| RelayStatus {
         relay: relay.to_owned(),
         state,
         since: now,
@@ -191,7 +191,7 @@ async fn a_worker_that_runs_with_former_settings_is_to_be_restarted() {
     ];
     let post = PostRelays {
         worker: "worker-of-a-test".to_owned(),
-        standings: standings.into(),
+        statuses: standings.into(),
         now,
     };
     database.store.write(post).await.unwrap();

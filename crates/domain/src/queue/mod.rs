@@ -46,7 +46,7 @@ pub use self::permit::SendPermit;
 pub use self::records::{MailFilter, MailRecord, MailStory};
 pub use self::rescue::{Rescue, Rescued};
 pub use self::retention::{Purge, Retention};
-pub use self::settle::{Settlement, TryRecord};
+pub use self::settle::{AttemptRecord, Settlement};
 
 /// A mail that a worker has claimed.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::maintain::{Latest, MissingKey};
 use super::retention::Cutoffs;
-use super::{ChallengeTimes, Claim, Claimed, JobId, Keys, Settlement, TryRecord};
+use super::{AttemptRecord, ChallengeTimes, Claim, Claimed, JobId, Keys, Settlement};
 use crate::email::EmailKey;
 use crate::id::{MailId, UserId};
 use crate::mail::{MailKind, MailState};
@@ -296,5 +296,5 @@ pub struct LostAttempt {
     /// The worker.
     pub worker: String,
     /// What is known of it.
-    pub record: TryRecord,
+    pub record: AttemptRecord,
 }

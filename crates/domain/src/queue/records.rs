@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::TryRecord;
+use super::AttemptRecord;
 use crate::email::EmailKey;
 use crate::id::{MailId, UserId};
 use crate::mail::{MailKind, MailState};
@@ -65,5 +65,5 @@ pub struct MailStory {
     /// The mail.
     pub mail: MailRecord,
     /// What was tried, and what came of it.
-    pub tries: Vec<TryRecord>,
+    pub tries: Vec<AttemptRecord>,
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::port::{LockedMail, LostAttempt, MailChange};
-use super::{JobId, TryRecord};
+use super::{AttemptRecord, JobId};
 use crate::id::MailId;
 use crate::mail::{MAX_CRASHES, MAX_CUT_OFFS, MailState, maybe_delivered, undelivered};
 use crate::store::{StoreError, Tx, Write};
@@ -125,7 +125,7 @@ fn lost_attempt(mail: &LockedMail, now: Timestamp) -> LostAttempt {
     LostAttempt {
         claim: mail.claim,
         worker: mail.worker.clone(),
-        record: TryRecord {
+        record: AttemptRecord {
             started: mail.locked,
             duration_ms: u64::try_from(now.duration_since(mail.locked).as_millis())
                 .unwrap_or_default(),

@@ -25,7 +25,7 @@ pub struct Settlement {
     /// Where the mail waits for its next attempt.
     pub lane: Lane,
     /// What relays and we said to each other: one record for each relay attempt, in that order.
-    pub records: Vec<TryRecord>,
+    pub records: Vec<AttemptRecord>,
     /// Until when nothing is sent to the address, because a relay has refused it for good. Kept with what the
     /// last record says, unless the address is to be forgotten.
     pub suppress_until: Option<Timestamp>,
@@ -35,7 +35,7 @@ pub struct Settlement {
 
 /// The record of one attempt at one relay. A delivery that went on to the next relay has several.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct TryRecord {
+pub struct AttemptRecord {
     /// When the attempt began.
     pub started: Timestamp,
     /// How long it took, in milliseconds.

@@ -2,7 +2,7 @@
 
 use domain::operator::Pause;
 use domain::processes::{ProcessKind, RunningProcess};
-use domain::relay::{self, PostedStanding, RelayState};
+use domain::relay::{self, PostedRelayStatus, RelayState};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use runtime::database::Database;
@@ -27,7 +27,7 @@ pub async fn check(
     database: &Database,
     present: &[RunningProcess],
     report: &mut Report<'_>,
-) -> Vec<PostedStanding> {
+) -> Vec<PostedRelayStatus> {
     match waiting(database, present, report).await {
         Ok(posted) => posted,
         Err(error) => {
@@ -42,7 +42,7 @@ async fn waiting(
     database: &Database,
     present: &[RunningProcess],
     report: &mut Report<'_>,
-) -> Result<Vec<PostedStanding>, StoreError> {
+) -> Result<Vec<PostedRelayStatus>, StoreError> {
     let now = Timestamp::now();
     let pauses = database.store.view().await?.pauses().await?;
     let depth = database.store.view().await?.queue_depth(now).await?;
@@ -124,19 +124,15 @@ fn due(pending: &str, age: i64, worker: bool, report: &mut Report<'_>) {
 }
 
 /// The relays to which workers send nothing.
-fn held(posted: &[PostedStanding], report: &mut Report<'_>) {
+fn held(posted: &[PostedRelayStatus], report: &mut Report<'_>) {
     let open = posted
         .iter()
-        .filter(|one| one.standing.state != RelayState::Closed);
+        .filter(|one| one.status.state != RelayState::Closed);
     for one in open {
-        let why = one
-            .standing
-            .reason
-            .as_deref()
-            .unwrap_or("no reason recorded");
+        let why = one.status.reason.as_deref().unwrap_or("no reason recorded");
         let message = format!(
             "{} sends nothing to {}: {why}",
-            one.worker, one.standing.relay
+            one.worker, one.status.relay
         );
         let fix = "fix what the reason names; sending resumes by itself once the relay accepts a mail, or after a restart if settings were changed";
         if relay::held_by(posted).is_some() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::network::{Network, RelayAnswer, RelayProbe, Security};
 use super::report::Report;
 use crate::phrases::{span, to_millis};
-use domain::relay::{PostedStanding, RelayState};
+use domain::relay::{PostedRelayStatus, RelayState};
 use jiff::Timestamp;
 use runtime::settings::{Env, RelayUrl, Settings, Source};
 use tokio::net::{TcpStream, lookup_host};
@@ -23,7 +23,7 @@ const RESTART: &str = "a process keeps the settings it was started with: restart
 /// Checks every relay. `posted`: the status of relays as workers report it.
 pub async fn check(
     settings: &Settings,
-    posted: &[PostedStanding],
+    posted: &[PostedRelayStatus],
     network: &dyn Network,
     report: &mut Report<'_>,
 ) {
@@ -60,12 +60,12 @@ pub async fn check(
 
 /// A relay that accepts mail with these settings and not with a worker's: the settings were changed after the worker
 /// started, or the relay has just recovered.
-fn worker_disagrees(name: &str, posted: &[PostedStanding], report: &mut Report<'_>) {
-    let out = |one: &&PostedStanding| {
-        one.standing.relay == name && one.standing.state != RelayState::Closed
+fn worker_disagrees(name: &str, posted: &[PostedRelayStatus], report: &mut Report<'_>) {
+    let out = |one: &&PostedRelayStatus| {
+        one.status.relay == name && one.status.state != RelayState::Closed
     };
     for one in posted.iter().filter(out) {
-        let since = to_millis(one.standing.since);
+        let since = to_millis(one.status.since);
         report.warning(
             "restart",
             format!(
@@ -78,16 +78,16 @@ fn worker_disagrees(name: &str, posted: &[PostedStanding], report: &mut Report<'
 }
 
 /// A worker whose relays are not those of the settings.
-fn other_relays(names: &[String], posted: &[PostedStanding], report: &mut Report<'_>) {
+fn other_relays(names: &[String], posted: &[PostedRelayStatus], report: &mut Report<'_>) {
     for one in posted
         .iter()
-        .filter(|one| !names.contains(&one.standing.relay))
+        .filter(|one| !names.contains(&one.status.relay))
     {
         report.warning(
             "restart",
             format!(
                 "{} sends to {}, which is not in smtp.relays",
-                one.worker, one.standing.relay
+                one.worker, one.status.relay
             ),
             RESTART,
         );

@@ -2,7 +2,7 @@
 
 use domain::email;
 use domain::operator::Pause;
-use domain::queue::{MailRecord, MailStory, TryRecord};
+use domain::queue::{AttemptRecord, MailRecord, MailStory};
 use serde_json::{Value, json};
 
 use super::holds::Holds;
@@ -64,7 +64,7 @@ pub fn story_json(story: &MailStory, holds: &Holds, reveal: Reveal) -> Value {
 }
 
 /// The attempts that the relay may have accepted although no answer was read, each with its number.
-pub fn uncertain(attempts: &[TryRecord]) -> impl Iterator<Item = (usize, &TryRecord)> {
+pub fn uncertain(attempts: &[AttemptRecord]) -> impl Iterator<Item = (usize, &AttemptRecord)> {
     let numbered = attempts.iter().enumerate().map(|(n, one)| (n + 1, one));
     numbered.filter(|(_, one)| is_uncertain(&one.outcome))
 }

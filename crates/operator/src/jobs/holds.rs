@@ -3,7 +3,7 @@
 use domain::clock::{Clock, SystemClock};
 use domain::operator::{Pause, waits};
 use domain::queue::MailRecord;
-use domain::relay::{self, PostedStanding, RelayStanding, RelayState};
+use domain::relay::{self, PostedRelayStatus, RelayState, RelayStatus};
 use domain::store::StoreError;
 use runtime::database::Database;
 use runtime::settings::Settings;
@@ -15,7 +15,7 @@ pub struct Holds {
     /// What is paused.
     pub pauses: Vec<Pause>,
     /// The status of each relay, as each worker reports it.
-    pub relays: Vec<PostedStanding>,
+    pub relays: Vec<PostedRelayStatus>,
     /// Whether a worker sent a heartbeat within its lease.
     pub worker_alive: bool,
 }
@@ -61,7 +61,7 @@ impl Holds {
             return Some("no worker is alive: start smart-notes-worker".to_owned());
         }
         let failing = relay::held_by(&self.relays)?;
-        let relay = describe_relay(&failing.standing);
+        let relay = describe_relay(&failing.status);
         Some(format!("no relay works: {relay}"))
     }
 }
@@ -72,7 +72,7 @@ pub fn lease_seconds(settings: &Settings) -> i64 {
 }
 
 /// The status of a relay.
-pub fn describe_relay(standing: &RelayStanding) -> String {
+pub fn describe_relay(standing: &RelayStatus) -> String {
     let (relay, since) = (&standing.relay, to_millis(standing.since));
     let next = match (standing.state, standing.next_probe_at) {
         (RelayState::Closed, _) => return format!("{relay} has worked since {since}"),

@@ -4,7 +4,7 @@ use domain::clock::{Clock, SystemClock};
 use domain::operator::QueueCounts;
 use domain::processes::Heartbeat;
 use domain::queue::MailRecord;
-use domain::relay::PostedStanding;
+use domain::relay::PostedRelayStatus;
 use domain::store::StoreError;
 use jiff::Timestamp;
 use runtime::database::Database;
@@ -118,7 +118,7 @@ impl Snapshot {
             .holds
             .relays
             .iter()
-            .map(|posted| format!("{} ({})", describe_relay(&posted.standing), posted.worker));
+            .map(|posted| format!("{} ({})", describe_relay(&posted.status), posted.worker));
         lines.push(listed("relays", none, relays));
         lines.join("\n")
     }
@@ -200,8 +200,8 @@ impl Worker {
 }
 
 /// The status of a relay as a worker reports it; `half_open`: it answered a probe and gets one mail as a trial.
-fn relay_json(posted: &PostedStanding) -> Value {
-    let standing = &posted.standing;
+fn relay_json(posted: &PostedRelayStatus) -> Value {
+    let standing = &posted.status;
     json!({
         "worker": posted.worker,
         "position": posted.position,

@@ -1,7 +1,7 @@
 //! One mail's timeline.
 
 use domain::audit::Recorded;
-use domain::queue::{MailRecord, MailStory, TryRecord};
+use domain::queue::{AttemptRecord, MailRecord, MailStory};
 use domain::store::View;
 use jiff::Timestamp;
 use runtime::database::Database;
@@ -126,7 +126,7 @@ fn status(mail: &MailRecord, held: Option<&str>) -> String {
 }
 
 /// The result of an attempt, in a line.
-fn describe(one: &TryRecord) -> String {
+fn describe(one: &AttemptRecord) -> String {
     let relay = match one.relay.as_str() {
         "" => "relay not recorded",
         relay => relay,
@@ -146,7 +146,7 @@ fn describe(one: &TryRecord) -> String {
 mod tests {
     use domain::id::MailId;
     use domain::operator::Pause;
-    use domain::relay::{PostedStanding, RelayStanding, RelayState};
+    use domain::relay::{PostedRelayStatus, RelayState, RelayStatus};
 
     use super::*;
 
@@ -185,8 +185,8 @@ mod tests {
         }
     }
 
-    fn attempt(seconds: i64, outcome: &str) -> TryRecord {
-        TryRecord {
+    fn attempt(seconds: i64, outcome: &str) -> AttemptRecord {
+        AttemptRecord {
             started: at(seconds),
             duration_ms: 7,
             relay: "mx:25".to_owned(),
@@ -237,17 +237,17 @@ mod tests {
 
     #[test]
     fn failing_relays_hold_waiting_mails_and_no_others() {
-        let standing = RelayStanding {
+        let standing = RelayStatus {
             relay: "mx:25".to_owned(),
             state: RelayState::Open,
             since: at(2),
             reason: Some("Connection refused".to_owned()),
             next_probe_at: Some(at(4)),
         };
-        let posted = PostedStanding {
+        let posted = PostedRelayStatus {
             worker: "w".to_owned(),
             position: 0,
-            standing,
+            status: standing,
             updated: at(3),
         };
         let holds = Holds {

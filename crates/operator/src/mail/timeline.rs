@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::mail::MailState;
-use domain::queue::{MailRecord, MailStory, TryRecord};
+use domain::queue::{AttemptRecord, MailRecord, MailStory};
 
 use crate::jobs::{Holds, is_uncertain, uncertain};
 use crate::phrases::{TimeFormat, duration, kind, ordinal, times};
@@ -46,13 +46,18 @@ pub fn describe(story: &MailStory, context: Context<'_>) -> Vec<String> {
 }
 
 /// Whether two attempts in a row share a sentence.
-fn alike(one: &TryRecord, next: &TryRecord) -> bool {
-    let how = |one: &TryRecord| (one.outcome.clone(), one.relay.clone(), one.stage.clone());
+fn alike(one: &AttemptRecord, next: &AttemptRecord) -> bool {
+    let how = |one: &AttemptRecord| (one.outcome.clone(), one.relay.clone(), one.stage.clone());
     how(one) == how(next) && (one.code, &one.text) == (next.code, &next.text)
 }
 
 /// The result of some attempts in a row, after so many that counted.
-fn attempts(group: &[TryRecord], counted: usize, mail: &MailRecord, format: TimeFormat) -> String {
+fn attempts(
+    group: &[AttemptRecord],
+    counted: usize,
+    mail: &MailRecord,
+    format: TimeFormat,
+) -> String {
     let one = &group[group.len() - 1];
     let relay = match one.relay.as_str() {
         "" => "The relay".to_owned(),
@@ -107,7 +112,7 @@ fn attempts(group: &[TryRecord], counted: usize, mail: &MailRecord, format: Time
 }
 
 /// Whether the relay hung or broke off at the recipient: the next attempt is made on the slow lane.
-fn failed_at_recipient(one: &TryRecord) -> bool {
+fn failed_at_recipient(one: &AttemptRecord) -> bool {
     match one.outcome.as_str() {
         "put_off" => true,
         "relay_trouble" => matches!(one.stage.as_str(), "rcpt" | "data"),
@@ -116,7 +121,7 @@ fn failed_at_recipient(one: &TryRecord) -> bool {
 }
 
 /// The relay's reply, or the error.
-fn reply(one: &TryRecord) -> String {
+fn reply(one: &AttemptRecord) -> String {
     match one.code {
         Some(code) => format!("{code} {}", one.text),
         None => one.text.clone(),
@@ -124,8 +129,8 @@ fn reply(one: &TryRecord) -> String {
 }
 
 /// When some attempts were made.
-fn moments(group: &[TryRecord], format: TimeFormat) -> String {
-    let time = |one: &TryRecord| format.time(one.started);
+fn moments(group: &[AttemptRecord], format: TimeFormat) -> String {
+    let time = |one: &AttemptRecord| format.time(one.started);
     match group {
         [one] => format!("at {}", time(one)),
         [one, other] => format!("at {} and {}", time(one), time(other)),
@@ -135,7 +140,7 @@ fn moments(group: &[TryRecord], format: TimeFormat) -> String {
 }
 
 /// The mail's current status.
-fn status(mail: &MailRecord, attempts: &[TryRecord], context: Context<'_>) -> Vec<String> {
+fn status(mail: &MailRecord, attempts: &[AttemptRecord], context: Context<'_>) -> Vec<String> {
     let reason = mail.reason.as_deref().unwrap_or("no reason recorded");
     let ended = mail
         .finished
@@ -179,7 +184,7 @@ fn status(mail: &MailRecord, attempts: &[TryRecord], context: Context<'_>) -> Ve
 }
 
 /// Why a mail is not sent yet, and when it will be.
-fn waits(mail: &MailRecord, attempts: &[TryRecord], context: Context<'_>) -> Vec<String> {
+fn waits(mail: &MailRecord, attempts: &[AttemptRecord], context: Context<'_>) -> Vec<String> {
     let format = context.format;
     let mut sentences = Vec::new();
     if let Some(held) = context.holds.why(mail) {
@@ -212,7 +217,7 @@ fn waits(mail: &MailRecord, attempts: &[TryRecord], context: Context<'_>) -> Vec
 }
 
 /// That the relay may have accepted it in an attempt without a clear answer.
-fn may_have_arrived(mail: &MailRecord, attempts: &[TryRecord], format: TimeFormat) -> String {
+fn may_have_arrived(mail: &MailRecord, attempts: &[AttemptRecord], format: TimeFormat) -> String {
     let which: Vec<String> = uncertain(attempts)
         .map(|(number, one)| {
             let time = format.time(one.started);

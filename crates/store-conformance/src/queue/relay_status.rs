@@ -1,13 +1,13 @@
 //! How workers stand with their relays: posted, read by others, and gone with the worker.
 
-use domain::relay::{PostedStanding, RelayStanding, RelayState};
+use domain::relay::{PostedRelayStatus, RelayState, RelayStatus};
 
 use crate::Backdoor;
 use crate::support::at;
 use crate::support::calls::Calls as _;
 
-fn works(relay: &str) -> RelayStanding {
-    RelayStanding {
+fn works(relay: &str) -> RelayStatus {
+    RelayStatus {
         relay: relay.to_owned(),
         state: RelayState::Closed,
         since: at(0),
@@ -16,8 +16,8 @@ fn works(relay: &str) -> RelayStanding {
     }
 }
 
-fn out(relay: &str) -> RelayStanding {
-    RelayStanding {
+fn out(relay: &str) -> RelayStatus {
+    RelayStatus {
         state: RelayState::Open,
         since: at(5),
         reason: Some("connection refused".to_owned()),
@@ -42,10 +42,10 @@ pub async fn the_last_word_of_each_worker_is_read_in_its_order<D: Backdoor>() {
         .posted_relays()
         .await
         .unwrap();
-    let posted = |worker: &str, position, standing, updated| PostedStanding {
+    let posted = |worker: &str, position, status, updated| PostedRelayStatus {
         worker: worker.to_owned(),
         position,
-        standing,
+        status,
         updated,
     };
     assert_eq!(
@@ -63,8 +63,8 @@ pub async fn a_worker_that_leaves_or_is_found_dead_takes_its_word_with_it<D: Bac
     let queue = database.store();
     for worker in ["left", "dead", "stays"] {
         queue.heartbeat(worker, at(0)).await.unwrap();
-        let standings = [out("one:25")];
-        queue.post_relays(worker, &standings, at(0)).await.unwrap();
+        let statuses = [out("one:25")];
+        queue.post_relays(worker, &statuses, at(0)).await.unwrap();
     }
 
     queue.remove_worker("left").await.unwrap();

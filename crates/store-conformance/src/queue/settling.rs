@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::mail::MailState;
-use domain::queue::{Loss, Settlement, TryRecord};
+use domain::queue::{AttemptRecord, Loss, Settlement};
 use jiff::Timestamp;
 
 use crate::Backdoor;
@@ -11,8 +11,8 @@ use crate::support::at;
 use crate::support::calls::Calls as _;
 use crate::support::mails::{claim, claim_one, notice, settle, settlement, story};
 
-fn record(started: Timestamp, outcome: &str) -> TryRecord {
-    TryRecord {
+fn record(started: Timestamp, outcome: &str) -> AttemptRecord {
+    AttemptRecord {
         started,
         duration_ms: 12,
         relay: "relay.example.com:25".to_owned(),
@@ -60,7 +60,7 @@ pub async fn each_reach_for_a_relay_is_a_record_of_its_own_in_their_order<D: Bac
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
-    let on_relay = |relay: &str, outcome| TryRecord {
+    let on_relay = |relay: &str, outcome| AttemptRecord {
         relay: relay.to_owned(),
         ..record(at(1), outcome)
     };

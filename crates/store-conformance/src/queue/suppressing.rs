@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::mail::{MailKind, MailState, NewMail};
 use domain::operator::{Suppression, Unsuppress};
 use domain::queue::forget::forget_mails;
-use domain::queue::{Claim, Loss, Retention, Settlement, TryRecord};
+use domain::queue::{AttemptRecord, Claim, Loss, Retention, Settlement};
 use domain::store::Store;
 use jiff::Timestamp;
 
@@ -22,7 +22,7 @@ const DAY: i64 = 24 * 3600;
 
 /// The end of a claim whose relay said that there is no such address.
 fn refusal(claim: Claim, now: Timestamp) -> Settlement {
-    let record = TryRecord {
+    let record = AttemptRecord {
         started: now,
         duration_ms: 3,
         relay: "mx:25".to_owned(),

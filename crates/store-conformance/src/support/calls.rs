@@ -12,7 +12,7 @@ use domain::queue::maintain::{Maintenance, maintain};
 use domain::queue::{
     BatchReport, CommitBatch, Keys, Purge, QueueBatch, Rescue, Rescued, Retention,
 };
-use domain::relay::{PostedStanding, RelayStanding};
+use domain::relay::{PostedRelayStatus, RelayStatus};
 use domain::store::{Store, StoreError};
 use jiff::Timestamp;
 
@@ -38,11 +38,11 @@ pub trait Calls {
     async fn post_relays(
         &self,
         worker: &str,
-        standings: &[RelayStanding],
+        statuses: &[RelayStatus],
         now: Timestamp,
     ) -> Result<(), StoreError>;
     /// What workers have posted about their relays.
-    async fn posted_relays(&self) -> Result<Vec<PostedStanding>, StoreError>;
+    async fn posted_relays(&self) -> Result<Vec<PostedRelayStatus>, StoreError>;
     /// Records a worker's heartbeat.
     async fn heartbeat(&self, worker: &str, now: Timestamp) -> Result<(), StoreError>;
     /// The heartbeats of all workers.
@@ -104,19 +104,19 @@ impl Calls for Store {
     async fn post_relays(
         &self,
         worker: &str,
-        standings: &[RelayStanding],
+        statuses: &[RelayStatus],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (worker, standings) = (worker.to_owned(), standings.to_vec());
+        let (worker, statuses) = (worker.to_owned(), statuses.to_vec());
         self.write(PostRelays {
             worker,
-            standings,
+            statuses,
             now,
         })
         .await
     }
 
-    async fn posted_relays(&self) -> Result<Vec<PostedStanding>, StoreError> {
+    async fn posted_relays(&self) -> Result<Vec<PostedRelayStatus>, StoreError> {
         self.view().await?.posted_relays().await
     }
 

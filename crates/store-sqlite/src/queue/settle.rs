@@ -6,7 +6,7 @@
 use domain::id::MailId;
 use domain::mail::{Lane, MailState};
 use domain::queue::due::ranks;
-use domain::queue::{Claim, Settlement, TryRecord};
+use domain::queue::{AttemptRecord, Claim, Settlement};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -75,7 +75,7 @@ impl<'a> Row<'a> {
 }
 
 impl<'a> TryRow<'a> {
-    fn of(record: &'a TryRecord) -> Self {
+    fn of(record: &'a AttemptRecord) -> Self {
         Self {
             started_at: micros(record.started),
             duration_ms: record.duration_ms,

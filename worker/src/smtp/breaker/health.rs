@@ -1,8 +1,8 @@
-//! What a try says of the relay, beside what it says of the mail.
+//! What an attempt says of the relay, beside what it says of the mail.
 
-use crate::smtp::{End, Reply, Stage, Try, Verdict, classify};
+use crate::smtp::{Attempt, End, Reply, Stage, Verdict, classify};
 
-/// What a try, or a probe, says of the relay.
+/// What an attempt, or a probe, says of the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
     /// It works: it took a mail.
@@ -28,7 +28,7 @@ pub enum Health {
 impl Health {
     /// What an attempt says of the relay.
     #[must_use]
-    pub fn after(attempt: &Try) -> Self {
+    pub fn after(attempt: &Attempt) -> Self {
         let says_why = |reply: &Reply| reply.code != 421;
         match Self::of(attempt.stage, classify(attempt)) {
             _ if matches!(attempt.end, End::Cut(_)) => Self::Slow,
@@ -52,7 +52,7 @@ impl Health {
         self.is_about_us() || self == Self::Doubtful
     }
 
-    /// What a try that ended at that stage, with that verdict, says of the relay.
+    /// What an attempt that ended at that stage, with that verdict, says of the relay.
     #[must_use]
     pub fn of(stage: Stage, verdict: Verdict) -> Self {
         let about_the_mail = stage >= Stage::Rcpt;

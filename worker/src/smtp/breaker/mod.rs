@@ -1,16 +1,16 @@
 //! When mails go to a relay, and when they don't: one breaker for each.
 //!
-//! What fails because of the relay would fail for every mail, so after a few such tries none goes
+//! What fails because of the relay would fail for every mail, so after a few such attempts none goes
 //! there until a probe has shown that it is worth another, and that one has shown that it works.
 //! An outage costs no mail an attempt, and neither the relay nor the database a storm.
 //!
 //! | State | Mails | Left when |
 //! |---|---|---|
-//! | closed | all | three tries fail by trouble within 30 s or in a row, or one because the relay refuses us: open; it says of several mails that it is about us: half open |
+//! | closed | all | three attempts fail by trouble within 30 s or in a row, or one because the relay refuses us: open; it says of several mails that it is about us: half open |
 //! | open | none; probed on its [`Pace`] | a probe goes well: half open |
 //! | half open | one, the trial | it is delivered, or its recipient refused: closed; it fails: open |
 //!
-//! A trial may hang, for a minute at the final dot, and it may be the mail that is odd and not the relay. So the
+//! A trial may hang, for a minute at the end of data, and it may be the mail that is odd and not the relay. So the
 //! relay is probed on meanwhile, and a probe that goes well lets another mail through as a trial. Each of them may
 //! come to hang as well and be cut off then, so the pauses double for as long as the outage lasts.
 //!
@@ -41,7 +41,7 @@ use strikes::Strikes;
 
 /// How a mail may go to the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
+pub enum Admission {
     /// Like any other.
     Free,
     /// As the one mail that shows whether the relay works again.
@@ -140,13 +140,13 @@ impl Breaker {
 
     /// How a mail that comes now would go to the relay.
     #[must_use]
-    pub fn would_admit(&self) -> Option<Pass> {
+    pub fn would_admit(&self) -> Option<Admission> {
         match self.state {
-            State::Closed => Some(Pass::Free),
+            State::Closed => Some(Admission::Free),
             State::HalfOpen {
                 trial: Trial::Wanted,
                 ..
-            } => Some(Pass::Trial),
+            } => Some(Admission::Trial),
             State::Open(_) | State::HalfOpen { .. } => None,
         }
     }
@@ -154,17 +154,19 @@ impl Breaker {
     /// The same, and the mail goes. A trial must be [reported](Self::tried) or [given up](Self::give_up_trial).
     /// A `slow` mail, at whose recipient a relay has hung or broken off, is no trial: it goes beside it. So does one
     /// that brought the relay under suspicion.
-    pub fn admit(&mut self, mail: MailId, slow: bool, now: Instant) -> Option<Pass> {
-        let pass = self.would_admit();
-        if pass == Some(Pass::Trial) && (slow || self.failed_at(mail)) {
-            return Some(Pass::Aside);
+    pub fn admit(&mut self, mail: MailId, slow: bool, now: Instant) -> Option<Admission> {
+        let admission = self.would_admit();
+        if admission == Some(Admission::Trial) && (slow || self.failed_at(mail)) {
+            return Some(Admission::Aside);
         }
-        if let (Some(Pass::Trial), State::HalfOpen { outage, trial }) = (pass, &mut self.state) {
+        if let (Some(Admission::Trial), State::HalfOpen { outage, trial }) =
+            (admission, &mut self.state)
+        {
             *trial = Trial::UnderWay;
             outage.wait_for_trial(now);
             self.under_way += 1;
         }
-        pass
+        admission
     }
 
     /// A trial ended without an answer: another mail may be one.
@@ -175,37 +177,37 @@ impl Breaker {
         }
     }
 
-    /// Takes in what the try of a mail says.
+    /// Takes in what the attempt of a mail says.
     pub fn tried(
         &mut self,
         report: Report<'_>,
-        pass: Pass,
+        admission: Admission,
         now: Instant,
         jitter: f64,
     ) -> Option<Change> {
         let (health, gets_through) = (report.health, report.health.gets_through());
-        if pass == Pass::Trial {
+        if admission == Admission::Trial {
             self.under_way = self.under_way.saturating_sub(1);
         }
         self.strikes.answered(health, now);
-        match (pass, &mut self.state) {
-            (Pass::Free, State::Closed) => {
+        match (admission, &mut self.state) {
+            (Admission::Free, State::Closed) => {
                 self.strikes.count(report, now);
                 let opens = self.strikes.blame(health, now);
                 opens.then(|| self.open(Outage::new(health, report.why, now, jitter)))
             }
             (_, State::Closed) => None,
             // However late, and whatever became of other trials.
-            (Pass::Trial | Pass::Aside, _) if gets_through => Some(self.close()),
+            (Admission::Trial | Admission::Aside, _) if gets_through => Some(self.close()),
             // It set out before the breaker opened: that shows something only of what became of single mails.
-            (Pass::Free, State::Open(outage) | State::HalfOpen { outage, .. })
+            (Admission::Free, State::Open(outage) | State::HalfOpen { outage, .. })
                 if health == Health::Healthy && outage.health.is_at_a_mail() =>
             {
                 Some(self.close())
             }
             // Otherwise what holds now is for probes and trials to find out.
-            (Pass::Free | Pass::Aside, _) | (Pass::Trial, State::Open(_)) => None,
-            (Pass::Trial, State::HalfOpen { .. }) => self.trial_ended(report, now, jitter),
+            (Admission::Free | Admission::Aside, _) | (Admission::Trial, State::Open(_)) => None,
+            (Admission::Trial, State::HalfOpen { .. }) => self.trial_ended(report, now, jitter),
         }
     }
 

@@ -9,10 +9,10 @@ use super::Health;
 pub enum Pace {
     /// After trouble, which may end at any moment: every 2 s, one more or less.
     Trouble,
-    /// After a refusal, which somebody has to mend: after 5 s, then twice as long each time up to a minute.
+    /// After a refusal, which the operator has to fix: after 5 s, then twice as long each time up to a minute.
     Refusal,
-    /// After refusals of single mails: the same up to 15 s. Strangers may have chosen these mails, and everybody
-    /// else's wait for the next probe.
+    /// After refusals of single mails: the same up to 15 s. Strangers may have chosen these mails, and all
+    /// others wait for the next probe.
     DoubtfulRefusal,
 }
 

@@ -7,7 +7,7 @@ use domain::id::MailId;
 
 use super::Health;
 
-/// So many tries in trouble open the breaker.
+/// So many attempts in trouble open the breaker.
 const STRIKES: usize = 3;
 
 /// If they are within this time, counted on the steady clock, or if no mail got through in between: with few mails
@@ -39,7 +39,7 @@ impl Report<'_> {
     }
 }
 
-/// A try that failed by trouble while the breaker was closed.
+/// An attempt that failed by trouble while the breaker was closed.
 #[derive(Debug)]
 pub(super) struct Strike {
     at: Instant,
@@ -90,7 +90,7 @@ impl Strikes {
         self.list.clear();
     }
 
-    /// Counts a try of a closed breaker. When a mail gets through, what was about another is forgotten, and what
+    /// Counts an attempt of a closed breaker. When a mail gets through, what was about another is forgotten, and what
     /// is old. A recipient that is refused shows nothing of a relay that takes no mails because of us.
     pub(super) fn count(&mut self, report: Report<'_>, now: Instant) {
         let recent = |strike: &Strike| now.saturating_duration_since(strike.at) < WINDOW;

@@ -4,37 +4,37 @@ use std::time::Duration;
 
 use super::{Stage::*, Verdict::*, *};
 
-fn attempt(stage: Stage, dot_written: bool, end: End) -> Try {
-    Try {
+fn attempt(stage: Stage, end_of_data_written: bool, end: End) -> Attempt {
+    Attempt {
         relay: String::from("relay.example.com:25"),
         reused: false,
         stage,
         end,
-        dot_written,
+        end_of_data_written,
         duration: Duration::ZERO,
     }
 }
 
-fn verdict(stage: Stage, dot_written: bool, end: End) -> Verdict {
-    classify(&attempt(stage, dot_written, end))
+fn verdict(stage: Stage, end_of_data_written: bool, end: End) -> Verdict {
+    classify(&attempt(stage, end_of_data_written, end))
 }
 
 /// Each of these replies means that.
 fn mean(expected: Verdict, rows: &[(Stage, u16, &str)]) {
     for &(stage, code, text) in rows {
         let end = match (stage, code) {
-            (Dot, 250) => End::Accepted(Reply::new(code, text)),
+            (EndOfData, 250) => End::Accepted(Reply::new(code, text)),
             _ => End::Refused(Reply::new(code, text)),
         };
-        let found = verdict(stage, stage == Dot, end);
+        let found = verdict(stage, stage == EndOfData, end);
 
         assert_eq!(found, expected, "{code} {text} at {stage}");
     }
 }
 
 #[test]
-fn exactly_250_after_the_dot_is_a_delivery() {
-    mean(Delivered, &[(Dot, 250, "2.0.0 queued as 4F2")]);
+fn exactly_250_after_the_end_of_data_is_a_delivery() {
+    mean(Delivered, &[(EndOfData, 250, "2.0.0 queued as 4F2")]);
 }
 
 #[test]
@@ -42,10 +42,10 @@ fn another_yes_after_the_dot_is_none_that_counts() {
     mean(
         Ambiguous,
         &[
-            (Dot, 251, "will forward"),
-            (Dot, 299, "well"),
-            (Dot, 354, "go on"),
-            (Dot, 220, "hello"),
+            (EndOfData, 251, "will forward"),
+            (EndOfData, 299, "well"),
+            (EndOfData, 354, "go on"),
+            (EndOfData, 220, "hello"),
         ],
     );
 }
@@ -66,10 +66,10 @@ fn what_is_refused_for_good_is_the_recipients() {
             (Rcpt, 552, "5.2.2 mailbox full"),
             (Rcpt, 556, "5.1.10 null MX"),
             (Data, 554, "no valid recipients"),
-            (Dot, 550, "5.7.1 looks like spam"),
-            (Dot, 552, "5.3.4 too big"),
-            (Dot, 554, "5.6.0 content rejected"),
-            (Dot, 554, "5.2.2 mailbox full"),
+            (EndOfData, 550, "5.7.1 looks like spam"),
+            (EndOfData, 552, "5.3.4 too big"),
+            (EndOfData, 554, "5.6.0 content rejected"),
+            (EndOfData, 554, "5.2.2 mailbox full"),
             (Rcpt, 550, "5.1.1 mx said: relaying denied"),
             (Rcpt, 550, "5.1.1 mx said: throttled"),
             (Rcpt, 504, "5.5.2 need fully-qualified address"),
@@ -95,9 +95,9 @@ fn what_is_refused_for_now_is_the_recipients() {
             (Rcpt, 451, "4.3.0 try again"),
             (Rcpt, 452, "4.2.2 mailbox full"),
             (Data, 450, "greylisted"),
-            (Dot, 450, "4.2.0 greylisted"),
-            (Dot, 451, "4.3.0 local error"),
-            (Dot, 452, "4.3.1 no space"),
+            (EndOfData, 450, "4.2.0 greylisted"),
+            (EndOfData, 451, "4.3.0 local error"),
+            (EndOfData, 452, "4.3.1 no space"),
         ],
     );
 }
@@ -120,17 +120,21 @@ fn what_fails_for_everybody_is_the_relays() {
             (Data, 503, "5.5.1 bad sequence"),
             (Rcpt, 503, "5.5.1 bad sequence"),
             (Rcpt, 450, "4.7.0 Throttled"),
-            (Dot, 454, "Throttling failure: rate exceeded"),
+            (EndOfData, 454, "Throttling failure: rate exceeded"),
             (
-                Dot,
+                EndOfData,
                 432,
                 "4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded",
             ),
             (Mail, 550, "you are throttled"),
             (Rcpt, 450, "4.7.1 Error: too many recipients from 192.0.2.1"),
             (Rcpt, 451, "4.4.5 Mail system congestion"),
-            (Dot, 451, "4.7.1 Your hourly sending quota is exceeded"),
-            (Dot, 452, "Daily sending limit exceeded, try tomorrow"),
+            (
+                EndOfData,
+                451,
+                "4.7.1 Your hourly sending quota is exceeded",
+            ),
+            (EndOfData, 452, "Daily sending limit exceeded, try tomorrow"),
             (Data, 454, "4.7.0 Maximum sending rate exceeded"),
         ],
     );
@@ -155,8 +159,8 @@ fn what_is_refused_because_of_us_is_ours() {
             (Rcpt, 550, "5.7.1 Relaying denied"),
             (Rcpt, 550, "5.7.26 unauthenticated"),
             (Rcpt, 550, "5.7.515 access denied"),
-            (Dot, 550, "5.7.26 unauthenticated"),
-            (Dot, 550, "5.7.515 access denied"),
+            (EndOfData, 550, "5.7.26 unauthenticated"),
+            (EndOfData, 550, "5.7.515 access denied"),
             (Rcpt, 553, "5.1.8 sender's domain not found"),
             (
                 Rcpt,
@@ -165,27 +169,31 @@ fn what_is_refused_because_of_us_is_ours() {
             ),
             (Rcpt, 554, "5.7.1 Client host rejected"),
             (Rcpt, 553, "5.7.1 Sender address rejected"),
-            (Dot, 554, "Email address is not verified"),
+            (EndOfData, 554, "Email address is not verified"),
             (
-                Dot,
+                EndOfData,
                 554,
                 "Message rejected: Sending paused for this account",
             ),
             (
-                Dot,
+                EndOfData,
                 550,
                 "The from address does not match a verified Sender Identity.",
             ),
-            (Dot, 550, "5.7.1 Unconfigured Sending Domain <x>"),
-            (Dot, 550, "5.4.5 Daily user sending limit exceeded"),
+            (EndOfData, 550, "5.7.1 Unconfigured Sending Domain <x>"),
+            (EndOfData, 550, "5.4.5 Daily user sending limit exceeded"),
             (
-                Dot,
+                EndOfData,
                 550,
                 "5.7.60 SMTP; Client does not have permissions to send as this sender",
             ),
-            (Dot, 554, "5.2.252 SendAsDenied; a not allowed to send as b"),
             (
-                Dot,
+                EndOfData,
+                554,
+                "5.2.252 SendAsDenied; a not allowed to send as b",
+            ),
+            (
+                EndOfData,
                 554,
                 "5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException",
             ),
@@ -216,12 +224,12 @@ fn only_what_says_that_there_is_no_such_address_refuses_the_address() {
         (Mail, 550, "5.1.1 sender unknown", false),
         // It is the content: at the end of data, whatever the code says.
         (Data, 550, "5.1.1 no valid recipients", false),
-        (Dot, 550, "5.1.1 no such user", false),
-        (Dot, 554, "5.6.0 content rejected", false),
+        (EndOfData, 550, "5.1.1 no such user", false),
+        (EndOfData, 554, "5.6.0 content rejected", false),
     ] {
         let end = End::Refused(Reply::new(code, text));
 
-        let found = refuses_the_address(&attempt(stage, stage == Dot, end));
+        let found = refuses_the_address(&attempt(stage, stage == EndOfData, end));
 
         assert_eq!(found, expected, "{code} {text} at {stage}");
     }
@@ -229,23 +237,29 @@ fn only_what_says_that_there_is_no_such_address_refuses_the_address() {
 
 #[test]
 fn a_421_is_trouble_at_every_stage() {
-    for stage in [Greeting, Tls, Auth, Mail, Rcpt, Data, Dot] {
+    for stage in [Greeting, Tls, Auth, Mail, Rcpt, Data, EndOfData] {
         let end = End::Refused(Reply::new(421, "4.7.0 relaying denied, closing"));
 
-        assert_eq!(verdict(stage, stage == Dot, end), RelayTrouble, "{stage}");
+        assert_eq!(
+            verdict(stage, stage == EndOfData, end),
+            RelayTrouble,
+            "{stage}"
+        );
     }
 }
 
 #[test]
-fn no_readable_answer_is_trouble_before_the_dot_and_ambiguous_after_it() {
-    for stage in [Resolve, Connect, Tls, Greeting, Auth, Mail, Rcpt, Data, Dot] {
+fn no_readable_answer_is_trouble_before_the_end_of_data_and_uncertain_after_it() {
+    for stage in [
+        Resolve, Connect, Tls, Greeting, Auth, Mail, Rcpt, Data, EndOfData,
+    ] {
         let end = End::Failed(String::from("reset"));
 
         assert_eq!(verdict(stage, false, end), RelayTrouble, "{stage}");
     }
     let end = End::Failed(String::from("reset"));
 
-    assert_eq!(verdict(Dot, true, end), Ambiguous);
+    assert_eq!(verdict(EndOfData, true, end), Ambiguous);
 }
 
 #[test]
@@ -278,10 +292,10 @@ fn an_attempt_that_was_cut_is_put_off_by_its_recipient_and_by_no_other_stage() {
     for stage in [Connect, Greeting, Mail] {
         assert_eq!(verdict(stage, false, cut()), RelayTrouble);
     }
-    for stage in [Rcpt, Data, Dot] {
+    for stage in [Rcpt, Data, EndOfData] {
         assert_eq!(verdict(stage, false, cut()), PutOff);
     }
-    assert_eq!(verdict(Dot, true, cut()), Ambiguous);
+    assert_eq!(verdict(EndOfData, true, cut()), Ambiguous);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
 
-/// A try at a host where nobody listens, and that host with its port.
-async fn refused(host: &str) -> (Box<Try>, String) {
+/// An attempt at a host without a listener, and that host with its port.
+async fn refused(host: &str) -> (Box<Attempt>, String) {
     let taken = TcpSocket::new_v4().unwrap();
     taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let name = format!("{host}:{}", taken.local_addr().unwrap().port());

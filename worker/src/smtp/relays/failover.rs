@@ -1,5 +1,5 @@
-//! One mail, from relay to relay: to the first that may have it, and on to the next if that one fails
-//! before it could have accepted it.
+//! One mail, from relay to relay: to the first that admits it, and on to the next if that one fails before it could have
+//! accepted the mail.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,50 +10,50 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::relay::FOR_ROOM;
-use super::super::{Envelope, Mark, Stage, Stay, Timeouts, Try, Verdict, classify};
+use super::super::{Attempt, Envelope, Stage, Stay, Timeouts, Verdict, classify};
 use super::Relays;
 
 /// Until when, from the beginning, a mail may set out for a relay, be it the first or another, waits for a connection
 /// included.
 const GO_ON: Duration = Duration::from_secs(25);
 
-/// The longest that handing a mail over takes. The last try begins within `GO_ON`, and all of it, with the wait for
-/// room at a full relay and for the mark, is bounded as a whole.
+/// The longest that handing a mail over takes. The last attempt begins within `GO_ON`, and all of it, with the wait for
+/// a connection at a full relay and for the permit, is bounded as a whole.
 pub const LONGEST_HAND_OVER: Duration = GO_ON.saturating_add(Timeouts::USUAL.whole_try);
 
-// A mail that has waited for a connection to its first relay, or for room there, can still go on to another.
+// A mail that has waited for a connection to its first relay, or for one more there, can still go on to another.
 const _: () = assert!(
     Timeouts::USUAL.slot.as_millis() < GO_ON.as_millis()
         && FOR_ROOM.as_millis() < GO_ON.as_millis()
 );
 
-/// One reach for a relay.
+/// An attempt at one relay.
 #[derive(Debug)]
-pub struct Reach {
+pub struct RelayAttempt {
     /// When it began.
     pub started: Timestamp,
     /// What came of it.
-    pub attempt: Try,
+    pub attempt: Attempt,
     /// Whether no more mails go to that relay for now.
     pub relay_is_open: bool,
 }
 
 impl Relays {
     /// Hands a mail to the first relay whose breaker lets it, and on to the next ones while they fail or
-    /// refuse us before `mark` was asked for. Never after: from then on the dot may be written, and only the next try
-    /// prefers another relay.
+    /// refuse us before `permit` was asked for. Never after: from then on the end of data may be written, and only the
+    /// mail's next attempt prefers another relay.
     ///
-    /// Returns each reach in its order; none, if no relay takes mails now or its connections all hang. `mark` as for
+    /// Returns each relay attempt in its order; none, if no relay takes mails now or its connections all hang. `permit` as for
     /// [`Relay::send`](crate::smtp::Relay::send).
     pub async fn hand_over(
         &self,
         mail: MailId,
         envelope: &Envelope,
         message: &[u8],
-        mark: impl Future<Output = Mark> + Send,
+        permit: impl Future<Output = Result<(), String>> + Send,
         now: impl Fn() -> Timestamp + Send,
-    ) -> Vec<Reach> {
-        self.hand_over_within(None, mail, envelope, message, mark, now)
+    ) -> Vec<RelayAttempt> {
+        self.hand_over_within(None, mail, envelope, message, permit, now)
             .await
     }
 
@@ -65,32 +65,34 @@ impl Relays {
         mail: MailId,
         envelope: &Envelope,
         message: &[u8],
-        mark: impl Future<Output = Mark> + Send,
+        permit: impl Future<Output = Result<(), String>> + Send,
         now: impl Fn() -> Timestamp + Send,
-    ) -> Vec<Reach> {
+    ) -> Vec<RelayAttempt> {
         let slow = stay.is_some_and(Stay::is_slow);
         let latest = Instant::now() + GO_ON;
         let asked = AtomicBool::new(false);
-        let mut mark = pin!(async {
+        let mut permit = pin!(async {
             asked.store(true, Ordering::Release);
-            mark.await
+            permit.await
         });
-        let (mut reaches, mut tried) = (Vec::new(), Vec::new());
+        let (mut attempts, mut tried) = (Vec::new(), Vec::new());
         while let Some(admitted) = self.admit(mail, slow, &tried, latest).await {
             tried.push(admitted.index());
             if let Some(stay) = stay {
                 stay.set_elsewhere(self.first_open_to(mail, &tried).is_some());
             }
             let started = now();
-            let attempt = admitted.send(stay, envelope, message, mark.as_mut()).await;
+            let attempt = admitted
+                .send(stay, envelope, message, permit.as_mut())
+                .await;
             let relay_is_open = admitted.report(mail, envelope.to.as_ref(), &attempt);
             let goes_on = matches!(
                 classify(&attempt),
                 Verdict::RelayTrouble | Verdict::RelayRefusesUs
-            ) && attempt.stage < Stage::Dot
+            ) && attempt.stage < Stage::EndOfData
                 && !asked.load(Ordering::Acquire)
                 && Instant::now() < latest;
-            reaches.push(Reach {
+            attempts.push(RelayAttempt {
                 started,
                 attempt,
                 relay_is_open,
@@ -99,7 +101,7 @@ impl Relays {
                 break;
             }
         }
-        reaches
+        attempts
     }
 }
 
@@ -114,7 +116,7 @@ mod tests {
     use super::super::super::{Relay, RelayOptions, Secrets, Slot};
     use super::*;
 
-    /// A relay at which nobody listens, what keeps it that way, and the only connection to it.
+    /// A relay without a listener, what keeps it that way, and the only connection to it.
     async fn taken() -> (Relay, TcpSocket, Slot) {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -128,16 +130,16 @@ mod tests {
         (relay, socket, slot)
     }
 
-    async fn hand_over(relays: &Relays) -> Vec<Reach> {
+    async fn hand_over(relays: &Relays) -> Vec<RelayAttempt> {
         let address = || "ada@example.com".parse().unwrap();
         let envelope = Envelope {
             secrets: Secrets::default(),
             from: address(),
             to: address(),
         };
-        let mark = async { Mark::Go };
+        let permit = async { Ok(()) };
         relays
-            .hand_over(MailId::generate(), &envelope, b"", mark, Timestamp::now)
+            .hand_over(MailId::generate(), &envelope, b"", permit, Timestamp::now)
             .await
     }
 
@@ -152,9 +154,9 @@ mod tests {
             drop(slot);
         });
 
-        let reaches = hand_over(&relays).await;
+        let attempts = hand_over(&relays).await;
 
-        assert_eq!(reaches.len(), 1);
+        assert_eq!(attempts.len(), 1);
         assert_eq!(begun.elapsed().as_secs(), GO_ON.as_secs());
     }
 
@@ -171,9 +173,9 @@ mod tests {
         });
         let begun = Instant::now();
 
-        let reaches = hand_over(&relays).await;
+        let attempts = hand_over(&relays).await;
 
-        assert!(reaches.is_empty());
+        assert!(attempts.is_empty());
         assert_eq!(begun.elapsed().as_secs(), 20);
     }
 }

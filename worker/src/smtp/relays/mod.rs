@@ -1,29 +1,28 @@
-//! The operator's relays, in order, each with its breaker: where a mail may go now, and what was
-//! learnt when it went there.
+//! The operator's relays, in order, each with its breaker: which relay admits a mail now, and what its result says of
+//! the relay.
 //!
-//! One lock holds all breakers. Whoever must act on a change (the queue, which claims only
-//! what may go somewhere; the probes; what is posted for others to see) follows
-//! [`Relays::changes`].
+//! One lock holds all breakers. The parts that act on a change (the queue, which claims only mails that a relay admits;
+//! the probes; the posted state) follow [`Relays::changes`].
 
-mod admitted;
 mod failover;
 mod probing;
+mod relay_permit;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use domain::clock::Clock;
 use domain::id::MailId;
-use domain::relay::RelayStanding;
+use domain::relay::RelayStatus;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::breaker::{Breaker, Change, Health, Pace, Pass};
-use super::{Connections, Relay, SlowLane, Try, classify};
+use super::breaker::{Admission, Breaker, Change, Health, Pace};
+use super::{Attempt, Connections, Relay, SlowLane, classify};
 use crate::jitter::jitter;
 
-use admitted::Admitted;
-pub use failover::{LONGEST_HAND_OVER, Reach};
+pub use failover::{LONGEST_HAND_OVER, RelayAttempt};
+use relay_permit::RelayPermit;
 
 /// How many mails may be claimed, as far as relays go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +73,7 @@ impl Relays {
         }))
     }
 
-    /// How many mails may be claimed; it wakes at every change of a relay's standing.
+    /// How many mails may be claimed; it wakes at every change of a relay's state.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<Permits> {
         self.0.changes.subscribe()
@@ -86,12 +85,12 @@ impl Relays {
         &self.0.lane
     }
 
-    /// How we stand with each relay, in their order.
+    /// The state of each relay, in their order.
     #[must_use]
-    pub fn standings(&self) -> Vec<RelayStanding> {
+    pub fn statuses(&self) -> Vec<RelayStatus> {
         let (wall, steady) = (self.0.clock.now(), Instant::now());
         let watched = self.lock();
-        let standing = |(relay, watched): (&Relay, &Watched)| RelayStanding {
+        let status = |(relay, watched): (&Relay, &Watched)| RelayStatus {
             relay: relay.name().to_owned(),
             state: watched.breaker.state(),
             since: watched.since,
@@ -99,7 +98,7 @@ impl Relays {
             next_probe_at: (watched.breaker.next_probe())
                 .map(|at| wall + at.saturating_duration_since(steady)),
         };
-        self.0.relays.iter().zip(&*watched).map(standing).collect()
+        self.0.relays.iter().zip(&*watched).map(status).collect()
     }
 
     /// How many connections are open, for each relay.
@@ -113,7 +112,7 @@ impl Relays {
             .collect()
     }
 
-    /// Takes leave of all idle connections.
+    /// Closes all idle connections.
     pub async fn close(&self) {
         for relay in &self.0.relays {
             relay.close().await;
@@ -122,14 +121,14 @@ impl Relays {
 
     /// The first relay that a mail may go to and that has not been tried, once it has a connection
     /// free; one that has failed at this mail before comes after the others. `None` when there is none any more, or
-    /// none has been free for as long as the relay's patience lasts, or until `latest`.
+    /// none has come free within the relay's timeout, or until `latest`.
     async fn admit(
         &self,
         mail: MailId,
         slow: bool,
         tried: &[usize],
         latest: tokio::time::Instant,
-    ) -> Option<Admitted> {
+    ) -> Option<RelayPermit> {
         let since = tokio::time::Instant::now();
         let mut changes = self.changes();
         loop {
@@ -137,15 +136,15 @@ impl Relays {
             let index = self.first_open_to(mail, tried)?;
             let relay = &self.0.relays[index];
             // Not from now on: relays may change every second.
-            let until = latest.min(since + relay.patience());
+            let until = latest.min(since + relay.timeout());
             tokio::select! {
                 free = relay.slot(until) => {
                     let free = free?;
-                    let pass = self.change(index, |breaker| {
+                    let admission = self.change(index, |breaker| {
                         (breaker.admit(mail, slow, Instant::now()), None, None)
                     });
-                    if let Some(pass) = pass {
-                        return Some(Admitted::new(self.clone(), index, free, pass));
+                    if let Some(admission) = admission {
+                        return Some(RelayPermit::new(self.clone(), index, free, admission));
                     }
                 }
                 // While it waited the relay may have failed, or a better one may have come back.
@@ -174,8 +173,8 @@ impl Relays {
         })
     }
 
-    /// Takes in what a probe came to.
-    fn probed(&self, index: usize, result: Result<(), Box<Try>>) {
+    /// Takes in the result of a probe.
+    fn probed(&self, index: usize, result: Result<(), Box<Attempt>>) {
         self.change(index, |breaker| match result {
             Ok(()) => ((), breaker.probed_well(), None),
             Err(attempt) => {
@@ -192,7 +191,7 @@ impl Relays {
         self.0.relays.iter().enumerate()
     }
 
-    /// Acts on a breaker and tells everybody. `act` says what it found, what changed and why.
+    /// Acts on a breaker and reports a change. `act` returns what it found, what changed and why.
     fn change<T>(
         &self,
         index: usize,
@@ -200,9 +199,9 @@ impl Relays {
     ) -> T {
         let mut all = self.lock();
         let watched = &mut all[index];
-        let before = face(&watched.breaker);
+        let before = snapshot(&watched.breaker);
         let (found, change, why) = act(&mut watched.breaker);
-        let changed = face(&watched.breaker) != before;
+        let changed = snapshot(&watched.breaker) != before;
         if let Some(change) = change {
             if matches!(
                 change,
@@ -224,8 +223,8 @@ impl Relays {
     }
 }
 
-/// What others can notice of a breaker.
-fn face(breaker: &Breaker) -> (Option<Pass>, usize, Option<Instant>) {
+/// The parts of a breaker that other tasks act on.
+fn snapshot(breaker: &Breaker) -> (Option<Admission>, usize, Option<Instant>) {
     (
         breaker.would_admit(),
         breaker.under_way(),
@@ -234,18 +233,19 @@ fn face(breaker: &Breaker) -> (Option<Pass>, usize, Option<Instant>) {
 }
 
 fn permits(all: &[Watched]) -> Permits {
-    let that = |pass| (all.iter()).filter(move |one| one.breaker.would_admit() == Some(pass));
-    if that(Pass::Free).next().is_some() {
+    let that =
+        |admission| (all.iter()).filter(move |one| one.breaker.would_admit() == Some(admission));
+    if that(Admission::Free).next().is_some() {
         Permits::All
     } else {
         Permits::Trials {
-            wanted: that(Pass::Trial).count(),
+            wanted: that(Admission::Trial).count(),
             under_way: all.iter().map(|one| one.breaker.under_way()).sum(),
         }
     }
 }
 
-/// What changed, for the operator: an error where somebody must act.
+/// Logs a change: as an error where the operator must act.
 fn say(relay: &str, change: Change, why: Option<&str>) {
     let why = why.unwrap_or_default();
     match change {
@@ -255,7 +255,7 @@ fn say(relay: &str, change: Change, why: Option<&str>) {
         ),
         Change::Opened(_) | Change::Reopened(Pace::Refusal) | Change::Turned(_) => tracing::error!(
             smtp.relay = relay,
-            "the relay refuses us; no mail goes there until somebody mends that: {why}"
+            "the relay refuses us; no mail goes there until that is fixed: {why}"
         ),
         // These two may alternate every few seconds.
         Change::Reopened(_) => tracing::debug!(

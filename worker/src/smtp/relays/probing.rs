@@ -3,7 +3,7 @@
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use super::super::{Relay, Try};
+use super::super::{Attempt, Relay};
 use super::Relays;
 
 /// Probes under way at once, at most. A relay that swallows connections keeps each for seconds, and
@@ -23,7 +23,7 @@ impl Relays {
 
 async fn probe_one(relays: Relays, index: usize, relay: Relay) {
     let mut changes = relays.changes();
-    let mut probes: JoinSet<Result<(), Box<Try>>> = JoinSet::new();
+    let mut probes: JoinSet<Result<(), Box<Attempt>>> = JoinSet::new();
     loop {
         changes.mark_unchanged();
         let next = relays.next_probe(index);

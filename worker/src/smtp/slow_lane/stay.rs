@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::super::trail::{CurrentStep, Step, Timing};
+use super::super::progress::{CurrentStep, Step, Timing};
 use super::super::{End, Stage};
-use super::{LEAST_BEFORE_RECIPIENT, Place, SlowLane};
+use super::{LEAST_BEFORE_RECIPIENT, LanePlace, SlowLane};
 
 /// How often an attempt looks whether it must be cut.
 const LOOK: Duration = Duration::from_millis(50);
@@ -25,7 +25,7 @@ pub struct Stay {
     slow: bool,
     longest: Duration,
     /// A slow mail has its place from the beginning.
-    place: Option<Place>,
+    place: Option<LanePlace>,
     /// Whether the mail has no other attempt if this one is cut at the end of data.
     is_last: bool,
     /// Whether another relay could take the mail.
@@ -33,7 +33,12 @@ pub struct Stay {
 }
 
 impl Stay {
-    pub(super) fn new(lane: SlowLane, slow: bool, longest: Duration, place: Option<Place>) -> Self {
+    pub(super) fn new(
+        lane: SlowLane,
+        slow: bool,
+        longest: Duration,
+        place: Option<LanePlace>,
+    ) -> Self {
         Self {
             lane,
             slow,
@@ -74,7 +79,7 @@ impl Stay {
         loop {
             let step = current.get();
             let is_too_long = self.lane.is_too_long(step);
-            if step.stage == Stage::Dot {
+            if step.stage == Stage::EndOfData {
                 if is_too_long && !at_end {
                     self.stands_at_end(&mut entered);
                     at_end = true;
@@ -104,7 +109,7 @@ impl Stay {
     }
 
     /// From now on the attempt is one of those that overstay at the end of data.
-    fn stands_at_end(&self, entered: &mut Option<Place>) {
+    fn stands_at_end(&self, entered: &mut Option<LanePlace>) {
         let stay = if self.is_last {
             Duration::MAX
         } else {

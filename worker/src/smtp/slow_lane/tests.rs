@@ -4,14 +4,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{advance, sleep};
 
 use super::super::End;
-use super::super::trail::Trail;
+use super::super::progress::Progress;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// An attempt that stays at a stage until it is cut.
 struct Attempt {
-    trail: Trail,
+    progress: Progress,
     over: JoinHandle<End>,
 }
 
@@ -21,11 +21,11 @@ impl Attempt {
     }
 
     fn of(stay: Stay, stage: Stage) -> Self {
-        let mut trail = Trail::new();
-        trail.reach(stage);
-        let step = trail.step();
+        let mut progress = Progress::new();
+        progress.reach(stage);
+        let step = progress.step();
         let over = tokio::spawn(async move { stay.is_over(step).await });
-        Self { trail, over }
+        Self { progress, over }
     }
 
     fn is_cut(&self) -> bool {
@@ -62,7 +62,7 @@ async fn an_attempt_needs_a_place_after_a_second_at_one_stage_and_not_before() {
 
     for stage in [Stage::Rcpt, Stage::Data] {
         sleep(SECOND * 9 / 10).await;
-        quick.trail.reach(stage);
+        quick.progress.reach(stage);
     }
     let before = lane.free();
     sleep(SECOND * 2).await;
@@ -121,7 +121,7 @@ async fn what_a_relay_takes_before_it_knows_the_recipient_is_not_the_recipients_
     );
     sleep(SECOND * 12).await;
 
-    greeted_late.trail.reach(Stage::Rcpt);
+    greeted_late.progress.reach(Stage::Rcpt);
     sleep(SECOND).await;
     lane.make_room();
     sleep(SECOND / 10).await;
@@ -137,8 +137,8 @@ async fn what_a_relay_takes_before_it_knows_the_recipient_is_not_the_recipients_
 #[tokio::test(start_paused = true)]
 async fn attempts_at_the_end_of_data_need_no_place_and_half_of_the_slots_may_hang_there() {
     let lane = lane(Duration::ZERO);
-    let slow = Attempt::of(lane.stay(Lane::Slow, SECOND).unwrap(), Stage::Dot);
-    let others = [(); 3].map(|()| Attempt::at(&lane, Stage::Dot));
+    let slow = Attempt::of(lane.stay(Lane::Slow, SECOND).unwrap(), Stage::EndOfData);
+    let others = [(); 3].map(|()| Attempt::at(&lane, Stage::EndOfData));
 
     sleep(SECOND * 300).await;
     lane.make_room();
@@ -155,10 +155,10 @@ async fn attempts_at_the_end_of_data_need_no_place_and_half_of_the_slots_may_han
 async fn where_more_hang_at_the_end_of_data_the_first_is_cut_after_a_minute_but_no_last_attempt() {
     let lane = lane(Duration::ZERO);
     let last = lane.stay(Lane::Main, Duration::ZERO).unwrap().last(true);
-    let mut attempts = vec![Attempt::of(last, Stage::Dot)];
+    let mut attempts = vec![Attempt::of(last, Stage::EndOfData)];
     for _ in 0..5 {
         sleep(SECOND).await;
-        attempts.push(Attempt::at(&lane, Stage::Dot));
+        attempts.push(Attempt::at(&lane, Stage::EndOfData));
     }
 
     sleep(SECOND * 50).await;
@@ -173,7 +173,7 @@ async fn where_more_hang_at_the_end_of_data_the_first_is_cut_after_a_minute_but_
 async fn a_relay_that_took_long_over_an_accepted_message_has_ten_times_as_long_for_others() {
     let lane = lane(SECOND * 20);
     lane.accepted(Timing::default());
-    let attempts = [(); 5].map(|()| Attempt::at(&lane, Stage::Dot));
+    let attempts = [(); 5].map(|()| Attempt::at(&lane, Stage::EndOfData));
 
     sleep(SECOND * 195).await;
     let early = cut(&attempts);
@@ -206,7 +206,7 @@ async fn a_slow_mail_has_its_place_from_the_beginning_and_more_time_the_older_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_every_mail_takes_seconds_nobody_overstays_by_that() {
+async fn where_every_mail_takes_seconds_no_attempt_overstays_by_that() {
     let slow = lane(SECOND * 3);
     let attempt = Attempt::at(&slow, Stage::Rcpt);
     sleep(SECOND * 5).await;
@@ -245,7 +245,7 @@ async fn who_waits_for_a_connection_or_the_database_does_not_overstay() {
     let lane = lane(Duration::ZERO);
     let mut waiting = Attempt::at(&lane, Stage::Data);
 
-    waiting.trail.waits();
+    waiting.progress.waits();
     sleep(SECOND * 60).await;
 
     assert_eq!(lane.free(), 2);

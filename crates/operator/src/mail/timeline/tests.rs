@@ -11,8 +11,8 @@ fn at(seconds: i64) -> Timestamp {
     start + SignedDuration::from_secs(seconds)
 }
 
-fn attempt(seconds: i64, outcome: &str, code: Option<u16>, text: &str) -> TryRecord {
-    TryRecord {
+fn attempt(seconds: i64, outcome: &str, code: Option<u16>, text: &str) -> AttemptRecord {
+    AttemptRecord {
         started: at(seconds),
         duration_ms: 0,
         relay: "mx:25".to_owned(),
@@ -26,7 +26,7 @@ fn attempt(seconds: i64, outcome: &str, code: Option<u16>, text: &str) -> TryRec
     }
 }
 
-fn story(state: &str, tries: Vec<TryRecord>) -> MailStory {
+fn story(state: &str, tries: Vec<AttemptRecord>) -> MailStory {
     let is_final = !matches!(state, "queued" | "waiting" | "sending");
     MailStory {
         mail: MailRecord {

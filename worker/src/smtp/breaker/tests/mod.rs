@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::strikes::{MOST_STRIKES, WORKS_FOR};
 use super::*;
-use crate::smtp::{End, Reply, Stage, Try, Verdict};
+use crate::smtp::{Attempt, End, Reply, Stage, Verdict};
 
 mod opening;
 mod probing;
@@ -32,34 +32,40 @@ impl Scene {
     }
 
     /// How a mail that comes now goes.
-    fn admits(&mut self) -> Option<Pass> {
+    fn admits(&mut self) -> Option<Admission> {
         self.breaker.admit(MailId::generate(), false, self.now)
     }
 
-    /// A mail to a domain of its own goes by that pass and comes to that.
-    fn tries(&mut self, mail: MailId, pass: Pass, health: Health) -> Option<Change> {
-        self.tries_to(&format!("ada@{mail}.test"), mail, pass, health)
+    /// A mail to a domain of its own goes by that admission and comes to that.
+    fn tries(&mut self, mail: MailId, admission: Admission, health: Health) -> Option<Change> {
+        self.tries_to(&format!("ada@{mail}.test"), mail, admission, health)
     }
 
     /// The same to that recipient.
-    fn tries_to(&mut self, to: &str, mail: MailId, pass: Pass, health: Health) -> Option<Change> {
+    fn tries_to(
+        &mut self,
+        to: &str,
+        mail: MailId,
+        admission: Admission,
+        health: Health,
+    ) -> Option<Change> {
         let report = Report {
             mail,
             to,
             health,
             why: &format!("{health:?}"),
         };
-        self.breaker.tried(report, pass, self.now, 0.0)
+        self.breaker.tried(report, admission, self.now, 0.0)
     }
 
     /// Any mail is tried.
     fn comes(&mut self, health: Health) -> Option<Change> {
-        self.tries(MailId::generate(), Pass::Free, health)
+        self.tries(MailId::generate(), Admission::Free, health)
     }
 
     /// A mail to that recipient is tried.
     fn comes_to(&mut self, to: &str, health: Health) -> Option<Change> {
-        self.tries_to(to, MailId::generate(), Pass::Free, health)
+        self.tries_to(to, MailId::generate(), Admission::Free, health)
     }
 
     /// The next probe sets out when it is due; how long that took.
@@ -79,16 +85,16 @@ impl Scene {
     fn trial(&mut self, health: Health) -> Option<Change> {
         self.waits_for_probe();
         assert_eq!(self.breaker.probed_well(), Some(Change::HalfOpened));
-        assert_eq!(self.admits(), Some(Pass::Trial));
-        self.tries(MailId::generate(), Pass::Trial, health)
+        assert_eq!(self.admits(), Some(Admission::Trial));
+        self.tries(MailId::generate(), Admission::Trial, health)
     }
 
     fn opened(health: Health) -> Self {
         let mut scene = Self::new();
         while scene.comes(health).is_none() {}
         if scene.breaker.state() == RelayState::HalfOpen {
-            assert_eq!(scene.admits(), Some(Pass::Trial));
-            scene.tries(MailId::generate(), Pass::Trial, health);
+            assert_eq!(scene.admits(), Some(Admission::Trial));
+            scene.tries(MailId::generate(), Admission::Trial, health);
         }
         scene
     }

@@ -3,12 +3,12 @@
 use super::*;
 
 #[test]
-fn three_tries_in_trouble_within_30_seconds_open_it_and_two_do_not() {
+fn three_attempts_in_trouble_within_30_seconds_open_it_and_two_do_not() {
     let mut scene = Scene::new();
 
     assert_eq!(scene.comes(Health::Sick), None);
     assert_eq!(scene.after(15 * SECOND).comes(Health::Sick), None);
-    assert_eq!(scene.admits(), Some(Pass::Free));
+    assert_eq!(scene.admits(), Some(Admission::Free));
     let third = scene.after(14 * SECOND).comes(Health::Sick);
 
     assert_eq!(third, Some(Change::Opened(Pace::Trouble)));
@@ -32,7 +32,7 @@ fn trouble_that_is_30_seconds_old_is_forgotten_when_a_mail_gets_through() {
 
 /// Each takes so long that no three are within 30 seconds where there is only one mail.
 #[test]
-fn three_tries_in_trouble_in_a_row_open_it_however_slow() {
+fn three_attempts_in_trouble_in_a_row_open_it_however_slow() {
     let mut scene = Scene::new();
 
     scene.comes(Health::Sick);
@@ -65,7 +65,7 @@ fn a_relay_that_refuses_us_opens_it_at_once() {
 }
 
 #[test]
-fn a_mail_at_which_the_relay_fails_holds_up_nobody_but_several_in_a_row_do() {
+fn a_mail_at_which_the_relay_fails_holds_up_no_other_but_several_in_a_row_do() {
     let mut scene = Scene::new();
 
     scene.comes(Health::Doubtful);
@@ -79,12 +79,15 @@ fn a_mail_at_which_the_relay_fails_holds_up_nobody_but_several_in_a_row_do() {
 }
 
 #[test]
-fn one_mail_alone_holds_up_nobody_however_often_it_is_tried() {
+fn one_mail_alone_holds_up_no_other_however_often_it_is_attempted() {
     let (mut scene, mail) = (Scene::new(), MailId::generate());
 
     for _ in 0..100 {
-        assert_eq!(scene.tries(mail, Pass::Free, Health::Doubtful), None);
-        assert_eq!(scene.tries(mail, Pass::Free, Health::DoubtfulRefusal), None);
+        assert_eq!(scene.tries(mail, Admission::Free, Health::Doubtful), None);
+        assert_eq!(
+            scene.tries(mail, Admission::Free, Health::DoubtfulRefusal),
+            None
+        );
     }
 
     assert_eq!(scene.breaker.state(), RelayState::Closed);
@@ -94,12 +97,12 @@ fn one_mail_alone_holds_up_nobody_however_often_it_is_tried() {
 fn attempts_that_we_cut_ourselves_never_open_it() {
     let mut scene = Scene::new();
     for stage in [Stage::Greeting, Stage::Rcpt, Stage::Data] {
-        let attempt = |end| Try {
+        let attempt = |end| Attempt {
             relay: String::from("relay.example.com:25"),
             reused: false,
             stage,
             end,
-            dot_written: false,
+            end_of_data_written: false,
             duration: Duration::ZERO,
         };
         let cut = Health::after(&attempt(End::Cut(String::from("slow"))));
@@ -113,7 +116,7 @@ fn attempts_that_we_cut_ourselves_never_open_it() {
         assert_eq!(scene.comes(Health::Slow), None);
     }
     let hung = MailId::generate();
-    scene.tries(hung, Pass::Free, Health::Slow);
+    scene.tries(hung, Admission::Free, Health::Slow);
 
     assert!(scene.breaker.failed_at(hung), "another relay has it next");
     assert!(scene.breaker.strikes.list.len() <= MOST_STRIKES);
@@ -134,7 +137,7 @@ fn what_a_relay_says_of_us_brings_it_under_suspicion_after_three_domains_in_a_ro
 
         assert_eq!(third, Some(Change::Suspected));
         assert_eq!(scene.breaker.next_probe(), None);
-        assert_eq!(scene.admits(), Some(Pass::Trial), "at once");
+        assert_eq!(scene.admits(), Some(Admission::Trial), "at once");
     }
 }
 
@@ -179,7 +182,7 @@ fn what_is_about_the_recipient_is_never_about_the_relay_alone() {
         of(Stage::Rcpt, Verdict::RelayRefusesUs),
         Health::DoubtfulRefusal
     );
-    assert_eq!(of(Stage::Dot, Verdict::Ambiguous), Health::Doubtful);
+    assert_eq!(of(Stage::EndOfData, Verdict::Ambiguous), Health::Doubtful);
     assert_eq!(of(Stage::Rcpt, Verdict::RecipientRefused), Health::Answers);
     assert_eq!(of(Stage::Data, Verdict::Stopped), Health::Unknown);
 }
@@ -187,12 +190,12 @@ fn what_is_about_the_recipient_is_never_about_the_relay_alone() {
 #[test]
 fn a_relay_that_says_why_it_takes_no_more_from_us_is_told_from_one_that_breaks_off() {
     let after = |code, text| {
-        Health::after(&Try {
+        Health::after(&Attempt {
             relay: String::from("relay.example.com:25"),
             reused: false,
-            stage: Stage::Dot,
+            stage: Stage::EndOfData,
             end: End::Refused(Reply::new(code, text)),
-            dot_written: true,
+            end_of_data_written: true,
             duration: Duration::ZERO,
         })
     };

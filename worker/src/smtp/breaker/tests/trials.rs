@@ -12,7 +12,7 @@ fn a_relay_that_works_or_of_which_nothing_was_learnt_stays_closed() {
         }
     }
 
-    assert_eq!(scene.admits(), Some(Pass::Free));
+    assert_eq!(scene.admits(), Some(Admission::Free));
 }
 
 #[test]
@@ -23,13 +23,13 @@ fn a_good_probe_lets_one_mail_through_and_its_success_closes_it() {
     assert_eq!(scene.breaker.probed_well(), Some(Change::HalfOpened));
     assert_eq!(scene.breaker.state(), RelayState::HalfOpen);
     assert_eq!(scene.breaker.next_probe(), None);
-    assert_eq!(scene.admits(), Some(Pass::Trial));
+    assert_eq!(scene.admits(), Some(Admission::Trial));
     assert_eq!(scene.admits(), None, "one only");
-    let success = scene.tries(MailId::generate(), Pass::Trial, Health::Healthy);
+    let success = scene.tries(MailId::generate(), Admission::Trial, Health::Healthy);
 
     assert_eq!(success, Some(Change::Closed));
     assert_eq!(scene.breaker.reason(), None);
-    assert_eq!(scene.admits(), Some(Pass::Free));
+    assert_eq!(scene.admits(), Some(Admission::Free));
     assert_eq!(scene.comes(Health::Sick), None, "the count begins anew");
 }
 
@@ -52,17 +52,17 @@ fn a_trial_that_fails_opens_it_again() {
 }
 
 #[test]
-fn a_trial_without_an_answer_leaves_room_for_another() {
+fn a_trial_without_an_answer_admits_another() {
     let mut scene = Scene::opened(Health::Sick);
     scene.waits_for_probe();
     scene.breaker.probed_well();
 
     scene.admits();
     scene.breaker.give_up_trial();
-    assert_eq!(scene.admits(), Some(Pass::Trial));
-    scene.tries(MailId::generate(), Pass::Trial, Health::Unknown);
+    assert_eq!(scene.admits(), Some(Admission::Trial));
+    scene.tries(MailId::generate(), Admission::Trial, Health::Unknown);
 
-    assert_eq!(scene.admits(), Some(Pass::Trial));
+    assert_eq!(scene.admits(), Some(Admission::Trial));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn while_a_trial_hangs_each_good_probe_lets_another_through_and_less_and_less_of
     let mut pauses = Vec::new();
     for under_way in 0..7 {
         assert_eq!(scene.breaker.under_way(), under_way);
-        assert_eq!(scene.admits(), Some(Pass::Trial));
+        assert_eq!(scene.admits(), Some(Admission::Trial));
         assert_eq!(scene.admits(), None, "one for each probe");
         pauses.push(scene.waits_for_probe().as_secs());
         assert_eq!(scene.admits(), None, "not until it answers");
@@ -95,8 +95,8 @@ fn any_trial_that_succeeds_closes_it_even_after_another_has_failed() {
     scene.breaker.probed_well();
     scene.admits();
 
-    let failure = scene.tries(fails, Pass::Trial, Health::Doubtful);
-    let success = scene.tries(hangs, Pass::Trial, Health::Healthy);
+    let failure = scene.tries(fails, Admission::Trial, Health::Doubtful);
+    let success = scene.tries(hangs, Admission::Trial, Health::Healthy);
 
     assert_eq!(failure, Some(Change::Reopened(Pace::Trouble)));
     assert_eq!(success, Some(Change::Closed));
@@ -124,16 +124,20 @@ fn a_suspicion_is_confirmed_by_a_mail_that_had_not_failed_and_by_no_other() {
     let mut scene = Scene::new();
     let failed = [0; 3].map(|_| MailId::generate());
     for mail in failed {
-        scene.tries(mail, Pass::Free, Health::DoubtfulRefusal);
+        scene.tries(mail, Admission::Free, Health::DoubtfulRefusal);
     }
 
     for mail in failed {
-        let pass = scene.breaker.admit(mail, false, scene.now).unwrap();
-        assert_eq!(pass, Pass::Aside);
-        assert_eq!(scene.tries(mail, pass, Health::DoubtfulRefusal), None);
+        let admission = scene.breaker.admit(mail, false, scene.now).unwrap();
+        assert_eq!(admission, Admission::Aside);
+        assert_eq!(scene.tries(mail, admission, Health::DoubtfulRefusal), None);
     }
-    assert_eq!(scene.admits(), Some(Pass::Trial));
-    let confirmed = scene.tries(MailId::generate(), Pass::Trial, Health::DoubtfulRefusal);
+    assert_eq!(scene.admits(), Some(Admission::Trial));
+    let confirmed = scene.tries(
+        MailId::generate(),
+        Admission::Trial,
+        Health::DoubtfulRefusal,
+    );
 
     assert_eq!(confirmed, Some(Change::Opened(Pace::DoubtfulRefusal)));
     assert_eq!(scene.breaker.state(), RelayState::Open);
@@ -161,13 +165,13 @@ fn a_mail_that_set_out_before_and_gets_through_ends_what_was_held_against_the_re
 }
 
 #[test]
-fn a_trial_that_we_cut_ourselves_leaves_room_for_another() {
+fn a_trial_that_we_cut_ourselves_admits_another() {
     let mut scene = Scene::opened(Health::Doubtful);
     scene.waits_for_probe();
     scene.breaker.probed_well();
     scene.admits();
 
-    scene.tries(MailId::generate(), Pass::Trial, Health::Slow);
+    scene.tries(MailId::generate(), Admission::Trial, Health::Slow);
 
-    assert_eq!(scene.admits(), Some(Pass::Trial));
+    assert_eq!(scene.admits(), Some(Admission::Trial));
 }

@@ -1,4 +1,4 @@
-//! Which mails a turn claims: how many, from which end, and how many slow ones.
+//! Which mails a batch claims: how many, from which end, and how many slow ones.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::gate::Gate;
-use super::Ledger;
+use super::Dispatcher;
 
 /// After no slow mail could be claimed though one was due: another worker has it, or the key that it needs.
 const REST: Duration = Duration::from_secs(2);
@@ -21,7 +21,7 @@ const OF: u32 = 8;
 /// The most milliseconds by which one kind of slow mails is ahead of the other: what was long ago does not count.
 const MOST_AHEAD: i64 = 30_000;
 
-/// What is known of due mails, and whose turn it is.
+/// What is known of due mails, and which kind is next.
 #[derive(Default)]
 pub(super) struct Claims {
     /// When the first slow mail is due, as far as is known.
@@ -31,40 +31,40 @@ pub(super) struct Claims {
     /// Whether others were due when that was looked up.
     usual_is_due: bool,
     /// Where there is one slot: whether a slow mail is the next that has it.
-    slow_turn: bool,
+    slow_is_next: bool,
     /// Parts of a mail that are still to be claimed among the newest.
     newest_owed: u32,
     /// How many milliseconds more mails without an attempt have had the slow lane than others.
     first_ahead: i64,
 }
 
-/// Whether mails of some kind may be claimed by a worker with that many free hands and trials in hand.
+/// Whether mails of some kind may be claimed by a worker with that many free slots and trials in flight.
 pub(super) fn may_claim(gate: &Gate, free: usize, trials: usize) -> bool {
     gate.allows(free, trials) > 0 || (free > 0 && gate.allows_slow())
 }
 
-impl Ledger {
-    /// Puts into the turn how many mails it claims, and which. While an attempt overstays, most
+impl Dispatcher {
+    /// Puts into the batch how many mails it claims, and which. While an attempt overstays, most
     /// of them are the newest: the oldest may all be of its kind.
-    pub(super) fn plan_claims(&mut self, turn: &mut QueueBatch) {
-        let room = self.room(turn.settlements.len());
-        if room > 0 && self.slow_is_due() && self.gate.allows_slow() && self.claimant.hands > 1 {
+    pub(super) fn plan_claims(&mut self, batch: &mut QueueBatch) {
+        let room = self.room(batch.settlements.len());
+        if room > 0 && self.slow_is_due() && self.gate.allows_slow() && self.claimant.slots > 1 {
             self.claimant.lane.make_room();
         }
         let slow = self.slow_room(room);
         let claim = (self.gate.allows(room, self.trials())).min(room - slow);
-        turn.keys = self.claimant.keys.clone();
-        turn.trial = self.gate.is_held();
-        turn.claim = u32::try_from(claim).unwrap_or(u32::MAX);
-        turn.slow = u32::try_from(slow).unwrap_or(u32::MAX);
-        turn.slow_first = if self.claims.first_ahead > 0 {
-            turn.slow / 2
+        batch.keys = self.claimant.keys.clone();
+        batch.trial = self.gate.is_held();
+        batch.claim = u32::try_from(claim).unwrap_or(u32::MAX);
+        batch.slow = u32::try_from(slow).unwrap_or(u32::MAX);
+        batch.slow_first = if self.claims.first_ahead > 0 {
+            batch.slow / 2
         } else {
-            turn.slow
+            batch.slow
         };
-        if self.claimant.lane.is_used() && turn.claim > 0 {
-            let parts = turn.claim * NEWEST + self.claims.newest_owed;
-            (turn.newest, self.claims.newest_owed) = (parts / OF, parts % OF);
+        if self.claimant.lane.is_used() && batch.claim > 0 {
+            let parts = batch.claim * NEWEST + self.claims.newest_owed;
+            (batch.newest, self.claims.newest_owed) = (parts / OF, parts % OF);
         }
     }
 
@@ -91,10 +91,10 @@ impl Ledger {
             return 0;
         }
         let lane = &self.claimant.lane;
-        match self.claimant.hands {
-            // There is one slot and no lane: the two kinds take turns.
+        match self.claimant.slots {
+            // There is one slot and no lane: the two kinds alternate.
             1 => room.min(usize::from(
-                self.claims.slow_turn || !self.claims.usual_is_due,
+                self.claims.slow_is_next || !self.claims.usual_is_due,
             )),
             _ => room.min(lane.free()),
         }
@@ -119,7 +119,7 @@ impl Ledger {
             self.claims.slow_rests = Some(Instant::now() + REST);
         }
         if usual + slow > 0 {
-            self.claims.slow_turn = slow_claimed == 0;
+            self.claims.slow_is_next = slow_claimed == 0;
         }
         claimed.len() - slow_claimed < usual || slow_claimed < slow
     }

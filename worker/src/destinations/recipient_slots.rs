@@ -1,6 +1,6 @@
-//! How many mails are sent to one recipient at once: two. Else one whose server hangs after the message could hold all
-//! connections, since an account can have many mails sent to its own address within seconds. The others wait until one
-//! has ended. Kept in memory, as long as there is something to keep.
+//! How many mails are sent to one recipient at once: two. Otherwise a recipient whose server hangs after the message
+//! could hold all connections, since an account can have many mails sent to its own address within seconds. The others
+//! wait until one has ended. Kept in memory, as long as there is something to keep.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,9 +19,9 @@ const AT_ONCE_PAUSE: Duration = Duration::from_secs(20);
 /// The most mails that are known to wait for one recipient.
 const MOST_WAITING: usize = 10_000;
 
-/// The recipients that mails are sent to now.
+/// The mails that are being sent to each recipient.
 #[derive(Default)]
-pub struct Places(Mutex<HashMap<String, Mailbox>>);
+pub struct RecipientSlots(Mutex<HashMap<String, Mailbox>>);
 
 /// The mails to one recipient.
 #[derive(Default)]
@@ -33,12 +33,12 @@ struct Mailbox {
 }
 
 /// A mail that is being sent to a recipient, until this is dropped.
-pub struct InFlight<'a> {
-    of: &'a Places,
+pub struct RecipientSlot<'a> {
+    of: &'a RecipientSlots,
     to: String,
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for RecipientSlot<'_> {
     fn drop(&mut self) {
         let mut mailboxes = self.of.lock();
         if let Some(mailbox) = mailboxes.get_mut(&self.to) {
@@ -50,13 +50,17 @@ impl Drop for InFlight<'_> {
     }
 }
 
-impl Places {
-    /// Takes one of the places for mails to that recipient.
+impl RecipientSlots {
+    /// Takes one of the slots for mails to that recipient.
     ///
     /// # Errors
     ///
     /// How long the mail waits if it is not [`woken`](Self::woken) before, and why, after "it".
-    pub fn begin(&self, mail: MailId, to: &str) -> Result<InFlight<'_>, (Duration, &'static str)> {
+    pub fn begin(
+        &self,
+        mail: MailId,
+        to: &str,
+    ) -> Result<RecipientSlot<'_>, (Duration, &'static str)> {
         let (mut mailboxes, to) = (self.lock(), lower_case(to).into_owned());
         let mailbox = mailboxes.entry(to.clone()).or_default();
         mailbox.waiting.retain(|waiting| *waiting != mail);
@@ -68,10 +72,10 @@ impl Places {
             return Err((AT_ONCE_PAUSE, why));
         }
         mailbox.sent += 1;
-        Ok(InFlight { of: self, to })
+        Ok(RecipientSlot { of: self, to })
     }
 
-    /// The mails that waited for a place at that recipient and have one now. To be asked whenever a mail to it has ended,
+    /// The mails that waited for a slot of that recipient and have one now. To be asked whenever a mail to it has ended,
     /// sent or not.
     pub fn woken(&self, to: &str) -> Vec<MailId> {
         let mut mailboxes = self.lock();
@@ -104,8 +108,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_recipient_gets_two_mails_at_once_and_another_has_its_own() {
-        let places = Places::default();
-        let begin = |to| places.begin(MailId::generate(), to);
+        let slots = RecipientSlots::default();
+        let begin = |to| slots.begin(MailId::generate(), to);
 
         let first = begin("ada@a.test");
         let second = begin("Ada@A.test");
@@ -120,24 +124,24 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_a_mail_wakes_one_that_waits_for_its_recipient() {
-        let places = Places::default();
+        let slots = RecipientSlots::default();
         let [first, second, third, fourth] = [0; 4].map(|_| MailId::generate());
-        let in_flight = [first, second].map(|mail| places.begin(mail, "ada@a.test"));
+        let both = [first, second].map(|mail| slots.begin(mail, "ada@a.test"));
         for mail in [third, fourth, third] {
-            assert!(places.begin(mail, "ada@a.test").is_err());
+            assert!(slots.begin(mail, "ada@a.test").is_err());
         }
 
-        let before = places.woken("ada@a.test");
-        let [first, second] = in_flight;
+        let before = slots.woken("ada@a.test");
+        let [first, second] = both;
         drop(first);
-        let after_one = places.woken("Ada@a.test");
+        let after_one = slots.woken("Ada@a.test");
         drop(second);
-        let after_both = places.woken("ada@a.test");
+        let after_both = slots.woken("ada@a.test");
 
         assert_eq!(
             (before, after_one, after_both),
             (vec![], vec![fourth], vec![third])
         );
-        assert!(places.lock().is_empty(), "nothing is kept");
+        assert!(slots.lock().is_empty(), "nothing is kept");
     }
 }

@@ -10,180 +10,184 @@ use domain::queue::{Claimed, Keys, Rescue, SendPermit, Watch};
 use domain::store::{Backend, DynWrite, Store, StoreError, Ticket, View};
 use runtime::shutdown::Shutdown;
 use smart_notes_worker::outcome::Outcome;
+use smart_notes_worker::queue::dispatcher::{Claimant, Dispatcher};
 use smart_notes_worker::queue::gate::Gate;
-use smart_notes_worker::queue::ledger::{Claimant, Ledger};
-use smart_notes_worker::queue::{Ending, LedgerHandle};
+use smart_notes_worker::queue::{DispatcherHandle, HandlerResult};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-use super::hands::{delivered, with_handler};
-use crate::rig::Rig;
+use super::slots::{delivered, with_handler};
+use crate::harness::Harness;
 
 const ADA: &str = "ada@example.com";
 const BOB: &str = "bob@example.com";
 
 /// From now on the database refuses whatever would do that.
-async fn refuse(rig: &Rig, what: &str) {
+async fn refuse(harness: &Harness, what: &str) {
     let trigger =
         format!("create trigger refused {what} begin select raise(abort, 'on purpose'); end");
-    run(rig, trigger).await;
+    run(harness, trigger).await;
 }
 
-async fn refuse_no_more(rig: &Rig) {
-    run(rig, "drop trigger refused".to_owned()).await;
+async fn refuse_no_more(harness: &Harness) {
+    run(harness, "drop trigger refused".to_owned()).await;
 }
 
-async fn run(rig: &Rig, statements: String) {
+async fn run(harness: &Harness, statements: String) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(statements))
-        .execute(&mut rig.outside().await)
+        .execute(&mut harness.outside().await)
         .await
         .unwrap();
 }
 
-/// The ledger of a worker of four hands on that database.
-fn ledger_on(
+/// The dispatcher of a worker with four slots on that database.
+fn dispatcher_on(
     store: Store,
-    rig: &Rig,
+    harness: &Harness,
     shutdown: &Shutdown,
-) -> (Ledger, LedgerHandle, UnboundedReceiver<Claimed>) {
+) -> (Dispatcher, DispatcherHandle, UnboundedReceiver<Claimed>) {
     let claimant = Claimant {
         worker: "tests".to_owned(),
-        hands: 4,
+        slots: 4,
         keys: Keys::Any,
         lane: smart_notes_worker::smtp::SlowLane::of(4),
     };
-    let (clock, gate) = (Arc::clone(&rig.clock), Gate::always_open());
+    let (clock, gate) = (Arc::clone(&harness.clock), Gate::always_open());
     let abandon = CancellationToken::new();
-    Ledger::new(store, clock, claimant, gate, shutdown.clone(), abandon)
+    Dispatcher::new(store, clock, claimant, gate, shutdown.clone(), abandon)
 }
 
-async fn delivers(_: Claimed, _: LedgerHandle) -> Ending {
+async fn delivers(_: Claimed, _: DispatcherHandle) -> HandlerResult {
     delivered()
 }
 
-fn delivered_saying(mail: &Claimed, text: &str) -> Ending {
+fn delivered_saying(mail: &Claimed, text: &str) -> HandlerResult {
     let outcome = Outcome::finished(MailState::Delivered, "250 Ok").counted();
     let on_record = outcome.on_record("dot", "delivered", text.to_owned(), mail.created);
-    Ending::Settled(Box::new(on_record))
+    HandlerResult::Settled(Box::new(on_record))
 }
 
 #[tokio::test]
 async fn an_end_that_the_database_refuses_holds_up_no_other_and_is_left_to_the_rescue() {
-    let rig = Rig::new().await;
+    let harness = Harness::new().await;
     refuse(
-        &rig,
+        &harness,
         "before update on mails when new.state = 'delivered' and new.recipient = 'ada@example.com'",
     )
     .await;
-    let refused = rig.register(ADA).await;
-    let other = rig.register(BOB).await;
+    let refused = harness.register(ADA).await;
+    let other = harness.register(BOB).await;
 
-    with_handler(&rig, delivers, async {
-        rig.reaches(other, "delivered").await;
-        let later = rig.register("eve@example.com").await;
-        rig.reaches(later, "delivered").await;
+    with_handler(&harness, delivers, async {
+        harness.reaches(other, "delivered").await;
+        let later = harness.register("eve@example.com").await;
+        harness.reaches(later, "delivered").await;
     })
     .await;
-    let left = rig.story(refused).await.mail.state;
-    refuse_no_more(&rig).await;
+    let left = harness.story(refused).await.mail.state;
+    refuse_no_more(&harness).await;
     let rescue = Rescue {
         dead: vec!["tests".to_owned()],
-        now: rig.clock.now(),
+        now: harness.clock.now(),
     };
-    rig.database.store.write(rescue).await.unwrap();
-    with_handler(&rig, delivers, rig.reaches(refused, "delivered")).await;
+    harness.database.store.write(rescue).await.unwrap();
+    with_handler(&harness, delivers, harness.reaches(refused, "delivered")).await;
 
     assert_eq!(left, "sending");
-    rig.is_consistent().await;
+    harness.is_consistent().await;
 }
 
 #[tokio::test]
 async fn an_end_is_on_record_even_if_the_database_refuses_what_was_said() {
-    let rig = Rig::new().await;
-    refuse(&rig, "before insert on mail_tries when new.text = 'odd'").await;
-    let handler = |mail: Claimed, _: LedgerHandle| async move {
+    let harness = Harness::new().await;
+    refuse(
+        &harness,
+        "before insert on mail_tries when new.text = 'odd'",
+    )
+    .await;
+    let handler = |mail: Claimed, _: DispatcherHandle| async move {
         let text = if mail.to == ADA { "odd" } else { "fine" };
         delivered_saying(&mail, text)
     };
-    let (odd, other) = (rig.register(ADA).await, rig.register(BOB).await);
+    let (odd, other) = (harness.register(ADA).await, harness.register(BOB).await);
 
-    let (odd, other) = with_handler(&rig, handler, async {
+    let (odd, other) = with_handler(&harness, handler, async {
         (
-            rig.reaches(odd, "delivered").await,
-            rig.reaches(other, "delivered").await,
+            harness.reaches(odd, "delivered").await,
+            harness.reaches(other, "delivered").await,
         )
     })
     .await;
 
     assert_eq!((odd.mail.tries, odd.tries.len()), (1, 0));
     assert_eq!((other.mail.tries, other.tries.len()), (1, 1));
-    rig.is_consistent().await;
+    harness.is_consistent().await;
 }
 
 #[tokio::test]
 async fn a_mark_that_the_database_refuses_is_not_granted_and_others_are() {
-    let rig = Rig::new().await;
+    let harness = Harness::new().await;
     refuse(
-        &rig,
+        &harness,
         "before update of dot_claim_no on mails when new.recipient = 'ada@example.com'",
     )
     .await;
     let gives_up = Arc::new(Notify::new());
     let handler = {
         let gives_up = Arc::clone(&gives_up);
-        move |mail: Claimed, ledger: LedgerHandle| {
+        move |mail: Claimed, dispatcher: DispatcherHandle| {
             let gives_up = Arc::clone(&gives_up);
             async move {
                 tokio::select! {
-                    marked = ledger.mark(mail.claim) => assert_eq!(marked, SendPermit::Granted),
-                    () = gives_up.notified() => return Ending::Held,
+                    permitted = dispatcher.permit(mail.claim) => assert_eq!(permitted, SendPermit::Granted),
+                    () = gives_up.notified() => return HandlerResult::Held,
                 }
                 delivered()
             }
         }
     };
-    let (refused, other) = (rig.register(ADA).await, rig.register(BOB).await);
+    let (refused, other) = (harness.register(ADA).await, harness.register(BOB).await);
 
-    with_handler(&rig, handler, async {
-        rig.reaches(other, "delivered").await;
-        refuse_no_more(&rig).await;
+    with_handler(&harness, handler, async {
+        harness.reaches(other, "delivered").await;
+        refuse_no_more(&harness).await;
         gives_up.notify_waiters();
-        rig.reaches(refused, "delivered").await;
+        harness.reaches(refused, "delivered").await;
     })
     .await;
 
-    rig.is_consistent().await;
+    harness.is_consistent().await;
 }
 
 /// However often it refuses: what it refuses to everybody says nothing of a mail.
 #[tokio::test]
 async fn a_database_that_refuses_everything_is_waited_for_and_nothing_is_lost() {
-    let rig = Rig::new().await;
-    let id = rig.register(ADA).await;
+    let harness = Harness::new().await;
+    let id = harness.register(ADA).await;
     let shutdown = Shutdown::new();
-    let store = rig.database.store.clone();
-    let (ledger, handle, mut mails) = ledger_on(store, &rig, &shutdown);
-    let liveness = ledger.liveness();
-    let running = tokio::spawn(ledger.run());
+    let store = harness.database.store.clone();
+    let (dispatcher, handle, mut mails) = dispatcher_on(store, &harness, &shutdown);
+    let liveness = dispatcher.liveness();
+    let running = tokio::spawn(dispatcher.run());
     let mail = mails.recv().await.unwrap();
-    refuse(&rig, "before update on mails").await;
+    refuse(&harness, "before update on mails").await;
     run(
-        &rig,
+        &harness,
         "create trigger no_signs_of_life before update on Workers
          begin select raise(abort, 'on purpose'); end"
             .to_owned(),
     )
     .await;
 
-    handle.ended(mail.claim, delivered_saying(&mail, "250 Ok"));
-    // Each time it is refused once more, but for the first, which may be before the turn.
+    handle.finished(mail.claim, delivered_saying(&mail, "250 Ok"));
+    // Each time it is refused once more, but for the first, which may be before the batch.
     for _ in 0..=10 {
         liveness.ping().await;
     }
-    refuse_no_more(&rig).await;
-    run(&rig, "drop trigger no_signs_of_life".to_owned()).await;
-    let story = rig.reaches(id, "delivered").await;
+    refuse_no_more(&harness).await;
+    run(&harness, "drop trigger no_signs_of_life".to_owned()).await;
+    let story = harness.reaches(id, "delivered").await;
     shutdown.trigger();
     handle.close();
 
@@ -191,26 +195,26 @@ async fn a_database_that_refuses_everything_is_waited_for_and_nothing_is_lost() 
     running.await.unwrap().unwrap();
 }
 
-/// A disk that is all but full takes a sign of life and not a turn.
+/// An almost full disk accepts a heartbeat and not a batch.
 #[tokio::test]
-async fn a_disk_that_fails_for_turns_alone_is_waited_for_and_nothing_is_lost() {
-    let rig = Rig::new().await;
-    let id = rig.register(ADA).await;
+async fn a_disk_that_fails_for_batches_alone_is_waited_for_and_nothing_is_lost() {
+    let harness = Harness::new().await;
+    let id = harness.register(ADA).await;
     let shutdown = Shutdown::new();
     let failures = Arc::new(AtomicU32::new(0));
-    let store = rig.database.store.behind(|database| {
+    let store = harness.database.store.behind(|database| {
         Arc::new(FailingDisk {
             database,
             failures: Arc::clone(&failures),
         })
     });
-    let (ledger, handle, mut mails) = ledger_on(store, &rig, &shutdown);
-    let running = tokio::spawn(ledger.run());
+    let (dispatcher, handle, mut mails) = dispatcher_on(store, &harness, &shutdown);
+    let running = tokio::spawn(dispatcher.run());
     let mail = mails.recv().await.unwrap();
     failures.store(10, Ordering::SeqCst);
 
-    handle.ended(mail.claim, delivered_saying(&mail, "250 Ok"));
-    let story = rig.reaches(id, "delivered").await;
+    handle.finished(mail.claim, delivered_saying(&mail, "250 Ok"));
+    let story = harness.reaches(id, "delivered").await;
     shutdown.trigger();
     handle.close();
 

@@ -33,7 +33,7 @@ pub const RESCUE: Duration = Duration::from_secs(15);
 pub const KEY: &str = "an example key for tests only and long enough";
 
 /// A database, a relay, and the settings that name both.
-pub struct Rig {
+pub struct Harness {
     folder: TempDir,
     pub catcher: Catcher,
     pub database: Database,
@@ -42,13 +42,13 @@ pub struct Rig {
     variables: Vec<(String, String)>,
 }
 
-impl Rig {
-    /// A rig whose clock stands still until it is moved.
+impl Harness {
+    /// A harness whose clock stands still until it is moved.
     pub async fn new() -> Self {
         Self::build(true, &[]).await
     }
 
-    /// A rig on the machine's clock, for workers that are processes of their own. `variables` reach them.
+    /// A harness on the machine's clock, for workers that are processes of their own. `variables` reach them.
     pub async fn in_real_time(variables: &[(&str, &str)]) -> Self {
         Self::build(false, variables).await
     }
@@ -135,13 +135,13 @@ impl Rig {
     }
 
     /// Moves the clock to when the mail is to be tried again, and a second beyond: jobs wait for whole ones.
-    pub async fn advance_to_next_try(&self, mail: MailId) {
+    pub async fn advance_to_next_attempt(&self, mail: MailId) {
         let again = self.story(mail).await.mail.again_at.unwrap();
         let wait = again.duration_since(self.clock.now());
         self.advance(Duration::try_from(wait).unwrap() + Duration::from_secs(1));
     }
 
-    /// A mail with its tries.
+    /// A mail with its attempts.
     pub async fn story(&self, mail: MailId) -> MailStory {
         let mut view = self.database.store.view().await.unwrap();
         view.mail(&mail.to_string()).await.unwrap().remove(0)
@@ -167,17 +167,17 @@ impl Rig {
         self.is(mail, state, move |story| story.mail.state == state)
     }
 
-    /// Waits until the mail has that many tries on record and nobody has it in hand.
-    pub async fn has_tries(&self, mail: MailId, tries: usize) -> MailStory {
+    /// Waits until the mail has that many attempts on record and no worker has it in flight.
+    pub async fn has_attempts(&self, mail: MailId, tries: usize) -> MailStory {
         self.is(mail, "tried so often", move |story| {
             story.tries.len() == tries && story.mail.state != "sending"
         })
         .await
     }
 
-    /// Waits until the mail waits after so many tries that counted.
+    /// Waits until the mail waits after so many attempts that counted.
     pub async fn is_waiting_after(&self, mail: MailId, tries: u32) -> MailStory {
-        self.is(mail, "waiting after that try", move |story| {
+        self.is(mail, "waiting after that attempt", move |story| {
             story.mail.tries == tries && story.mail.state == "waiting"
         })
         .await
@@ -209,7 +209,7 @@ impl Rig {
     }
 }
 
-impl Rig {
+impl Harness {
     /// A bare connection from outside, as some other program has.
     pub async fn outside(&self) -> SqliteConnection {
         SqliteConnectOptions::new()
@@ -298,7 +298,7 @@ fn load(variables: &[(String, String)]) -> Settings {
     Settings::load(&options).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The outcomes of a mail's tries, in their order.
+/// The outcomes of a mail's attempts, in their order.
 pub fn outcomes(story: &MailStory) -> Vec<&str> {
     story.tries.iter().map(|one| one.outcome.as_str()).collect()
 }

@@ -11,35 +11,35 @@ use domain::mail::MailState;
 use domain::queue::{Claimed, Keys, SendPermit};
 use runtime::shutdown::Shutdown;
 use smart_notes_worker::outcome::Outcome;
+use smart_notes_worker::queue::dispatcher::{Claimant, Dispatcher};
 use smart_notes_worker::queue::gate::Gate;
-use smart_notes_worker::queue::hands::HandsLayer;
-use smart_notes_worker::queue::ledger::{Claimant, Ledger};
-use smart_notes_worker::queue::{Ending, LedgerHandle, MailBackend};
+use smart_notes_worker::queue::run_layer::RunLayer;
+use smart_notes_worker::queue::{DispatcherHandle, HandlerResult, MailBackend};
 use smart_notes_worker::smtp::SlowLane;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
-use crate::rig::{PATIENCE, Rig, outcomes, until};
+use crate::harness::{Harness, PATIENCE, outcomes, until};
 
 const ADA: &str = "ada@example.com";
 
 /// Runs a worker whose handler is `handle` while `test` goes on.
 pub(super) async fn with_handler<F, T>(
-    rig: &Rig,
-    handle: impl Fn(Claimed, LedgerHandle) -> F + Send + Sync + 'static,
+    harness: &Harness,
+    handle: impl Fn(Claimed, DispatcherHandle) -> F + Send + Sync + 'static,
     test: impl Future<Output = T>,
 ) -> T
 where
-    F: Future<Output = Ending> + Send + 'static,
+    F: Future<Output = HandlerResult> + Send + 'static,
 {
     let (shutdown, abandon) = (Shutdown::new(), CancellationToken::new());
-    let (ledger, ledger_handle, mails) = Ledger::new(
-        rig.database.store.clone(),
-        Arc::clone(&rig.clock),
+    let (dispatcher, dispatcher_handle, mails) = Dispatcher::new(
+        harness.database.store.clone(),
+        Arc::clone(&harness.clock),
         Claimant {
             worker: "tests".to_owned(),
-            hands: 4,
+            slots: 4,
             keys: Keys::Any,
             lane: SlowLane::of(4),
         },
@@ -49,15 +49,15 @@ where
     );
     let backend = MailBackend::new(
         mails,
-        ledger_handle.clone(),
-        tokio::spawn(ledger.run()),
-        HandsLayer::new(ledger_handle.clone(), abandon),
+        dispatcher_handle.clone(),
+        tokio::spawn(dispatcher.run()),
+        RunLayer::new(dispatcher_handle.clone(), abandon),
     );
     let worker = WorkerBuilder::new(WorkerContext::new("tests"))
         .backend(backend)
         .build(service_fn(move |task: Task<Claimed>| {
-            let ending = handle(task.args, ledger_handle.clone());
-            async move { Ok::<_, Infallible>(ending.await) }
+            let result = handle(task.args, dispatcher_handle.clone());
+            async move { Ok::<_, Infallible>(result.await) }
         }));
     let stop = shutdown.clone();
     let running = worker.run_until(async move {
@@ -77,94 +77,94 @@ where
     tested
 }
 
-pub(super) fn delivered() -> Ending {
-    Ending::Settled(Box::new(
+pub(super) fn delivered() -> HandlerResult {
+    HandlerResult::Settled(Box::new(
         Outcome::finished(MailState::Delivered, "250 2.0.0 Ok").counted(),
     ))
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_costs_a_try_and_harms_nobody() {
-    let rig = Rig::new().await;
-    let handler = |mail: Claimed, _: LedgerHandle| async move {
+async fn a_handler_that_panics_costs_an_attempt_and_harms_no_other() {
+    let harness = Harness::new().await;
+    let handler = |mail: Claimed, _: DispatcherHandle| async move {
         assert!(mail.to != ADA, "on purpose");
         delivered()
     };
-    let broken = rig.register(ADA).await;
-    let other = rig.register("bob@example.com").await;
+    let broken = harness.register(ADA).await;
+    let other = harness.register("bob@example.com").await;
 
-    let story = with_handler(&rig, handler, async {
-        rig.reaches(other, "delivered").await;
-        rig.reaches(broken, "waiting").await
+    let story = with_handler(&harness, handler, async {
+        harness.reaches(other, "delivered").await;
+        harness.reaches(broken, "waiting").await
     })
     .await;
 
     assert_eq!(story.mail.tries, 1);
     assert_eq!(story.mail.reason.as_deref(), Some("its handler panicked"));
-    assert!(story.mail.again_at.unwrap() > rig.clock.now());
+    assert!(story.mail.again_at.unwrap() > harness.clock.now());
     assert_eq!(
         outcomes(&story),
         ["panicked"],
-        "a try that counts is on record"
+        "an attempt that counts is on record"
     );
     assert_eq!(story.tries[0].again_at, story.mail.again_at);
 }
 
 #[tokio::test]
 async fn a_mail_for_which_no_relay_is_left_goes_back_as_it_came() {
-    let rig = Rig::new().await;
-    let id = rig.register(ADA).await;
-    let handler = |mail: Claimed, _: LedgerHandle| async move {
+    let harness = Harness::new().await;
+    let id = harness.register(ADA).await;
+    let handler = |mail: Claimed, _: DispatcherHandle| async move {
         if mail.claim.number == 1 {
-            return Ending::Held;
+            return HandlerResult::Held;
         }
         assert_eq!((mail.tries, mail.cut_offs), (0, 0));
         delivered()
     };
 
-    let story = with_handler(&rig, handler, rig.reaches(id, "delivered")).await;
+    let story = with_handler(&harness, handler, harness.reaches(id, "delivered")).await;
 
     assert_eq!((story.mail.tries, story.tries.len()), (1, 0));
-    assert_eq!(rig.claims().await[0].1, 2);
+    assert_eq!(harness.claims().await[0].1, 2);
 }
 
 #[tokio::test]
 async fn a_handler_that_always_panics_ends_with_the_code() {
-    let rig = Rig::new().await;
-    let id = rig.register(ADA).await;
-    let panics = |_: Claimed, _: LedgerHandle| async { panic!("on purpose") };
+    let harness = Harness::new().await;
+    let id = harness.register(ADA).await;
+    let panics = |_: Claimed, _: DispatcherHandle| async { panic!("on purpose") };
 
-    let tries = with_handler(&rig, panics, async {
+    let tries = with_handler(&harness, panics, async {
         let mut tries = 0;
-        while rig.clock.now()
-            < rig.story(id).await.mail.created + std::time::Duration::from_mins(10)
+        while harness.clock.now()
+            < harness.story(id).await.mail.created + std::time::Duration::from_mins(10)
         {
-            rig.is_waiting_after(id, tries + 1).await;
-            rig.advance(std::time::Duration::from_mins(3));
+            harness.is_waiting_after(id, tries + 1).await;
+            harness.advance(std::time::Duration::from_mins(3));
             tries += 1;
         }
         tries
     })
     .await;
-    let worker = rig.start().await;
-    rig.reaches(id, "expired").await;
+    let worker = harness.start().await;
+    harness.reaches(id, "expired").await;
     worker.stop().await;
 
     assert_eq!(tries, 4);
-    assert_eq!(rig.catcher.inbox().accepted(), 0);
+    assert_eq!(harness.catcher.inbox().accepted(), 0);
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_after_its_mark_counts_as_cut_off_and_twice_is_the_last() {
-    let rig = Rig::new().await;
-    let id = rig.register(ADA).await;
-    let handler = |mail: Claimed, ledger: LedgerHandle| async move {
-        let marked = ledger.mark(mail.claim).await;
-        assert!(marked != SendPermit::Granted, "on purpose");
-        Ending::Lost
+async fn a_handler_that_panics_after_its_permit_counts_as_uncertain_and_twice_is_the_last() {
+    let harness = Harness::new().await;
+    let id = harness.register(ADA).await;
+    let handler = |mail: Claimed, dispatcher: DispatcherHandle| async move {
+        let permitted = dispatcher.permit(mail.claim).await;
+        assert!(permitted != SendPermit::Granted, "on purpose");
+        HandlerResult::Lost
     };
 
-    let story = with_handler(&rig, handler, rig.reaches(id, "undeliverable")).await;
+    let story = with_handler(&harness, handler, harness.reaches(id, "undeliverable")).await;
 
     assert_eq!(outcomes(&story), ["cut_off", "cut_off"]);
     let reason = story.mail.reason.unwrap();
@@ -173,15 +173,15 @@ async fn a_handler_that_panics_after_its_mark_counts_as_cut_off_and_twice_is_the
 
 #[tokio::test]
 async fn while_mails_flow_as_many_are_claimed_ahead_as_have_ended_and_no_more() {
-    let rig = Rig::new().await;
+    let harness = Harness::new().await;
     for n in 0..20 {
-        rig.register(&format!("ada{n}@example.com")).await;
+        harness.register(&format!("ada{n}@example.com")).await;
     }
     let (begun, mut begins) = mpsc::unbounded_channel();
     let ends = Arc::new(Semaphore::new(0));
     let handler = {
         let ends = Arc::clone(&ends);
-        move |_: Claimed, _: LedgerHandle| {
+        move |_: Claimed, _: DispatcherHandle| {
             let (begun, ends) = (begun.clone(), Arc::clone(&ends));
             async move {
                 begun.send(()).unwrap();
@@ -191,18 +191,18 @@ async fn while_mails_flow_as_many_are_claimed_ahead_as_have_ended_and_no_more() 
         }
     };
 
-    let (before, after) = with_handler(&rig, handler, async {
+    let (before, after) = with_handler(&harness, handler, async {
         for _ in 0..4 {
             begins.recv().await.unwrap();
         }
         let before = begins.len();
         ends.add_permits(4);
-        // Four for the hands that came free, and at least one ahead.
+        // Four for the slots that came free, and at least one ahead.
         for _ in 0..5 {
             begins.recv().await.unwrap();
         }
         until("four are delivered", async || {
-            let mails = rig.mails().await;
+            let mails = harness.mails().await;
             mails
                 .iter()
                 .filter(|mail| mail.state == "delivered")
@@ -216,6 +216,6 @@ async fn while_mails_flow_as_many_are_claimed_ahead_as_have_ended_and_no_more() 
     })
     .await;
 
-    assert_eq!(before, 0, "there are four hands");
+    assert_eq!(before, 0, "there are four slots");
     assert!(after <= 3, "{after} more than as many ahead as have ended");
 }

@@ -1,4 +1,4 @@
-//! Posting how this worker stands with its relays, for commands and metrics of other processes.
+//! Posting the state of this worker's relays, for commands and metrics of other processes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::smtp::Relays;
 
-/// What was posted is posted again after this long without a change: others may have taken this worker for
-/// dead meanwhile and struck it off.
+/// After this long without a change the state is posted again: other workers may have taken this one for dead and
+/// removed its rows.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// After the database refused.
@@ -24,7 +24,7 @@ pub async fn run(store: Store, relays: Relays, worker: String, clock: Arc<dyn Cl
         changes.mark_unchanged();
         let post = PostRelays {
             worker: worker.clone(),
-            standings: relays.standings(),
+            statuses: relays.statuses(),
             now: clock.now(),
         };
         if let Err(error) = store.write(post).await {

@@ -1,11 +1,11 @@
-//! How many connections a relay has room for. Many take fewer from one client than our own limit and say so only when
-//! one more is opened. A mail whose connection was refused so waits for one of those that are open: the relay works.
+//! How many connections a relay accepts. Many accept fewer from one client than our own limit and say so only when one
+//! more is opened. A mail whose connection was refused so waits for one of those that are open: the relay works.
 //!
-//! Where none of ours is open, the relay is full of others' connections, another worker of ours perhaps, or it takes
-//! nobody's. Both are said with 421 and can't be told apart; either is trouble and may open the breaker (test
+//! Where none of ours is open, the relay is full of other clients' connections, another worker of ours perhaps, or it
+//! accepts none at all. Both are said with 421 and can't be told apart; either is trouble and may open the breaker (test
 //! `a_relay_that_takes_no_connection_at_all_is_in_trouble`). That is right for a full relay too. No try is counted. A
 //! worker that gets no connection claims nothing, and leaves the mails to the one that has them, or it sends them to
-//! the next relay. Its probes, which take a connection for a moment only, find out within seconds when there is room.
+//! the next relay. Its probes, which take a connection for a moment only, find out within seconds when one more is accepted.
 //! With its breaker closed it would claim one mail after another to have each refused and wait, while others could
 //! have sent it.
 //!
@@ -24,7 +24,7 @@ use super::{Reply, Stage};
 const FULL: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
-pub(super) struct Room {
+pub(super) struct ConnectionLimit {
     state: Mutex<State>,
     changed: Notify,
 }
@@ -37,18 +37,18 @@ struct State {
     full: Option<(Instant, Reply)>,
 }
 
-/// A connection's place, from before it is opened until it is gone.
-pub(super) struct Place(Arc<Room>);
+/// The permit for a connection, from before it is opened until it is closed.
+pub(super) struct ConnectionPermit(Arc<ConnectionLimit>);
 
-impl Room {
-    /// Whether a reply to a new connection says that there is no room for it (RFC 5321 §3.8: 421).
+impl ConnectionLimit {
+    /// Whether a reply to a new connection says that it is one too many (RFC 5321 §3.8: 421).
     pub(super) fn is_denied_by(stage: Stage, reply: &Reply) -> bool {
         stage == Stage::Greeting && reply.code == 421
     }
 
-    /// A place for one more connection, or else until when there is none and how one was refused. Where none is
-    /// open, one may be asked for at any time.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Place, (Instant, Reply)> {
+    /// A permit for one more connection, or else until when there is none and how one was refused. Where none is open, one
+    /// may be opened at any time.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<ConnectionPermit, (Instant, Reply)> {
         let mut state = self.lock();
         if let Some((until, reply)) = &state.full
             && state.open > 0
@@ -57,7 +57,7 @@ impl Room {
             return Err((*until, reply.clone()));
         }
         state.open += 1;
-        Ok(Place(Arc::clone(self)))
+        Ok(ConnectionPermit(Arc::clone(self)))
     }
 
     /// A connection may have come free: there is an idle one, or one is gone.
@@ -80,8 +80,8 @@ impl Room {
     }
 }
 
-impl Place {
-    /// The relay had no room for this connection. True: there are others, which can be waited for.
+impl ConnectionPermit {
+    /// The relay refused this connection as one too many. True: there are others, which can be waited for.
     pub(super) fn was_denied(self, reply: &Reply) -> bool {
         let mut state = self.0.lock();
         let others = state.open > 1;
@@ -92,7 +92,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.0.lock().open -= 1;
         self.0.has_changed();

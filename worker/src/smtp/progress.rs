@@ -1,7 +1,6 @@
-//! How far the try in hand has got, and how its stages are timed.
+//! The progress of an attempt, and the duration of its stages.
 //!
-//! A trail lives outside the future that works on the try, so that it can still be read when
-//! that future ran out of time and was dropped.
+//! It lives outside the attempt's future, so that it can still be read when that future ran out of time and was dropped.
 
 use std::{
     error::Error as _,
@@ -18,29 +17,29 @@ use tokio::time::{Instant, timeout};
 
 use super::{End, Reply, Stage};
 
-/// The progress of one try.
-pub(super) struct Trail {
+/// The progress of one attempt.
+pub(super) struct Progress {
     step: CurrentStep,
     timing: Timing,
     pub(super) reused: bool,
-    dot_written: Arc<AtomicBool>,
+    end_of_data_written: Arc<AtomicBool>,
 }
 
-/// The stage that a try is in.
+/// The stage that an attempt is in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
     pub(super) stage: Stage,
-    /// Since when the relay owes an answer; not while the try waits for a connection.
+    /// Since when the relay owes an answer; not while the attempt waits for a connection.
     pub(super) since: Option<Instant>,
 }
 
-/// The step of a try, to be looked at while the try goes on. Nobody is woken by a change of it: each stage of each mail
-/// would cost that, and only a step that lasts matters.
+/// The step of an attempt, to be looked at while the attempt goes on. A change wakes no task: each stage of each mail would
+/// cost that, and only a step that lasts matters.
 #[derive(Clone, Debug)]
 pub(super) struct CurrentStep(Arc<Mutex<Step>>);
 
 impl CurrentStep {
-    /// A try that is in that step.
+    /// An attempt that is in that step.
     pub(super) fn new(step: Step) -> Self {
         Self(Arc::new(Mutex::new(step)))
     }
@@ -61,7 +60,7 @@ impl Step {
     }
 }
 
-/// What a try's stages took.
+/// What an attempt's stages took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Timing {
     /// The slowest stage before the end of data.
@@ -70,7 +69,7 @@ pub(super) struct Timing {
     pub(super) end_of_data: Duration,
 }
 
-impl Trail {
+impl Progress {
     pub(super) fn new() -> Self {
         let first = Step {
             stage: Stage::Resolve,
@@ -80,7 +79,7 @@ impl Trail {
             step: CurrentStep::new(first),
             timing: Timing::default(),
             reused: false,
-            dot_written: Arc::default(),
+            end_of_data_written: Arc::default(),
         }
     }
 
@@ -96,7 +95,7 @@ impl Trail {
         *self.step.lock() = Step { stage, since };
     }
 
-    /// The try waits for a connection, or for the database: the relay owes nothing.
+    /// The attempt waits for a connection, or for the database: the relay owes nothing.
     pub(super) fn waits(&mut self) {
         self.timing = self.timing();
         self.step.lock().since = None;
@@ -112,20 +111,20 @@ impl Trail {
         let (mut timing, step) = (self.timing, self.step.get());
         let lasts = step.lasts().unwrap_or_default();
         match step.stage {
-            Stage::Dot => timing.end_of_data = lasts,
+            Stage::EndOfData => timing.end_of_data = lasts,
             _ => timing.slowest = timing.slowest.max(lasts),
         }
         timing
     }
 
-    /// From now on this flag says whether the dot was written.
-    pub(super) fn watch(&mut self, dot_written: &Arc<AtomicBool>) {
-        dot_written.store(false, Ordering::Release);
-        self.dot_written = Arc::clone(dot_written);
+    /// From now on this flag says whether the end of data was written.
+    pub(super) fn watch(&mut self, end_of_data_written: &Arc<AtomicBool>) {
+        end_of_data_written.store(false, Ordering::Release);
+        self.end_of_data_written = Arc::clone(end_of_data_written);
     }
 
-    pub(super) fn dot_written(&self) -> bool {
-        self.dot_written.load(Ordering::Acquire)
+    pub(super) fn end_of_data_written(&self) -> bool {
+        self.end_of_data_written.load(Ordering::Acquire)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is measured of mails, tries and the queue, if somebody wants it (`worker.metrics_listen`).
+//! Metrics of mails, attempts and the queue (`worker.metrics_listen`).
 //!
 //! By the `metrics` facade, which does nothing without a recorder. Labels are few by design: kinds,
 //! states, stages, verdicts, and the relays of the settings; never an id or an address of a person.
@@ -16,23 +16,23 @@ use jiff::Timestamp;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use runtime::metrics::{ACCEPTANCE, Collect};
 
-use crate::smtp::{Relays, Try, classify};
+use crate::smtp::{Attempt, Relays, classify};
 
 const SETTLED: &str = "smart_notes_mails_settled_total";
 const RESCUED: &str = "smart_notes_mails_rescued_total";
-const TRIES: &str = "smart_notes_smtp_tries_total";
-const TRY_DURATION: &str = "smart_notes_smtp_try_duration_seconds";
+const ATTEMPTS: &str = "smart_notes_smtp_tries_total";
+const ATTEMPT_DURATION: &str = "smart_notes_smtp_try_duration_seconds";
 const QUEUE: &str = "smart_notes_queue_mails";
 const OLDEST_DUE: &str = "smart_notes_queue_oldest_due_seconds";
 const CONNECTIONS: &str = "smart_notes_relay_connections";
 const STATE: &str = "smart_notes_relay_state";
 const EXPIRED: &str = "smart_notes_mails_expired_unclaimed_total";
 
-/// What was read from the database counts for so long, however often somebody asks.
+/// How long a reading of the database is served again.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// A mail that a worker had in hand came to a state, and that is on record: a final one, which may be that somebody
-/// cancelled it meanwhile, or it waits again.
+/// A mail that a worker had in flight reached a state, which is recorded: a final one, also by a cancellation meanwhile,
+/// or it waits again.
 pub fn settled(kind: MailKind, state: MailState, asked: Timestamp, now: Timestamp) {
     counter!(SETTLED, "kind" => kind.as_str(), "state" => state.as_str()).increment(1);
     if state == MailState::Delivered {
@@ -48,27 +48,27 @@ pub fn rescued(mails: &[Rescued]) {
     }
 }
 
-/// Mails ended as expired while nobody had them in hand.
+/// Mails expired while no worker had them in flight.
 pub fn expired_unclaimed(mails: &[Expired]) {
     for mail in mails {
         counter!(EXPIRED, "kind" => mail.kind.clone()).increment(1);
     }
 }
 
-/// A relay was tried.
-pub fn tried(attempt: &Try) {
+/// A relay attempt ended.
+pub fn tried(attempt: &Attempt) {
     let relay = attempt.relay.clone();
     counter!(
-        TRIES,
+        ATTEMPTS,
         "relay" => relay.clone(),
         "stage" => attempt.stage.as_str(),
         "verdict" => classify(attempt).as_str()
     )
     .increment(1);
-    histogram!(TRY_DURATION, "relay" => relay).record(attempt.duration);
+    histogram!(ATTEMPT_DURATION, "relay" => relay).record(attempt.duration);
 }
 
-/// What must be looked up when somebody asks: the queue's depth, and the relays' connections.
+/// What is looked up for each request: the queue's depth, and the relays' connections.
 pub struct Lookup {
     store: Store,
     relays: Relays,
@@ -129,10 +129,10 @@ impl Lookup {
                 gauge!(CONNECTIONS, "relay" => relay.to_owned(), "state" => state).set(open);
             }
         }
-        for standing in self.relays.standings() {
+        for status in self.relays.statuses() {
             for state in RelayState::ALL {
-                let holds = f64::from(u8::from(standing.state == state));
-                let relay = standing.relay.clone();
+                let holds = f64::from(u8::from(status.state == state));
+                let relay = status.relay.clone();
                 gauge!(STATE, "relay" => relay, "state" => state.as_str()).set(holds);
             }
         }
@@ -164,26 +164,29 @@ fn describe() {
     );
     describe_counter!(
         SETTLED,
-        "Mails that this worker had in hand, by the state they came to; one that waits again counts each time, and one \
-         that is cancelled while nobody has it in hand not at all."
+        "Mails that this worker had in flight, by their next state. A mail that waits again counts each time; a mail \
+         that is cancelled while no worker sends it is not counted."
     );
-    describe_histogram!(ACCEPTANCE, "From a mail's request to the relay's 250.");
+    describe_histogram!(ACCEPTANCE, "Time from a mail's request to the relay's 250.");
     describe_counter!(
         RESCUED,
-        "Mails that this worker took back from dead workers, by kind and the state they got."
+        "Mails that this worker rescued from dead workers, by kind and new state."
     );
     describe_counter!(
-        TRIES,
-        "Tries to hand a mail to a relay, by the stage at which they ended and what that means."
+        ATTEMPTS,
+        "Relay attempts, by the stage at which they ended and the verdict."
     );
-    describe_histogram!(TRY_DURATION, "A try, from a free connection to its end.");
+    describe_histogram!(
+        ATTEMPT_DURATION,
+        "Duration of a relay attempt, without the wait for a connection."
+    );
     describe_gauge!(
         QUEUE,
-        "Mails that are not over, by state. The same from every worker."
+        "Mails that are not finished, by state. Every worker reports the same."
     );
     describe_gauge!(
         OLDEST_DUE,
-        "For how long the mail has been due that has waited longest for a worker; 0: none waits."
+        "Time since the oldest waiting mail became due; 0 when none waits."
     );
     describe_gauge!(
         CONNECTIONS,

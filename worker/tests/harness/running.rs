@@ -1,4 +1,4 @@
-//! A worker inside the test's process, on the rig's clock.
+//! A worker inside the test's process, on the harness's clock.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use runtime::shutdown::Shutdown;
 use smart_notes_worker::WorkerError;
 use tokio::task::JoinHandle;
 
-use super::{PATIENCE, Rig};
+use super::{Harness, PATIENCE};
 
 /// A running worker.
 pub struct Running {
@@ -15,7 +15,7 @@ pub struct Running {
     task: JoinHandle<Result<(), WorkerError>>,
 }
 
-impl Rig {
+impl Harness {
     /// Starts a worker.
     pub async fn start(&self) -> Running {
         self.start_with(&[]).await

@@ -1,17 +1,21 @@
 //! The one task that talks to the queue.
 //!
-//! Handlers ask it for marks and tell it how they ended; it keeps account of what is in hand and
-//! takes turns: settlements, marks and claims together in one transaction, so that one write
-//! to the disk serves many mails. Nothing is dropped when the database is busy: the same turn
-//! is taken again; only one that it would refuse for ever is taken apart.
+//! Handlers ask it for permits and report their results. It knows the mails in flight and commits batches: settlements,
+//! permits and claims together in one transaction, so that one write to the disk serves many mails. Nothing is dropped
+//! when the database is busy: the commit is repeated. A batch that the database would refuse for ever is split.
 //!
-//! Here is when it takes a turn; what goes into one and what it brings stands in `books`, which mails it claims in `claims`, that it is
-//! taken in the end in `taking`, and how handlers reach it in `handle`.
+//! | File | What it holds |
+//! |---|---|
+//! | `mod` | when a batch is committed |
+//! | `batch` | what goes into a batch, and what its report changes |
+//! | `claims` | which mails a batch claims |
+//! | `commit` | the commit with its retries |
+//! | `handle` | how handlers reach the dispatcher |
 
-mod books;
+mod batch;
 mod claims;
+mod commit;
 mod handle;
-mod taking;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,38 +35,38 @@ use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
 use crate::smtp::SlowLane;
-use books::InHand;
-pub(super) use books::tell_foreign;
+use batch::InFlight;
+pub(super) use batch::tell_foreign;
 use claims::{Claims, may_claim};
+use commit::RETRY;
 use handle::Message;
-pub use handle::{Ending, LedgerHandle};
-use taking::RETRY;
+pub use handle::{DispatcherHandle, HandlerResult};
 
-/// The most messages that go into one turn.
+/// The most messages in one batch.
 const BATCH: usize = 256;
 
-/// How long messages are gathered after a turn. The database's writer rests as long anyway; a turn that was made
-/// up meanwhile would only wait there, and leave behind what comes in while it waits.
+/// How long messages are gathered after a commit. The database's writer pauses as long anyway: a batch made earlier would
+/// only wait there, without the messages that come in meanwhile.
 const GATHER: Duration = Duration::from_millis(2);
 
 /// The longest sleep without looking for due mails: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
 
-/// Who claims, how much and what.
+/// The worker that claims: how many mails, and which.
 #[derive(Debug, Clone)]
 pub struct Claimant {
     /// The worker's name, unique per start.
     pub worker: String,
-    /// Mails it can have in hand at once.
-    pub hands: usize,
-    /// Whose codes it can make.
+    /// How many mails may be in flight at once.
+    pub slots: usize,
+    /// The keys of the codes that it can make.
     pub keys: Keys,
     /// The places for attempts that take long.
     pub lane: SlowLane,
 }
 
-/// The ledger, to be [`run`](Ledger::run) as a task of its own.
-pub struct Ledger {
+/// The dispatcher, to be [`run`](Dispatcher::run) as a task of its own.
+pub struct Dispatcher {
     store: Store,
     clock: Arc<dyn Clock>,
     claimant: Claimant,
@@ -72,20 +76,20 @@ pub struct Ledger {
     abandon: CancellationToken,
     inbox: mpsc::UnboundedReceiver<Message>,
     claimed: mpsc::UnboundedSender<Claimed>,
-    in_hand: HashMap<Claim, InHand>,
+    in_flight: HashMap<Claim, InFlight>,
     /// Mails to be woken.
     woken: Vec<MailId>,
     liveness: Liveness,
     claims: Claims,
-    /// A hand came free without anything to settle.
+    /// Whether a slot came free without anything to settle.
     freed: bool,
-    /// Until when messages are gathered for the next turn.
+    /// Until when messages are gathered for the next batch.
     gather: tokio::time::Instant,
     closing: bool,
 }
 
-impl Ledger {
-    /// A ledger for a worker, the way to reach it, and the mails it claims.
+impl Dispatcher {
+    /// A dispatcher for a worker, the way to reach it, and the mails it claims.
     pub fn new(
         store: Store,
         clock: Arc<dyn Clock>,
@@ -93,10 +97,10 @@ impl Ledger {
         gate: Gate,
         shutdown: Shutdown,
         abandon: CancellationToken,
-    ) -> (Self, LedgerHandle, mpsc::UnboundedReceiver<Claimed>) {
+    ) -> (Self, DispatcherHandle, mpsc::UnboundedReceiver<Claimed>) {
         let (sender, inbox) = mpsc::unbounded_channel();
         let (claimed, mails) = mpsc::unbounded_channel();
-        let ledger = Self {
+        let dispatcher = Self {
             store,
             clock,
             claimant,
@@ -105,48 +109,48 @@ impl Ledger {
             abandon,
             inbox,
             claimed,
-            in_hand: HashMap::new(),
+            in_flight: HashMap::new(),
             woken: Vec::new(),
-            liveness: Liveness::of("the ledger"),
+            liveness: Liveness::of("the dispatcher"),
             claims: Claims::default(),
             freed: false,
             gather: tokio::time::Instant::now(),
             closing: false,
         };
-        (ledger, LedgerHandle::new(sender), mails)
+        (dispatcher, DispatcherHandle::new(sender), mails)
     }
 
-    /// That the ledger goes round: it answers between two turns, and between two tries of one.
+    /// The dispatcher's liveness: it answers between two batches, and between two commits of one.
     #[must_use]
     pub fn liveness(&self) -> Liveness {
         self.liveness.clone()
     }
 
-    /// Takes turns until it is closed and everything is settled.
+    /// Commits batches until it is closed and everything is settled.
     pub async fn run(mut self) -> Result<(), StoreError> {
         let mut watch = self.store.watch().await?;
         let mut due = Some(self.clock.now());
         let mut messages = Vec::with_capacity(BATCH);
-        while !(self.closing && self.in_hand.is_empty()) {
+        while !(self.closing && self.in_flight.is_empty()) {
             let look = self.wait(&mut messages, watch.as_mut(), due).await;
             self.liveness.pong();
-            let (turn, waiting) = self.prepare(messages.drain(..));
+            let (batch, pending) = self.prepare(messages.drain(..));
             let freed = std::mem::take(&mut self.freed);
-            if is_empty(&turn) && !((look || freed) && turn.claim + turn.slow > 0) {
+            if is_empty(&batch) && !((look || freed) && batch.claim + batch.slow > 0) {
                 // What was due is gone, or held: without this the wait above would be none at all.
                 if due.is_some_and(|at| at <= self.clock.now()) {
                     due = self.next_due(watch.as_mut()).await;
                 }
                 continue;
             }
-            let (asked, asked_slow) = (turn.claim as usize, turn.slow as usize);
-            let taken = self.take(turn).await?;
+            let (asked, asked_slow) = (batch.claim as usize, batch.slow as usize);
+            let committed = self.commit(batch).await?;
             self.gather = tokio::time::Instant::now() + GATHER;
-            let all_claimed =
-                self.learn(asked, asked_slow, &taken.report.claimed) && !taken.refuses_claims;
-            self.account(taken, waiting);
-            // With free hands left nothing more is due now; otherwise a settlement will bring the next turn. What
-            // can't be claimed is looked at after the longest sleep.
+            let all_claimed = self.learn(asked, asked_slow, &committed.report.claimed)
+                && !committed.refuses_claims;
+            self.apply_report(committed, pending);
+            // With free slots left nothing more is due now; otherwise a settlement causes the next batch. Mails that
+            // can't be claimed are looked at after the longest sleep.
             due = if all_claimed {
                 self.next_due(watch.as_mut()).await
             } else {
@@ -193,7 +197,7 @@ impl Ledger {
         }
     }
 
-    /// A cheap look before a transaction: most commits of the API are none of the queue's business.
+    /// A cheap read before a transaction: most commits of the API do not concern the queue.
     async fn anything_due(&mut self, watch: &mut dyn Watch) -> bool {
         let now = self.clock.now();
         match due(watch, &self.claimant.keys, now).await {
@@ -215,14 +219,17 @@ impl Ledger {
         self.knows(due);
         let next = if due.now { Some(now) } else { due.next };
         let next = next.filter(|_| self.may_claim_usual());
-        // A slow mail that finds no place is claimed when one comes free.
+        // A slow mail without a place on the lane is claimed when one comes free.
         let slow = (due.slow).filter(|at| *at > now || self.slow_room(self.free()) > 0);
         next.into_iter().chain(slow).min()
     }
 
     /// How many mails that were claimed while the queue was held are still on their way.
     fn trials(&self) -> usize {
-        self.in_hand.values().filter(|hand| hand.trial).count()
+        self.in_flight
+            .values()
+            .filter(|mail_in_flight| mail_in_flight.trial)
+            .count()
     }
 
     /// How many hands are free.
@@ -230,22 +237,22 @@ impl Ledger {
         self.room(0)
     }
 
-    /// How many mails to claim when so many have ended since the last turn: for each free hand one, and as many
-    /// ahead as have ended, since about as many will have ended by the next turn. Then a connection that comes free
+    /// How many mails to claim when so many have ended since the last batch: for each free slot one, and as many
+    /// ahead as have ended, since about as many will have ended by the next batch. Then a connection that comes free
     /// finds a mail at once instead of waiting for a commit. Where mails take long few end at a time, and few wait here
     /// that another worker could have taken.
     fn room(&self, ended: usize) -> usize {
         if self.closing || self.shutdown.is_cancelled() {
             return 0;
         }
-        let hands = self.claimant.hands;
-        (hands + ended.min(hands)).saturating_sub(self.in_hand.len())
+        let slots = self.claimant.slots;
+        (slots + ended.min(slots)).saturating_sub(self.in_flight.len())
     }
 }
 
-fn is_empty(turn: &QueueBatch) -> bool {
-    turn.settlements.is_empty()
-        && turn.permits.is_empty()
-        && turn.releases.is_empty()
-        && turn.woken.is_empty()
+fn is_empty(batch: &QueueBatch) -> bool {
+    batch.settlements.is_empty()
+        && batch.permits.is_empty()
+        && batch.releases.is_empty()
+        && batch.woken.is_empty()
 }

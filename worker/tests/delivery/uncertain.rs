@@ -1,31 +1,31 @@
-//! Tries without a readable answer after the final dot: at most one more, as the same message.
+//! Attempts without a readable answer after the end of data: at most one more, as the same message.
 
 use std::time::Duration;
 
 use devmail::{Fault, Stage};
 
-use crate::rig::{Rig, outcomes};
+use crate::harness::{Harness, outcomes};
 
 const ADA: &str = "ada@example.com";
 
-/// Delivers a mail under a fault that strikes the first `times` dots; returns how it ended and how
+/// Delivers a mail under a fault that strikes the first `times` ends of data; returns how it ended and how
 /// many mails the relay took.
 async fn deliver_under(fault: Fault, times: u32, end: &'static str) -> (Vec<String>, u64) {
-    let rig = Rig::new().await;
-    rig.catcher.faults().add(fault.times(times));
-    let worker = rig.start().await;
-    let id = rig.register(ADA).await;
-    rig.has_tries(id, 1).await;
-    rig.advance_to_next_try(id).await;
-    let story = rig.reaches(id, end).await;
+    let harness = Harness::new().await;
+    harness.catcher.faults().add(fault.times(times));
+    let worker = harness.start().await;
+    let id = harness.register(ADA).await;
+    harness.has_attempts(id, 1).await;
+    harness.advance_to_next_attempt(id).await;
+    let story = harness.reaches(id, end).await;
     // However long one waits, there is no third.
-    rig.advance(Duration::from_hours(1));
-    let other = rig.register("bob@example.com").await;
-    rig.advance(Duration::from_secs(5));
-    rig.reaches(other, "delivered").await;
+    harness.advance(Duration::from_hours(1));
+    let other = harness.register("bob@example.com").await;
+    harness.advance(Duration::from_secs(5));
+    harness.reaches(other, "delivered").await;
     worker.stop().await;
 
-    let to_ada = rig.catcher.inbox().to(ADA);
+    let to_ada = harness.catcher.inbox().to(ADA);
     for mail in &to_ada {
         assert_eq!(
             mail.message_id(),
@@ -83,15 +83,15 @@ async fn a_strange_yes_to_the_dot_is_no_delivery() {
 
 #[tokio::test]
 async fn a_clear_no_to_the_dot_is_no_cut() {
-    let rig = Rig::new().await;
+    let harness = Harness::new().await;
     let full = Fault::reply(Stage::EndOfData, 452, "4.2.2 Mailbox full");
-    rig.catcher.faults().add(full.times(1));
-    let worker = rig.start().await;
-    let id = rig.register(ADA).await;
+    harness.catcher.faults().add(full.times(1));
+    let worker = harness.start().await;
+    let id = harness.register(ADA).await;
 
-    rig.has_tries(id, 1).await;
-    rig.advance_to_next_try(id).await;
-    let story = rig.reaches(id, "delivered").await;
+    harness.has_attempts(id, 1).await;
+    harness.advance_to_next_attempt(id).await;
+    let story = harness.reaches(id, "delivered").await;
     worker.stop().await;
 
     assert_eq!(outcomes(&story), ["recipient_later", "delivered"]);

@@ -1,32 +1,32 @@
-//! A mail that may go to a relay. What came of it is reported, or nothing: a mail that nobody knows the
-//! end of must not keep the relay's only trial for ever.
+//! The permit to send a mail to a relay. Its result is reported; a dropped permit gives up the trial, so that a mail
+//! without a result does not keep the relay's only trial for ever.
 
 use std::time::Instant;
 
 use domain::id::MailId;
 use domain::relay::RelayState;
 
-use super::super::breaker::{Health, Pass, Report};
-use super::super::{Envelope, Mark, Slot, Stay, Try};
+use super::super::breaker::{Admission, Health, Report};
+use super::super::{Attempt, Envelope, Slot, Stay};
 use super::Relays;
 use crate::jitter::jitter;
 
-/// A mail that may go to a relay, on a connection that is free for it.
-pub(super) struct Admitted {
+/// The permit to send a mail to a relay, with a free connection.
+pub(super) struct RelayPermit {
     relays: Relays,
     index: usize,
     slot: Slot,
-    pass: Pass,
+    admission: Admission,
     reported: bool,
 }
 
-impl Admitted {
-    pub(super) fn new(relays: Relays, index: usize, slot: Slot, pass: Pass) -> Self {
+impl RelayPermit {
+    pub(super) fn new(relays: Relays, index: usize, slot: Slot, admission: Admission) -> Self {
         Self {
             relays,
             index,
             slot,
-            pass,
+            admission,
             reported: false,
         }
     }
@@ -42,19 +42,19 @@ impl Admitted {
         stay: Option<&Stay>,
         envelope: &Envelope,
         message: &[u8],
-        mark: impl Future<Output = Mark> + Send,
-    ) -> Try {
+        permit: impl Future<Output = Result<(), String>> + Send,
+    ) -> Attempt {
         let relay = &self.relays.0.relays[self.index];
         relay
-            .send_in(&self.slot, stay, envelope, message, mark)
+            .send_in(&self.slot, stay, envelope, message, permit)
             .await
     }
 
-    /// Says what came of it. True: no more mails go to that relay for now.
-    pub(super) fn report(mut self, mail: MailId, to: &str, attempt: &Try) -> bool {
+    /// Reports the result. True: no more mails go to that relay for now.
+    pub(super) fn report(mut self, mail: MailId, to: &str, attempt: &Attempt) -> bool {
         self.reported = true;
         let health = Health::after(attempt);
-        let (pass, why) = (self.pass, attempt.to_string());
+        let (admission, why) = (self.admission, attempt.to_string());
         self.relays.change(self.index, |breaker| {
             let report = Report {
                 mail,
@@ -62,7 +62,7 @@ impl Admitted {
                 health,
                 why: &why,
             };
-            let change = breaker.tried(report, pass, Instant::now(), jitter());
+            let change = breaker.tried(report, admission, Instant::now(), jitter());
             if health == Health::DoubtfulRefusal && change.is_none() {
                 tracing::error!(mail.id = %mail, "the relay refuses a mail because of us: {why}");
             }
@@ -71,10 +71,10 @@ impl Admitted {
     }
 }
 
-impl Drop for Admitted {
-    /// A handler that was given up leaves no trial behind that nobody will report.
+impl Drop for RelayPermit {
+    /// An aborted handler leaves no trial behind without a report.
     fn drop(&mut self) {
-        if self.pass == Pass::Trial && !self.reported {
+        if self.admission == Admission::Trial && !self.reported {
             self.relays
                 .change(self.index, |breaker| (breaker.give_up_trial(), None, None));
         }

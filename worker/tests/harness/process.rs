@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::Connection;
 use tokio::process::{Child, Command};
 
-use super::{PATIENCE, Rig};
+use super::{Harness, PATIENCE};
 
 const LOG: &str = "workers.log";
 
@@ -17,7 +17,7 @@ pub struct Process {
     child: Child,
 }
 
-impl Rig {
+impl Harness {
     /// Starts the worker's binary.
     pub fn spawn(&self) -> Process {
         self.spawn_with(&[])
@@ -45,7 +45,7 @@ impl Rig {
     }
 }
 
-impl Rig {
+impl Harness {
     /// SIGSTOP: the worker stands still, and says no more that it lives. Not while it writes: it would keep the
     /// database's lock for as long as it is frozen.
     pub async fn freeze(&self, worker: &Process) {

@@ -1,7 +1,7 @@
 //! Running handlers: the tower layer between apalis and the handler.
 //!
-//! Each handler is a task of its own, so that a slow one delays nobody and a panic ends nothing
-//! but itself. However it ends, the ledger is told.
+//! Each handler is a task of its own, so that a slow one delays no other and a panic ends nothing but itself. Its result
+//! goes to the dispatcher in any case.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,7 +15,7 @@ use domain::queue::Claimed;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 
-use super::ledger::{Ending, LedgerHandle};
+use super::dispatcher::{DispatcherHandle, HandlerResult};
 use crate::smtp::LONGEST_HAND_OVER;
 
 /// The longest a handler may take. Longer than handing a mail over to one relay after another, so it is met only by a
@@ -27,24 +27,27 @@ const _: () = assert!(LONGEST_HAND_OVER.as_secs() + 5 <= JOB_LIMIT.as_secs());
 
 /// Wraps the handler.
 #[derive(Clone)]
-pub struct HandsLayer {
-    ledger: LedgerHandle,
+pub struct RunLayer {
+    dispatcher: DispatcherHandle,
     abandon: CancellationToken,
 }
 
-impl HandsLayer {
-    /// A layer that tells `ledger`, and gives running handlers up when `abandon` is cancelled.
+impl RunLayer {
+    /// A layer that reports to `dispatcher`, and aborts running handlers when `abandon` is cancelled.
     #[must_use]
-    pub fn new(ledger: LedgerHandle, abandon: CancellationToken) -> Self {
-        Self { ledger, abandon }
+    pub fn new(dispatcher: DispatcherHandle, abandon: CancellationToken) -> Self {
+        Self {
+            dispatcher,
+            abandon,
+        }
     }
 }
 
-impl<S> Layer<S> for HandsLayer {
-    type Service = Hands<S>;
+impl<S> Layer<S> for RunLayer {
+    type Service = Run<S>;
 
-    fn layer(&self, handler: S) -> Hands<S> {
-        Hands {
+    fn layer(&self, handler: S) -> Run<S> {
+        Run {
             handler,
             layer: self.clone(),
         }
@@ -53,14 +56,14 @@ impl<S> Layer<S> for HandsLayer {
 
 /// The wrapped handler.
 #[derive(Clone)]
-pub struct Hands<S> {
+pub struct Run<S> {
     handler: S,
-    layer: HandsLayer,
+    layer: RunLayer,
 }
 
-impl<S> Service<Task<Claimed>> for Hands<S>
+impl<S> Service<Task<Claimed>> for Run<S>
 where
-    S: Service<Task<Claimed>, Response = Ending>,
+    S: Service<Task<Claimed>, Response = HandlerResult>,
     S::Error: Into<BoxDynError> + Send + 'static,
     S::Future: Send + 'static,
 {
@@ -69,7 +72,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<(), Infallible>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // The ledger claims only for free hands; a handler that could refuse would keep a claimed mail waiting.
+        // The dispatcher claims only for free slots; a handler that could refuse would keep a claimed mail waiting.
         let _ = self.handler.poll_ready(cx);
         Poll::Ready(Ok(()))
     }
@@ -78,29 +81,32 @@ where
         let claim = task.args.claim;
         let handler = tokio::spawn(self.handler.call(task));
         let abort = handler.abort_handle();
-        let HandsLayer { ledger, abandon } = self.layer.clone();
+        let RunLayer {
+            dispatcher,
+            abandon,
+        } = self.layer.clone();
         Box::pin(async move {
-            let ending = tokio::select! {
+            let result = tokio::select! {
                 // A result counts even if it comes in the moment in which handlers are given up.
                 biased;
                 done = handler => match done {
-                    Ok(Ok(ending)) => ending,
+                    Ok(Ok(result)) => result,
                     Ok(Err(error)) => {
                         let error = error.into();
                         tracing::error!(mail.id = %claim.mail, %error, "a handler failed");
-                        Ending::Panicked
+                        HandlerResult::Panicked
                     }
                     // Not its message, which may quote the mail. The panic's own line says what may be said.
                     Err(_) => {
                         tracing::error!(mail.id = %claim.mail, "a handler panicked");
-                        Ending::Panicked
+                        HandlerResult::Panicked
                     }
                 },
-                () = tokio::time::sleep(JOB_LIMIT) => Ending::Overdue,
-                () = abandon.cancelled() => Ending::Stopped,
+                () = tokio::time::sleep(JOB_LIMIT) => HandlerResult::Overdue,
+                () = abandon.cancelled() => HandlerResult::Stopped,
             };
             abort.abort();
-            ledger.ended(claim, ending);
+            dispatcher.finished(claim, result);
             Ok(())
         })
     }

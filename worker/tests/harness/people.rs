@@ -20,7 +20,7 @@ use domain::token::{ChallengeToken, SecretHash};
 use domain::username::Username;
 use secrecy::SecretSlice;
 
-use super::{KEY, Rig};
+use super::{Harness, KEY};
 
 const CODES: CodePolicy = CodePolicy {
     life: Duration::from_mins(10),
@@ -42,7 +42,7 @@ fn actor(request: &str) -> Actor {
     }
 }
 
-impl Rig {
+impl Harness {
     /// Registers an address under a name made of it; returns the mail with its code.
     pub async fn register(&self, email: &str) -> MailId {
         self.register_with_handle(email).await.0

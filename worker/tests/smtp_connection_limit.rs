@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::scripted::{Act, Scripted, good, on, say_and_close, send};
-use smart_notes_worker::smtp::{Relay, RelayOptions, Stage, Try, Verdict, classify};
+use smart_notes_worker::smtp::{Attempt, Relay, RelayOptions, Stage, Verdict, classify};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// A connection on which the first mail's end is answered when told to, and nothing but "too many" on any other.
-async fn room_for_one() -> (Scripted, Arc<Notify>) {
+async fn one_connection() -> (Scripted, Arc<Notify>) {
     let now = Arc::new(Notify::new());
     let later = Act::SayLater(Arc::clone(&now), b"250 ok\r\n".to_vec());
     let full = on(
@@ -18,14 +18,14 @@ async fn room_for_one() -> (Scripted, Arc<Notify>) {
     (Scripted::start([on("DOT", later), full]).await, now)
 }
 
-fn sending(relay: &Relay) -> JoinHandle<Try> {
+fn sending(relay: &Relay) -> JoinHandle<Attempt> {
     let relay = relay.clone();
     tokio::spawn(async move { send(&relay).await })
 }
 
 #[tokio::test]
 async fn a_mail_for_which_the_relay_takes_no_more_connections_waits_for_one_that_is_open() {
-    let (server, now) = room_for_one().await;
+    let (server, now) = one_connection().await;
     let relay = server.relay(RelayOptions::default());
 
     let first = sending(&relay);
@@ -103,7 +103,7 @@ async fn a_relay_that_takes_no_connection_at_all_is_in_trouble() {
     let server = Scripted::start([full]).await;
     let relay = server.relay(RelayOptions::default());
 
-    let mut sends: JoinSet<Try> = JoinSet::new();
+    let mut sends: JoinSet<Attempt> = JoinSet::new();
     for _ in 0..10 {
         let relay = relay.clone();
         sends.spawn(async move { send(&relay).await });
