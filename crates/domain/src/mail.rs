@@ -1,4 +1,4 @@
-//! Mails as rows: their kinds, what state one is in, and when a try is repeated.
+//! Mails as rows: their kinds, what state one is in, and when an attempt is repeated.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::otp::Purpose;
 pub enum MailKind {
     /// The code that confirms an address.
     VerifyEmail,
-    /// "You already have an account": somebody registered an address that has one.
+    /// "You already have an account": an address that has one was registered again.
     AlreadyRegistered,
     /// The code that allows a new password.
     ResetPassword,
@@ -104,7 +104,7 @@ impl std::str::FromStr for MailKind {
 /// The two classes of the queue, the more urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// A code, which somebody waits for and which dies.
+    /// A code, which a person waits for and which expires.
     Code,
     /// Anything else.
     Notice,
@@ -176,9 +176,9 @@ pub struct UnknownWord(pub(crate) String);
 pub enum MailState {
     /// Waits for a worker.
     Queued,
-    /// A worker has it in hand.
+    /// A worker is sending it.
     Sending,
-    /// A try did not succeed; another will be made.
+    /// An attempt did not succeed; another will be made.
     Waiting,
     /// Accepted by the relay. Bounces that come later are not seen.
     Delivered,
@@ -270,24 +270,25 @@ pub struct NewMail {
 /// How often a mail that killed its worker is given to another before it is set aside.
 pub const MAX_CRASHES: u32 = 3;
 
-/// How many tries may end without a readable answer after the final dot: the first, and one more.
+/// How many attempts of a mail may be uncertain: the first, and one more.
 pub const MAX_CUT_OFFS: u32 = 2;
 
-/// What must be said of a mail that did not end as delivered after so many tries that were cut off after
-/// the final dot: the relay may have accepted each of them.
+/// The clause for a mail that did not end as delivered after so many uncertain attempts: the relay may have accepted
+/// each of them.
 #[must_use]
 pub fn maybe_delivered(cut_offs: u32) -> Option<&'static str> {
     match cut_offs {
         0 => None,
-        1 => Some("it may have been delivered: a try was cut off after the final dot"),
+        1 => Some(
+            "it may have been delivered: an attempt ended without an answer after the end of data",
+        ),
         _ => Some(
-            "it may have been delivered: two tries were cut off after the final dot, and a third could make a third mail",
+            "it may have been delivered: two attempts ended without an answer after the end of data, and a third could deliver a third copy",
         ),
     }
 }
 
-/// The reason of a mail that ends without being delivered, and what must be said beside it after so many tries that
-/// were cut off.
+/// The reason of a mail that ends without being delivered, with the clause for so many uncertain attempts.
 #[must_use]
 pub fn undelivered(reason: &str, cut_offs: u32) -> String {
     match maybe_delivered(cut_offs) {
@@ -296,7 +297,7 @@ pub fn undelivered(reason: &str, cut_offs: u32) -> String {
     }
 }
 
-/// When tries of a mail with a code are made, counted from its request: 0, 5, 15, 45 s, 2, 4, 7 min.
+/// When attempts of a mail with a code are made, counted from its request: 0, 5, 15, 45 s, 2, 4, 7 min.
 const CODE_SCHEDULE: [u64; 7] = [0, 5, 15, 45, 120, 240, 420];
 
 /// After the schedule above, a notice is tried every half hour.
@@ -305,9 +306,9 @@ const NOTICE_INTERVAL: Duration = Duration::from_mins(30);
 /// For how long a notice, which has no deadline, is tried.
 pub const NOTICE_LIFE: Duration = Duration::from_hours(24);
 
-/// When the next try of a mail is due after `tries` tries that were put off by the recipient's side.
+/// When the next attempt of a mail is due after `tries` attempts that the recipient's side deferred.
 ///
-/// `jitter` in `-1.0..=1.0` spreads the pause by 20 % either way. `None`: no further try is
+/// `jitter` in `-1.0..=1.0` spreads the pause by 20 % either way. `None`: no further attempt is
 /// worth it, because the schedule is over or because less than a tenth of the code's life
 /// (60 s at most) would be left.
 #[must_use]
@@ -342,7 +343,7 @@ pub fn longest_pause(priority: Priority) -> Duration {
     }
 }
 
-/// Whether a further try may still start now. The first one may as long as the code lives.
+/// Whether a further attempt may still start now. The first one may as long as the code lives.
 #[must_use]
 pub fn may_start(
     created: Timestamp,
@@ -357,7 +358,7 @@ pub fn may_start(
     }
 }
 
-/// What must be left of a code's life for one more try: a tenth, but no more than a minute.
+/// What must be left of a code's life for one more attempt: a tenth, but no more than a minute.
 fn margin(created: Timestamp, deadline: Timestamp) -> Duration {
     let life = Duration::try_from(deadline.duration_since(created)).unwrap_or_default();
     (life / 10).min(Duration::from_mins(1))

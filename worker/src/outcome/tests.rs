@@ -134,13 +134,13 @@ fn what_may_have_been_delivered_says_so_in_the_end_and_only_then() {
             1,
             &unknown,
             MailState::Undeliverable,
-            Some("an attempt was cut off"),
+            Some("an attempt ended without an answer"),
         ),
         (
             1,
             &cut,
             MailState::Undeliverable,
-            Some("two tries were cut off"),
+            Some("two attempts ended without an answer"),
         ),
     ] {
         let outcome = told(cut_offs, reach);

@@ -53,17 +53,17 @@ pub struct MailRecord {
     pub again_at: Option<Timestamp>,
     /// When nothing more was to be done.
     pub finished: Option<Timestamp>,
-    /// Tries that counted.
+    /// Attempts that counted.
     pub tries: u32,
-    /// Tries that ended without a readable answer after the final dot.
+    /// Attempts that may have been delivered: without a readable answer after the end of data.
     pub cut_offs: u32,
 }
 
-/// A mail with its tries, the oldest first.
+/// A mail with its attempts, the oldest first.
 #[derive(Debug, Clone)]
 pub struct MailStory {
     /// The mail.
     pub mail: MailRecord,
-    /// What was tried, and what came of it.
+    /// The attempts.
     pub tries: Vec<AttemptRecord>,
 }

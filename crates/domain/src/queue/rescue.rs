@@ -67,15 +67,15 @@ impl Write for Rescue {
     }
 }
 
-/// What becomes of each mail. Suspects are due one after the other.
+/// What becomes of each mail. Possible poison is due one mail after the other.
 fn changes(mails: &[LockedMail], now: Timestamp) -> Vec<MailChange> {
     let mut changes: Vec<MailChange> = mails.iter().map(after_crash).collect();
-    let mut suspects: Vec<&mut MailChange> = (changes.iter_mut().zip(mails))
+    let mut possible_poison: Vec<&mut MailChange> = (changes.iter_mut().zip(mails))
         .filter(|(change, mail)| !change.state.is_final() && mail.crashes + 2 >= MAX_CRASHES)
         .map(|(change, _)| change)
         .collect();
-    if suspects.len() > 1 {
-        for (change, second) in suspects.iter_mut().zip(now.as_second()..) {
+    if possible_poison.len() > 1 {
+        for (change, second) in possible_poison.iter_mut().zip(now.as_second()..) {
             change.due = Timestamp::from_second(second).ok();
         }
     }

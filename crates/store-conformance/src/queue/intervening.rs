@@ -107,7 +107,8 @@ pub async fn a_cancelled_mail_is_claimed_by_nobody_and_its_job_is_killed<D: Back
 }
 
 /// What a mail says that may be at its recipient's in spite of its end.
-const MAYBE: &str = "; it may have been delivered: a try was cut off after the final dot";
+const MAYBE: &str =
+    "; it may have been delivered: an attempt ended without an answer after the end of data";
 
 /// A mail that waits after a first try, which was cut off or not.
 async fn waits(database: &impl Backdoor, cut_off: bool) -> MailId {

@@ -88,7 +88,7 @@ pub async fn a_mail_that_expires_while_it_waits_keeps_what_it_waited_for_and_wha
         adas_mail(&database).await.reason.as_deref(),
         Some(
             "its time was over while it waited: relay.example.com:25 failed at dot: the connection broke; \
-             it may have been delivered: a try was cut off after the final dot"
+             it may have been delivered: an attempt ended without an answer after the end of data"
         )
     );
 }
