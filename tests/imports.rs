@@ -1,12 +1,7 @@
 //! Who may import whom, read from cargo's own metadata.
 //!
-<<<<<<< HEAD
 //! domain ← store-sqlite ← runtime ← {API, worker, operator} ← {command line, bench}; only runtime imports `malloc_trim`. Only
-//! dependencies of the programs count, not those of tests and build scripts.
-=======
-//! domain ← store-sqlite ← runtime ← {API, worker, operator} ← {command line, bench}; only runtime imports malloc_trim. Only
 //! dependencies of the programs count, not those of tests and build scripts. store-conformance is for tests of databases.
->>>>>>> 23cc8ed (store-conformance: Hold the rules of every database)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
