@@ -57,7 +57,7 @@ enum Command {
     Dev(dev::Args),
     /// Create the database, or update its schema
     Migrate(migrate::Args),
-    /// Run after restoring a backup, so that no number that devices have is issued twice
+    /// Run this after restoring a backup: raises the numbers by which devices sync
     AfterRestore(after_restore::Args),
     /// Show the settings in force and the source of each; secrets are masked
     Config(config::Args),
@@ -68,7 +68,7 @@ enum Command {
     /// Show and change the mail queue: list, show, retry, cancel, pause, resume, stats, watch
     #[command(subcommand)]
     Jobs(jobs::Command),
-    /// Explain what became of the mails to an address, or send to it again
+    /// Explain what became of the mails to an address, or end its suppression
     #[command(subcommand)]
     Mail(mail::Command),
     /// Show accounts, and create, verify, disable or delete them

@@ -1,5 +1,5 @@
-//! `smart-notes mail`: what became of the mails to an address, in sentences; and sending again to an address that a relay
-//! had refused.
+//! `smart-notes mail`: what became of the mails to an address, in sentences; and ending the suppression of an
+//! address.
 
 mod unsuppress;
 mod why;
@@ -20,7 +20,7 @@ pub enum Command {
     /// Explain what became of the mails to an address, newest first, or why there are none
     #[command(after_help = CODES)]
     Why(why::Args),
-    /// Send mail again to an address that a relay has permanently refused
+    /// End the suppression of an address that a relay has permanently refused
     #[command(after_help = CODES)]
     Unsuppress(unsuppress::Args),
 }

@@ -21,7 +21,7 @@ use super::{SetPlanArgs, actor};
 pub enum PlanArg {
     /// Revoke premium
     Free,
-    /// The note limit of premium: none, unless the settings say otherwise
+    /// Grant premium
     Premium,
 }
 

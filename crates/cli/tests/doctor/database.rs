@@ -62,7 +62,7 @@ async fn an_older_schema_must_be_migrated_and_a_newer_one_is_a_warning() {
     let newer = new.doctor("").await;
 
     older.is_a_problem(
-        "its schema is older than this program: 1 migrations missing",
+        "its schema is older than this program: 1 missing, starting with",
         "smart-notes migrate",
     );
     newer.is_a_warning(

@@ -89,7 +89,7 @@ fn content(path: &Path, found: &Inspection, report: &mut Report<'_>) {
 fn schema(found: &Inspection, report: &mut Report<'_>) {
     if !found.missing.is_empty() {
         let message = format!(
-            "its schema is older than this program: {} migrations missing, the first is {}",
+            "its schema is older than this program: {} missing, starting with {}",
             found.missing.len(),
             found.missing[0]
         );
