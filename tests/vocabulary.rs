@@ -46,6 +46,18 @@ const RETIRED: &[(&str, &str)] = &[
     ("PaymentPlace", "PaymentPosition"),
     ("TakeEvent", "ReceiveEvent"),
     ("no_room", "limit_reached"),
+    // what an operator sees
+    ("Inquiries", "OperatorQueries"),
+    ("Interventions", "OperatorCommands"),
+    ("CutOffTwice", "UncertainTwice"),
+    ("cut_off_tries", "uncertain_tries"),
+    ("pause_told", "describe_pause"),
+    ("relay_told", "describe_relay"),
+    ("must be mended", "is a problem"),
+    ("worth a look", "is a warning"),
+    ("did not take its leave", "without a clean shutdown"),
+    ("All is well", "No problems"),
+    ("costs the mail no try", "does not use up an attempt"),
     // the API
     ("NoHttp", "MalformedRequest"),
     ("no_http", "malformed_request"),

@@ -1,4 +1,4 @@
-//! `smart-notes doctor`, the real program: what it finds, how it says that it is mended, and its exit code.
+//! `smart-notes doctor`, the real program: its findings, their fixes, and its exit code.
 
 mod clock;
 mod database;

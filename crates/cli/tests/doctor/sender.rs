@@ -72,7 +72,7 @@ async fn an_spf_record_for_every_host_is_a_warning() {
     said.is_a_warning("allows every host to send for it", "-all");
 }
 
-/// Where there is no network, nothing is known, and nothing has to be mended for that.
+/// Without a network the records are unknown, which is not a problem of this machine's settings.
 #[tokio::test]
 async fn a_name_server_that_does_not_answer_is_a_warning() {
     let silent = Nameserver::silent().await;

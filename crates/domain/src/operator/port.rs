@@ -121,7 +121,7 @@ pub struct QueueCounts {
     /// Suppressed addresses.
     pub suppressed: u64,
     /// Workers with mails in flight, and the number of each.
-    pub in_hand: Vec<(String, u64)>,
+    pub in_flight: Vec<(String, u64)>,
 }
 
 /// A registration of an address.

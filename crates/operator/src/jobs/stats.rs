@@ -160,7 +160,7 @@ fn describe_ended(ended: &[(String, u64)]) -> String {
 }
 
 fn worker(beat: Heartbeat, counts: &QueueCounts, now: Timestamp, lease: i64) -> Worker {
-    let in_flight = counts.in_hand.iter();
+    let in_flight = counts.in_flight.iter();
     let in_flight = in_flight
         .filter(|(worker, _)| *worker == beat.worker)
         .map(|(_, mails)| *mails)

@@ -1,7 +1,7 @@
-//! What an operator asks and does, as statements.
+//! The statements of an operator's queries and commands.
 
-mod inquiries;
-mod interventions;
+mod commands;
+mod queries;
 mod suppressions;
 
 pub(crate) use suppressions::{SuppressionRow, forget};

@@ -171,8 +171,8 @@ async fn no_statement_of_the_queue_or_of_who_looks_for_mails_takes_in_more_than_
     for file in [
         "mails.rs",
         "mail_rows.rs",
-        "operator/inquiries.rs",
-        "operator/interventions.rs",
+        "operator/commands.rs",
+        "operator/queries.rs",
         "operator/suppressions.rs",
         "payments.rs",
         "plans.rs",

@@ -1,4 +1,4 @@
-//! What an operator does to the queue.
+//! The statements of an operator's commands.
 
 use async_trait::async_trait;
 use domain::email::EmailKey;
@@ -34,7 +34,7 @@ impl<C: Connected> OperatorCommands for Access<C> {
         if job.rows_affected() == 0 {
             return Ok(false);
         }
-        // A mail that had killed its workers gets as many again.
+        // A mail that had crashed its workers may be claimed as often again.
         sqlx::query!(
             "update mails set state = iif(tries + cut_offs > 0, 'waiting', 'queued'), reason = ?1,
                  again_at = null, finished_at = null, held_run_at = null, crashes = 0
@@ -55,7 +55,7 @@ impl<C: Connected> OperatorCommands for Access<C> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (mail, seconds, now) = (mail.to_string(), now.as_second(), micros(now));
-        // A claim in hand is fenced off by a newer number: its worker may no longer write the final dot.
+        // A newer number fences the claim of a worker that is sending it: the worker may no longer write the end of data.
         sqlx::query!(
             "update mails set state = 'cancelled', reason = ?1, finished_at = ?2, again_at = null,
                  held_run_at = null, claim_no = claim_no + 1,

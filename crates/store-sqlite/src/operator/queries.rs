@@ -1,4 +1,4 @@
-//! What an operator asks.
+//! The statements of an operator's queries.
 
 use async_trait::async_trait;
 use domain::audit::Recorded;
@@ -68,7 +68,7 @@ impl<C: Connected> OperatorQueries for Access<C> {
             last_minute,
             last_hour,
             suppressed: suppressed(&mut self.0, now).await?,
-            in_hand: in_hand(&mut self.0).await?,
+            in_flight: in_flight(&mut self.0).await?,
         })
     }
 
@@ -230,7 +230,7 @@ async fn suppressed(connection: &mut SqliteConnection, now: i64) -> Result<u64, 
     Ok(count.unsigned_abs())
 }
 
-async fn in_hand(connection: &mut SqliteConnection) -> Result<Vec<(String, u64)>, StoreError> {
+async fn in_flight(connection: &mut SqliteConnection) -> Result<Vec<(String, u64)>, StoreError> {
     let rows = sqlx::query!(
         r#"select lock_by as "worker!", count(*) as "mails!: i64" from Jobs
            where lock_by is not null group by lock_by"#
