@@ -4,6 +4,7 @@
 //! "…"}`. The last two also have a stable `code`. Internal errors are logged here, once, and never
 //! sent.
 
+mod plan;
 mod throttle;
 mod unauthorized;
 
@@ -168,8 +169,8 @@ impl ApiError {
                 "detail": "Not a valid HTTP/1.1 request.",
                 "code": "malformed_request",
             }),
-            Self::PlanLimit(full) => plan_limit(*full),
-            Self::StorageLimit(full) => storage_limit(*full),
+            Self::PlanLimit(full) => plan::plan_limit(*full),
+            Self::StorageLimit(full) => plan::storage_limit(*full),
             Self::NoteTaken => json!({
                 "error": "Another note has this id.",
                 "code": "taken",
@@ -300,39 +301,6 @@ impl ApiError {
         let error = text("error").or_else(|| text("detail"));
         (error.unwrap_or_default(), text("code").unwrap_or_default())
     }
-}
-
-/// The response to a plan's limit of notes, with the actual number.
-fn plan_limit(full: PlanLimitReached) -> Value {
-    let PlanLimitReached { plan, limit, used } = full;
-    let plan = plan.as_str();
-    let notes = if limit == 1 { "note" } else { "notes" };
-    json!({
-        "error": format!(
-            "The {plan} plan holds {limit} {notes}. Delete some, or change to a plan that holds more."
-        ),
-        "code": "note_limit_reached",
-        "limit": limit,
-        "used": used,
-        "plan": plan,
-    })
-}
-
-/// The response to a plan's limit of storage, with the actual number of bytes.
-fn storage_limit(full: StorageLimitReached) -> Value {
-    let StorageLimitReached { plan, limit, used } = full;
-    let plan = plan.as_str();
-    let mib = limit >> 20;
-    json!({
-        "error": format!(
-            "The {plan} plan stores {mib} MiB of notes, those in the trash included. \
-             Delete some for good (empty the trash), or change to a plan that stores more."
-        ),
-        "code": "storage_limit_reached",
-        "limit": limit,
-        "used": used,
-        "plan": plan,
-    })
 }
 
 impl IntoResponse for ApiError {

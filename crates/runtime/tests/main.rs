@@ -5,6 +5,7 @@ mod settings_layers;
 mod settings_legacy_env;
 mod settings_refused;
 mod settings_secrets;
+mod settings_unknown;
 mod shutdown;
 mod support;
 mod telemetry;

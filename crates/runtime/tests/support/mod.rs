@@ -50,6 +50,13 @@ impl Place {
     }
 }
 
+/// Development with one variable set.
+pub fn with(place: &Place, key: &str, value: &str) -> LoadOptions {
+    place
+        .options()
+        .with_variable(format!("SMART_NOTES__{key}"), value)
+}
+
 /// Loads settings that must be good.
 #[track_caller]
 pub fn load(options: &LoadOptions) -> Settings {
