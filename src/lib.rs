@@ -35,6 +35,7 @@ pub mod error;
 mod exchange;
 pub mod extract;
 pub mod fields;
+mod forward;
 mod forwarded;
 mod framing;
 pub mod headers;
@@ -131,7 +132,7 @@ pub async fn serve(
     let state = AppState::new(settings, store.clone(), clock).await?;
     let _metrics = metrics::serve(settings, &state).await?;
     let [accepting, writing] = ["the listener", "the database's writer"].map(Liveness::of);
-    let _watched = systemd::watchdog(vec![accepting.clone(), writing.clone()], shutdown);
+    let _watched = systemd::watchdog(vec![accepting.clone(), writing.clone()], shutdown.token());
     if let Ok(address) = listener.local_addr() {
         tracing::info!(http.listen = %address, "API listening");
         systemd::ready(&format!("serving on {address}"));

@@ -22,6 +22,7 @@ use ulid::Ulid;
 
 use crate::access_log::AccessLog;
 use crate::error::ApiError;
+use crate::forward::forward;
 use crate::headers;
 use crate::linger::Unread;
 use crate::request::REQUEST_ID;
@@ -126,17 +127,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewriter<S> {
         })
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    forward!(flush, shutdown);
 }
 
 /// The error that hyper reports with these bytes, if they are one of its responses, and their date.

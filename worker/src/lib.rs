@@ -130,7 +130,7 @@ pub async fn run(
         tokio::spawn(dispatcher.run()),
         RunLayer::new(handle.clone(), abandon.clone()),
     );
-    let _watched = systemd::watchdog(parts.clone(), shutdown);
+    let _watched = systemd::watchdog(parts.clone(), shutdown.token());
     let names: Vec<String> = settings
         .smtp
         .relays

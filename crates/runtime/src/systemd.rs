@@ -13,8 +13,7 @@ use sd_notify::NotifyState;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-
-use crate::shutdown::Shutdown;
+use tokio_util::sync::CancellationToken;
 
 /// The number of watchdog notifications within systemd's timeout.
 const PINGS: u32 = 3;
@@ -89,8 +88,7 @@ impl Liveness {
 /// Notifies systemd's watchdog, if it is enabled, as long as every part answers its pings. If one
 /// part does not answer, the notifications stop. Drop the result at the end of the process.
 #[must_use]
-pub fn watchdog(parts: Vec<Liveness>, shutdown: &Shutdown) -> Watchdog {
-    let shutdown = shutdown.clone();
+pub fn watchdog(parts: Vec<Liveness>, shutdown: CancellationToken) -> Watchdog {
     Watchdog(sd_notify::watchdog_enabled().map(|limit| {
         tokio::spawn(async move {
             let every = limit / PINGS;
