@@ -45,7 +45,7 @@ impl CurrentDummies {
             .filter(|(read, _)| now.duration_since(*read).unsigned_abs() < REFRESH);
         let (read, current) = match fresh {
             Some(fresh) => fresh,
-            None => (now, store.view().await?.hash_kinds().await?),
+            None => (now, store.reader().await?.hash_kinds().await?),
         };
         let hashes = login.hashes_to_check(&self.dummies, &current);
         *kinds = Some((read, current));

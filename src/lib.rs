@@ -150,7 +150,7 @@ pub async fn serve(
 
 /// Answers the watchdog's pings for the database writer. Never returns.
 async fn answer_for_the_writer(store: &Store, writing: &Liveness) {
-    while let ((), Ok(())) = (writing.pinged().await, store.answers().await) {
+    while let ((), Ok(())) = (writing.pinged().await, store.ping().await) {
         writing.pong();
     }
     std::future::pending::<()>().await;

@@ -67,8 +67,8 @@ pub(crate) async fn standing(
     user: UserId,
 ) -> Result<PlanUsage, ApiError> {
     let now = state.clock.now();
-    let mut view = state.store.view_by(ticket).await?;
-    Ok(view.plan_standing(user, now).await?)
+    let mut reader = state.store.reader_by(ticket).await?;
+    Ok(reader.plan_standing(user, now).await?)
 }
 
 /// Show the plan

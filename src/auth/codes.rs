@@ -74,9 +74,9 @@ pub(super) async fn refuse_early(
     submitted: &SubmittedCode,
     at: &CodeTarget<'_>,
 ) -> Result<(), ApiError> {
-    let mut view = state.store.view_by(&context.ticket).await?;
-    let refused = submitted.refusal(view.as_mut(), at).await?;
-    view.done();
+    let mut reader = state.store.reader_by(&context.ticket).await?;
+    let refused = submitted.refusal(reader.as_mut(), at).await?;
+    reader.done();
     match refused {
         Some(refusal) => Err(state
             .refuse_early(context, refusal, None, submitted.now)

@@ -127,10 +127,10 @@ async fn refuse_early(
     user: UserId,
     email: &EmailAddress,
 ) -> Result<(), ApiError> {
-    let mut view = state.store.view_by(&context.ticket).await?;
+    let mut reader = state.store.reader_by(&context.ticket).await?;
     let request = state.code_request(context);
-    let refused = request.refusal(view.as_mut(), email, user).await?;
-    view.done();
+    let refused = request.refusal(reader.as_mut(), email, user).await?;
+    reader.done();
     match refused {
         Some(refusal) => {
             let now = state.clock.now();

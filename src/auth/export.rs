@@ -19,7 +19,7 @@ use domain::notes::changes::NoteChange;
 use domain::notes::list::ListPosition;
 use domain::payments::PaymentPosition;
 use domain::queue::MailFilter;
-use domain::store::{StoreError, Ticket, View};
+use domain::store::{Reader, StoreError, Ticket};
 use futures_util::stream;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -77,11 +77,11 @@ async fn export(
     ReadTicket(ticket): ReadTicket,
 ) -> Result<Response, ApiError> {
     let user = session.user.id;
-    let mut view = state.store.view_by(&ticket).await?;
-    let began = view.note_changes(user, i64::MAX, 1).await?.numbers.newest;
-    let grants = view.grants(user).await?;
-    let known = view.known_clients(user).await?;
-    view.done();
+    let mut reader = state.store.reader_by(&ticket).await?;
+    let began = reader.note_changes(user, i64::MAX, 1).await?.numbers.newest;
+    let grants = reader.grants(user).await?;
+    let known = reader.known_clients(user).await?;
+    reader.done();
     let standing = subscription::standing(&state, &ticket, user).await?;
     let email = session.user.email_key.clone();
     let frame = Export {
@@ -184,9 +184,9 @@ impl Rest {
     }
 
     /// A database connection for one piece, with its own deadline.
-    async fn view(&mut self) -> Result<Box<dyn View>, StoreError> {
+    async fn reader(&mut self) -> Result<Box<dyn Reader>, StoreError> {
         self.ticket.deadline = Instant::now() + self.state.write_within;
-        self.state.store.view_by(&self.ticket).await
+        self.state.store.reader_by(&self.ticket).await
     }
 
     async fn notes(
@@ -194,9 +194,9 @@ impl Rest {
         trashed: bool,
         place: Option<ListPosition>,
     ) -> Result<Vec<u8>, StoreError> {
-        let mut view = self.view().await?;
-        let (notes, next) = notes::some_of_all(view.as_mut(), self.user, trashed, place).await?;
-        view.done();
+        let mut reader = self.reader().await?;
+        let (notes, next) = notes::some_of_all(reader.as_mut(), self.user, trashed, place).await?;
+        reader.done();
         self.part = match next {
             Some(next) => Part::Notes {
                 trashed,
@@ -215,9 +215,11 @@ impl Rest {
     }
 
     async fn changed(&mut self, after: i64, upto: Option<i64>) -> Result<Vec<u8>, StoreError> {
-        let mut view = self.view().await?;
-        let page = view.note_changes(self.user, after, CHANGES_AT_ONCE).await?;
-        view.done();
+        let mut reader = self.reader().await?;
+        let page = reader
+            .note_changes(self.user, after, CHANGES_AT_ONCE)
+            .await?;
+        reader.done();
         let upto = upto.unwrap_or(page.numbers.newest);
         let is_over = !page.more || page.upto >= upto;
         let notes = page.changes.into_iter().filter_map(|change| match change {
@@ -247,9 +249,9 @@ impl Rest {
         left: u32,
     ) -> Result<Vec<u8>, StoreError> {
         let limit = EVENTS_AT_ONCE.min(left);
-        let mut view = self.view().await?;
-        let events = view.records(self.user, before, limit).await?;
-        view.done();
+        let mut reader = self.reader().await?;
+        let events = reader.records(self.user, before, limit).await?;
+        reader.done();
         let left = left - limit;
         let last = events.last().map(|last| (last.at, last.id));
         let is_over = events.len() < limit as usize || left == 0;
@@ -266,10 +268,10 @@ impl Rest {
     }
 
     async fn payments(&mut self, after: Option<PaymentPosition>) -> Result<Vec<u8>, StoreError> {
-        let mut view = self.view().await?;
-        let records = view.payment_records(self.user, after.as_ref(), PAYMENTS_AT_ONCE);
+        let mut reader = self.reader().await?;
+        let records = reader.payment_records(self.user, after.as_ref(), PAYMENTS_AT_ONCE);
         let records = records.await?;
-        view.done();
+        reader.done();
         let last = records.last().map(|last| last.place.clone());
         let is_over = records.len() < PAYMENTS_AT_ONCE as usize;
         let events: Vec<PaymentEvent> = records.into_iter().map(Into::into).collect();
@@ -291,9 +293,9 @@ impl Rest {
             limit: MAILS_AT_ONCE,
             ..MailFilter::default()
         };
-        let mut view = self.view().await?;
-        let mails = view.mails(&filter).await?;
-        view.done();
+        let mut reader = self.reader().await?;
+        let mails = reader.mails(&filter).await?;
+        reader.done();
         let last = mails.last().map(|last| last.id);
         let is_over = mails.len() < MAILS_AT_ONCE as usize;
         let mails: Vec<SentMail> = mails.into_iter().map(Into::into).collect();

@@ -184,8 +184,8 @@ async fn start(
     let slot = |pool: &HashPool| pool.slot_of(client);
     let Some(limits) = state.policies.limits else {
         let slot = slot(&state.hashing)?;
-        let mut view = state.store.view_by(&context.ticket).await?;
-        let found = login::account(view.as_mut(), login, client, state.clock.now()).await?;
+        let mut reader = state.store.reader_by(&context.ticket).await?;
+        let found = login::account(reader.as_mut(), login, client, state.clock.now()).await?;
         return Ok((slot, found, None));
     };
     let start = |may_wait, now| StartLogin {

@@ -114,9 +114,9 @@ async fn refuse_early(
         &state.policies.register,
         state.clock.now(),
     );
-    let mut view = state.store.view_by(&context.ticket).await?;
-    let refused = Register::refused(view.as_mut(), whom, client, policy, now).await?;
-    view.done();
+    let mut reader = state.store.reader_by(&context.ticket).await?;
+    let refused = Register::refused(reader.as_mut(), whom, client, policy, now).await?;
+    reader.done();
     match refused {
         Some(Registered::TooMany(refusal)) => Err(state
             .refuse_early(context, refusal, Some(whom.1), now)
@@ -136,11 +136,11 @@ async fn same_password(
     password: &Password,
 ) -> Result<Option<RegistrationId>, ApiError> {
     let (client, now) = (&context.actor.client, state.clock.now());
-    let mut view = state.store.view_by(&context.ticket).await?;
-    let attempts = view
+    let mut reader = state.store.reader_by(&context.ticket).await?;
+    let attempts = reader
         .passwords_of_registrations(email.key(), client, MAX_COMPARED, now)
         .await?;
-    view.done();
+    reader.done();
     for (attempt, hash) in attempts {
         if state.hashing.verify(slot, password.clone(), hash).await? {
             return Ok(Some(attempt));

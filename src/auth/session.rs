@@ -115,9 +115,9 @@ impl Authenticated {
 
     async fn find(token: SecretHash, ticket: Ticket, state: &AppState) -> Result<Self, ApiError> {
         let now = state.clock.now();
-        let mut view = state.store.view_by(&ticket).await?;
-        let found = view.session(&token).await?;
-        view.done();
+        let mut reader = state.store.reader_by(&ticket).await?;
+        let found = reader.session(&token).await?;
+        reader.done();
         let session = found.ok_or(Unauthorized::InvalidToken)?;
         if session.expires <= now || session.last_used + state.policies.session.idle <= now {
             return Err(Unauthorized::InvalidToken.into());

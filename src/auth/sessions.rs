@@ -156,8 +156,8 @@ pub(super) async fn live(
 ) -> Result<Vec<SessionEntry>, ApiError> {
     let now = state.clock.now();
     let idle_since = now - state.policies.session.idle;
-    let mut view = state.store.view_by(ticket).await?;
-    let sessions = view.sessions(session.user.id, now, idle_since).await?;
+    let mut reader = state.store.reader_by(ticket).await?;
+    let sessions = reader.sessions(session.user.id, now, idle_since).await?;
     Ok(sessions
         .into_iter()
         .map(|one| SessionEntry::new(one, session.id))

@@ -312,8 +312,8 @@ async fn deletion(
         Deletion::Done(_) => ("deleted", None),
         Deletion::Absent => ("unchanged", None),
         Deletion::Conflict => {
-            let mut view = state.store.view_by(&context.ticket).await?;
-            let theirs = view.note(user, id).await?.filter(Note::is_live);
+            let mut reader = state.store.reader_by(&context.ticket).await?;
+            let theirs = reader.note(user, id).await?.filter(Note::is_live);
             let status = theirs.as_ref().map_or("unchanged", |_| "conflict");
             (status, theirs)
         }

@@ -99,9 +99,9 @@ pub(super) async fn changes(
     let limit = query.page_size();
     query.check()?;
     let after = place.map_or(0, |place| place.change);
-    let mut view = state.store.view_by(&ticket).await?;
-    let page = view.note_changes(user, after, limit).await?;
-    view.done();
+    let mut reader = state.store.reader_by(&ticket).await?;
+    let page = reader.note_changes(user, after, limit).await?;
+    reader.done();
     if let Some(place) = place.filter(|place| !is_good(*place, &page)) {
         if place.latest() > page.numbers.newest {
             restores::noticed(&state, &context, user, place.latest(), true).await?;

@@ -52,9 +52,9 @@ pub(super) async fn show(
     id: Id,
 ) -> Result<Response, ApiError> {
     let id = id_of(id)?;
-    let mut view = state.store.view_by(&ticket).await?;
-    let note = view.note(session.user.id, id).await?;
-    view.done();
+    let mut reader = state.store.reader_by(&ticket).await?;
+    let note = reader.note(session.user.id, id).await?;
+    reader.done();
     let note = note.filter(Note::is_live).ok_or(ApiError::NotFound)?;
     let condition = condition(&headers);
     let known = condition

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use domain::id::UserId;
 use domain::notes::list::{Key, ListPosition, NotePage, NoteQuery, Order};
-use domain::store::{StoreError, View};
+use domain::store::{Reader, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -81,9 +81,9 @@ pub(super) async fn list(
     let (page, edited) = if reading.searching && reading.asked.words.is_empty() {
         (NotePage::default(), false)
     } else {
-        let mut view = state.store.view_by(&ticket).await?;
-        let page = reading.page(&mut *view).await?;
-        view.done();
+        let mut reader = state.store.reader_by(&ticket).await?;
+        let page = reading.page(&mut *reader).await?;
+        reader.done();
         page
     };
     let [next, previous] = reading.neighbours(&page, edited).map(|neighbour| {
@@ -107,7 +107,7 @@ pub(super) async fn list(
 /// Some notes of a user, live or in the trash, in order of creation, and the position to continue
 /// from if there are more.
 pub async fn some_of_all(
-    view: &mut dyn View,
+    reader: &mut dyn Reader,
     user: UserId,
     trashed: bool,
     place: Option<ListPosition>,
@@ -127,7 +127,7 @@ pub async fn some_of_all(
         limit: AT_ONCE,
         bytes: BYTES_AT_ONCE,
     };
-    let page = view.notes(&query).await?;
+    let page = reader.notes(&query).await?;
     let last = page.notes.last().filter(|_| page.more);
     let next = last.map(|last| last.place(Key::Created, false));
     let notes = page.notes.into_iter();

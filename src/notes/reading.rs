@@ -7,7 +7,7 @@
 use domain::id::UserId;
 use domain::notes::list::{Key, ListPosition, NotePage, NoteQuery, Order, PAGE_BYTES};
 use domain::notes::{TAG_LENGTH, words};
-use domain::store::{StoreError, View};
+use domain::store::{Reader, StoreError};
 
 use super::cursor::{self, ListPlace};
 use super::query::{Query, SEARCH_LENGTH};
@@ -69,10 +69,13 @@ impl Reading {
     }
 
     /// The page, and whether edited notes follow it.
-    pub(super) async fn page(&self, view: &mut dyn View) -> Result<(NotePage, bool), StoreError> {
-        let page = view.notes(&self.asked).await?;
+    pub(super) async fn page(
+        &self,
+        reader: &mut dyn Reader,
+    ) -> Result<(NotePage, bool), StoreError> {
+        let page = reader.notes(&self.asked).await?;
         let edited = match self.edits(&page) {
-            Some(edits) => !view.notes(&edits).await?.notes.is_empty(),
+            Some(edits) => !reader.notes(&edits).await?.notes.is_empty(),
             None => false,
         };
         Ok((page, edited))

@@ -51,9 +51,9 @@ pub(super) async fn named(
     if named.is_empty() {
         return Ok(());
     }
-    let mut view = state.store.view_by(&context.ticket).await?;
-    let ahead = view.note_version_ahead(user, &named).await?;
-    view.done();
+    let mut reader = state.store.reader_by(&context.ticket).await?;
+    let ahead = reader.note_version_ahead(user, &named).await?;
+    reader.done();
     if let Some(ahead) = ahead {
         noticed(state, context, user, ahead.version, ahead.certain).await?;
     }

@@ -250,8 +250,8 @@ impl TestApp {
             limit: 10_000,
             ..MailFilter::default()
         };
-        let mut view = self.databases[0].store.view().await.unwrap();
-        let mails = view.mails(&filter).await.unwrap();
+        let mut reader = self.databases[0].store.reader().await.unwrap();
+        let mails = reader.mails(&filter).await.unwrap();
         mails
             .into_iter()
             .filter(|mail| !FINAL.contains(&mail.state.as_str()))

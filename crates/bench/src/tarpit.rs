@@ -115,7 +115,13 @@ async fn waits(harness: &Harness, commits: &[Timestamp]) -> anyhow::Result<Vec<f
         ..MailFilter::default()
     };
     loop {
-        let mut mails = harness.database.store.view().await?.mails(&filter).await?;
+        let mut mails = harness
+            .database
+            .store
+            .reader()
+            .await?
+            .mails(&filter)
+            .await?;
         mails.retain(|mail| mail.to.ends_with("@example.com"));
         mails.sort_by_key(|mail| mail.created);
         let ends = mails.iter().skip(1).map(|mail| mail.finished);

@@ -110,12 +110,12 @@ async fn delays(harness: &Harness, commits: &[Timestamp]) -> anyhow::Result<Vec<
         limit: u32::MAX,
         ..MailFilter::default()
     };
-    let mut view = harness.database.store.view().await?;
-    let mut mails = view.mails(&filter).await?;
+    let mut reader = harness.database.store.reader().await?;
+    let mut mails = reader.mails(&filter).await?;
     mails.sort_by_key(|mail| mail.created);
     let mut delays = Vec::new();
     for (mail, commit) in mails.iter().skip(1).zip(commits) {
-        let story = view.mail(&mail.id.to_string()).await?.pop();
+        let story = reader.mail(&mail.id.to_string()).await?.pop();
         let started = story
             .and_then(|story| story.tries.first().map(|attempt| attempt.started))
             .with_context(|| format!("mail {} has no record of its try", mail.id))?;

@@ -110,7 +110,11 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 async fn plan(import: &Import, store: &Store) -> anyhow::Result<Result<Plan, Vec<Clash>>> {
-    let basis = store.view().await?.import_basis(SystemClock.now()).await?;
+    let basis = store
+        .reader()
+        .await?
+        .import_basis(SystemClock.now())
+        .await?;
     Ok(import.plan(&basis))
 }
 

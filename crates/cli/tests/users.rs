@@ -232,8 +232,8 @@ async fn a_deletion_is_recorded_with_the_operator_and_without_the_address() {
 
     let database = Database::open(&place.settings(), Role::Tool, &Shutdown::new()).await;
     let database = database.unwrap();
-    let mut view = database.store.view().await.unwrap();
-    let records = view.records(UserId(1), None, 10).await.unwrap();
+    let mut reader = database.store.reader().await.unwrap();
+    let records = reader.records(UserId(1), None, 10).await.unwrap();
 
     let [admin, deleted, made] = records.as_slice() else {
         panic!("{records:?}")

@@ -26,7 +26,7 @@ pub(crate) use self::logins::{PasswordTries, forget_pauses};
 use crate::audit::{Actor, Entry, Event};
 use crate::clock::AHEAD;
 use crate::email::EmailKey;
-use crate::store::{StoreError, Tx, View, Write};
+use crate::store::{Reader, StoreError, Tx, Write};
 
 /// A number of uses in a time window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,19 +99,19 @@ pub struct Hit {
 
 /// When something was counted under a key in the window that ends now, the oldest first.
 pub(crate) async fn counted(
-    view: &mut dyn View,
+    reader: &mut dyn Reader,
     key: &str,
     window: Duration,
     now: Timestamp,
 ) -> Result<Vec<Timestamp>, StoreError> {
-    let hits = hits(view, key, window, now).await?;
+    let hits = hits(reader, key, window, now).await?;
     Ok(hits.into_iter().map(|hit| hit.at).collect())
 }
 
 /// The same with what is in flight. What is dated in the future does not count: else a clock that was once ahead would
 /// close limits until that time comes.
 async fn hits(
-    view: &mut dyn View,
+    reader: &mut dyn Reader,
     key: &str,
     window: Duration,
     now: Timestamp,
@@ -120,7 +120,7 @@ async fn hits(
         window <= LONGEST_WINDOW,
         "what is counted is not kept for {window:?}"
     );
-    view.hits(key, now - window, now + AHEAD).await
+    reader.hits(key, now - window, now + AHEAD).await
 }
 
 /// A limit that was reached.

@@ -9,7 +9,7 @@ macro_rules! conformance_tests {
             units:
                 an_error_undoes_everything_the_unit_wrote,
                 an_answer_of_any_type_comes_back,
-                a_write_is_seen_by_the_next_view;
+                a_write_is_seen_by_the_next_reader;
             registering:
                 a_registration_is_one_attempt_one_challenge_and_one_mail,
                 a_name_of_a_live_attempt_is_taken_for_other_addresses_until_it_lapses,

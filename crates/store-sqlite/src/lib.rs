@@ -36,11 +36,11 @@ mod place;
 mod plans;
 mod processes;
 pub mod queue;
+mod reader;
 mod readers;
 mod records;
 mod retention;
 mod users;
-mod view;
 pub mod writer;
 
 use std::any::Any;
@@ -50,7 +50,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::queue::Watch;
-use domain::store::{Backend, DynWrite, StoreError, Ticket, View};
+use domain::store::{Backend, DynWrite, Reader, StoreError, Ticket};
 use sqlx::SqlitePool;
 
 pub use connect::OpenError;
@@ -141,15 +141,15 @@ impl Backend for Sqlite {
         self.writer.run(Work::Write(write), ticket).await
     }
 
-    async fn view(&self, ticket: Ticket) -> Result<Box<dyn View>, StoreError> {
+    async fn reader(&self, ticket: Ticket) -> Result<Box<dyn Reader>, StoreError> {
         let asked = Instant::now();
         let connection = self.lent.lend(ticket).await;
         self.meters.reads(asked.elapsed(), &connection);
         Ok(Box::new(Access(connection?)))
     }
 
-    async fn answers(&self) -> Result<(), StoreError> {
-        self.writer.answers().await
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.writer.ping().await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -16,7 +16,7 @@ use sqlx::SqliteConnection;
 
 use crate::access::{Access, Connected, micros};
 use crate::error::{conflict_or, store_error};
-use crate::view::UserRow;
+use crate::reader::UserRow;
 
 #[async_trait]
 impl<C: Connected> Users for Access<C> {

@@ -60,7 +60,7 @@ impl Work {
     /// Does the work inside a transaction. May be called again after an error.
     async fn run(&self, connection: &mut SqliteConnection) -> Answer {
         match self {
-            Self::Write(write) => write.apply(&mut Access(connection)).await,
+            Self::Write(write) => write.apply_dyn(&mut Access(connection)).await,
             Self::Probe => {
                 let written = sqlx::raw_sql("pragma user_version = 0").execute(connection);
                 written.await.map_err(store_error)?;
@@ -122,7 +122,7 @@ impl Writer {
     }
 
     /// Waits until the task has come to what is asked now: it lives. Needs no lock.
-    pub(crate) async fn answers(&self) -> Result<(), StoreError> {
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         // What is late is answered at once, and not begun.
         let late = Ticket::new(Caller::Process, Instant::now());
         match self.ask(Work::Ping, None, late).await {

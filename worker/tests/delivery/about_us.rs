@@ -42,7 +42,7 @@ async fn a_relay_that_refuses_chosen_recipients_because_of_us_takes_others_at_on
         let posted = harness
             .database
             .store
-            .view()
+            .reader()
             .await
             .unwrap()
             .posted_relays()
@@ -81,7 +81,7 @@ async fn a_relay_that_takes_no_mail_any_more_because_of_us_is_left_alone_soon() 
             let posted = harness
                 .database
                 .store
-                .view()
+                .reader()
                 .await
                 .unwrap()
                 .posted_relays()

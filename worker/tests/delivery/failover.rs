@@ -65,7 +65,7 @@ impl Two {
                 .harness
                 .database
                 .store
-                .view()
+                .reader()
                 .await
                 .unwrap()
                 .posted_relays()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::clock::{Clock, ManualClock};
 use domain::queue::{BatchReport, CommitBatch, Keys, Watch};
-use domain::store::{Backend, DynWrite, Store, StoreError, Ticket, View};
+use domain::store::{Backend, DynWrite, Reader, Store, StoreError, Ticket};
 use jiff::Timestamp;
 use runtime::shutdown::Shutdown;
 use smart_notes_worker::queue::dispatcher::{Claimant, Dispatcher};
@@ -87,11 +87,11 @@ impl Backend for Empty {
         Ok(Box::new(BatchReport::default()))
     }
 
-    async fn answers(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn view(&self, _: Ticket) -> Result<Box<dyn View>, StoreError> {
+    async fn reader(&self, _: Ticket) -> Result<Box<dyn Reader>, StoreError> {
         unreachable!("the dispatcher reads by the watch alone")
     }
 

@@ -26,7 +26,7 @@ async fn register(harness: &Harness, count: usize) -> Vec<MailId> {
 }
 
 async fn posted(harness: &Harness) -> Option<PostedRelayStatus> {
-    let mut reader = harness.database.store.view().await.unwrap();
+    let mut reader = harness.database.store.reader().await.unwrap();
     let posted = reader.posted_relays().await.unwrap();
     posted.into_iter().next()
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use domain::mail::MailState;
 use domain::queue::{Claimed, Keys, Rescue, SendPermit, Watch};
-use domain::store::{Backend, DynWrite, Store, StoreError, Ticket, View};
+use domain::store::{Backend, DynWrite, Reader, Store, StoreError, Ticket};
 use runtime::shutdown::Shutdown;
 use smart_notes_worker::outcome::Outcome;
 use smart_notes_worker::queue::dispatcher::{Claimant, Dispatcher};
@@ -245,12 +245,12 @@ impl Backend for FailingDisk {
         }
     }
 
-    async fn answers(&self) -> Result<(), StoreError> {
-        self.database.answers().await
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.database.ping().await
     }
 
-    async fn view(&self, ticket: Ticket) -> Result<Box<dyn View>, StoreError> {
-        self.database.view(ticket).await
+    async fn reader(&self, ticket: Ticket) -> Result<Box<dyn Reader>, StoreError> {
+        self.database.reader(ticket).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

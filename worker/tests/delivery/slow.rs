@@ -65,7 +65,7 @@ async fn relay_state(harness: &Harness) -> RelayState {
     let posted = harness
         .database
         .store
-        .view()
+        .reader()
         .await
         .unwrap()
         .posted_relays()

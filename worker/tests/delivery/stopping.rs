@@ -20,7 +20,7 @@ async fn with_nothing_in_flight_it_stops_and_leaves() {
         harness
             .database
             .store
-            .view()
+            .reader()
             .await
             .unwrap()
             .heartbeats()

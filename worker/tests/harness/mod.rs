@@ -143,8 +143,8 @@ impl Harness {
 
     /// A mail with its attempts.
     pub async fn story(&self, mail: MailId) -> MailStory {
-        let mut view = self.database.store.view().await.unwrap();
-        view.mail(&mail.to_string()).await.unwrap().remove(0)
+        let mut reader = self.database.store.reader().await.unwrap();
+        reader.mail(&mail.to_string()).await.unwrap().remove(0)
     }
 
     /// All mails.
@@ -153,8 +153,8 @@ impl Harness {
             limit: 10_000,
             ..MailFilter::default()
         };
-        let mut view = self.database.store.view().await.unwrap();
-        view.mails(&filter).await.unwrap()
+        let mut reader = self.database.store.reader().await.unwrap();
+        reader.mails(&filter).await.unwrap()
     }
 
     /// Waits until the mail is in that state, and returns it.

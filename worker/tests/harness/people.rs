@@ -119,8 +119,8 @@ impl Harness {
             limit: 10,
             ..MailFilter::default()
         };
-        let mut view = self.database.store.view().await.unwrap();
-        let mails = view.mails(&filter).await.unwrap();
+        let mut reader = self.database.store.reader().await.unwrap();
+        let mails = reader.mails(&filter).await.unwrap();
         mails
             .into_iter()
             .max_by_key(|mail| mail.created)

@@ -55,7 +55,7 @@ async fn a_relay_that_refuses_us_is_one_error_in_the_log() {
         let posted = harness
             .database
             .store
-            .view()
+            .reader()
             .await
             .unwrap()
             .posted_relays()

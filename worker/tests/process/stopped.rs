@@ -15,7 +15,7 @@ async fn an_idle_worker_ends_with_success() {
         !harness
             .database
             .store
-            .view()
+            .reader()
             .await
             .unwrap()
             .heartbeats()

@@ -7,7 +7,7 @@ use domain::email::EmailAddress;
 use domain::id::{MailId, UserId};
 use domain::mail::{MailKind, MailState};
 use domain::queue::{MailFilter, MailRecord};
-use domain::store::View;
+use domain::store::Reader;
 use jiff::{SpanRelativeTo, Timestamp};
 use operator::jobs::{Holds, MailPage, Reveal, find, own_reason, state};
 use operator::{to_millis, users};
@@ -60,9 +60,9 @@ fn states() -> impl TypedValueParser<Value = MailState> {
 
 /// Prints a page of mails.
 pub async fn run(args: &Args, settings: &Settings, database: &Database) -> anyhow::Result<u8> {
-    let mut view = database.store.view().await?;
-    let filter = args.filter(view.as_mut()).await?;
-    drop(view);
+    let mut reader = database.store.reader().await?;
+    let filter = args.filter(reader.as_mut()).await?;
+    drop(reader);
     let page = MailPage::read(filter, settings, database).await?;
     let reveal = Reveal(args.reveal);
     if args.json {
@@ -110,34 +110,34 @@ pub fn mail_table(mails: &[MailRecord], holds: &Holds, reveal: Reveal) -> String
 }
 
 impl Args {
-    async fn filter(&self, view: &mut dyn View) -> anyhow::Result<MailFilter> {
+    async fn filter(&self, reader: &mut dyn Reader) -> anyhow::Result<MailFilter> {
         let to = self.to.as_deref().map(address).transpose()?;
         Ok(MailFilter {
             state: self.state,
             kind: self.kind,
             to: to.map(|address| address.key().clone()),
-            user: self.whose(view).await?,
+            user: self.whose(reader).await?,
             request: self.request.clone(),
             since: self.since.as_deref().map(since).transpose()?,
-            before: self.before_which(view).await?,
+            before: self.before_which(reader).await?,
             limit: self.limit,
         })
     }
 
     async fn whose(
         &self,
-        view: &mut dyn View,
+        reader: &mut dyn Reader,
     ) -> anyhow::Result<Option<(UserId, domain::email::EmailKey)>> {
         let Some(user) = &self.user else {
             return Ok(None);
         };
-        let user = users::find(view, user).await?;
+        let user = users::find(reader, user).await?;
         Ok(Some((user.id, user.email_key)))
     }
 
-    async fn before_which(&self, view: &mut dyn View) -> anyhow::Result<Option<MailId>> {
+    async fn before_which(&self, reader: &mut dyn Reader) -> anyhow::Result<Option<MailId>> {
         match &self.before {
-            Some(id) => Ok(Some(find(view, id).await?.mail.id)),
+            Some(id) => Ok(Some(find(reader, id).await?.mail.id)),
             None => Ok(None),
         }
     }

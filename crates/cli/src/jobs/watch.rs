@@ -84,7 +84,7 @@ async fn read(
         limit: args.limit,
         ..MailFilter::default()
     };
-    let mails = database.store.view().await?.mails(&filter).await?;
+    let mails = database.store.reader().await?.mails(&filter).await?;
     Ok((snapshot, mails))
 }
 

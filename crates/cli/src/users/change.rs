@@ -16,8 +16,8 @@ use runtime::settings::Settings;
 use super::{UserArg, actor};
 
 async fn user(whom: &UserArg, store: &Store) -> anyhow::Result<User> {
-    let mut view = store.view().await?;
-    Ok(find(view.as_mut(), &whom.user).await?)
+    let mut reader = store.reader().await?;
+    Ok(find(reader.as_mut(), &whom.user).await?)
 }
 
 /// Disables or enables a user.

@@ -29,9 +29,9 @@ pub enum PlanArg {
 pub async fn set(args: &SetPlanArgs, store: &Store) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let plan = parse_plan(args.plan, args.until.as_deref(), now)?;
-    let mut view = store.view().await?;
-    let user = find(view.as_mut(), &args.whom.user).await?;
-    drop(view);
+    let mut reader = store.reader().await?;
+    let user = find(reader.as_mut(), &args.whom.user).await?;
+    drop(reader);
     let change = SetPlan {
         user: user.id,
         plan,

@@ -30,7 +30,7 @@ pub async fn list(args: &ListArgs, store: &Store) -> anyhow::Result<()> {
         after: args.after.map(UserId),
         limit: args.limit + 1,
     };
-    let mut users = store.view().await?.users(&filter).await?;
+    let mut users = store.reader().await?.users(&filter).await?;
     let more = users.len() > args.limit as usize;
     users.truncate(args.limit as usize);
     let next = users.last().filter(|_| more).map(|user| user.id);

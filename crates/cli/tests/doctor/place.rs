@@ -320,7 +320,7 @@ impl Services {
         loop {
             let processes = database
                 .store
-                .view()
+                .reader()
                 .await
                 .unwrap()
                 .processes()
@@ -329,7 +329,7 @@ impl Services {
                 .len();
             let beats = database
                 .store
-                .view()
+                .reader()
                 .await
                 .unwrap()
                 .heartbeats()

@@ -18,7 +18,7 @@ use crate::email::{EmailAddress, EmailKey};
 use crate::id::{SessionId, UserId};
 use crate::limits::{Admission, CountedTry, Limits, PasswordTries};
 use crate::password::PasswordHash;
-use crate::store::{StoreError, Tx, View, Write};
+use crate::store::{Reader, StoreError, Tx, Write};
 use crate::token::SessionToken;
 use crate::username::NameKey;
 
@@ -51,8 +51,8 @@ pub enum Checked {
 /// Reads the account that `login` means: with an `@` the address first, then the name (names may hold an `@`; one that is
 /// an address is found by that alone). Attempts are those of the client that logs in; by name, if it has none, the newest
 /// of another.
-pub async fn account<V: View + ?Sized>(
-    view: &mut V,
+pub async fn account<V: Reader + ?Sized>(
+    reader: &mut V,
     login: &str,
     client: &ClientKey,
     now: Timestamp,
@@ -60,7 +60,9 @@ pub async fn account<V: View + ?Sized>(
     let email = EmailAddress::parse(login).ok();
     let name = NameKey::of(login);
     let email = email.as_ref().map(EmailAddress::key);
-    let mut account = view.login_account(email, &name, Some(client), now).await?;
+    let mut account = reader
+        .login_account(email, &name, Some(client), now)
+        .await?;
     account.user = account.user.filter(|user| user.is_meant_by(email));
     let asked = email.map_or(name.as_str(), EmailKey::as_str).to_owned();
     Ok(Login { account, asked })

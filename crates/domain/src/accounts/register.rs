@@ -18,7 +18,7 @@ use crate::limits::{self, Decision, Limits, Rate, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{KeyId, Purpose};
 use crate::password::PasswordHash;
-use crate::store::{StoreError, Tx, View, Write};
+use crate::store::{Reader, StoreError, Tx, Write};
 use crate::token::ChallengeToken;
 use crate::username::Username;
 
@@ -109,7 +109,7 @@ impl Register {
     }
 
     /// The same with the registration of the client that was found to have this password, if one was
-    /// ([`crate::store::View::passwords_of_registrations`]): without their challenges, codes of two registrations that differ in name
+    /// ([`crate::store::Reader::passwords_of_registrations`]): without their challenges, codes of two registrations that differ in name
     /// and in password don't count.
     #[must_use]
     pub fn with_password_of(self, same_password_as: Option<RegistrationId>) -> Self {
@@ -123,22 +123,24 @@ impl Register {
     /// much. It is what the use case finds when it is applied, and counts nothing. Whether the address has an account
     /// is not looked at, unless the settings reveal that.
     pub async fn refused(
-        view: &mut dyn View,
+        reader: &mut dyn Reader,
         (username, email): (&Username, &EmailAddress),
         client: &ClientKey,
         policy: &RegisterPolicy,
         now: Timestamp,
     ) -> Result<Option<Registered>, StoreError> {
-        let username_taken = view.name_is_taken(username.key(), email.key(), now).await?;
+        let username_taken = reader
+            .name_is_taken(username.key(), email.key(), now)
+            .await?;
         let email_taken =
-            policy.reveal_registered && view.user_by_email(email.key()).await?.is_some();
+            policy.reveal_registered && reader.user_by_email(email.key()).await?.is_some();
         if username_taken || email_taken {
             return Ok(Some(Registered::Taken {
                 username: username_taken,
                 email: email_taken,
             }));
         }
-        let live = view.live_registrations(email.key(), now).await?;
+        let live = reader.live_registrations(email.key(), now).await?;
         if let Some(refusal) = policy.too_many(&live, client) {
             return Ok(Some(Registered::TooMany(refusal)));
         }
@@ -146,7 +148,7 @@ impl Register {
             return Ok(None);
         };
         let charges = limits.registration(email, client);
-        let refused = limits::refused(view, &charges, now).await?;
+        let refused = limits::refused(reader, &charges, now).await?;
         Ok(refused.map(Registered::TooMany))
     }
 

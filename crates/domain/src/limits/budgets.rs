@@ -9,7 +9,7 @@ use crate::audit::Actor;
 use crate::client::ClientKey;
 use crate::email::{EmailAddress, EmailKey};
 use crate::id::{RegistrationId, UserId};
-use crate::store::{StoreError, Tx, View};
+use crate::store::{Reader, StoreError, Tx};
 
 /// One use to count: a limit and its subject.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ impl Charge {
 
 /// The reached limits among these. Counts nothing.
 pub(crate) async fn reached(
-    view: &mut dyn View,
+    reader: &mut dyn Reader,
     charges: &[Charge],
     now: Timestamp,
 ) -> Result<Vec<Refusal>, StoreError> {
     let mut refusals = Vec::new();
     for charge in charges {
-        let hits = counted(view, &charge.key, charge.rate.window, now).await?;
+        let hits = counted(reader, &charge.key, charge.rate.window, now).await?;
         refusals.extend(Refusal::over(charge.limit, charge.rate, &hits, now));
     }
     Ok(refusals)
@@ -42,13 +42,13 @@ pub(crate) async fn reached(
 
 /// The first of these lists that has room for all of it; or what refuses, for each of them what lasts longest.
 async fn with_room<'a>(
-    view: &mut dyn View,
+    reader: &mut dyn Reader,
     lists: &'a [Vec<Charge>],
     now: Timestamp,
 ) -> Result<Result<&'a [Charge], Vec<Refusal>>, StoreError> {
     let mut refusals = Vec::new();
     for charges in lists {
-        match longest(reached(view, charges, now).await?) {
+        match longest(reached(reader, charges, now).await?) {
             Some(refusal) => refusals.push(refusal),
             None => return Ok(Ok(charges)),
         }
@@ -58,11 +58,11 @@ async fn with_room<'a>(
 
 /// Why none of these lists has room, if that is so: what ends first. Counts nothing.
 pub(crate) async fn refused(
-    view: &mut dyn View,
+    reader: &mut dyn Reader,
     lists: &[Vec<Charge>],
     now: Timestamp,
 ) -> Result<Option<Refusal>, StoreError> {
-    Ok(match with_room(view, lists, now).await? {
+    Ok(match with_room(reader, lists, now).await? {
         Ok(_) => None,
         Err(refusals) => soonest(refusals),
     })

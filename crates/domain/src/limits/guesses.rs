@@ -13,7 +13,7 @@ use crate::client::ClientKey;
 use crate::email::EmailKey;
 use crate::id::UserId;
 use crate::otp::{CodeForm, Purpose};
-use crate::store::{StoreError, Tx, View};
+use crate::store::{Reader, StoreError, Tx};
 
 /// Wrong codes of one client, or of one user who is logged in.
 const WRONG_CODES: &str = "wrong-codes";
@@ -44,7 +44,7 @@ pub(crate) async fn may_guess(
 
 /// Why a client, or the user who is logged in there, may present no code now, if that is so. Counts nothing.
 pub(crate) async fn guesses_refused(
-    view: &mut dyn View,
+    reader: &mut dyn Reader,
     limits: Option<&Limits>,
     client: &ClientKey,
     user: Option<UserId>,
@@ -53,7 +53,7 @@ pub(crate) async fn guesses_refused(
     let Some(limits) = limits else {
         return Ok(None);
     };
-    let refusals = reached(view, &[limits.wrong_codes(client, user)], now).await?;
+    let refusals = reached(reader, &[limits.wrong_codes(client, user)], now).await?;
     Ok(longest(refusals))
 }
 

@@ -12,9 +12,9 @@ use crate::store::{Store, StoreError, Tx, Write};
 
 /// Some notes that are to be folded again; none, if all are folded by today's rules.
 pub async fn outdated(store: &Store) -> Result<Vec<OutdatedNote>, StoreError> {
-    let mut view = store.view().await?;
-    let notes = view.outdated_notes().await?;
-    view.done();
+    let mut reader = store.reader().await?;
+    let notes = reader.outdated_notes().await?;
+    reader.done();
     Ok(notes)
 }
 

@@ -9,7 +9,7 @@ use super::{JobId, Keys};
 use crate::id::MailId;
 use crate::mail::{Lane, MailState, NOTICE_LIFE, Priority, longest_pause, undelivered};
 use crate::otp::KeyId;
-use crate::store::{Store, StoreError, Tx, View, Write};
+use crate::store::{Reader, Store, StoreError, Tx, Write};
 
 /// Mails of one kind that one transaction looks after at most, which keeps the lock short.
 const BATCH: u32 = 200;
@@ -65,7 +65,7 @@ pub async fn maintain(
     keys: &Keys,
     now: Timestamp,
 ) -> Result<Maintenance, StoreError> {
-    let mut reader = store.view().await?;
+    let mut reader = store.reader().await?;
     let found = Found::look(reader.as_mut(), keys, now).await?;
     reader.done();
     if found.is_empty() {
@@ -120,7 +120,11 @@ struct Found {
 }
 
 impl Found {
-    async fn look(reader: &mut dyn View, keys: &Keys, now: Timestamp) -> Result<Self, StoreError> {
+    async fn look(
+        reader: &mut dyn Reader,
+        keys: &Keys,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         let overdue = reader.overdue_mails(now, now - NOTICE_LIFE, BATCH).await?;
         let skewed = reader.skewed_mails(&Latest::at(now), now, BATCH).await?;
         let mut missing_keys = Vec::new();

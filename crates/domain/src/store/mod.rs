@@ -8,9 +8,9 @@
 //! An `Err` undoes everything the use case wrote. A refusal that must be remembered (a wrong
 //! code that was counted) is therefore an `Ok` with an outcome that says so.
 
+mod reader;
 mod rows;
 mod ticket;
-mod view;
 
 use std::any::Any;
 use std::pin::Pin;
@@ -28,9 +28,9 @@ use crate::processes::ProcessRegistry;
 use crate::queue::Watch;
 use crate::queue::port::QueueRows;
 
+pub use self::reader::Reader;
 pub use self::rows::{Challenges, Mails, ReadLimits, Records, Registrations, Sessions, Users};
 pub use self::ticket::{Caller, Ticket};
-pub use self::view::View;
 
 /// Why the store did not do what was asked. In every case nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ pub trait Write: Send + Sync + 'static {
 
 /// Everything a use case can do.
 pub trait Tx:
-    View
+    Reader
     + Users
     + Registrations
     + Challenges
@@ -86,7 +86,7 @@ pub trait Tx:
 {
 }
 impl<T> Tx for T where
-    T: View
+    T: Reader
         + Users
         + Registrations
         + Challenges
@@ -113,12 +113,12 @@ pub trait Backend: Send + Sync + 'static {
         write: Box<dyn DynWrite>,
         ticket: Ticket,
     ) -> Result<Box<dyn Any + Send>, StoreError>;
-    /// Returns once the part that writes has come to this call: it goes round. An error says that it has ended.
-    /// Whether it could write is another question.
-    async fn answers(&self) -> Result<(), StoreError>;
-    /// A connection for reading. What is read when its future or the connection is dropped may be broken off, and
-    /// counts as the caller's until it has ended.
-    async fn view(&self, ticket: Ticket) -> Result<Box<dyn View>, StoreError>;
+    /// Returns once the task that writes has reached this call, so it is responsive. An error says that it has ended.
+    /// Whether it can write is what [`Backend::writable`] tells.
+    async fn ping(&self) -> Result<(), StoreError>;
+    /// A connection for reading. A statement that runs when its future or the connection is dropped may be
+    /// interrupted, and counts against the caller's share until it has ended.
+    async fn reader(&self, ticket: Ticket) -> Result<Box<dyn Reader>, StoreError>;
     /// Whether the database answers, and with the schema this program needs. Waits for no caller.
     async fn check(&self) -> Result<(), StoreError>;
     /// Whether the database can be written. Tries it only after a write has failed, so that an answer costs nothing
@@ -130,25 +130,23 @@ pub trait Backend: Send + Sync + 'static {
     async fn erase_deleted(&self) -> Result<(), StoreError>;
 }
 
-/// A [`Write`] whose answer's type has been forgotten, so that different ones can wait in one line.
+/// A [`Write`] without the type of its answer, so that different ones wait in one queue.
 #[async_trait]
 pub trait DynWrite: Send + Sync {
     /// The type of the use case, for logs.
     fn name(&self) -> &'static str;
     /// Applies it.
-    async fn apply(&self, tx: &mut dyn Tx) -> Result<Box<dyn Any + Send>, StoreError>;
+    async fn apply_dyn(&self, tx: &mut dyn Tx) -> Result<Box<dyn Any + Send>, StoreError>;
 }
 
-struct Erased<W>(W);
-
 #[async_trait]
-impl<W: Write> DynWrite for Erased<W> {
+impl<W: Write> DynWrite for W {
     fn name(&self) -> &'static str {
         std::any::type_name::<W>()
     }
 
-    async fn apply(&self, tx: &mut dyn Tx) -> Result<Box<dyn Any + Send>, StoreError> {
-        Ok(Box::new(self.0.apply(tx).await?))
+    async fn apply_dyn(&self, tx: &mut dyn Tx) -> Result<Box<dyn Any + Send>, StoreError> {
+        Ok(Box::new(self.apply(tx).await?))
     }
 }
 
@@ -159,20 +157,21 @@ pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Store {
-    /// A store on a database. `patience`: how long a write may wait for its turn.
+    /// A store on a database. `timeout`: how long what the process itself asks for may wait
+    /// before it begins; a request brings a deadline of its own.
     #[must_use]
-    pub fn new(backend: Arc<dyn Backend>, patience: Duration) -> Self {
-        Self { backend, patience }
+    pub fn new(backend: Arc<dyn Backend>, timeout: Duration) -> Self {
+        Self { backend, timeout }
     }
 
     /// A store whose backend stands in front of this one's, as tests need it.
     #[must_use]
     pub fn behind(&self, wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>) -> Self {
-        Self::new(wrap(Arc::clone(&self.backend)), self.patience)
+        Self::new(wrap(Arc::clone(&self.backend)), self.timeout)
     }
 
     /// Applies a unit of work and waits until it is durable.
@@ -191,38 +190,36 @@ impl Store {
         ticket: &Ticket,
         write: W,
     ) -> Result<W::Out, StoreError> {
-        let write = Box::new(Erased(write));
-        let answer = self.backend.run(write, ticket.clone()).await?;
+        let answer = self.backend.run(Box::new(write), ticket.clone()).await?;
         Ok(*answer
             .downcast()
             .expect("a write answers with its own type"))
     }
 
-    /// Returns once the part that writes has come to this call: it goes round, whether it can write or not.
-    /// An error says that it has ended.
-    pub async fn answers(&self) -> Result<(), StoreError> {
-        self.backend.answers().await
+    /// Returns once the task that writes has reached this call, so it is responsive; see [`Backend::ping`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.backend.ping().await
     }
 
     /// A connection for reading, for the process itself.
-    pub async fn view(&self) -> Result<Box<dyn View>, StoreError> {
-        self.backend.view(self.ticket()).await
+    pub async fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.backend.reader(self.ticket()).await
     }
 
     /// Reads for the process itself, over a connection that is given back at the end.
     pub async fn read<T>(
         &self,
-        read: impl for<'a> FnOnce(&'a mut (dyn View + 'a)) -> Reading<'a, T> + Send,
+        read: impl for<'a> FnOnce(&'a mut (dyn Reader + 'a)) -> Reading<'a, T> + Send,
     ) -> Result<T, StoreError> {
-        let mut view = self.view().await?;
-        let answer = read(view.as_mut()).await?;
-        view.done();
+        let mut reader = self.reader().await?;
+        let answer = read(reader.as_mut()).await?;
+        reader.done();
         Ok(answer)
     }
 
     /// A connection for reading, in the turn of a request's caller; one per request is enough.
-    pub async fn view_by(&self, ticket: &Ticket) -> Result<Box<dyn View>, StoreError> {
-        self.backend.view(ticket.clone()).await
+    pub async fn reader_by(&self, ticket: &Ticket) -> Result<Box<dyn Reader>, StoreError> {
+        self.backend.reader(ticket.clone()).await
     }
 
     /// Whether the database answers, and with the schema this program needs. Waits for no caller.
@@ -247,6 +244,6 @@ impl Store {
 
     /// The process's own ticket.
     fn ticket(&self) -> Ticket {
-        Ticket::new(Caller::Process, Instant::now() + self.patience)
+        Ticket::new(Caller::Process, Instant::now() + self.timeout)
     }
 }

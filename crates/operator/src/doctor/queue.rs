@@ -44,8 +44,8 @@ async fn waiting(
     report: &mut Report<'_>,
 ) -> Result<Vec<PostedRelayStatus>, StoreError> {
     let now = Timestamp::now();
-    let pauses = database.store.view().await?.pauses().await?;
-    let depth = database.store.view().await?.queue_depth(now).await?;
+    let pauses = database.store.reader().await?.pauses().await?;
+    let depth = database.store.reader().await?.queue_depth(now).await?;
     let states = depth.states.iter().filter(|(_, mails)| *mails > 0);
     let states: Vec<String> = states
         .map(|(state, mails)| format!("{mails} {}", state.as_str()))
@@ -70,7 +70,7 @@ async fn waiting(
     } else {
         due(&pending, age, worker, report);
     }
-    let posted = database.store.view().await?.posted_relays().await?;
+    let posted = database.store.reader().await?.posted_relays().await?;
     held(&posted, report);
     keys(database, present, now, report).await?;
     Ok(posted)
@@ -153,7 +153,7 @@ async fn keys(
         .iter()
         .filter(|one| one.process.kind == ProcessKind::Worker);
     let held: Vec<_> = workers.flat_map(|one| &one.process.keys).collect();
-    for need in database.store.view().await?.keys_needed(now).await? {
+    for need in database.store.reader().await?.keys_needed(now).await? {
         if held.is_empty() || held.contains(&&need.key) {
             continue;
         }

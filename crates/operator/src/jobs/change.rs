@@ -61,7 +61,7 @@ async fn retry_one(
     }
     // A mail that is due may still be held.
     let holds = Holds::now(settings, database).await?;
-    let found = find(store.view().await?.as_mut(), &mail.to_string()).await?;
+    let found = find(store.reader().await?.as_mut(), &mail.to_string()).await?;
     if let Some(held) = holds.why(&found.mail) {
         message = format!("{message}. But {held}");
     }
@@ -85,7 +85,7 @@ async fn cancel_one(id: &str, actor: &Actor, store: &Store) -> Result<(MailId, S
 }
 
 async fn find_id(id: &str, store: &Store) -> Result<MailId, Error> {
-    Ok(find(store.view().await?.as_mut(), id).await?.mail.id)
+    Ok(find(store.reader().await?.as_mut(), id).await?.mail.id)
 }
 
 /// The result for one mail.

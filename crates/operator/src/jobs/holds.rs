@@ -25,10 +25,10 @@ impl Holds {
     pub async fn now(settings: &Settings, database: &Database) -> Result<Self, StoreError> {
         let now = SystemClock.now().as_second();
         let lease = lease_seconds(settings);
-        let beats = database.store.view().await?.heartbeats().await?;
+        let beats = database.store.reader().await?.heartbeats().await?;
         Ok(Self {
-            pauses: database.store.view().await?.pauses().await?,
-            relays: database.store.view().await?.posted_relays().await?,
+            pauses: database.store.reader().await?.pauses().await?,
+            relays: database.store.reader().await?.posted_relays().await?,
             worker_alive: (beats.iter()).any(|beat| now.saturating_sub(beat.seen) <= lease),
         })
     }

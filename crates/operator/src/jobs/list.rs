@@ -30,7 +30,7 @@ impl MailPage {
         let limit = filter.limit as usize;
         // One mail more shows whether there is another page.
         filter.limit += 1;
-        let mut mails = database.store.view().await?.mails(&filter).await?;
+        let mut mails = database.store.reader().await?.mails(&filter).await?;
         let more = mails.len() > limit;
         mails.truncate(limit);
         Ok(Self {

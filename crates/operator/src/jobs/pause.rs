@@ -37,7 +37,7 @@ pub async fn pause(
     };
     let new = store.write(pause).await?;
     let kind = kind.map(MailKind::as_str);
-    let mut pauses = store.view().await?.pauses().await?.into_iter();
+    let mut pauses = store.reader().await?.pauses().await?.into_iter();
     match pauses.find(|pause| pause.kind.as_deref() == kind) {
         Some(pause) => Ok(Paused { new, pause }),
         None => Err(Error::refused("another operator has resumed it meanwhile")),

@@ -40,11 +40,11 @@ impl Snapshot {
     /// Reads all of it.
     pub async fn take(settings: &Settings, database: &Database) -> Result<Self, StoreError> {
         let at = SystemClock.now();
-        let mut view = database.store.view().await?;
-        let counts = view.queue_counts(at).await?;
-        drop(view);
+        let mut reader = database.store.reader().await?;
+        let counts = reader.queue_counts(at).await?;
+        drop(reader);
         let lease = lease_seconds(settings);
-        let beats = database.store.view().await?.heartbeats().await?;
+        let beats = database.store.reader().await?.heartbeats().await?;
         let workers = beats
             .into_iter()
             .map(|beat| worker(beat, &counts, at, lease))

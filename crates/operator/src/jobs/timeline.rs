@@ -2,7 +2,7 @@
 
 use domain::audit::Recorded;
 use domain::queue::{AttemptRecord, MailRecord, MailStory};
-use domain::store::View;
+use domain::store::Reader;
 use jiff::Timestamp;
 use runtime::database::Database;
 use runtime::settings::Settings;
@@ -17,8 +17,8 @@ use crate::phrases::{to_millis, to_seconds};
 const RECORDS: u32 = 500;
 
 /// The mail that an id, or the beginning of one, identifies.
-pub async fn find(view: &mut dyn View, id: &str) -> Result<MailStory, Error> {
-    let mut stories = view.mail(id.trim()).await?;
+pub async fn find(reader: &mut dyn Reader, id: &str) -> Result<MailStory, Error> {
+    let mut stories = reader.mail(id.trim()).await?;
     if stories.len() > 1 {
         let message = format!("several mail ids begin with `{id}`: give more characters");
         return Err(Error::not_found(message));
@@ -38,10 +38,10 @@ pub struct Timeline {
 impl Timeline {
     /// Reads the timeline of the mail that an id, or the beginning of one, identifies.
     pub async fn read(id: &str, settings: &Settings, database: &Database) -> Result<Self, Error> {
-        let mut view = database.store.view().await?;
-        let story = find(view.as_mut(), id).await?;
-        let mut records = view.records_about(&story.mail.to_key, RECORDS).await?;
-        drop(view);
+        let mut reader = database.store.reader().await?;
+        let story = find(reader.as_mut(), id).await?;
+        let mut records = reader.records_about(&story.mail.to_key, RECORDS).await?;
+        drop(reader);
         records.retain(|record| is_about(record, &story.mail));
         records.reverse();
         Ok(Self {

@@ -8,7 +8,7 @@ use domain::limits;
 use domain::operator::{Registration, Suppression};
 use domain::otp::KeyRing;
 use domain::queue::{MailFilter, MailStory};
-use domain::store::{StoreError, View};
+use domain::store::{Reader, StoreError};
 use jiff::Timestamp;
 use runtime::database::Database;
 use runtime::settings::Settings;
@@ -69,28 +69,28 @@ impl AddressLookup {
     ) -> Result<Self, StoreError> {
         let now = SystemClock.now();
         let holds = Holds::now(settings, database).await?;
-        let mut view = database.store.view().await?;
-        let view = view.as_mut();
+        let mut reader = database.store.reader().await?;
+        let reader = reader.as_mut();
         let key = address.key();
         let pseudonym = pseudonym(settings, key);
-        let mut stories = stories(view, key, most).await?;
-        stories.extend(self::stories(view, &pseudonym, most).await?);
+        let mut stories = stories(reader, key, most).await?;
+        stories.extend(self::stories(reader, &pseudonym, most).await?);
         stories.sort_by_key(|story| std::cmp::Reverse((story.mail.created, story.mail.id)));
         let more = stories.len() > most as usize;
         stories.truncate(most as usize);
-        let mut records = view.records_about(key, RECORDS).await?;
-        records.extend(view.records_about(&pseudonym, RECORDS).await?);
+        let mut records = reader.records_about(key, RECORDS).await?;
+        records.extend(reader.records_about(&pseudonym, RECORDS).await?);
         let day = 24 * 60 * 60;
         Ok(Self {
             now,
-            user: view.user_by_email(key).await?,
-            registrations: view.registrations_of(key, REGISTRATIONS).await?,
-            suppression: view.suppression(key, now).await?,
+            user: reader.user_by_email(key).await?,
+            registrations: reader.registrations_of(key, REGISTRATIONS).await?,
+            suppression: reader.suppression(key, now).await?,
             holds,
             stories,
             more,
             records,
-            budgets: budgets(view, address, settings, now).await?,
+            budgets: budgets(reader, address, settings, now).await?,
             keep_mails_days: settings.worker.keep_mails.as_secs() / day,
             keep_audit_days: settings.accounts.keep_audit.as_secs() / day,
         })
@@ -108,7 +108,7 @@ fn pseudonym(settings: &Settings, key: &EmailKey) -> EmailKey {
 
 /// One more than `most`, to see whether there are older ones.
 async fn stories(
-    view: &mut dyn View,
+    reader: &mut dyn Reader,
     to: &EmailKey,
     most: u32,
 ) -> Result<Vec<MailStory>, StoreError> {
@@ -118,14 +118,14 @@ async fn stories(
         ..MailFilter::default()
     };
     let mut stories = Vec::new();
-    for mail in view.mails(&filter).await? {
-        stories.extend(view.mail(&mail.id.to_string()).await?);
+    for mail in reader.mails(&filter).await? {
+        stories.extend(reader.mail(&mail.id.to_string()).await?);
     }
     Ok(stories)
 }
 
 async fn budgets(
-    view: &mut dyn View,
+    reader: &mut dyn Reader,
     address: &EmailAddress,
     settings: &Settings,
     now: Timestamp,
@@ -145,7 +145,7 @@ async fn budgets(
         budgets.push(Budget {
             window,
             most,
-            sent: (view.counted(&key, since).await?.into_iter())
+            sent: (reader.counted(&key, since).await?.into_iter())
                 .filter(|at| *at <= now + AHEAD)
                 .collect(),
             seconds,

@@ -4,22 +4,22 @@ use domain::accounts::User;
 use domain::clock::{Clock, SystemClock};
 use domain::email::EmailAddress;
 use domain::id::UserId;
-use domain::store::View;
+use domain::store::Reader;
 use domain::username::NameKey;
 
 use crate::Error;
 
 /// The user that a number, address or username identifies. An address is never taken for a username, though a username
 /// may look like one.
-pub async fn find(view: &mut dyn View, text: &str) -> Result<User, Error> {
+pub async fn find(reader: &mut dyn Reader, text: &str) -> Result<User, Error> {
     let text = text.trim();
     let email = EmailAddress::parse(text).ok();
     let found = match (&email, text.parse().map(UserId)) {
-        (Some(email), _) => view.user_by_email(email.key()).await?,
-        (None, Err(_)) => named(view, text).await?,
+        (Some(email), _) => reader.user_by_email(email.key()).await?,
+        (None, Err(_)) => named(reader, text).await?,
         (None, Ok(number)) => {
-            let by_number = view.user(number).await?;
-            let by_name = named(view, text).await?;
+            let by_number = reader.user(number).await?;
+            let by_name = named(reader, text).await?;
             if let (Some(one), Some(other)) = (&by_number, &by_name)
                 && one.id != other.id
             {
@@ -41,12 +41,12 @@ pub async fn find(view: &mut dyn View, text: &str) -> Result<User, Error> {
     })
 }
 
-async fn named(view: &mut dyn View, name: &str) -> Result<Option<User>, Error> {
-    let account = view
+async fn named(reader: &mut dyn Reader, name: &str) -> Result<Option<User>, Error> {
+    let account = reader
         .login_account(None, &NameKey::of(name), None, SystemClock.now())
         .await?;
     match account.user {
-        Some(user) => Ok(view.user(user.id).await?),
+        Some(user) => Ok(reader.user(user.id).await?),
         None => Ok(None),
     }
 }

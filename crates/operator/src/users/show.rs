@@ -38,16 +38,16 @@ impl UserReport {
         settings: &Settings,
         store: &Store,
     ) -> Result<Self, Error> {
-        let mut view = store.view().await?;
-        let user = find(view.as_mut(), text).await?;
+        let mut reader = store.reader().await?;
+        let user = find(reader.as_mut(), text).await?;
         let now = SystemClock.now();
         let idle_since = now - settings.accounts.session_idle;
         Ok(Self {
             now,
-            sessions: view.sessions(user.id, now, idle_since).await?,
-            records: view.records(user.id, None, records).await?,
-            usage: view.plan_standing(user.id, now).await?,
-            grants: view.grants(user.id).await?,
+            sessions: reader.sessions(user.id, now, idle_since).await?,
+            records: reader.records(user.id, None, records).await?,
+            usage: reader.plan_standing(user.id, now).await?,
+            grants: reader.grants(user.id).await?,
             limits: settings.note_limits(),
             user,
         })

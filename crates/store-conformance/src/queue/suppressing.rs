@@ -42,8 +42,8 @@ fn refusal(claim: Claim, now: Timestamp) -> Settlement {
 }
 
 async fn suppression(store: &Store, email: &str, now: Timestamp) -> Option<Suppression> {
-    let mut view = store.view().await.unwrap();
-    view.suppression(address(email).key(), now).await.unwrap()
+    let mut reader = store.reader().await.unwrap();
+    reader.suppression(address(email).key(), now).await.unwrap()
 }
 
 /// A database in which a relay has refused ada at the first second; and the mail that it refused.

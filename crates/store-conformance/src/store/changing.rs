@@ -12,8 +12,8 @@ use crate::support::people::{Person, address};
 use crate::support::units::unit;
 
 async fn user(store: &Store, email: &str) -> Option<User> {
-    let mut view = store.view().await.unwrap();
-    view.user_by_email(address(email).key()).await.unwrap()
+    let mut reader = store.reader().await.unwrap();
+    reader.user_by_email(address(email).key()).await.unwrap()
 }
 
 /// A new user of that name.
@@ -143,12 +143,12 @@ pub async fn the_mails_of_an_address_that_is_gone_are_withdrawn_and_forgotten(st
 
     assert!(mails_to(&store, "ada@example.com").await.is_empty());
     assert_eq!(mails_to(&store, "bob@example.com").await[0].state, "queued");
-    let mut view = store.view().await.unwrap();
+    let mut reader = store.reader().await.unwrap();
     let all = domain::queue::MailFilter {
         limit: 10,
         ..domain::queue::MailFilter::default()
     };
-    let mails = view.mails(&all).await.unwrap();
+    let mails = reader.mails(&all).await.unwrap();
     let withdrawn = mails.iter().find(|mail| mail.to.is_empty()).unwrap();
     assert_eq!(withdrawn.state, "cancelled");
 }

@@ -25,8 +25,8 @@ fn everything(user: UserId, key: Key, descending: bool) -> NoteQuery {
 }
 
 async fn listed(store: &Store, query: &NoteQuery) -> NotePage {
-    let mut view = store.view().await.unwrap();
-    view.notes(query).await.unwrap()
+    let mut reader = store.reader().await.unwrap();
+    reader.notes(query).await.unwrap()
 }
 
 fn ids(page: &NotePage) -> Vec<NoteId> {

@@ -22,15 +22,16 @@ const UNLIMITED: RegisterPolicy = RegisterPolicy {
 
 async fn found(store: &Store, email: Option<&str>, name: &str, now: Timestamp) -> LoginAccount {
     let email = email.map(address);
-    let mut view = store.view().await.unwrap();
-    view.login_account(
-        email.as_ref().map(domain::email::EmailAddress::key),
-        &NameKey::of(name),
-        None,
-        now,
-    )
-    .await
-    .unwrap()
+    let mut reader = store.reader().await.unwrap();
+    reader
+        .login_account(
+            email.as_ref().map(domain::email::EmailAddress::key),
+            &NameKey::of(name),
+            None,
+            now,
+        )
+        .await
+        .unwrap()
 }
 
 fn session(user: UserId, credential_version: i64) -> OpenSession {
@@ -53,8 +54,8 @@ async fn attempts(
     let email = email.map(address);
     let email = email.as_ref().map(domain::email::EmailAddress::key);
     let name = NameKey::of(name);
-    let mut view = store.view().await.unwrap();
-    let found = view.login_account(email, &name, Some(&client), now);
+    let mut reader = store.reader().await.unwrap();
+    let found = reader.login_account(email, &name, Some(&client), now);
     let found = found.await.unwrap();
     let shown = |hash: &PasswordHash| hash.as_str().to_owned();
     let own = found.own.iter().map(shown).collect();

@@ -28,9 +28,9 @@ pub(super) const FREELY: NoteLimits = NoteLimits {
 pub(super) async fn user(store: &Store, name: &str) -> UserId {
     let person = Person::new(name);
     person.becomes_a_user(store, at(0)).await;
-    let mut view = store.view().await.unwrap();
+    let mut reader = store.reader().await.unwrap();
     let key = address(&person.email).key().clone();
-    view.user_by_email(&key).await.unwrap().unwrap().id
+    reader.user_by_email(&key).await.unwrap().unwrap().id
 }
 
 pub(super) fn id(n: u64) -> NoteId {
@@ -134,8 +134,8 @@ async fn delete(store: &Store, user: UserId, n: u64) {
 }
 
 pub(super) async fn stored(store: &Store, user: UserId, n: u64) -> Option<Note> {
-    let mut view = store.view().await.unwrap();
-    view.note(user, id(n)).await.unwrap()
+    let mut reader = store.reader().await.unwrap();
+    reader.note(user, id(n)).await.unwrap()
 }
 
 /// A number of the feed's changes and its end: each as its note, its version, and whether it is deleted.
@@ -145,8 +145,8 @@ pub(super) async fn changes(
     after: i64,
     limit: u32,
 ) -> (Vec<(NoteId, i64, bool)>, i64, bool) {
-    let mut view = store.view().await.unwrap();
-    let page = view.note_changes(user, after, limit).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let page = reader.note_changes(user, after, limit).await.unwrap();
     let changes = page.changes.into_iter().map(|change| match change {
         NoteChange::Written(note) => (note.id, note.version, false),
         NoteChange::Deleted { id, version } => (id, version, true),
@@ -267,8 +267,8 @@ pub async fn of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows(store
     .await;
 
     let added = all.iter().flatten().count();
-    let mut view = store.view().await.unwrap();
-    let standing = view.plan_standing(ada, at(0)).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let standing = reader.plan_standing(ada, at(0)).await.unwrap();
     assert_eq!((added, standing.used, standing.plan), (7, 7, Plan::Free));
 }
 
@@ -298,8 +298,8 @@ pub async fn a_trashed_note_leaves_room_and_comes_back_only_into_room(store: Sto
 
     assert_eq!((trashed.version, trashed.trashed), (2, Some(at(5))));
     assert_eq!(stored(&store, ada, 1).await, Some(back));
-    let mut view = store.view().await.unwrap();
-    assert_eq!(view.plan_standing(ada, at(0)).await.unwrap().used, 2);
+    let mut reader = store.reader().await.unwrap();
+    assert_eq!(reader.plan_standing(ada, at(0)).await.unwrap().used, 2);
 }
 
 pub async fn every_write_is_the_next_change_and_an_undone_one_is_none(store: Store) {
@@ -420,10 +420,10 @@ pub async fn the_version_of_a_live_note_is_told_without_the_note(store: Store) {
     update(&store, ada, &note.changed(draft("t", "new"), at(1))).await;
     trash(&store, ada, 2).await;
 
-    let mut view = store.view().await.unwrap();
+    let mut reader = store.reader().await.unwrap();
     let mut told = Vec::new();
     for (user, n) in [(ada, 1), (ada, 2), (ada, 3), (bob, 1)] {
-        let revision = view.live_revision(user, id(n)).await.unwrap();
+        let revision = reader.live_revision(user, id(n)).await.unwrap();
         told.push(revision.map(|revision| revision.version));
     }
 

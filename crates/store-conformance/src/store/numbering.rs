@@ -75,12 +75,12 @@ pub async fn a_version_is_ahead_that_no_note_of_the_user_ever_had(store: Store) 
     let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
     add(&store, ada, 1, "t").await;
     add(&store, bob, 11, "t").await;
-    let mut view = store.view().await.unwrap();
+    let mut reader = store.reader().await.unwrap();
     let mut ahead = Vec::new();
 
     for (n, version) in [(1, 1), (1, 2), (9, 0), (9, 1), (11, 7)] {
         let named = [(id(n), version)];
-        let found = view.note_version_ahead(ada, &named).await.unwrap();
+        let found = reader.note_version_ahead(ada, &named).await.unwrap();
         ahead.push(found.map(|found| (found.version, found.certain)));
     }
 

@@ -60,13 +60,16 @@ pub async fn retry(store: &Store, mail: MailId, now: Timestamp) -> Result<Retrie
 }
 
 async fn pauses(store: &Store) -> Vec<Pause> {
-    store.view().await.unwrap().pauses().await.unwrap()
+    store.reader().await.unwrap().pauses().await.unwrap()
 }
 
 /// What is on record of an address, newest first.
 pub async fn recorded(store: &Store, email: &str) -> Vec<String> {
-    let mut view = store.view().await.unwrap();
-    let records = view.records_about(address(email).key(), 50).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let records = reader
+        .records_about(address(email).key(), 50)
+        .await
+        .unwrap();
     let admin = |event: &str| event == "admin";
     records
         .into_iter()
@@ -204,8 +207,8 @@ pub async fn the_cancelled_farewell_of_an_account_names_its_pseudonym_alone(stor
 
 /// The ids of a list.
 async fn listed(store: &Store, filter: MailFilter) -> Vec<MailId> {
-    let mut view = store.view().await.unwrap();
-    let mails = view.mails(&filter).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let mails = reader.mails(&filter).await.unwrap();
     mails.into_iter().map(|mail| mail.id).collect()
 }
 
@@ -286,8 +289,8 @@ pub async fn mails_are_listed_by_kind_since_a_time_and_by_user(store: Store) {
     let person = Person::new("ada");
     person.becomes_a_user(&store, at(0)).await;
     let code = mails_to(&store, ADA).await[0].id;
-    let mut view = store.view().await.unwrap();
-    let user = view.user_by_email(address(ADA).key()).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let user = reader.user_by_email(address(ADA).key()).await.unwrap();
     let user = user.unwrap().id;
     let about_ada = NewMail {
         user: Some(user),
@@ -330,9 +333,9 @@ pub async fn the_queue_is_counted_by_state_and_kind_with_its_oldest_mail(store: 
     let cancelled = notice(&store, BOB, at(3)).await;
     cancel(&store, cancelled, at(4)).await.unwrap();
 
-    let mut view = store.view().await.unwrap();
-    let soon = view.queue_counts(at(10)).await.unwrap();
-    let later = view.queue_counts(at(100)).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let soon = reader.queue_counts(at(10)).await.unwrap();
+    let later = reader.queue_counts(at(100)).await.unwrap();
 
     let counts: Vec<_> = soon
         .states
@@ -357,9 +360,9 @@ pub async fn attempts_of_an_address_are_told_until_one_is_verified(store: Store)
     let person = Person::new("ada");
     person.registers(&store, at(0)).await;
     let registrations = async || {
-        let mut view = store.view().await.unwrap();
+        let mut reader = store.reader().await.unwrap();
         let key = address(ADA);
-        view.registrations_of(key.key(), 10).await.unwrap()
+        reader.registrations_of(key.key(), 10).await.unwrap()
     };
 
     let before = registrations().await;

@@ -34,12 +34,12 @@ pub(super) async fn user(store: &Store, name: &str) -> UserId {
 }
 
 pub(super) async fn standing(store: &Store, user: UserId, now: Timestamp) -> PlanUsage {
-    let mut view = store.view().await.unwrap();
-    view.plan_standing(user, now).await.unwrap()
+    let mut reader = store.reader().await.unwrap();
+    reader.plan_standing(user, now).await.unwrap()
 }
 
 pub(super) async fn grants(store: &Store, user: UserId) -> Vec<Grant> {
-    store.view().await.unwrap().grants(user).await.unwrap()
+    store.reader().await.unwrap().grants(user).await.unwrap()
 }
 
 async fn grant(store: &Store, user: UserId, source: Source, until: Option<Timestamp>) -> bool {
@@ -263,8 +263,8 @@ pub async fn what_was_transferred_outlives_the_account_that_bought_it(store: Sto
         |fact| (fact.from, fact.transaction) = (vec![ada.to_string()], None),
     );
     let told = async |user| {
-        let mut view = store.view().await.unwrap();
-        let records = view.payment_records(user, None, 10).await.unwrap();
+        let mut reader = store.reader().await.unwrap();
+        let records = reader.payment_records(user, None, 10).await.unwrap();
         let tell = |record: domain::payments::PaymentRecord| (record.id, record.body);
         records.into_iter().map(tell).collect::<Vec<_>>()
     };

@@ -78,8 +78,8 @@ async fn knows(store: &Store, user: UserId, machine: u8) -> bool {
 
 /// The number of a user.
 async fn user(store: &Store, email: &str) -> UserId {
-    let mut view = store.view().await.unwrap();
-    let user = view.user_by_email(address(email).key()).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let user = reader.user_by_email(address(email).key()).await.unwrap();
     user.unwrap().id
 }
 
@@ -201,8 +201,8 @@ pub async fn a_users_events_are_listed_newest_first_with_who_was_behind_them(sto
     });
     store.write(record).await.unwrap();
 
-    let mut view = store.view().await.unwrap();
-    let records = view.records(ada, None, 2).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let records = reader.records(ada, None, 2).await.unwrap();
 
     let events: Vec<_> = records.iter().map(|record| record.event.as_str()).collect();
     assert_eq!(events, ["renamed", "logged_in"]);
@@ -228,9 +228,9 @@ pub async fn the_records_of_a_user_that_is_gone_name_nobody(store: Store) {
     });
     store.write(forget).await.unwrap();
 
-    let mut view = store.view().await.unwrap();
-    let forgotten = view.records(of_ada, None, 10).await.unwrap();
-    let kept = view.records(of_bob, None, 10).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let forgotten = reader.records(of_ada, None, 10).await.unwrap();
+    let kept = reader.records(of_bob, None, 10).await.unwrap();
 
     assert!(!forgotten.is_empty());
     let nobody =

@@ -112,11 +112,11 @@ pub async fn tries_are_counted_up_to_their_limit(store: Store) {
 
 pub async fn a_mail_is_found_by_the_beginning_of_its_id(store: Store) {
     let id = notice(&store, "ada@example.com", at(0)).await.to_string();
-    let mut view = store.view().await.unwrap();
+    let mut reader = store.reader().await.unwrap();
 
-    let whole = view.mail(&id).await.unwrap();
-    let lower = view.mail(&id[..20].to_lowercase()).await.unwrap();
-    let other = view.mail("00000000").await.unwrap();
+    let whole = reader.mail(&id).await.unwrap();
+    let lower = reader.mail(&id[..20].to_lowercase()).await.unwrap();
+    let other = reader.mail("00000000").await.unwrap();
 
     assert_eq!(whole[0].mail.id.to_string(), id);
     assert_eq!(lower[0].mail.id.to_string(), id);
@@ -133,8 +133,8 @@ pub async fn mails_are_listed_newest_first_by_state_and_address(store: Store) {
     }
     let third = enqueue(&store, third).await;
     let list = async |filter: MailFilter| -> Vec<_> {
-        let mut view = store.view().await.unwrap();
-        let mails = view.mails(&filter).await.unwrap();
+        let mut reader = store.reader().await.unwrap();
+        let mails = reader.mails(&filter).await.unwrap();
         mails.into_iter().map(|mail| mail.id).collect()
     };
 

@@ -34,7 +34,7 @@ pub async fn an_answer_of_any_type_comes_back(store: Store) {
     assert_eq!(text.unwrap(), "seven");
 }
 
-pub async fn a_write_is_seen_by_the_next_view(store: Store) {
+pub async fn a_write_is_seen_by_the_next_reader(store: Store) {
     let ada = Person::new("ada");
 
     store.write(ada.registration(POLICY, at(0))).await.unwrap();

@@ -17,8 +17,9 @@ async fn verified(store: &Store, verify: VerifyCode) -> bool {
 }
 
 async fn user_exists(store: &Store, email: &str) -> bool {
-    let mut view = store.view().await.unwrap();
-    view.user_by_email(address(email).key())
+    let mut reader = store.reader().await.unwrap();
+    reader
+        .user_by_email(address(email).key())
         .await
         .unwrap()
         .is_some()

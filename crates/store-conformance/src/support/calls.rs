@@ -117,7 +117,7 @@ impl Calls for Store {
     }
 
     async fn posted_relays(&self) -> Result<Vec<PostedRelayStatus>, StoreError> {
-        self.view().await?.posted_relays().await
+        self.reader().await?.posted_relays().await
     }
 
     async fn heartbeat(&self, worker: &str, now: Timestamp) -> Result<(), StoreError> {
@@ -126,7 +126,7 @@ impl Calls for Store {
     }
 
     async fn heartbeats(&self) -> Result<Vec<Heartbeat>, StoreError> {
-        self.view().await?.heartbeats().await
+        self.reader().await?.heartbeats().await
     }
 
     async fn remove_worker(&self, worker: &str) -> Result<(), StoreError> {
@@ -152,18 +152,18 @@ impl Calls for Store {
     }
 
     async fn processes(&self) -> Result<Vec<RunningProcess>, StoreError> {
-        self.view().await?.processes().await
+        self.reader().await?.processes().await
     }
 
     async fn queue_depth(&self, now: Timestamp) -> Result<QueueDepth, StoreError> {
-        self.view().await?.queue_depth(now).await
+        self.reader().await?.queue_depth(now).await
     }
 
     async fn keys_needed(&self, now: Timestamp) -> Result<Vec<KeyNeed>, StoreError> {
-        self.view().await?.keys_needed(now).await
+        self.reader().await?.keys_needed(now).await
     }
 
     async fn newest_mail(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.view().await?.newest_mail().await
+        self.reader().await?.newest_mail().await
     }
 }

@@ -105,8 +105,8 @@ pub async fn settle(queue: &Store, worker: &str, settlement: Settlement) -> Vec<
 
 /// A mail with its tries.
 pub async fn story(store: &Store, mail: MailId) -> MailStory {
-    let mut view = store.view().await.unwrap();
-    let mut found = view.mail(&mail.to_string()).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let mut found = reader.mail(&mail.to_string()).await.unwrap();
     assert_eq!(found.len(), 1);
     found.remove(0)
 }
@@ -118,5 +118,5 @@ pub async fn mails_to(store: &Store, email: &str) -> Vec<MailRecord> {
         limit: 1000,
         ..MailFilter::default()
     };
-    store.view().await.unwrap().mails(&filter).await.unwrap()
+    store.reader().await.unwrap().mails(&filter).await.unwrap()
 }

@@ -19,7 +19,7 @@ use super::Shared;
 use super::watch::{STEPS, Watch};
 use crate::access::Connected;
 
-pub(super) struct Reader {
+pub(super) struct ReadConnection {
     pub(super) connection: SqliteConnection,
     watch: Arc<Watch>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Reader {
 /// A connection that is lent. It goes back when it is dropped and its statement has ended.
 pub(crate) struct Lent {
     /// Missing while it is opened.
-    pub(super) reader: Option<Reader>,
+    pub(super) reader: Option<ReadConnection>,
     pub(super) ticket: Ticket,
     pub(super) since: Instant,
     /// Whether a statement may be.
@@ -36,7 +36,7 @@ pub(crate) struct Lent {
     pub(super) of: Option<Arc<Shared>>,
 }
 
-impl Reader {
+impl ReadConnection {
     pub(super) async fn open(options: &SqliteConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
         let watch = Arc::new(Watch::new());

@@ -20,7 +20,7 @@ use tokio::time::timeout_at;
 
 use crate::error::store_error;
 use crate::fair::FairQueue;
-use connection::{Lent, Reader};
+use connection::{Lent, ReadConnection};
 use loans::Loans;
 
 /// Lends connections for reading. Cheap to clone.
@@ -36,7 +36,7 @@ struct Shared {
 }
 
 struct State {
-    idle: Vec<Reader>,
+    idle: Vec<ReadConnection>,
     loans: Loans,
     waiting: FairQueue<Waiting>,
     closed: bool,
@@ -74,7 +74,11 @@ impl Readers {
             },
         };
         if lent.reader.is_none() {
-            lent.reader = Some(Reader::open(&self.0.options).await.map_err(store_error)?);
+            lent.reader = Some(
+                ReadConnection::open(&self.0.options)
+                    .await
+                    .map_err(store_error)?,
+            );
         }
         Ok(lent)
     }
@@ -141,11 +145,18 @@ impl Shared {
     }
 
     /// Takes back what a caller was lent, and lends what there is to those who wait. A connection may be lost.
-    fn give_back(self: &Arc<Self>, reader: Option<Reader>, caller: &Caller, since: Instant) {
+    fn give_back(
+        self: &Arc<Self>,
+        reader: Option<ReadConnection>,
+        caller: &Caller,
+        since: Instant,
+    ) {
         let mut state = self.state();
         let state = &mut *state;
         let now = Instant::now();
-        let worked = reader.as_ref().map_or(Duration::ZERO, Reader::worked);
+        let worked = reader
+            .as_ref()
+            .map_or(Duration::ZERO, ReadConnection::worked);
         state.idle.extend(reader);
         state.loans.end(caller, since);
         let waiting = state.waiting.callers();

@@ -145,11 +145,11 @@ async fn notes_of_a_deleted_user_are_not_found_and_their_identifiers_are_free() 
     fill(&database, ada, 3, "of ada", 1).await;
     delete(&store, ada).await;
 
-    let mut view = store.view().await.unwrap();
-    let found = view.stored_note(ada, id(0)).await.unwrap();
-    let revision = view.live_revision(ada, id(0)).await.unwrap();
-    let ahead = view.note_version_ahead(bob, &[(id(1), 9)]).await.unwrap();
-    view.done();
+    let mut reader = store.reader().await.unwrap();
+    let found = reader.stored_note(ada, id(0)).await.unwrap();
+    let revision = reader.live_revision(ada, id(0)).await.unwrap();
+    let ahead = reader.note_version_ahead(bob, &[(id(1), 9)]).await.unwrap();
+    reader.done();
     let taken = unit(|tx| Box::pin(async move { tx.note_id_is_taken(id(0)).await }));
     let taken = store.write(taken).await.unwrap();
     let draft = Draft {

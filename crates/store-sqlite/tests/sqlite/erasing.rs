@@ -32,9 +32,9 @@ pub(super) const KEEP: Retention = Retention {
 async fn user(store: &Store, name: &str) -> UserId {
     let person = Person::new(name);
     person.becomes_a_user(store, at(0)).await;
-    let mut view = store.view().await.unwrap();
+    let mut reader = store.reader().await.unwrap();
     let key = address(&person.email).key().clone();
-    view.user_by_email(&key).await.unwrap().unwrap().id
+    reader.user_by_email(&key).await.unwrap().unwrap().id
 }
 
 /// A note that says a word in its title, its tags and its content, which is longer the higher `n`.

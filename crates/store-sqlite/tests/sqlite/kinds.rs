@@ -30,8 +30,8 @@ async fn users_are_counted_by_the_kind_of_their_hash() {
         sqlx::query(user).bind(hash).execute(outside).await.unwrap();
     }
 
-    let mut view = database.store().view().await.unwrap();
-    let HashKinds(kinds) = view.hash_kinds().await.unwrap();
+    let mut reader = database.store().reader().await.unwrap();
+    let HashKinds(kinds) = reader.hash_kinds().await.unwrap();
 
     let users_of = |hash: &str| {
         let kind = PasswordHash::from(hash.to_owned()).kind().unwrap();

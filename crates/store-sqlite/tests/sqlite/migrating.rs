@@ -156,8 +156,8 @@ async fn premium_of_before_survives_that_transactions_are_told_apart() {
     let sqlite = Sqlite::open(options(&older.path())).await.unwrap();
     let store = Store::new(Arc::new(sqlite), TIMEOUT);
     let standing = async || {
-        let mut view = store.view().await.unwrap();
-        let standing = view.plan_standing(UserId(1), at(0)).await.unwrap();
+        let mut reader = store.reader().await.unwrap();
+        let standing = reader.plan_standing(UserId(1), at(0)).await.unwrap();
         standing.premium_until
     };
     let migrated = standing().await;

@@ -35,9 +35,9 @@ pub(super) const FREELY: NoteLimits = NoteLimits {
 pub(super) async fn user(store: &Store, name: &str) -> UserId {
     let person = Person::new(name);
     person.becomes_a_user(store, at(0)).await;
-    let mut view = store.view().await.unwrap();
+    let mut reader = store.reader().await.unwrap();
     let key = address(&person.email).key().clone();
-    view.user_by_email(&key).await.unwrap().unwrap().id
+    reader.user_by_email(&key).await.unwrap().unwrap().id
 }
 
 pub(super) async fn add(store: &Store, user: UserId, content: &str) -> NoteId {
@@ -109,15 +109,15 @@ async fn notes_are_found_and_written_without_reading_the_texts_of_others() {
     let sqlite = Sqlite::open(options(&database.path())).await.unwrap();
     let store = Store::new(Arc::new(sqlite), TIMEOUT);
 
-    let mut view = store.view().await.unwrap();
+    let mut reader = store.reader().await.unwrap();
     for key in [Key::Updated, Key::Created, Key::Title] {
-        let page = view.notes(&query(ada, key, None)).await.unwrap();
+        let page = reader.notes(&query(ada, key, None)).await.unwrap();
         assert_eq!((page.notes.len(), page.count), (20, 41));
     }
-    let found = view.notes(&query(ada, Key::Rank, Some("milk"))).await;
-    let feed = view.note_changes(ada, 0, 100).await.unwrap();
-    let note = view.note(ada, short).await.unwrap();
-    drop(view);
+    let found = reader.notes(&query(ada, Key::Rank, Some("milk"))).await;
+    let feed = reader.note_changes(ada, 0, 100).await.unwrap();
+    let note = reader.note(ada, short).await.unwrap();
+    drop(reader);
     let added = add(&store, ada, "pears").await;
     let patch = Patch {
         content: Some("butter".to_owned()),

@@ -32,9 +32,9 @@ const COUNTED: &str = "select sum(bytes) from note_books";
 async fn user(store: &Store) -> UserId {
     let person = Person::new("ada");
     person.becomes_a_user(store, at(0)).await;
-    let mut view = store.view().await.unwrap();
+    let mut reader = store.reader().await.unwrap();
     let key = address(&person.email).key().clone();
-    view.user_by_email(&key).await.unwrap().unwrap().id
+    reader.user_by_email(&key).await.unwrap().unwrap().id
 }
 
 fn draft(n: usize) -> Draft {
@@ -107,8 +107,8 @@ async fn every_write_is_counted_to_the_byte() {
     let truly = database.number(TRULY).await;
     assert!(truly > 10_000, "{truly}");
     assert_eq!(database.number(COUNTED).await, truly);
-    let mut view = store.view().await.unwrap();
-    let standing = view.plan_standing(user, at(5)).await.unwrap();
+    let mut reader = store.reader().await.unwrap();
+    let standing = reader.plan_standing(user, at(5)).await.unwrap();
     assert_eq!(i64::try_from(standing.bytes), Ok(truly));
 }
 

@@ -201,15 +201,15 @@ async fn a_writer_answers_for_itself_whoever_has_the_lock_unless_it_is_stuck() {
     let mut outside = database.outside().await;
     let lock = outside.begin_with("begin immediate").await.unwrap();
 
-    let locked = store.answers().await;
+    let locked = store.ping().await;
     lock.rollback().await.unwrap();
     let held_up = HeldUp::writer_of(&store).await;
-    let mut stuck = Box::pin(store.answers());
+    let mut stuck = Box::pin(store.ping());
     let while_stuck = poll_immediate(&mut stuck).await;
     held_up.let_go().await;
     let afterwards = stuck.await;
     database.sqlite().close().await;
-    let closed = store.answers().await;
+    let closed = store.ping().await;
 
     assert!(locked.is_ok() && while_stuck.is_none() && afterwards.is_ok());
     assert!(closed.is_err());
@@ -273,9 +273,9 @@ async fn a_user_does_not_fill_the_line() {
 async fn a_check_waits_for_no_reader() {
     let database = Database::new().await;
     let store = database.store();
-    let held = [store.view().await.unwrap(), store.view().await.unwrap()];
+    let held = [store.reader().await.unwrap(), store.reader().await.unwrap()];
 
-    let another = store.view().await.err();
+    let another = store.reader().await.err();
     let checked = store.check().await;
 
     assert!(matches!(another, Some(StoreError::Busy)), "{another:?}");

@@ -11,7 +11,7 @@ use crate::id::{ChallengeId, MailId, UserId};
 use crate::limits::{self, Charge, Decision, Limits, Refusal};
 use crate::mail::{MailKind, NewMail};
 use crate::otp::{KeyId, Purpose};
-use crate::store::{StoreError, Tx, View, Write};
+use crate::store::{Reader, StoreError, Tx, Write};
 use crate::token::SecretHash;
 
 /// A request for a code: its actor, time and policies.
@@ -82,7 +82,7 @@ impl CodeRequest {
     /// before it is counted. Counts nothing, and is the same for every address that has or has no account.
     pub async fn refusal(
         &self,
-        view: &mut dyn View,
+        reader: &mut dyn Reader,
         email: &EmailAddress,
         user: UserId,
     ) -> Result<Option<Refusal>, StoreError> {
@@ -90,7 +90,7 @@ impl CodeRequest {
             return Ok(None);
         };
         let lists = limits.email_change(email, &self.actor.client, user);
-        limits::refused(view, &lists, self.now).await
+        limits::refused(reader, &lists, self.now).await
     }
 
     /// The challenge to mail, and when it ends. `held`: whether who asks holds its registration's token.

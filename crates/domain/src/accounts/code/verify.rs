@@ -9,7 +9,7 @@ use crate::email::EmailKey;
 use crate::id::UserId;
 use crate::limits::{self, Decision, Limits, Refusal};
 use crate::otp::{CodeForm, CodeSeed, KeyRing, Purpose, TypedCode};
-use crate::store::{StoreError, Tx, View};
+use crate::store::{Reader, StoreError, Tx};
 use crate::token::SecretHash;
 
 /// A submitted code, with the data for checking it.
@@ -77,26 +77,26 @@ impl SubmittedCode {
     /// looked at. Counts nothing.
     pub async fn refusal(
         &self,
-        view: &mut dyn View,
+        reader: &mut dyn Reader,
         at: &CodeTarget<'_>,
     ) -> Result<Option<Refusal>, StoreError> {
         let (limits, client) = (self.limits.as_ref(), &self.actor.client);
-        let refusal = limits::guesses_refused(view, limits, client, None, self.now).await?;
+        let refusal = limits::guesses_refused(reader, limits, client, None, self.now).await?;
         match refusal {
-            Some(_) if self.has_tries(view, at).await? => Ok(None),
+            Some(_) if self.has_tries(reader, at).await? => Ok(None),
             refusal => Ok(refusal),
         }
     }
 
-    async fn has_tries<V: View + ?Sized>(
+    async fn has_tries<V: Reader + ?Sized>(
         &self,
-        view: &mut V,
+        reader: &mut V,
         at: &CodeTarget<'_>,
     ) -> Result<bool, StoreError> {
         let Some(holder) = at.holder else {
             return Ok(false);
         };
-        let tries = view.tries_of_holder(holder, at.email, at.purpose, self.now);
+        let tries = reader.tries_of_holder(holder, at.email, at.purpose, self.now);
         Ok(tries
             .await?
             .is_some_and(|tries| tries < self.policy.max_tries))

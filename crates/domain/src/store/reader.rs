@@ -29,7 +29,7 @@ use crate::username::NameKey;
 
 /// What can be read, inside a unit of work as well as outside.
 #[async_trait]
-pub trait View:
+pub trait Reader:
     OperatorQueries + ReadNotes + ReadLimits + ReadQueue + ReadProcesses + Send
 {
     /// Gives back what it reads over: all that was asked has been answered. One that is dropped instead is given back once

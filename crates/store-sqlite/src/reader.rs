@@ -15,7 +15,7 @@ use domain::password::PasswordHash;
 use domain::payments::{PaymentPosition, PaymentRecord};
 use domain::plans::{Grant, PlanUsage};
 use domain::queue::{MailFilter, MailRecord, MailStory};
-use domain::store::{StoreError, View};
+use domain::store::{Reader, StoreError};
 use domain::token::SecretHash;
 use domain::username::NameKey;
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ use crate::error::{store_error, unreadable};
 use crate::{holders, import, mail_rows, payments, plans, users};
 
 #[async_trait]
-impl<C: Connected> View for Access<C> {
+impl<C: Connected> Reader for Access<C> {
     fn done(mut self: Box<Self>) {
         self.0.idle();
     }
