@@ -71,7 +71,7 @@ async fn a_text_that_was_deleted_is_absent_from_a_backup_and_all_else_is_restore
     std::fs::copy(&backup, app.place().database()).unwrap();
     app.apis = vec![Api::start(app.place(), "api2").await];
     app.worker = Process::start(worker(), "worker3", app.place());
-    app.worker.logged("the worker runs").await;
+    app.worker.logged("the worker is running").await;
     let member = app.client().bearing(&token);
     let listed = member.get(NOTES).await.json();
 
@@ -115,7 +115,7 @@ async fn notes_of_deleted_accounts_are_absent_from_a_backup_after_programs_were_
     }
     app.apis[0].process.kill().await;
     let mut killed = Process::start(worker(), "killed", app.place());
-    killed.logged("the worker runs").await;
+    killed.logged("the worker is running").await;
     killed.kill().await;
     app.apis[0] = Api::start(app.place(), "api again").await;
     app.worker = Process::start(worker(), "worker again", app.place());
@@ -184,7 +184,7 @@ async fn stopped(app: &mut Processes, round: &str, then: impl AsyncFnOnce(&Place
     then(app.place()).await;
     app.apis = vec![Api::start(app.place(), &format!("api {round}")).await];
     app.worker = Process::start(worker(), &format!("worker {round}"), app.place());
-    app.worker.logged("the worker runs").await;
+    app.worker.logged("the worker is running").await;
 }
 
 /// A server that is put back to a backup while two devices have gone on: with the last step of a restore, and without.

@@ -73,7 +73,7 @@ async fn a_database_that_is_locked_at_the_start_keeps_no_program_from_starting()
     outside.run("begin immediate").await;
 
     let mut second = Process::start(worker(), "worker2", app.place());
-    second.logged("the worker runs").await;
+    second.logged("the worker is running").await;
     outside.run("rollback").await;
     let workers = "select count(*) from processes where kind = 'worker'";
     until("it has written after all", async || {

@@ -121,7 +121,7 @@ impl World {
     /// Starts a worker beside those that run.
     pub async fn start_worker(&mut self) {
         let mut worker = self.begin_worker();
-        worker.logged("the worker runs").await;
+        worker.logged("the worker is running").await;
         self.workers.push(worker);
     }
 

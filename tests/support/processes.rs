@@ -62,7 +62,7 @@ impl Builder {
             apis.push(Api::start(&self.place, &format!("api{n}")).await);
         }
         let mut worker = Process::start(worker(), "worker", &self.place);
-        worker.logged("the worker runs").await;
+        worker.logged("the worker is running").await;
         Processes {
             apis,
             worker,
