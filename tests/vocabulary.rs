@@ -58,6 +58,12 @@ const RETIRED: &[(&str, &str)] = &[
     ("did not take its leave", "without a clean shutdown"),
     ("All is well", "No problems"),
     ("costs the mail no try", "does not use up an attempt"),
+    // the store
+    ("view_by", "reader_by"),
+    ("Erased", "DynWrite"),
+    ("Connected", "ConnectionGuard"),
+    ("Meters", "Metrics"),
+    ("set_right", "redate"),
     // the API
     ("NoHttp", "MalformedRequest"),
     ("no_http", "malformed_request"),

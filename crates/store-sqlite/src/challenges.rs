@@ -10,11 +10,11 @@ use domain::store::{Challenges, StoreError};
 use domain::token::SecretHash;
 use jiff::Timestamp;
 
-use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
+use crate::executor::{ConnectionGuard, Executor, micros, time};
 
 #[async_trait]
-impl<C: Connected> Challenges for Access<C> {
+impl<C: ConnectionGuard> Challenges for Executor<C> {
     async fn insert_challenge(&mut self, challenge: &NewChallenge) -> Result<(), StoreError> {
         let id = challenge.id.to_string();
         let (attempt, user, no_account) = columns(&challenge.owner);

@@ -10,7 +10,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, SqlitePool};
 
 use crate::Options;
-use crate::mend;
+use crate::hint;
 use crate::migrate::SchemaError;
 
 /// Before this version a WAL shared by two processes could be corrupted.
@@ -26,20 +26,20 @@ pub enum OpenError {
     #[error("there is no database at {}: make it with `smart-notes migrate`", .0.display())]
     Missing(PathBuf),
     /// The file can't be opened or read.
-    #[error("the database {} can't be opened{}", .path.display(), mend::sqlite(.source))]
+    #[error("the database {} can't be opened{}", .path.display(), hint::sqlite(.source))]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it failed.
         #[source]
         source: sqlx::Error,
     },
     /// This process may not write the database, a file that belongs to it, or its folder.
-    #[error("{} can't be written{}", .path.display(), mend::io(.source))]
+    #[error("{} can't be written{}", .path.display(), hint::io(.source))]
     ReadOnly {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// Why it failed.
         #[source]
         source: std::io::Error,
     },
@@ -48,16 +48,16 @@ pub enum OpenError {
         "SQLite {0} can corrupt a database that two processes share; 3.51.3 or newer is needed"
     )]
     TooOld(String),
-    /// A setting did not take.
+    /// A setting has no effect.
     #[error("the database {} refuses the setting {pragma}: it says `{found}`, not `{wanted}`", .path.display())]
     Pragma {
         /// The file.
         path: PathBuf,
-        /// Which setting.
+        /// The name of the setting.
         pragma: &'static str,
-        /// What was asked for.
+        /// The value that was set.
         wanted: String,
-        /// What it is.
+        /// The value that was read back.
         found: String,
     },
     /// The schema does not fit this program.
@@ -66,7 +66,7 @@ pub enum OpenError {
 }
 
 pub(crate) fn must_exist(path: &Path) -> Result<(), OpenError> {
-    // Asked, not opened: closing a file handle of our own would drop the locks that SQLite has on it
+    // Read from metadata, and not opened: closing a file handle of our own would drop the locks that SQLite has on it
     // in this process (SQLite, "How To Corrupt", section 2.2).
     match std::fs::metadata(path) {
         Ok(file) if file.is_dir() => Err(unusable(path, ErrorKind::IsADirectory.into())),

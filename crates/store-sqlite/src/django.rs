@@ -45,7 +45,7 @@ pub enum DjangoError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it failed.
         #[source]
         source: std::io::Error,
     },
@@ -57,7 +57,7 @@ pub enum DjangoError {
     NotADatabase {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it failed.
         #[source]
         source: sqlx::Error,
     },
@@ -92,7 +92,7 @@ pub enum DjangoError {
     Row {
         /// The table.
         table: String,
-        /// Why.
+        /// Why it failed.
         #[source]
         source: sqlx::Error,
     },
@@ -133,11 +133,11 @@ pub enum DjangoError {
 pub struct Django {
     /// The table of users.
     pub table: String,
-    /// Everybody.
+    /// Every user.
     pub source: Source,
 }
 
-/// Reads everybody, as of one moment. `table`: that of the users, if there are several.
+/// Reads every user, in one snapshot. `table`: that of the users, if there are several.
 pub async fn read(path: &Path, table: Option<&str>) -> Result<Django, DjangoError> {
     std::fs::File::open(path).map_err(|source| DjangoError::File {
         path: path.to_owned(),

@@ -1,9 +1,9 @@
-//! What an error of `SQLite` means to whoever asked.
+//! What an error of `SQLite` means to the caller of a port.
 
 use domain::store::StoreError;
 use sqlx::Error;
 
-use crate::place::Moved;
+use crate::database_file::Moved;
 
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
@@ -31,7 +31,7 @@ pub(crate) fn is_corrupt(error: &Error) -> bool {
     code(error).is_some_and(|code| code & 0xff == CORRUPT)
 }
 
-/// The port's word for an error.
+/// The error of the port for an error of sqlx.
 pub(crate) fn store_error(error: Error) -> StoreError {
     if let Error::Io(error) = &error
         && let Some(moved) = error.get_ref().and_then(|error| error.downcast_ref())

@@ -7,8 +7,8 @@ use domain::token::SecretHash;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::access::micros;
 use crate::error::store_error;
+use crate::executor::micros;
 
 /// How many tries the holder of a token has made. Those of a registration's are counted for its newest code.
 pub(crate) async fn tries_of_holder(

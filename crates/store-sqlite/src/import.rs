@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use crate::access::{Access, Connected, micros};
-use crate::attempts;
 use crate::error::{conflict_or, store_error};
+use crate::executor::{ConnectionGuard, Executor, micros};
+use crate::registrations;
 
 #[async_trait]
-impl<C: Connected> Imports for Access<C> {
+impl<C: ConnectionGuard> Imports for Executor<C> {
     async fn import_users(
         &mut self,
         users: &[ImportedUser],
@@ -59,7 +59,7 @@ impl<C: Connected> Imports for Access<C> {
         // Pending registrations of a new user's address have lost it, as after a verification.
         let emails = users.iter().map(|one| one.user.email_key.as_str());
         let emails = emails.collect::<Value>().to_string();
-        attempts::close(&mut self.0, &emails, None, now).await
+        registrations::close(&mut self.0, &emails, None, now).await
     }
 
     async fn note_imported(

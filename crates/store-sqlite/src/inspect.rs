@@ -13,7 +13,7 @@ use crate::connect::{OpenError, is_too_old, must_exist};
 use crate::error::is_corrupt;
 use crate::migrate;
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Clone)]
 pub struct Inspection {
     /// The version of the linked `SQLite`.

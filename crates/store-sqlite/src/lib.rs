@@ -10,37 +10,37 @@
 //! that each new binding makes it prepare the statement again (`sqlite3_reprepare`, seen with 3.51), which costs more
 //! than running it.
 
-mod access;
-mod ahead;
-mod attempts;
 mod challenges;
 mod checkpoint;
+mod clock_skew;
 mod connect;
+mod database_file;
 pub mod django;
 mod error;
-mod fair;
+mod executor;
+mod fair_queue;
+mod hint;
 mod holders;
 mod import;
 pub mod inspect;
 mod limits;
-mod line;
 mod mail_rows;
 mod mails;
-mod mend;
-mod meters;
+mod metrics;
 pub mod migrate;
 mod notes;
 mod operator;
 mod payments;
-mod place;
 mod plans;
 mod processes;
 pub mod queue;
 mod reader;
 mod readers;
 mod records;
+mod registrations;
 mod retention;
 mod users;
+mod write_queue;
 pub mod writer;
 
 use std::any::Any;
@@ -55,9 +55,9 @@ use sqlx::SqlitePool;
 
 pub use connect::OpenError;
 
-use access::Access;
-use meters::Meters;
-use place::Place;
+use database_file::DatabaseFile;
+use executor::Executor;
+use metrics::Metrics;
 use readers::Readers;
 use writer::{Work, Writer};
 
@@ -80,45 +80,45 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Sqlite {
     options: Arc<Options>,
-    place: Place,
+    file: DatabaseFile,
     writer: Writer,
     /// Of callers.
     lent: Readers,
     /// Of the process itself: a check of the database waits for no caller.
     readers: SqlitePool,
-    meters: Meters,
+    metrics: Metrics,
 }
 
 impl Sqlite {
     /// Opens the database that [`migrate::run`] made. Refuses one whose schema is older than this program's.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         connect::must_exist(&options.path)?;
-        mend::must_be_writable(&options.path)?;
+        hint::must_be_writable(&options.path)?;
         let writer = connect::writer(&options).await?;
         let readers = connect::readers(&options).await?;
         migrate::check(&readers).await?;
-        let place = Place::of(&options.path).map_err(|error| OpenError::Unusable {
+        let file = DatabaseFile::of(&options.path).map_err(|error| OpenError::Unusable {
             path: options.path.clone(),
             source: error.into(),
         })?;
-        let meters = Meters::new();
+        let metrics = Metrics::new();
         let on_fatal = Arc::clone(&options.on_fatal);
         Ok(Self {
             writer: Writer::start(
                 writer,
-                place.clone(),
+                file.clone(),
                 options.pause,
-                meters.clone(),
+                metrics.clone(),
                 on_fatal,
             ),
-            place,
+            file,
             lent: Readers::new(
                 connect::reading(&options),
                 options.readers,
                 options.busy_timeout,
             ),
             readers,
-            meters,
+            metrics,
             options: Arc::new(options),
         })
     }
@@ -144,8 +144,8 @@ impl Backend for Sqlite {
     async fn reader(&self, ticket: Ticket) -> Result<Box<dyn Reader>, StoreError> {
         let asked = Instant::now();
         let connection = self.lent.lend(ticket).await;
-        self.meters.reads(asked.elapsed(), &connection);
-        Ok(Box::new(Access(connection?)))
+        self.metrics.reads(asked.elapsed(), &connection);
+        Ok(Box::new(Executor(connection?)))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -153,14 +153,14 @@ impl Backend for Sqlite {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.place.check()?;
+        self.file.check()?;
         migrate::check(&self.readers)
             .await
             .map_err(|error| StoreError::Backend(Box::new(error)))
     }
 
     async fn writable(&self) -> Result<(), StoreError> {
-        self.writer.writable(&self.place).await
+        self.writer.writable(&self.file).await
     }
     async fn watch(&self) -> Result<Box<dyn Watch>, StoreError> {
         Ok(Box::new(queue::WalWatch::start(&self.options).await?))

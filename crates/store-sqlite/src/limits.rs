@@ -8,11 +8,11 @@ use domain::store::{ReadLimits, StoreError};
 use domain::username::NameKey;
 use jiff::Timestamp;
 
-use crate::access::{Access, Connected, micros, time};
 use crate::error::store_error;
+use crate::executor::{ConnectionGuard, Executor, micros, time};
 
 #[async_trait]
-impl<C: Connected> ReadLimits for Access<C> {
+impl<C: ConnectionGuard> ReadLimits for Executor<C> {
     async fn hits(
         &mut self,
         key: &str,

@@ -9,8 +9,8 @@ use domain::queue::{AttemptRecord, MailFilter, MailRecord, MailStory};
 use domain::store::StoreError;
 use sqlx::SqliteConnection;
 
-use crate::access::{micros, time};
 use crate::error::{store_error, unreadable};
+use crate::executor::{micros, time};
 
 /// A mail's columns.
 pub(crate) struct MailRow {

@@ -8,15 +8,15 @@ use async_trait::async_trait;
 use domain::mail::{MailState, NewMail};
 use domain::store::{Mails, StoreError};
 
-use crate::access::{Access, Connected, micros};
 use crate::error::{store_error, unreadable};
+use crate::executor::{ConnectionGuard, Executor, micros};
 use crate::queue::QUEUE;
 
 /// apalis's own limit on attempts plays no part here: the schedule and the deadline decide.
 const MAX_ATTEMPTS: usize = 1_000;
 
 #[async_trait]
-impl<C: Connected> Mails for Access<C> {
+impl<C: ConnectionGuard> Mails for Executor<C> {
     async fn enqueue(&mut self, mail: &NewMail) -> Result<(), StoreError> {
         let id = mail.id.to_string();
         let kind = mail.kind.as_str();

@@ -15,7 +15,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use crate::connect::connect_options;
-use crate::mend;
+use crate::hint;
 
 const OURS: &str = "_sqlx_migrations";
 const APALIS: &str = "_apalis_migrations";
@@ -40,20 +40,20 @@ pub enum SchemaError {
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// The file or its folder can't be used.
-    #[error("{} can't be used{}", .path.display(), mend::io(.source))]
+    #[error("{} can't be used{}", .path.display(), hint::io(.source))]
     File {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// Why it failed.
         #[source]
         source: std::io::Error,
     },
     /// The database can't be opened.
-    #[error("the database {} can't be opened{}", .path.display(), mend::sqlite(.source))]
+    #[error("the database {} can't be opened{}", .path.display(), hint::sqlite(.source))]
     Open {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it failed.
         #[source]
         source: sqlx::Error,
     },
@@ -194,7 +194,7 @@ fn create(path: &Path) -> Result<(), MigrationError> {
 
 /// Locks the database's folder, made for its owner alone if need be, against another migration; sqlx takes no lock on `SQLite`.
 fn take_turn(path: &Path) -> Result<File, MigrationError> {
-    let folder = mend::folder(path);
+    let folder = hint::folder(path);
     let failed = |source| MigrationError::File {
         path: folder.to_owned(),
         source,

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::SqliteConnection;
 
-use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
+use crate::executor::{ConnectionGuard, Executor, micros, time};
 
 #[async_trait]
-impl<C: Connected> Payments for Access<C> {
+impl<C: ConnectionGuard> Payments for Executor<C> {
     async fn keep_event(
         &mut self,
         event: &Event,

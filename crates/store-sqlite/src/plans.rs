@@ -7,11 +7,11 @@ use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
+use crate::executor::{ConnectionGuard, Executor, micros, time};
 
 #[async_trait]
-impl<C: Connected> Plans for Access<C> {
+impl<C: ConnectionGuard> Plans for Executor<C> {
     async fn grant_premium(
         &mut self,
         user: UserId,
@@ -50,7 +50,7 @@ impl<C: Connected> Plans for Access<C> {
     }
 }
 
-/// Where a user stands, in one statement.
+/// The plan of a user and what is used of it, in one statement.
 pub(crate) async fn standing(
     connection: &mut SqliteConnection,
     user: UserId,

@@ -1,4 +1,4 @@
-//! What processes say of themselves, how workers stand with their relays, and what waits in the queue.
+//! Registered processes, the relay status that workers post, and the depth of the queue.
 
 use async_trait::async_trait;
 use domain::id::UserId;
@@ -14,13 +14,13 @@ use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::access::{Access, Connected, micros, time};
-use crate::ahead;
+use crate::clock_skew;
 use crate::error::{store_error, unreadable};
+use crate::executor::{ConnectionGuard, Executor, micros, time};
 use crate::queue::{QUEUE, json, sign_of_life};
 
 #[async_trait]
-impl<C: Connected> ReadProcesses for Access<C> {
+impl<C: ConnectionGuard> ReadProcesses for Executor<C> {
     async fn processes(&mut self) -> Result<Vec<RunningProcess>, StoreError> {
         let rows = sqlx::query!(
             "select id, kind, version, keys, started_at, seen_at, remark from processes order by started_at, id"
@@ -93,7 +93,7 @@ impl<C: Connected> ReadProcesses for Access<C> {
         &mut self,
         now: Timestamp,
     ) -> Result<Vec<(&'static str, u64)>, StoreError> {
-        ahead::counts(&mut self.0, now).await
+        clock_skew::counts(&mut self.0, now).await
     }
 
     async fn restore_shown(
@@ -173,7 +173,7 @@ impl<C: Connected> ReadProcesses for Access<C> {
 }
 
 #[async_trait]
-impl<C: Connected> ProcessRegistry for Access<C> {
+impl<C: ConnectionGuard> ProcessRegistry for Executor<C> {
     async fn register(
         &mut self,
         process: &Process,

@@ -21,12 +21,12 @@ use domain::username::NameKey;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
+use crate::executor::{ConnectionGuard, Executor, micros, time};
 use crate::{holders, import, mail_rows, payments, plans, users};
 
 #[async_trait]
-impl<C: Connected> Reader for Access<C> {
+impl<C: ConnectionGuard> Reader for Executor<C> {
     fn done(mut self: Box<Self>) {
         self.0.idle();
     }

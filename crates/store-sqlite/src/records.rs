@@ -1,4 +1,4 @@
-//! The ledger of what counts against limits, and the record of security events.
+//! The counts of limits, and the audit log of security events.
 
 use async_trait::async_trait;
 use domain::audit::Entry;
@@ -9,11 +9,11 @@ use domain::store::{Records, StoreError};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::access::{Access, Connected, micros};
 use crate::error::store_error;
+use crate::executor::{ConnectionGuard, Executor, micros};
 
 #[async_trait]
-impl<C: Connected> Records for Access<C> {
+impl<C: ConnectionGuard> Records for Executor<C> {
     async fn hit(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError> {
         hit(&mut self.0, key, false, now).await
     }

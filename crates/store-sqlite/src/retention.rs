@@ -4,8 +4,8 @@ use domain::queue::retention::Cutoffs;
 use domain::store::StoreError;
 use sqlx::SqliteConnection;
 
-use crate::access::micros;
 use crate::error::store_error;
+use crate::executor::micros;
 use crate::notes;
 
 /// Rows of one kind that one transaction removes at most.
@@ -21,9 +21,9 @@ pub(crate) async fn purge(
     removed += decoys(connection, now).await?;
     removed += mails(connection, micros(cutoffs.mails)).await?;
     removed += suppressions(connection, now).await?;
-    removed += notes::sweep::trash(connection, micros(cutoffs.trash), now).await?;
-    removed += notes::sweep::tombstones(connection, micros(cutoffs.tombstones)).await?;
-    removed += notes::sweep::of_deleted_users(connection).await?;
+    removed += notes::purge::trash(connection, micros(cutoffs.trash), now).await?;
+    removed += notes::purge::tombstones(connection, micros(cutoffs.tombstones)).await?;
+    removed += notes::purge::of_deleted_users(connection).await?;
     removed += records(connection, cutoffs).await?;
     removed += payments(connection, micros(cutoffs.payment_bodies)).await?;
     Ok(removed)

@@ -14,12 +14,12 @@ use domain::username::{NameKey, Username};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::access::{Access, Connected, micros};
 use crate::error::{conflict_or, store_error};
+use crate::executor::{ConnectionGuard, Executor, micros};
 use crate::reader::UserRow;
 
 #[async_trait]
-impl<C: Connected> Users for Access<C> {
+impl<C: ConnectionGuard> Users for Executor<C> {
     async fn jump_user_ids(
         &mut self,
         at_least: i64,
@@ -203,7 +203,7 @@ impl<C: Connected> Users for Access<C> {
 }
 
 #[async_trait]
-impl<C: Connected> Sessions for Access<C> {
+impl<C: ConnectionGuard> Sessions for Executor<C> {
     async fn end_sessions(
         &mut self,
         user: UserId,

@@ -1,6 +1,6 @@
 //! The one writing connection, and the task that owns it.
 //!
-//! What waits goes into one `BEGIN IMMEDIATE`, in the callers' turns, until nothing waits any more or the group is full
+//! Queued units of work go into one `BEGIN IMMEDIATE`, in the turns of their callers, until the queue is empty or the group is full
 //! ([`GROUP`], [`GROUP_TIME`]), and is committed once, with `synchronous = FULL`; that makes a durable insert four
 //! times as cheap as one commit each. If a member of a group fails, the group is rolled back and run again one by
 //! one, so no failure harms its neighbours. A unit of work whose deadline has passed is never
@@ -19,11 +19,11 @@ use futures_util::FutureExt;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{oneshot, watch};
 
-use crate::access::Access;
+use crate::database_file::DatabaseFile;
 use crate::error::{is_fatal, store_error};
-use crate::line::{Doubt, Line, Open};
-use crate::meters::Meters;
-use crate::place::Place;
+use crate::executor::Executor;
+use crate::metrics::Metrics;
+use crate::write_queue::{Doubt, OpenQueue, WriteQueue};
 
 /// The most units of work in one transaction.
 pub const GROUP: usize = 64;
@@ -35,9 +35,9 @@ pub const GROUP_TIME: Duration = Duration::from_millis(20);
 /// How long a trial of whether the database can be written waits for its turn.
 const PROBE_WITHIN: Duration = Duration::from_secs(1);
 
-type Answer = Result<Box<dyn Any + Send>, StoreError>;
+type WorkResult = Result<Box<dyn Any + Send>, StoreError>;
 
-/// What the task does for a caller.
+/// A piece of work for the task.
 pub(crate) enum Work {
     /// A use case, inside a transaction.
     Write(Box<dyn DynWrite>),
@@ -58,9 +58,9 @@ impl Work {
     }
 
     /// Does the work inside a transaction. May be called again after an error.
-    async fn run(&self, connection: &mut SqliteConnection) -> Answer {
+    async fn run(&self, connection: &mut SqliteConnection) -> WorkResult {
         match self {
-            Self::Write(write) => write.apply_dyn(&mut Access(connection)).await,
+            Self::Write(write) => write.apply_dyn(&mut Executor(connection)).await,
             Self::Probe => {
                 let written = sqlx::raw_sql("pragma user_version = 0").execute(connection);
                 written.await.map_err(store_error)?;
@@ -71,59 +71,59 @@ impl Work {
     }
 }
 
-pub(crate) struct Waiting {
+pub(crate) struct QueuedWork {
     work: Work,
-    /// When it was asked for; `None` for what only asks whether the task goes round.
+    /// When it was queued; `None` for a ping, which no metric counts.
     since: Option<Instant>,
     /// Kept until it has ended, as is the ticket's slot.
     ticket: Ticket,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<WorkResult>,
 }
 
 /// Hands units of work to the task that owns the connection.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    line: Arc<Open>,
-    meters: Meters,
+    queue: Arc<OpenQueue>,
+    metrics: Metrics,
     closed: watch::Receiver<bool>,
 }
 
 impl Writer {
     pub(crate) fn start(
         connection: SqliteConnection,
-        place: Place,
+        file: DatabaseFile,
         pause: Duration,
-        meters: Meters,
+        metrics: Metrics,
         on_fatal: Arc<dyn Fn(String) + Send + Sync>,
     ) -> Self {
-        let line = Open::new();
+        let queue = OpenQueue::new();
         let (closed_sender, closed) = watch::channel(false);
-        let owner = Owner {
+        let task = WriterTask {
             connection,
-            place,
+            file,
             pause,
-            meters: meters.clone(),
+            metrics: metrics.clone(),
             on_fatal,
-            line: line.line(),
+            queue: queue.queue(),
         };
         tokio::spawn(async move {
-            owner.serve().await;
+            task.serve().await;
             let _ = closed_sender.send(true);
         });
         Self {
-            line: Arc::new(line),
-            meters,
+            queue: Arc::new(queue),
+            metrics,
             closed,
         }
     }
 
-    pub(crate) async fn run(&self, work: Work, ticket: Ticket) -> Answer {
+    pub(crate) async fn run(&self, work: Work, ticket: Ticket) -> WorkResult {
         self.ask(work, Some(Instant::now()), ticket).await
     }
 
-    /// Waits until the task has come to what is asked now: it lives. Needs no lock.
+    /// Returns once the task has reached this call, so it is responsive. Needs no lock.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        // What is late is answered at once, and not begun.
+        // Work past its deadline is answered at once and not begun.
         let late = Ticket::new(Caller::Process, Instant::now());
         match self.ask(Work::Ping, None, late).await {
             Ok(_) | Err(StoreError::Busy) => Ok(()),
@@ -133,48 +133,48 @@ impl Writer {
 
     /// Whether the database can be written; tried only after a write has failed because of the disk. A disk that was full
     /// has to have some room: on one that nearly is, short writes still succeed.
-    pub(crate) async fn writable(&self, place: &Place) -> Result<(), StoreError> {
-        let line = self.line.line();
-        let Some(doubt) = line.doubt() else {
+    pub(crate) async fn writable(&self, file: &DatabaseFile) -> Result<(), StoreError> {
+        let queue = self.queue.queue();
+        let Some(doubt) = queue.doubt() else {
             return Ok(());
         };
         let ticket = Ticket::new(Caller::Process, Instant::now() + PROBE_WITHIN);
         match self.run(Work::Probe, ticket).await {
-            Ok(_) if doubt == Doubt::Full && !place.has_room() => Err(StoreError::Full),
+            Ok(_) if doubt == Doubt::Full && !file.has_room() => Err(StoreError::Full),
             Ok(_) => {
-                line.trust();
+                queue.trust();
                 Ok(())
             }
-            // Who waits behind others may be able to write.
+            // A probe that waits behind other work proves nothing.
             Err(StoreError::Busy) if doubt == Doubt::Failed => Ok(()),
             Err(StoreError::Busy) => Err(StoreError::Full),
             Err(error) => Err(error),
         }
     }
 
-    async fn ask(&self, work: Work, since: Option<Instant>, ticket: Ticket) -> Answer {
+    async fn ask(&self, work: Work, since: Option<Instant>, ticket: Ticket) -> WorkResult {
         let (answer, result) = oneshot::channel();
-        let waiting = Waiting {
+        let waiting = QueuedWork {
             work,
             since,
             ticket,
             answer,
         };
-        let line = self.line.line();
-        match line.push(waiting.ticket.caller.clone(), waiting) {
+        let queue = self.queue.queue();
+        match queue.push(waiting.ticket.caller.clone(), waiting) {
             Ok(()) => result.await.unwrap_or_else(|_| Err(gone())),
             Err(refused) => {
                 if matches!(refused, StoreError::Busy) {
-                    self.meters.line_full();
+                    self.metrics.queue_full();
                 }
                 Err(refused)
             }
         }
     }
 
-    /// Lets what waits be finished and closes the connection.
+    /// Finishes what is queued and closes the connection.
     pub(crate) async fn close(&self) {
-        self.line.line().close();
+        self.queue.queue().close();
         let mut closed = self.closed.clone();
         let _ = closed.wait_for(|closed| *closed).await;
     }
@@ -184,26 +184,26 @@ pub(crate) fn gone() -> StoreError {
     StoreError::Backend("the writer of the database has ended".into())
 }
 
-struct Owner {
+struct WriterTask {
     connection: SqliteConnection,
-    place: Place,
+    file: DatabaseFile,
     pause: Duration,
-    meters: Meters,
+    metrics: Metrics,
     on_fatal: Arc<dyn Fn(String) + Send + Sync>,
-    line: Arc<Line>,
+    queue: Arc<WriteQueue>,
 }
 
 /// The members of a transaction, with what each has come to.
 #[derive(Default)]
 struct Group {
-    members: Vec<Waiting>,
+    members: Vec<QueuedWork>,
     answers: Vec<Box<dyn Any + Send>>,
 }
 
-impl Owner {
+impl WriterTask {
     async fn serve(mut self) {
         let mut group = Group::default();
-        while self.line.has_some().await {
+        while self.queue.has_some().await {
             if let Err(fatal) = self.commit(&mut group).await {
                 (self.on_fatal)(fatal);
                 return;
@@ -215,14 +215,14 @@ impl Owner {
         let _ = self.connection.close().await;
     }
 
-    /// The next whose time is not over.
-    fn next(&self) -> Option<Waiting> {
+    /// The next piece of work whose deadline has not passed.
+    fn next(&self) -> Option<QueuedWork> {
         loop {
-            let next = self.line.pop()?;
+            let next = self.queue.pop()?;
             let now = Instant::now();
             if next.ticket.deadline > now {
                 if let Some(since) = next.since {
-                    self.meters.begins(now.duration_since(since));
+                    self.metrics.begins(now.duration_since(since));
                 }
                 return Some(next);
             }
@@ -230,7 +230,7 @@ impl Owner {
         }
     }
 
-    /// Runs a group and answers everybody in it, which empties it. An error is fatal for the process.
+    /// Runs a group and answers each member, which empties it. An error is fatal for the process.
     async fn commit(&mut self, group: &mut Group) -> Result<(), String> {
         let Some(first) = self.next() else {
             return Ok(());
@@ -251,7 +251,7 @@ impl Owner {
             group.answers.clear();
             return self.refuse(group.members.drain(..), error);
         }
-        self.meters.committed(begun.elapsed());
+        self.metrics.committed(begun.elapsed());
         for (waiting, answer) in group.members.drain(..).zip(group.answers.drain(..)) {
             let _ = waiting.answer.send(Ok(answer));
         }
@@ -259,7 +259,7 @@ impl Owner {
     }
 
     /// Runs one after the other inside a transaction, until one fails or the group ends.
-    async fn run_all(&mut self, first: Waiting, group: &mut Group) -> Result<(), StoreError> {
+    async fn run_all(&mut self, first: QueuedWork, group: &mut Group) -> Result<(), StoreError> {
         let mut next = Some(first);
         let begun = Instant::now();
         while let Some(waiting) = next {
@@ -273,7 +273,7 @@ impl Owner {
     }
 
     /// Each in its own transaction, after a group had to be rolled back.
-    async fn one_by_one(&mut self, group: Drain<'_, Waiting>) -> Result<(), String> {
+    async fn one_by_one(&mut self, group: Drain<'_, QueuedWork>) -> Result<(), String> {
         for waiting in group {
             if waiting.ticket.deadline <= Instant::now() {
                 self.too_late(waiting);
@@ -293,7 +293,7 @@ impl Owner {
                 },
                 Err(error) => {
                     self.roll_back().await;
-                    self.line.learn(&error);
+                    self.queue.learn(&error);
                     Err(error)
                 }
             };
@@ -302,25 +302,25 @@ impl Owner {
         Ok(())
     }
 
-    /// Its time was over before its turn came.
-    fn too_late(&self, waiting: Waiting) {
+    /// Refuses work whose deadline passed before its turn.
+    fn too_late(&self, waiting: QueuedWork) {
         if waiting.since.is_some() {
-            self.meters.late();
+            self.metrics.late();
         }
         let _ = waiting.answer.send(Err(StoreError::Busy));
     }
 
-    /// Tells everybody in a group that nothing was changed. A disk that lost data is fatal.
+    /// Tells each member of a group that nothing was changed. A disk that lost data is fatal.
     fn refuse(
         &self,
-        group: impl ExactSizeIterator<Item = Waiting>,
+        group: impl ExactSizeIterator<Item = QueuedWork>,
         error: sqlx::Error,
     ) -> Result<(), String> {
         let fatal =
             is_fatal(&error).then(|| format!("the disk did not keep the database: {error}"));
         let shared = Arc::new(store_error(error));
-        self.line.learn(&shared);
-        self.meters.refused(&shared, group.len());
+        self.queue.learn(&shared);
+        self.metrics.refused(&shared, group.len());
         for waiting in group {
             let answer = match shared.as_ref() {
                 StoreError::Busy => StoreError::Busy,
@@ -336,7 +336,7 @@ impl Owner {
     /// Statements, not sqlx's `Transaction`: after an error that made `SQLite` roll back by itself (a
     /// full disk), sqlx would still count a transaction as open and never begin another.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        self.place.check().map_err(io::Error::other)?;
+        self.file.check().map_err(io::Error::other)?;
         sqlx::raw_sql("begin immediate")
             .execute(&mut self.connection)
             .await
@@ -360,7 +360,7 @@ impl Owner {
 }
 
 /// A panic in a unit of work is its own failure, not the end of every write of the process.
-async fn run_caught(work: &Work, connection: &mut SqliteConnection) -> Answer {
+async fn run_caught(work: &Work, connection: &mut SqliteConnection) -> WorkResult {
     AssertUnwindSafe(work.run(connection))
         .catch_unwind()
         .await

@@ -1,4 +1,4 @@
-//! Claiming: what is due, the urgent first, and nobody twice.
+//! Claiming: due mails, the urgent ones first, and no mail twice.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ pub async fn a_job_holds_the_mails_id_and_nothing_else<D: Backdoor>() {
     assert_eq!(job.locked_by, None);
 }
 
-/// Claims and settles until nothing is left; returns what it had in hand.
+/// Claims and settles until nothing is left; returns what it claimed.
 async fn drain(queue: Store, worker: String) -> Vec<MailId> {
     let mut had = Vec::new();
     let mut settlements = Vec::new();

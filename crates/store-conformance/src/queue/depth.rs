@@ -1,4 +1,4 @@
-//! What waits in the queue, and for which keys.
+//! The depth of the queue, and the keys that mails wait for.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Mails that nobody claims are looked after: they end with their time, say what they wait for, and are
-//! not stranded by a clock that was set back.
+//! Maintenance of mails that no worker claims: they expire, say which key they wait for, and are rescheduled when the
+//! clock was set back.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Pauses: nothing is claimed, nobody is woken for it, and everything comes back.
+//! Pauses: paused mails are not claimed and wake no worker, and all of them come back.
 
 use std::sync::Arc;
 

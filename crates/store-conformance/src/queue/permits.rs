@@ -1,4 +1,4 @@
-//! The mark: nobody writes a final dot for a code that has died, nor for a mail that somebody else has.
+//! Permits: no worker gets one for a code that is dead, or for a mail that another worker has claimed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What processes say of themselves.
+//! The registry of running processes.
 
 use domain::processes::{Process, ProcessKind, RunningProcess};
 

@@ -1,4 +1,4 @@
-//! How workers stand with their relays: posted, read by others, and gone with the worker.
+//! The relay status of workers: posted, read by other processes, and removed with the worker.
 
 use domain::relay::{PostedRelayStatus, RelayState, RelayStatus};
 

@@ -1,4 +1,4 @@
-//! Addresses that a relay refused for good: kept with the result of the try, known to the next claim.
+//! Suppressed addresses: kept with the reply of the relay that refused them, and known to the next claim.
 
 use std::time::Duration;
 

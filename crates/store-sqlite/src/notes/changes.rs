@@ -13,8 +13,8 @@ use serde::Deserialize;
 use sqlx::SqliteConnection;
 
 use super::NoteRow;
-use crate::access::time;
 use crate::error::{store_error, unreadable};
+use crate::executor::time;
 
 /// A change: its number, the identifier and version, and the note unless it is deleted.
 #[derive(Deserialize)]

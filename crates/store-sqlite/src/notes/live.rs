@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::{Columns, of_title};
-use crate::access::micros;
 use crate::error::store_error;
+use crate::executor::micros;
 
 /// The limits of notes and of bytes as the statements compare them, on the free plan and on premium: any number is as
 /// high as there are numbers.

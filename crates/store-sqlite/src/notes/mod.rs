@@ -8,9 +8,9 @@ mod changes;
 mod list;
 mod live;
 mod numbers;
+pub(crate) mod purge;
 mod refold;
 mod revisions;
-pub(crate) mod sweep;
 
 use async_trait::async_trait;
 use domain::id::UserId;
@@ -30,8 +30,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
 
-use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
+use crate::executor::{ConnectionGuard, Executor, micros, time};
 
 /// A note as the statements give it, its columns in their order.
 #[derive(Deserialize)]
@@ -86,7 +86,7 @@ impl NoteRow {
 }
 
 #[async_trait]
-impl<C: Connected> ReadNotes for Access<C> {
+impl<C: ConnectionGuard> ReadNotes for Executor<C> {
     async fn note(&mut self, user: UserId, id: NoteId) -> Result<Option<Note>, StoreError> {
         let stored = revisions::stored(&mut self.0, user, id).await?;
         Ok(stored.map(|stored| stored.note))
@@ -135,7 +135,7 @@ impl<C: Connected> ReadNotes for Access<C> {
 }
 
 #[async_trait]
-impl<C: Connected> WriteNotes for Access<C> {
+impl<C: ConnectionGuard> WriteNotes for Executor<C> {
     async fn insert_note(&mut self, new: &NewNote) -> Result<Option<i64>, StoreError> {
         live::insert(&mut self.0, new).await
     }

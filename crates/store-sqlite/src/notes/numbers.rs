@@ -7,8 +7,8 @@ use domain::notes::port::VersionAhead;
 use domain::store::StoreError;
 use sqlx::SqliteConnection;
 
-use crate::access::{micros, time};
 use crate::error::{store_error, unreadable};
+use crate::executor::{micros, time};
 
 pub(super) async fn of(
     connection: &mut SqliteConnection,

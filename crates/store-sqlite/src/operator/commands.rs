@@ -9,12 +9,12 @@ use domain::store::StoreError;
 use jiff::Timestamp;
 
 use super::SuppressionRow;
-use crate::access::{Access, Connected, micros, time};
 use crate::error::store_error;
+use crate::executor::{ConnectionGuard, Executor, micros, time};
 use crate::queue::release_held;
 
 #[async_trait]
-impl<C: Connected> OperatorCommands for Access<C> {
+impl<C: ConnectionGuard> OperatorCommands for Executor<C> {
     async fn requeue(
         &mut self,
         mail: MailId,

@@ -13,15 +13,15 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::SuppressionRow;
-use crate::access::{Access, Connected, micros, time};
 use crate::error::store_error;
+use crate::executor::{ConnectionGuard, Executor, micros, time};
 use crate::mail_rows::MailRow;
 
 const MINUTE: i64 = 60 * 1_000_000;
 const HOUR: i64 = 60 * MINUTE;
 
 #[async_trait]
-impl<C: Connected> OperatorQueries for Access<C> {
+impl<C: ConnectionGuard> OperatorQueries for Executor<C> {
     async fn pauses(&mut self) -> Result<Vec<Pause>, StoreError> {
         let rows = sqlx::query!(
             "select kind, reason, since_at, paused_by from pauses where ended_at is null order by kind"

@@ -4,8 +4,8 @@ use domain::operator::Suppression;
 use domain::store::StoreError;
 use sqlx::SqliteConnection;
 
-use crate::access::time;
 use crate::error::{store_error, unreadable};
+use crate::executor::time;
 
 /// A suppression's columns.
 pub(crate) struct SuppressionRow {

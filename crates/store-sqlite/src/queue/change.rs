@@ -11,8 +11,8 @@ use sqlx::SqliteConnection;
 
 use super::settle::{job_result, job_status};
 use super::{json, whole_second};
-use crate::access::{micros, time};
 use crate::error::{store_error, unreadable};
+use crate::executor::{micros, time};
 
 /// A change as the statements read it.
 #[derive(Serialize)]

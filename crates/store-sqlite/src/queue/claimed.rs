@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::json;
-use crate::access::{micros, time};
 use crate::challenges::{form, owner};
 use crate::error::{store_error, unreadable};
+use crate::executor::{micros, time};
 use crate::operator::SuppressionRow;
 
 /// Everything the handlers need, in one statement.

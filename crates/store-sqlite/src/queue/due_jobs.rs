@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::{OUT_OF_REACH, QUEUE, job_ids, json, key_list};
-use crate::access::micros;
 use crate::error::{store_error, unreadable};
+use crate::executor::micros;
 
 /// Finds due jobs of one class in an order. With the class named, the index leads straight to those that are due,
 /// however many wait for a later time. A mail whose live code needs a key that is not among `keys` is left for a worker

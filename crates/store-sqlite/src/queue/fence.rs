@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::json;
-use crate::access::{micros, time};
 use crate::error::{store_error, unreadable};
+use crate::executor::{micros, time};
 
 /// The mails that may be settled, and those of them whose address is to be forgotten.
 #[derive(Deserialize)]

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::{OUT_OF_REACH, QUEUE, json};
-use crate::access::micros;
 use crate::error::{store_error, unreadable};
+use crate::executor::micros;
 
 /// Looked for priority by priority, so that the many jobs of known ones cost nothing. A newer version may know others:
 /// its mails stay.

@@ -23,8 +23,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use crate::access::micros;
 use crate::error::{store_error, unreadable};
+use crate::executor::micros;
 
 pub(crate) use hold::release_held;
 pub(crate) use watch::WalWatch;

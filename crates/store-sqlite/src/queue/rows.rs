@@ -17,12 +17,12 @@ use domain::store::StoreError;
 use jiff::Timestamp;
 
 use super::{change, claim, claimed, due_jobs, fence, hold, maintain, settle};
-use crate::access::{Access, Connected};
 use crate::error::store_error;
-use crate::{ahead, operator, retention};
+use crate::executor::{ConnectionGuard, Executor};
+use crate::{clock_skew, operator, retention};
 
 #[async_trait]
-impl<C: Connected> ReadQueue for Access<C> {
+impl<C: ConnectionGuard> ReadQueue for Executor<C> {
     async fn overdue_mails(
         &mut self,
         now: Timestamp,
@@ -65,7 +65,7 @@ impl<C: Connected> ReadQueue for Access<C> {
 }
 
 #[async_trait]
-impl<C: Connected> QueueRows for Access<C> {
+impl<C: ConnectionGuard> QueueRows for Executor<C> {
     async fn fence(
         &mut self,
         settlements: &[Settlement],
@@ -216,6 +216,6 @@ impl<C: Connected> QueueRows for Access<C> {
     }
 
     async fn redate_rows(&mut self, ahead: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
-        ahead::set_right(&mut self.0, ahead, now).await
+        clock_skew::redate(&mut self.0, ahead, now).await
     }
 }

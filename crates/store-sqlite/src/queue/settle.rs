@@ -13,8 +13,8 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::{OUT_OF_REACH, json, whole_second};
-use crate::access::micros;
 use crate::error::store_error;
+use crate::executor::micros;
 
 /// A settlement as the statements read it.
 #[derive(Serialize)]
@@ -36,7 +36,7 @@ struct Row<'a> {
     reaches: Vec<TryRow<'a>>,
 }
 
-/// The record of one reach for a relay as the statement reads it.
+/// The record of one relay attempt as the statement reads it.
 #[derive(Serialize)]
 struct TryRow<'a> {
     started_at: i64,

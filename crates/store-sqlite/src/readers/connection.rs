@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 
 use super::Shared;
 use super::watch::{STEPS, Watch};
-use crate::access::Connected;
+use crate::executor::ConnectionGuard;
 
 pub(super) struct ReadConnection {
     pub(super) connection: SqliteConnection,
@@ -81,7 +81,7 @@ impl DerefMut for Lent {
     }
 }
 
-impl Connected for Lent {
+impl ConnectionGuard for Lent {
     fn idle(&mut self) {
         self.under_way = false;
     }

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout_at;
 
 use crate::error::store_error;
-use crate::fair::FairQueue;
+use crate::fair_queue::FairQueue;
 use connection::{Lent, ReadConnection};
 use loans::Loans;
 

@@ -4,7 +4,7 @@ use domain::id::UserId;
 use futures_util::future::poll_immediate;
 
 use super::*;
-use crate::access::Connected;
+use crate::executor::ConnectionGuard;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -6,14 +6,14 @@ mod erasing;
 mod inspecting;
 mod kinds;
 mod maintenance_plans;
-mod mending;
 mod migrating;
+mod open_errors;
 mod opening;
 mod plans;
+mod purging;
 mod refolding;
 mod rows;
 mod storage;
-mod sweeping;
 mod writer;
 
 use std::error::Error;

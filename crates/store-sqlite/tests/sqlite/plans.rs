@@ -209,7 +209,7 @@ async fn no_statement_of_the_queue_or_of_who_looks_for_mails_takes_in_more_than_
 async fn what_the_sweep_sets_right_is_found_by_when_it_ends() {
     let database = Database::new().await;
     let mut outside = database.outside().await;
-    let of_future = statements("ahead.rs").into_iter().filter(|statement| {
+    let of_future = statements("clock_skew.rs").into_iter().filter(|statement| {
         let starts = ["delete", "update challenges", "update registrations"];
         starts.iter().any(|start| statement.starts_with(start))
     });

@@ -1,19 +1,19 @@
-//! Rows that are dated in the future: this machine's clock was ahead when they were written, and has been set right.
+//! Rows that are dated in the future: the clock was ahead when they were written, and has been corrected since.
 //!
-//! What they count, hold or promise would last until that time comes. The sweep removes what only counts, and dates
-//! anew what its owners rely on. Mails are looked after by the queue, which gives those in the future a time to be sent at.
+//! Without a correction they would stay in force until that time. The purge removes rows that only count, and changes
+//! the dates of rows that users rely on. The queue's maintenance reschedules mails.
 
 use domain::clock::AHEAD;
 use domain::store::StoreError;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::access::micros;
 use crate::error::store_error;
+use crate::executor::micros;
 use crate::retention::BATCH;
 
-/// Sets rows right that are dated later than `ahead`, a few of each kind; returns how many.
-pub(crate) async fn set_right(
+/// Corrects some rows of each kind that are dated later than `ahead`. Returns how many.
+pub(crate) async fn redate(
     connection: &mut SqliteConnection,
     ahead: Timestamp,
     now: Timestamp,
@@ -25,7 +25,7 @@ pub(crate) async fn set_right(
         + memories(connection, now, ahead).await?)
 }
 
-/// What counts against limits, and addresses that get no mail for a while.
+/// Removes counts of limits and suppressed addresses.
 async fn removed(connection: &mut SqliteConnection, ahead: i64) -> Result<u64, StoreError> {
     let hits = sqlx::query!(
         "delete from limit_hits where (key, at, n) in
@@ -49,8 +49,8 @@ async fn removed(connection: &mut SqliteConnection, ahead: i64) -> Result<u64, S
     Ok(hits.rows_affected() + suppressions.rows_affected())
 }
 
-/// Pending registrations and codes live on, for as long as if they had been asked for now: their mails may be on their
-/// way.
+/// Dates pending registrations and codes as if they had been requested now. They stay valid, since their mails may be in
+/// flight.
 async fn codes(connection: &mut SqliteConnection, now: i64, ahead: i64) -> Result<u64, StoreError> {
     // Whatever was created in the future ends there, too. The codes of registrations go first, while these still show
     // which they are.
@@ -91,7 +91,7 @@ async fn codes(connection: &mut SqliteConnection, now: i64, ahead: i64) -> Resul
     Ok(of_registrations.rows_affected() + registrations.rows_affected() + others.rows_affected())
 }
 
-/// Sessions go on, for as long as if they had been opened now.
+/// Dates sessions as if they had been opened now.
 async fn sessions(
     connection: &mut SqliteConnection,
     now: i64,
@@ -113,7 +113,7 @@ async fn sessions(
     Ok(dated.rows_affected())
 }
 
-/// What is remembered for a while, and still counts: wrong guesses, and the clients of users. The while begins now.
+/// Dates wrong guesses and known clients as of now; they still count.
 async fn memories(
     connection: &mut SqliteConnection,
     now: i64,
@@ -152,7 +152,7 @@ async fn memories(
     Ok(tries.rows_affected() + runs.rows_affected() + clients.rows_affected())
 }
 
-/// How many rows of each kind there are to set right.
+/// How many rows of each kind are dated in the future.
 pub(crate) async fn counts(
     connection: &mut SqliteConnection,
     now: Timestamp,

@@ -1,12 +1,12 @@
-//! The units of work that wait for the writer, and what else its task shares with those who ask it.
+//! The queue of units of work that wait for the writer, and what its task knows about the disk.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::store::{Caller, StoreError};
 use tokio::sync::Notify;
 
-use crate::fair::FairQueue;
-use crate::writer::{Waiting, gone};
+use crate::fair_queue::FairQueue;
+use crate::writer::{QueuedWork, gone};
 
 /// The most units of work that wait; more are refused as [`StoreError::Busy`].
 const WAITING: usize = 4096;
@@ -14,14 +14,15 @@ const WAITING: usize = 4096;
 /// The most of them that are one caller's.
 const WAITING_OF_ONE: usize = WAITING / 4;
 
-pub(crate) struct Line {
+/// The queue, shared by the writer's task and its callers.
+pub(crate) struct WriteQueue {
     state: Mutex<State>,
     asked: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    waiting: FairQueue<Waiting>,
+    waiting: FairQueue<QueuedWork>,
     doubt: Option<Doubt>,
     closed: bool,
 }
@@ -35,36 +36,35 @@ pub(crate) enum Doubt {
     Failed,
 }
 
-/// A line that is closed when this is dropped.
-pub(crate) struct Open(Arc<Line>);
+/// A queue that is closed when this handle is dropped.
+pub(crate) struct OpenQueue(Arc<WriteQueue>);
 
-impl Open {
+impl OpenQueue {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Line {
+        Self(Arc::new(WriteQueue {
             state: Mutex::default(),
             asked: Notify::new(),
         }))
     }
 
-    pub(crate) fn line(&self) -> Arc<Line> {
+    pub(crate) fn queue(&self) -> Arc<WriteQueue> {
         Arc::clone(&self.0)
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenQueue {
     fn drop(&mut self) {
         self.0.close();
     }
 }
 
-impl Line {
+impl WriteQueue {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a unit of work at the end of its caller's. The process itself is never refused: what it waits for is
-    /// little.
-    pub(crate) fn push(&self, caller: Caller, unit: Waiting) -> Result<(), StoreError> {
+    /// Adds a unit of work behind those of its caller. The process itself is never refused, since it asks for little.
+    pub(crate) fn push(&self, caller: Caller, unit: QueuedWork) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.closed {
             return Err(gone());
@@ -80,12 +80,12 @@ impl Line {
         Ok(())
     }
 
-    /// What is next, if anything waits.
-    pub(crate) fn pop(&self) -> Option<Waiting> {
+    /// The next unit of work, if one waits.
+    pub(crate) fn pop(&self) -> Option<QueuedWork> {
         self.state().waiting.pop(|_| true)
     }
 
-    /// Waits until something waits. False once the line is closed and empty.
+    /// Waits for a unit of work. False once the queue is closed and empty.
     pub(crate) async fn has_some(&self) -> bool {
         loop {
             {
@@ -101,23 +101,23 @@ impl Line {
         }
     }
 
-    /// Takes in no more. What waits is still served.
+    /// Refuses further units of work. Those that wait are still run.
     pub(crate) fn close(&self) {
         self.state().closed = true;
         self.asked.notify_one();
     }
 
-    /// What the last write that failed because of the disk says of it, until it is trusted again.
+    /// What the last failed write says about the disk, until a probe has succeeded.
     pub(crate) fn doubt(&self) -> Option<Doubt> {
         self.state().doubt
     }
 
-    /// The disk was tried, and can be written.
+    /// A probe has written to the disk.
     pub(crate) fn trust(&self) {
         self.state().doubt = None;
     }
 
-    /// Something could not be written: what that says of the disk. What can be written says nothing of what is longer.
+    /// Keeps what a failed write says about the disk. A write that succeeds proves nothing about a longer one.
     pub(crate) fn learn(&self, error: &StoreError) {
         let doubt = match error {
             StoreError::Full => Doubt::Full,

@@ -8,11 +8,11 @@ use domain::store::{Registrations, StoreError};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::access::{Access, Connected, micros, time};
 use crate::error::{store_error, unreadable};
+use crate::executor::{ConnectionGuard, Executor, micros, time};
 
 #[async_trait]
-impl<C: Connected> Registrations for Access<C> {
+impl<C: ConnectionGuard> Registrations for Executor<C> {
     async fn insert_registration(&mut self, new: &NewRegistration) -> Result<(), StoreError> {
         let attempt = &new.registration;
         let id = attempt.id.to_string();

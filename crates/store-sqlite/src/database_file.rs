@@ -1,29 +1,29 @@
-//! Where the database's file is, and whether it is still the one that was opened.
+//! The database's file, and whether its path still leads to the file that was opened.
 //!
 //! `SQLite` goes on with a file that was moved away, deleted or replaced (SQLite, "How To Corrupt", section 2.4): what is
-//! written to it is lost for every process that opens the path. So it is looked at before each transaction that writes.
+//! written to it is lost for every process that opens the path. So the path is checked before each write transaction.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A file that is open.
+/// An open file, known by its device and inode.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct DatabaseFile {
     path: PathBuf,
     device: u64,
     inode: u64,
 }
 
-/// The path leads to another file, or to none.
+/// The path leads to another file, or to no file.
 #[derive(Debug, thiserror::Error)]
 #[error("the database {} was moved away or replaced", .0.display())]
 pub(crate) struct Moved(pub(crate) PathBuf);
 
-impl Place {
-    /// That of a file that was just opened.
+impl DatabaseFile {
+    /// The file at a path, which was just opened.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        // Asked, not opened, as in [`crate::connect::must_exist`].
+        // Read from metadata and not opened, as in [`crate::connect::must_exist`].
         let file = std::fs::metadata(path)?;
         Ok(Self {
             path: path.to_owned(),
@@ -40,7 +40,7 @@ impl Place {
         }
     }
 
-    /// Whether its disk has room for what a transaction may need: a write-ahead log before it is written back.
+    /// Whether its disk has room for what a transaction may need: a write-ahead log that is not yet written back.
     pub(crate) fn has_room(&self) -> bool {
         const LOG: u64 = 4 * 1024 * 1024;
         let Ok(disk) = rustix::fs::statvfs(&self.path) else {

@@ -1,4 +1,4 @@
-//! What mends a database that can't be opened: a sentence for the message, before its cause.
+//! How to fix a database that can't be opened: a sentence for the error message, before its cause.
 
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ const OWNER: &str = ". SQLite writes into the database, the -wal and -shm beside
                      run this as their owner, or give them to the user who runs it (`chown`)";
 const READ_ONLY: &str = ". Its file system is read-only: make it writable, or choose another place \
                          with database.url";
-const PLACE: &str = ". Choose another place with database.url: a file, in a folder";
+const PATH: &str = ". Choose another place with database.url: a file, in a folder";
 const ROOM: &str = ". Make room on its disk";
 const BUSY: &str = ". Another program keeps it locked: stop that one, or wait for its end";
 const BROKEN: &str = ". Put a backup in its place, or choose another file with database.url";
 
-/// For an error of the system.
+/// The fix for an error of the operating system.
 pub(crate) fn io(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::PermissionDenied => OWNER,
@@ -26,13 +26,13 @@ pub(crate) fn io(error: &Error) -> &'static str {
         | ErrorKind::NotADirectory
         | ErrorKind::IsADirectory
         | ErrorKind::AlreadyExists
-        | ErrorKind::InvalidFilename => PLACE,
+        | ErrorKind::InvalidFilename => PATH,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ROOM,
         _ => "",
     }
 }
 
-/// For an error of `SQLite`, by its primary result code (<https://sqlite.org/rescode.html>).
+/// The fix for an error of `SQLite`, by its primary result code (<https://sqlite.org/rescode.html>).
 pub(crate) fn sqlite(error: &sqlx::Error) -> &'static str {
     if let sqlx::Error::Io(error) = error {
         return io(error);
@@ -46,10 +46,10 @@ pub(crate) fn sqlite(error: &sqlx::Error) -> &'static str {
     }
 }
 
-/// Refuses what this process may not write. Opening would succeed where only the database's own file is
-/// read-only, and every write would fail later; and `SQLite` does not say which of the files it is.
+/// Refuses a database that this process may not write. Opening would succeed where only the database's own file is
+/// read-only, and every write would fail later. `SQLite` does not say which of the files it is.
 ///
-/// Asked, not opened, as in [`crate::connect::must_exist`].
+/// The system is asked about access and no file is opened, as in [`crate::connect::must_exist`].
 pub(crate) fn must_be_writable(path: &Path) -> Result<(), OpenError> {
     let beside = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();

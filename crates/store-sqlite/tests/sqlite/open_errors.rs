@@ -1,7 +1,7 @@
-//! A database that can't be used, because of who may do what with its files or of what they hold: the error says how that
-//! is mended.
+//! A database that can't be used, because of who may do what with its files or of what they hold: the error says how to
+//! fix that.
 //!
-//! Tests may run as the superuser, for whom permissions do not count; so each attempt is made on a thread that is nobody.
+//! Tests may run as the superuser, for whom permissions do not count; so each attempt runs on a thread of an unprivileged user.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -56,12 +56,12 @@ fn migrating(path: &Path) -> String {
 }
 
 /// A folder with a migrated database, both with these permissions for everybody. Given back, it can be removed.
-struct Place {
+struct LockedDatabase {
     folder: TempDir,
     path: PathBuf,
 }
 
-impl Place {
+impl LockedDatabase {
     fn with(folder_mode: u32, mode: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notes.db");
@@ -77,7 +77,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for LockedDatabase {
     fn drop(&mut self) {
         permit(self.folder.path(), 0o700);
     }
@@ -96,7 +96,10 @@ fn assert_says(said: &str, words: &[&str]) {
 
 #[test]
 fn where_everything_may_be_written_nothing_is_to_be_mended() {
-    assert_eq!(Place::with(0o777, 0o666).said(), ["opened", "migrated"]);
+    assert_eq!(
+        LockedDatabase::with(0o777, 0o666).said(),
+        ["opened", "migrated"]
+    );
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn files_of_somebody_else_are_told_with_who_must_own_them() {
         (0o777, 0o000),
         (0o000, 0o666),
     ] {
-        let place = Place::with(folder_mode, mode);
+        let place = LockedDatabase::with(folder_mode, mode);
         for said in place.said() {
             let folder = &*place.folder.path().to_string_lossy();
             assert_says(&said, &[folder, "run this as their owner", "`chown`"]);
@@ -119,7 +122,7 @@ fn files_of_somebody_else_are_told_with_who_must_own_them() {
 /// As they are left behind by a command that the superuser ran.
 #[test]
 fn a_wal_of_somebody_else_is_named() {
-    let place = Place::with(0o777, 0o666);
+    let place = LockedDatabase::with(0o777, 0o666);
     for suffix in ["-wal", "-shm"] {
         let file = place.folder.path().join(format!("notes.db{suffix}"));
         std::fs::write(&file, "").unwrap();
@@ -134,7 +137,7 @@ fn a_wal_of_somebody_else_is_named() {
 
 #[test]
 fn a_folder_in_which_nothing_can_be_made_is_told_by_migrating() {
-    let place = Place::with(0o555, 0o666);
+    let place = LockedDatabase::with(0o555, 0o666);
 
     let file = migrating(&place.folder.path().join("other.db"));
     let folder = migrating(&place.folder.path().join("a/b/other.db"));
@@ -145,7 +148,7 @@ fn a_folder_in_which_nothing_can_be_made_is_told_by_migrating() {
 
 #[test]
 fn what_can_not_be_a_database_is_told_with_the_setting_that_names_it() {
-    let place = Place::with(0o777, 0o666);
+    let place = LockedDatabase::with(0o777, 0o666);
     let below_a_file = place.path.join("notes.db");
 
     for path in [place.folder.path(), &below_a_file] {
@@ -161,7 +164,7 @@ fn what_can_not_be_a_database_is_told_with_the_setting_that_names_it() {
 
 #[test]
 fn a_database_that_another_program_keeps_locked_is_told_so() {
-    let place = Place::with(0o777, 0o666);
+    let place = LockedDatabase::with(0o777, 0o666);
     let outside = runtime::Runtime::new().unwrap();
     let mut connection = outside.block_on(crate::support::outside(&place.path));
     for statement in ["pragma locking_mode = exclusive", "begin exclusive"] {

@@ -1,4 +1,4 @@
-//! What is over is removed a few rows at a time, and what lives stays.
+//! The purge removes ended rows a few at a time, and keeps live ones.
 
 use std::time::Duration;
 
@@ -23,15 +23,15 @@ const KEEP: Retention = Retention {
     tombstones: Duration::from_hours(24 * 90),
 };
 
-/// Sweeps once; returns how many rows it said it removed.
-async fn sweep(database: &Database, now: Timestamp) -> u64 {
+/// Purges once; returns how many rows were removed.
+async fn purge(database: &Database, now: Timestamp) -> u64 {
     database.store().purge(KEEP, now).await.unwrap()
 }
 
-/// Sweeps until nothing is left to be removed, as the worker does; returns how often there was something.
-async fn sweep_all(database: &Database, now: Timestamp) -> u32 {
+/// Purges until nothing is left to remove, as the worker does; returns how often there was something.
+async fn purge_all(database: &Database, now: Timestamp) -> u32 {
     let mut times = 0;
-    while sweep(database, now).await > 0 {
+    while purge(database, now).await > 0 {
         times += 1;
     }
     times
@@ -61,8 +61,8 @@ async fn a_lapsed_registration_goes_a_day_after_its_end_with_its_challenges() {
     Person::new("ada").registers(&store, at(0)).await;
     Person::new("bob").registers(&store, at(HOUR)).await;
 
-    assert_eq!(sweep(&database, at(2 * DAY)).await, 0, "to the second");
-    sweep_all(&database, at(2 * DAY + 1)).await;
+    assert_eq!(purge(&database, at(2 * DAY)).await, 0, "to the second");
+    purge_all(&database, at(2 * DAY + 1)).await;
 
     assert_eq!(count(&database, "registrations").await, 1);
     assert_eq!(count(&database, "challenges").await, 1);
@@ -91,17 +91,17 @@ async fn codes_at_addresses_without_an_account_go_with_their_mails_when_they_exp
     };
     let of_ada = "ada@example.com reset_password,ada@example.com verify_email";
 
-    sweep_all(&database, at(600)).await;
+    purge_all(&database, at(600)).await;
     assert_eq!(count(&database, "mails").await, 4, "none has ended yet");
     database
         .execute("update mails set state = 'not_needed', finished_at = 1800000000000000")
         .await;
-    sweep_all(&database, at(600)).await;
+    purge_all(&database, at(600)).await;
     assert_eq!(
         left().await,
         format!("{of_ada},eve@example.com reset_password")
     );
-    sweep_all(&database, at(601)).await;
+    purge_all(&database, at(601)).await;
 
     assert_eq!(left().await, of_ada);
     assert_eq!(count(&database, "Jobs").await, 2);
@@ -110,9 +110,9 @@ async fn codes_at_addresses_without_an_account_go_with_their_mails_when_they_exp
     assert_eq!(count(&database, "challenges").await, 2);
 }
 
-/// The name is free once the attempt has lapsed, swept or not: the sweep is only about room.
+/// The name is free once the attempt has lapsed, purged or not: the purge only frees room.
 #[tokio::test]
-async fn a_lapsed_registration_holds_no_name_before_it_is_swept() {
+async fn a_lapsed_registration_holds_no_name_before_it_is_purged() {
     let database = Database::new().await;
     let store = database.store();
     Person::new("ada").registers(&store, at(0)).await;
@@ -132,7 +132,7 @@ async fn users_and_live_registrations_stay() {
     Person::new("ada").becomes_a_user(&store, at(0)).await;
     Person::new("bob").registers(&store, at(20 * DAY)).await;
 
-    sweep_all(&database, at(20 * DAY + HOUR)).await;
+    purge_all(&database, at(20 * DAY + HOUR)).await;
 
     assert_eq!(database.number("select count(*) from users").await, 1);
     assert_eq!(count(&database, "registrations").await, 1);
@@ -156,7 +156,7 @@ async fn ended_sessions_go_and_live_ones_stay() {
         )
         .await;
 
-    sweep_all(&database, at(40 * DAY)).await;
+    purge_all(&database, at(40 * DAY)).await;
 
     let left = "select group_concat(id order by id) from sessions";
     assert_eq!(database.text(left).await, "last,used");
@@ -185,7 +185,7 @@ async fn rows_of_the_future_are_removed_or_dated_anew() {
         )
         .await;
 
-    sweep_all(&database, at(0)).await;
+    purge_all(&database, at(0)).await;
 
     let pending = "select r.created_at || ' ' || r.expires_at || ', ' || c.created_at || ' ' || c.expires_at
                    from registrations r join challenges c on c.registration_id = r.id where username = 'bob'";
@@ -231,15 +231,15 @@ async fn what_is_over_is_removed_in_small_batches() {
         )
         .await;
 
-    assert_eq!(sweep(&database, at(25 * HOUR)).await, 0, "to the second");
-    let first = sweep(&database, at(25 * HOUR + 1)).await;
+    assert_eq!(purge(&database, at(25 * HOUR)).await, 0, "to the second");
+    let first = purge(&database, at(25 * HOUR + 1)).await;
     let left = count(&database, "limit_hits").await;
-    let times = sweep_all(&database, at(25 * HOUR + 1)).await;
+    let times = purge_all(&database, at(25 * HOUR + 1)).await;
 
     assert_eq!((first, left, times), (200, 250, 2));
     assert_eq!(count(&database, "limit_hits").await, 0);
     assert_eq!(count(&database, "audit").await, 450, "kept for a year");
-    assert_eq!(sweep_all(&database, at(365 * DAY + 1)).await, 3);
+    assert_eq!(purge_all(&database, at(365 * DAY + 1)).await, 3);
     assert_eq!(count(&database, "audit").await, 0);
 }
 
@@ -260,7 +260,7 @@ async fn counters_stay_as_long_as_any_window_needs_them() {
         )
         .await;
 
-    sweep_all(&database, at(26 * HOUR)).await;
+    purge_all(&database, at(26 * HOUR)).await;
 
     assert_eq!(database.text("select key from limit_hits").await, "new");
     let tries = "select email_key from open_tries";
@@ -275,9 +275,9 @@ async fn a_row_of_guesses_is_forgotten_a_year_after_the_last() {
     let guess = unit(|tx| Box::pin(async move { tx.lengthen_run("a", at(0)).await }));
     store.write(guess).await.unwrap();
 
-    sweep_all(&database, at(365 * DAY)).await;
+    purge_all(&database, at(365 * DAY)).await;
     assert_eq!(count(&database, "guess_runs").await, 1);
-    sweep_all(&database, at(365 * DAY + 1)).await;
+    purge_all(&database, at(365 * DAY + 1)).await;
 
     assert_eq!(count(&database, "guess_runs").await, 0);
 }
@@ -303,8 +303,8 @@ async fn mails_go_with_their_jobs_a_month_after_their_end_and_waiting_ones_stay(
         )
         .await;
 
-    assert_eq!(sweep_all(&database, at(30 * DAY)).await, 0);
-    sweep_all(&database, at(30 * DAY + 1)).await;
+    assert_eq!(purge_all(&database, at(30 * DAY)).await, 0);
+    purge_all(&database, at(30 * DAY + 1)).await;
 
     assert_eq!(count(&database, "mails").await, 1);
     assert_eq!(count(&database, "Jobs").await, 1);
@@ -329,7 +329,7 @@ async fn known_clients_are_forgotten_after_half_a_year() {
         )
         .await;
 
-    sweep_all(&database, at(180 * DAY + 1)).await;
+    purge_all(&database, at(180 * DAY + 1)).await;
 
     let left = "select client from known_clients";
     assert_eq!(database.text(left).await, "192.0.2.2");
@@ -350,10 +350,10 @@ async fn a_payment_event_of_nobody_keeps_its_row_and_loses_its_body_after_a_mont
         )
         .await;
 
-    sweep_all(&database, at(30 * DAY)).await;
+    purge_all(&database, at(30 * DAY)).await;
     let before = database.number("select count(*) from payment_events where body = ''");
     assert_eq!(before.await, 0);
-    sweep_all(&database, at(30 * DAY + 1)).await;
+    purge_all(&database, at(30 * DAY + 1)).await;
 
     let emptied = database.text("select group_concat(id) from payment_events where body = ''");
     assert_eq!(emptied.await, "nobodys");

@@ -1,14 +1,14 @@
-//! What waits, shared fairly: callers take turns, and each caller's own work stays in its order.
+//! A fair queue: callers take turns, and the items of one caller keep their order.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use domain::store::Caller;
 
-/// A queue for each caller that has something waiting, served round robin.
+/// A queue for each caller that has items, served round robin.
 pub(crate) struct FairQueue<T> {
     waiting: HashMap<Caller, VecDeque<T>>,
-    /// The callers, the one whose turn is next first. Exactly those in `waiting`.
+    /// The callers in `waiting`, in the order of their turns.
     order: VecDeque<Caller>,
     length: usize,
 }
@@ -24,17 +24,17 @@ impl<T> Default for FairQueue<T> {
 }
 
 impl<T> FairQueue<T> {
-    /// How much waits in all.
+    /// The number of all items.
     pub(crate) fn len(&self) -> usize {
         self.length
     }
 
-    /// How many callers have something waiting.
+    /// The number of callers that have items.
     pub(crate) fn callers(&self) -> usize {
         self.order.len()
     }
 
-    /// How much of a caller's waits.
+    /// The number of a caller's items.
     pub(crate) fn len_of(&self, caller: &Caller) -> usize {
         self.waiting.get(caller).map_or(0, VecDeque::len)
     }
@@ -50,7 +50,7 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// The oldest of the caller whose turn is next, among those that `may` go.
+    /// The oldest item of the next caller that `may` go.
     pub(crate) fn pop(&mut self, may: impl Fn(&Caller) -> bool) -> Option<T> {
         let next = self.order.iter().position(may)?;
         let caller = self.order.remove(next)?;

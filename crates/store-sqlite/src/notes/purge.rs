@@ -1,4 +1,4 @@
-//! Emptying the trash, forgetting tombstones that no device asks about any more, and removing the notes of deleted users.
+//! The purge of notes: trash and tombstones past their retention, and the notes of deleted users.
 
 use domain::store::StoreError;
 use sqlx::SqliteConnection;
