@@ -133,7 +133,7 @@ macro_rules! conformance_tests {
                 only_mails_whose_key_the_worker_has_are_claimed_and_due,
                 a_dead_code_is_claimed_also_without_its_key,
                 a_claim_given_back_waits_on_if_it_waited,
-                a_released_claim_goes_back_without_a_try;
+                a_released_claim_goes_back_without_an_attempt;
             depth:
                 the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due,
                 the_oldest_due_mail_may_be_one_of_the_slow_lane,
@@ -141,21 +141,21 @@ macro_rules! conformance_tests {
                 the_newest_mail_is_the_one_asked_for_last;
             intervening:
                 whatever_was_not_delivered_can_be_retried_and_is_claimed_at_once,
-                a_delivered_mail_and_one_in_hand_are_not_retried,
+                a_delivered_mail_and_one_in_flight_are_not_retried,
                 a_mail_that_killed_its_workers_gets_as_many_again,
                 a_cancelled_mail_is_claimed_by_nobody_and_its_job_is_killed,
                 a_cancelled_mail_says_that_it_may_have_been_delivered_and_only_if_it_may,
                 a_mail_withdrawn_with_its_account_says_so_too_even_if_its_second_try_has_begun,
-                a_mail_in_hand_is_cancelled_as_long_as_its_end_is_not_on_its_way,
+                a_mail_in_flight_is_cancelled_as_long_as_its_end_is_not_on_its_way,
                 a_mail_whose_end_is_on_its_way_is_not_cancelled,
-                a_mail_cancelled_in_hand_is_not_given_back,
-                a_mail_cancelled_in_hand_and_retried_has_one_owner,
+                a_mail_cancelled_in_flight_is_not_given_back,
+                a_mail_cancelled_in_flight_and_retried_has_one_owner,
                 a_mail_that_was_cut_off_twice_is_not_retried,
                 a_mail_without_its_job_is_refused_and_left_as_it_is;
             maintaining:
                 a_code_that_dies_before_anybody_claims_its_mail_has_expired,
                 a_mail_that_expires_while_it_waits_keeps_what_it_waited_for_and_what_may_have_happened,
-                a_mail_in_hand_never_expires_here,
+                a_mail_in_flight_never_expires_here,
                 a_notice_that_nobody_could_send_has_expired_after_a_day,
                 a_mail_of_the_slow_lane_whose_key_is_missing_says_so_and_wakes_no_worker_without_it,
                 a_mail_whose_key_is_missing_waits_for_it_in_so_many_words,
@@ -173,18 +173,18 @@ macro_rules! conformance_tests {
                 a_paused_kind_waits_from_whichever_end_mails_are_claimed,
                 a_mail_that_comes_due_in_the_pause_is_held_too,
                 a_backlog_of_a_paused_kind_neither_blocks_others_nor_gets_lost,
-                a_sweep_gives_back_what_was_held_by_a_pause_that_has_ended,
+                a_purge_gives_back_what_was_held_by_a_pause_that_has_ended,
                 a_held_mail_can_be_cancelled_and_one_retried_is_held_again,
                 who_paused_and_resumed_what_is_on_record;
             permits:
-                a_live_code_in_hand_is_marked,
-                a_notice_needs_no_challenge_to_be_marked,
-                an_old_claim_is_not_marked,
-                an_expired_code_is_not_marked,
-                a_code_that_was_used_meanwhile_is_not_marked,
-                a_code_that_was_replaced_meanwhile_is_not_marked,
-                a_code_whose_attempt_lost_meanwhile_is_not_marked,
-                a_mail_whose_dot_may_be_written_is_not_withdrawn_with_its_account;
+                a_live_code_in_flight_gets_a_permit,
+                a_notice_needs_no_challenge_to_get_a_permit,
+                an_old_claim_gets_no_permit,
+                an_expired_code_gets_no_permit,
+                a_code_that_was_used_meanwhile_gets_no_permit,
+                a_code_that_was_replaced_meanwhile_gets_no_permit,
+                a_code_whose_attempt_lost_meanwhile_gets_no_permit,
+                a_mail_whose_end_of_data_may_be_written_is_not_withdrawn_with_its_account;
             processes:
                 a_process_is_there_with_its_keys_from_its_first_word_to_its_last,
                 one_that_was_killed_stays_until_it_is_forgotten;
@@ -192,24 +192,24 @@ macro_rules! conformance_tests {
                 the_last_word_of_each_worker_is_read_in_its_order,
                 a_worker_that_leaves_or_is_found_dead_takes_its_word_with_it;
             rescuing:
-                a_mail_before_its_dot_waits_for_another_and_no_try_is_counted,
-                a_mail_after_its_dot_counts_as_cut_off_and_a_second_time_is_the_last,
+                a_mail_before_its_end_of_data_waits_for_another_and_no_attempt_is_counted,
+                a_mail_after_its_end_of_data_counts_as_uncertain_and_a_second_time_is_the_last,
                 a_mark_of_an_earlier_claim_is_not_counted_again,
                 a_mail_that_kills_its_workers_takes_no_other_with_it,
-                mails_set_apart_are_not_taken_for_stranded_by_a_clock,
+                staggered_mails_are_not_taken_for_rescheduled_by_a_clock,
                 a_mail_that_three_workers_died_with_is_set_aside,
                 a_frozen_workers_late_result_is_lost_and_it_may_go_on,
-                the_living_keep_what_they_have_in_hand,
+                the_living_keep_what_they_have_in_flight,
                 a_worker_is_listed_while_it_beats_and_gone_when_it_leaves,
-                a_worker_with_a_mail_in_hand_does_not_leave_unnoticed,
+                a_worker_with_a_mail_in_flight_does_not_leave_unnoticed,
                 a_mail_set_aside_after_a_cut_says_that_it_may_have_been_delivered,
                 the_address_of_an_account_that_is_gone_is_forgotten_also_when_a_rescue_ends_its_mail;
             settling:
                 a_delivered_mail_is_done_with_its_record,
-                each_reach_for_a_relay_is_a_record_of_its_own_in_their_order,
+                each_relay_attempt_is_a_record_of_its_own_in_their_order,
                 jobs_say_what_the_states_promise,
                 a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time,
-                a_try_that_does_not_count_is_given_back,
+                an_attempt_that_does_not_count_is_given_back,
                 an_old_claim_settles_nothing_and_is_told_so,
                 a_claim_settled_twice_counts_once,
                 an_old_claim_released_changes_nothing;
@@ -230,8 +230,8 @@ macro_rules! conformance_tests {
                 a_result_that_comes_too_late_suppresses_nobody,
                 the_address_of_an_account_that_is_gone_is_not_kept,
                 an_operator_lifts_a_suppression_once_and_that_is_on_record,
-                a_mail_to_a_suppressed_address_that_is_retried_gets_a_try,
-                suppressions_are_swept_when_their_time_is_over;
+                a_mail_to_a_suppressed_address_that_is_retried_gets_an_attempt,
+                suppressions_are_purged_when_their_time_is_over;
             watching:
                 a_commit_of_another_handle_wakes,
                 a_commit_between_two_calls_is_not_missed,

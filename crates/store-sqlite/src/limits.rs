@@ -1,4 +1,4 @@
-//! What decides whether somebody is refused, for whoever asks before it counts.
+//! What limits have counted, for use cases that check before they count.
 
 use async_trait::async_trait;
 use domain::accounts::LiveRegistration;

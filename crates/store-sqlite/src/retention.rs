@@ -205,7 +205,7 @@ async fn records(connection: &mut SqliteConnection, cutoffs: &Cutoffs) -> Result
         + events.rows_affected())
 }
 
-/// What payment services said about nobody here. The event's row stays, so that a repeat is known as one.
+/// Empties payment events without a user. Their rows stay, so that a repeat is recognised.
 async fn payments(connection: &mut SqliteConnection, before: i64) -> Result<u64, StoreError> {
     let emptied = sqlx::query!(
         "update payment_events set body = '' where rowid in

@@ -110,15 +110,15 @@ async fn drain(queue: Store, worker: String) -> Vec<MailId> {
     let mut had = Vec::new();
     let mut settlements = Vec::new();
     loop {
-        let turn = QueueBatch {
+        let batch = QueueBatch {
             settlements: std::mem::take(&mut settlements),
             claim: 7,
             ..QueueBatch::default()
         };
-        let turn = Arc::new(turn);
+        let batch = Arc::new(batch);
         let report = loop {
             // Another process may hold the lock for longer than this one waits.
-            match queue.commit(&worker, Arc::clone(&turn), at(1)).await {
+            match queue.commit(&worker, Arc::clone(&batch), at(1)).await {
                 Ok(report) => break report,
                 Err(domain::store::StoreError::Busy) => {}
                 Err(error) => panic!("{error:?}"),
@@ -192,11 +192,11 @@ pub async fn a_mail_of_a_kind_this_version_does_not_know_keeps_no_other_waiting<
         .await;
     let mail = notice(&store, "ada@example.com", at(0)).await;
 
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         claim: 10,
         ..QueueBatch::default()
     };
-    let report = queue.commit("w", Arc::new(turn), at(0)).await;
+    let report = queue.commit("w", Arc::new(batch), at(0)).await;
 
     let report = report.expect("one row that can't be read stops nobody");
     assert_eq!(ids(&report.claimed), [mail]);
@@ -218,12 +218,12 @@ pub async fn due_says_what_waits_without_taking_it<D: Backdoor>() {
 
 /// Claims what a worker with these keys may.
 async fn claim_with(queue: &Store, worker: &str, keys: Keys) -> Vec<domain::queue::Claimed> {
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         claim: 10,
         keys,
         ..QueueBatch::default()
     };
-    let report = queue.commit(worker, Arc::new(turn), at(1)).await.unwrap();
+    let report = queue.commit(worker, Arc::new(batch), at(1)).await.unwrap();
     report.claimed
 }
 
@@ -281,26 +281,26 @@ pub async fn a_claim_given_back_waits_on_if_it_waited<D: Backdoor>() {
     settle(&queue, "w", waits).await;
     let second = claim_one(&queue, "w", at(2)).await;
 
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         releases: vec![second.claim],
         ..QueueBatch::default()
     };
-    queue.commit("w", Arc::new(turn), at(3)).await.unwrap();
+    queue.commit("w", Arc::new(batch), at(3)).await.unwrap();
 
     assert_eq!(story(&store, id).await.mail.state, "waiting");
 }
 
-pub async fn a_released_claim_goes_back_without_a_try<D: Backdoor>() {
+pub async fn a_released_claim_goes_back_without_an_attempt<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w1", at(0)).await;
 
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         releases: vec![first.claim],
         ..QueueBatch::default()
     };
-    queue.commit("w1", Arc::new(turn), at(1)).await.unwrap();
+    queue.commit("w1", Arc::new(batch), at(1)).await.unwrap();
     let record = story(&store, id).await;
     let attempts = database.only_job().await.attempts;
     let second = claim_one(&queue, "w2", at(1)).await;

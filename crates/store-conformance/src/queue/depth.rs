@@ -46,14 +46,14 @@ pub async fn the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due<D:
     let mixed = queue.queue_depth(at(30)).await.unwrap();
     let due_again = queue.queue_depth(at(61)).await.unwrap();
     claim(&queue, "w", 10, at(61)).await;
-    let in_hand = queue.queue_depth(at(61)).await.unwrap();
+    let in_flight = queue.queue_depth(at(61)).await.unwrap();
 
     assert_eq!(empty, depth(0, 0, 0, None));
     assert_eq!(early, depth(4, 0, 0, None));
     assert_eq!(all, depth(4, 0, 0, Some(10)));
     assert_eq!(mixed, depth(1, 1, 1, Some(13)));
     assert_eq!(due_again, depth(1, 1, 1, Some(13)));
-    assert_eq!(in_hand, depth(0, 3, 0, None));
+    assert_eq!(in_flight, depth(0, 3, 0, None));
 }
 
 pub async fn the_oldest_due_mail_may_be_one_of_the_slow_lane<D: Backdoor>() {
@@ -77,12 +77,12 @@ pub async fn the_oldest_due_mail_may_be_one_of_the_slow_lane<D: Backdoor>() {
     let mut since = Vec::new();
     for _ in 0..3 {
         since.push(queue.queue_depth(at(40)).await.unwrap().due_since);
-        let turn = QueueBatch {
+        let batch = QueueBatch {
             slow: 1,
             slow_first: u32::from(since.len() == 2),
             ..QueueBatch::default()
         };
-        queue.commit("w", Arc::new(turn), at(40)).await.unwrap();
+        queue.commit("w", Arc::new(batch), at(40)).await.unwrap();
     }
 
     assert_eq!(since, [Some(at(10)), Some(at(20)), Some(at(30))]);
@@ -105,7 +105,7 @@ pub async fn the_keys_that_waiting_codes_need_are_named_while_the_codes_live<D: 
     let needed = queue.keys_needed(at(10)).await.unwrap();
     let dead = queue.keys_needed(at(601)).await.unwrap();
     claim(&queue, "w", 10, at(10)).await;
-    let in_hand = queue.keys_needed(at(10)).await.unwrap();
+    let in_flight = queue.keys_needed(at(10)).await.unwrap();
 
     let need = KeyNeed {
         key: keys().current().clone(),
@@ -114,7 +114,7 @@ pub async fn the_keys_that_waiting_codes_need_are_named_while_the_codes_live<D: 
     };
     assert_eq!(needed, [need]);
     assert_eq!(dead[0].mails, 1, "bob's lives for another few seconds");
-    assert_eq!(in_hand, []);
+    assert_eq!(in_flight, []);
 }
 
 pub async fn the_newest_mail_is_the_one_asked_for_last<D: Backdoor>() {

@@ -17,11 +17,11 @@ use crate::{Backdoor, JobChange};
 const ADA: &str = "ada@example.com";
 
 async fn mark(queue: &Store, claim: Claim) -> SendPermit {
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         permits: vec![claim],
         ..QueueBatch::default()
     };
-    let report = queue.commit("w", Arc::new(turn), at(5)).await.unwrap();
+    let report = queue.commit("w", Arc::new(batch), at(5)).await.unwrap();
     report.permits[&claim]
 }
 
@@ -61,18 +61,18 @@ pub async fn whatever_was_not_delivered_can_be_retried_and_is_claimed_at_once<D:
     }
 }
 
-pub async fn a_delivered_mail_and_one_in_hand_are_not_retried<D: Backdoor>() {
+pub async fn a_delivered_mail_and_one_in_flight_are_not_retried<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let delivered = ended(&database, MailState::Delivered).await;
-    let in_hand = notice(&store, ADA, at(0)).await;
+    let in_flight = notice(&store, ADA, at(0)).await;
     claim_one(&queue, "w", at(0)).await;
 
     let of_delivered = retry(&store, delivered, at(2)).await.unwrap_err();
-    let of_in_hand = retry(&store, in_hand, at(2)).await.unwrap_err();
+    let of_in_flight = retry(&store, in_flight, at(2)).await.unwrap_err();
 
     assert_eq!(of_delivered, RetryRefusal::Delivered);
-    assert_eq!(of_in_hand, RetryRefusal::InProgress("sending".to_owned()));
+    assert_eq!(of_in_flight, RetryRefusal::InProgress("sending".to_owned()));
     assert_eq!(story(&store, delivered).await.mail.state, "delivered");
 }
 
@@ -141,14 +141,14 @@ pub async fn a_cancelled_mail_says_that_it_may_have_been_delivered_and_only_if_i
 pub async fn a_mail_withdrawn_with_its_account_says_so_too_even_if_its_second_try_has_begun<
     D: Backdoor,
 >() {
-    for (cut_off, in_hand, maybe) in [
+    for (cut_off, in_flight, maybe) in [
         (false, false, ""),
         (true, false, MAYBE),
         (true, true, MAYBE),
     ] {
         let database = D::new().await;
         let id = waits(&database, cut_off).await;
-        if in_hand {
+        if in_flight {
             claim_one(&database.store(), "w", at(5)).await;
         }
 
@@ -164,19 +164,19 @@ pub async fn a_mail_withdrawn_with_its_account_says_so_too_even_if_its_second_tr
 }
 
 /// The worker asks before it writes the end of the message, and is told no.
-pub async fn a_mail_in_hand_is_cancelled_as_long_as_its_end_is_not_on_its_way<D: Backdoor>() {
+pub async fn a_mail_in_flight_is_cancelled_as_long_as_its_end_is_not_on_its_way<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
-    let in_hand = claim_one(&queue, "w", at(0)).await;
+    let in_flight = claim_one(&queue, "w", at(0)).await;
 
     cancel(&store, id, at(1)).await.unwrap();
-    let marked = mark(&queue, in_hand.claim).await;
-    let late = settlement(in_hand.claim, MailState::Delivered, at(6));
+    let marked = mark(&queue, in_flight.claim).await;
+    let late = settlement(in_flight.claim, MailState::Delivered, at(6));
     let lost = settle(&queue, "w", late).await;
 
     assert_eq!(marked, SendPermit::ClaimLost(Loss::Cancelled));
-    assert_eq!(lost, [(in_hand.claim, Loss::Cancelled)]);
+    assert_eq!(lost, [(in_flight.claim, Loss::Cancelled)]);
     assert_eq!(story(&store, id).await.mail.state, "cancelled");
     let job = database.only_job().await;
     assert_eq!((job.status.as_str(), job.locked_by), ("Killed", None));
@@ -186,11 +186,11 @@ pub async fn a_mail_whose_end_is_on_its_way_is_not_cancelled<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;
-    let in_hand = claim_one(&queue, "w", at(0)).await;
-    assert_eq!(mark(&queue, in_hand.claim).await, SendPermit::Granted);
+    let in_flight = claim_one(&queue, "w", at(0)).await;
+    assert_eq!(mark(&queue, in_flight.claim).await, SendPermit::Granted);
 
     let refused = cancel(&store, id, at(6)).await;
-    let delivered = settlement(in_hand.claim, MailState::Delivered, at(7));
+    let delivered = settlement(in_flight.claim, MailState::Delivered, at(7));
     let lost = settle(&queue, "w", delivered).await;
 
     assert_eq!(refused, Err(CancelRefusal::EndOfData));
@@ -199,7 +199,7 @@ pub async fn a_mail_whose_end_is_on_its_way_is_not_cancelled<D: Backdoor>() {
 }
 
 /// Its worker stops before it has begun with it.
-pub async fn a_mail_cancelled_in_hand_is_not_given_back<D: Backdoor>() {
+pub async fn a_mail_cancelled_in_flight_is_not_given_back<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let [cancelled, other] = [
@@ -211,11 +211,15 @@ pub async fn a_mail_cancelled_in_hand_is_not_given_back<D: Backdoor>() {
         .collect();
     cancel(&store, cancelled, at(1)).await.unwrap();
 
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         releases: claims.clone(),
         ..QueueBatch::default()
     };
-    let lost = queue.commit("w", Arc::new(turn), at(2)).await.unwrap().lost;
+    let lost = queue
+        .commit("w", Arc::new(batch), at(2))
+        .await
+        .unwrap()
+        .lost;
 
     let void = claims.into_iter().find(|claim| claim.mail == cancelled);
     assert_eq!(lost, [(void.unwrap(), Loss::Cancelled)]);
@@ -223,8 +227,8 @@ pub async fn a_mail_cancelled_in_hand_is_not_given_back<D: Backdoor>() {
     assert_eq!(story(&store, other).await.mail.state, "queued");
 }
 
-/// Cancelled in hand, retried at once: the old claim must not send it beside the new one.
-pub async fn a_mail_cancelled_in_hand_and_retried_has_one_owner<D: Backdoor>() {
+/// Cancelled in flight, retried at once: the old claim must not send it beside the new one.
+pub async fn a_mail_cancelled_in_flight_and_retried_has_one_owner<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, ADA, at(0)).await;

@@ -23,7 +23,7 @@ fn others_keys() -> Keys {
     )
 }
 
-async fn tend(queue: &Store, now: Timestamp) -> Maintenance {
+async fn maintain_all_keys(queue: &Store, now: Timestamp) -> Maintenance {
     queue.maintain(&Keys::Any, now).await.unwrap()
 }
 
@@ -44,9 +44,9 @@ pub async fn a_code_that_dies_before_anybody_claims_its_mail_has_expired<D: Back
     let database = a_code_in_the_queue::<D>().await;
     let queue = database.store();
 
-    let before = tend(&queue, at(599)).await;
-    let then = tend(&queue, at(600)).await;
-    let after = tend(&queue, at(601)).await;
+    let before = maintain_all_keys(&queue, at(599)).await;
+    let then = maintain_all_keys(&queue, at(600)).await;
+    let after = maintain_all_keys(&queue, at(601)).await;
 
     let mail = adas_mail(&database).await;
     assert!(before.expired.is_empty() && after.expired.is_empty());
@@ -82,7 +82,7 @@ pub async fn a_mail_that_expires_while_it_waits_keeps_what_it_waited_for_and_wha
     };
     settle(&queue, "w", waits).await;
 
-    tend(&queue, at(600)).await;
+    maintain_all_keys(&queue, at(600)).await;
 
     assert_eq!(
         adas_mail(&database).await.reason.as_deref(),
@@ -93,14 +93,14 @@ pub async fn a_mail_that_expires_while_it_waits_keeps_what_it_waited_for_and_wha
     );
 }
 
-pub async fn a_mail_in_hand_never_expires_here<D: Backdoor>() {
+pub async fn a_mail_in_flight_never_expires_here<D: Backdoor>() {
     let database = a_code_in_the_queue::<D>().await;
     let queue = database.store();
     claim_one(&queue, "w", at(0)).await;
 
-    let tended = tend(&queue, at(100_000)).await;
+    let maintained = maintain_all_keys(&queue, at(100_000)).await;
 
-    assert!(tended.expired.is_empty());
+    assert!(maintained.expired.is_empty());
 }
 
 pub async fn a_notice_that_nobody_could_send_has_expired_after_a_day<D: Backdoor>() {
@@ -108,8 +108,8 @@ pub async fn a_notice_that_nobody_could_send_has_expired_after_a_day<D: Backdoor
     let queue = database.store();
     let id = notice(&database.store(), "bob@example.com", at(0)).await;
 
-    let within = tend(&queue, at(86_400)).await;
-    let after = tend(&queue, at(86_401)).await;
+    let within = maintain_all_keys(&queue, at(86_400)).await;
+    let after = maintain_all_keys(&queue, at(86_401)).await;
 
     assert!(within.expired.is_empty());
     assert_eq!(after.expired[0].mail, id);
@@ -137,10 +137,10 @@ pub async fn a_mail_of_the_slow_lane_whose_key_is_missing_says_so_and_wakes_no_w
             .due(&Keys::Only(keys().ids().into()), at(5))
             .await
             .unwrap();
-        let tended = queue.maintain(&others_keys(), at(5)).await.unwrap();
+        let maintained = queue.maintain(&others_keys(), at(5)).await.unwrap();
 
         assert_eq!((due.slow, own_due.slow), (None, Some(at(5))), "{lane:?}");
-        assert_eq!(tended.missing_keys.len(), 1, "{lane:?}");
+        assert_eq!(maintained.missing_keys.len(), 1, "{lane:?}");
     }
 }
 
@@ -172,16 +172,16 @@ pub async fn a_decoy_needs_no_key<D: Backdoor>() {
     Person::new("ada").asks_to_reset(&store, at(0)).await;
 
     let needed = queue.keys_needed(at(0)).await.unwrap();
-    let tended = queue.maintain(&others_keys(), at(0)).await.unwrap();
+    let maintained = queue.maintain(&others_keys(), at(0)).await.unwrap();
     let due = queue.due(&others_keys(), at(0)).await.unwrap();
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         claim: 1,
         keys: others_keys(),
         ..QueueBatch::default()
     };
-    let report = queue.commit("w", Arc::new(turn), at(0)).await.unwrap();
+    let report = queue.commit("w", Arc::new(batch), at(0)).await.unwrap();
 
-    assert!(needed.is_empty() && tended.missing_keys.is_empty());
+    assert!(needed.is_empty() && maintained.missing_keys.is_empty());
     assert!(due.now);
     assert_eq!(report.claimed.len(), 1);
 }
@@ -190,9 +190,9 @@ pub async fn a_worker_that_has_the_key_explains_nothing<D: Backdoor>() {
     let database = a_code_in_the_queue::<D>().await;
 
     let own = Keys::Only(keys().ids().into());
-    let tended = database.store().maintain(&own, at(0)).await.unwrap();
+    let maintained = database.store().maintain(&own, at(0)).await.unwrap();
 
-    assert!(tended.missing_keys.is_empty());
+    assert!(maintained.missing_keys.is_empty());
     assert_eq!(adas_mail(&database).await.state, "queued");
 }
 
@@ -203,11 +203,16 @@ pub async fn a_mail_never_tried_is_due_at_once_when_the_clock_is_set_back<D: Bac
     let an_hour_ago = at(-3600);
     assert!(claim(&queue, "w", 10, an_hour_ago).await.is_empty());
 
-    let tended = tend(&queue, an_hour_ago).await;
+    let maintained = maintain_all_keys(&queue, an_hour_ago).await;
 
-    assert_eq!(tended.rescheduled.len(), 2);
-    assert!(tended.rescheduled.contains(&notice));
-    assert!(tend(&queue, an_hour_ago).await.rescheduled.is_empty());
+    assert_eq!(maintained.rescheduled.len(), 2);
+    assert!(maintained.rescheduled.contains(&notice));
+    assert!(
+        maintain_all_keys(&queue, an_hour_ago)
+            .await
+            .rescheduled
+            .is_empty()
+    );
     assert_eq!(claim(&queue, "w", 10, an_hour_ago).await.len(), 2);
 }
 
@@ -222,8 +227,8 @@ pub async fn a_mail_that_waits_is_due_when_no_schedule_would_have_it_wait_so_lon
     };
     settle(&queue, "w", waits).await;
 
-    let in_time = tend(&queue, at(0)).await;
-    let set_back = tend(&queue, at(-3600)).await;
+    let in_time = maintain_all_keys(&queue, at(0)).await;
+    let set_back = maintain_all_keys(&queue, at(-3600)).await;
 
     assert!(
         in_time.rescheduled.is_empty(),
@@ -241,9 +246,9 @@ pub async fn a_mail_taken_back_from_a_dead_worker_is_due_when_the_clock_is_set_b
     claim_one(&queue, "dead", at(0)).await;
     queue.rescue(&["dead".to_owned()], at(-3600)).await.unwrap();
 
-    let tended = tend(&queue, at(-3600)).await;
+    let maintained = maintain_all_keys(&queue, at(-3600)).await;
 
-    assert_eq!(tended.rescheduled, [id]);
+    assert_eq!(maintained.rescheduled, [id]);
 }
 
 pub async fn a_job_that_is_kept_back_on_purpose_stays_so<D: Backdoor>() {
@@ -253,7 +258,7 @@ pub async fn a_job_that_is_kept_back_on_purpose_stays_so<D: Backdoor>() {
     database.change_jobs(JobChange::Due(253_402_300_799)).await;
 
     for now in [at(0), at(-3600)] {
-        assert!(tend(&queue, now).await.rescheduled.is_empty());
+        assert!(maintain_all_keys(&queue, now).await.rescheduled.is_empty());
     }
 }
 
@@ -265,7 +270,7 @@ pub async fn a_job_without_a_mail_and_of_an_unknown_priority_is_set_aside<D: Bac
     notice(&store, "ada@example.com", at(0)).await;
     database.change_jobs(JobChange::Priority(77)).await;
 
-    tend(&queue, at(1)).await;
+    maintain_all_keys(&queue, at(1)).await;
 
     let mails = database.texts("select id from mails").await;
     let jobs = database.jobs().await;

@@ -65,10 +65,10 @@ pub async fn what_was_claimed_before_the_pause_is_settled_in_it<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
-    let in_hand = claim_one(&queue, "w", at(0)).await;
+    let in_flight = claim_one(&queue, "w", at(0)).await;
     pause(&store, None, "", at(1)).await;
 
-    let delivered = settlement(in_hand.claim, MailState::Delivered, at(2));
+    let delivered = settlement(in_flight.claim, MailState::Delivered, at(2));
     let lost = settle(&queue, "w", delivered).await;
 
     assert!(lost.is_empty());
@@ -114,13 +114,13 @@ pub async fn a_paused_kind_waits_from_whichever_end_mails_are_claimed<D: Backdoo
 
     let mut kinds = Vec::new();
     for trial in [false, true] {
-        let turn = QueueBatch {
+        let batch = QueueBatch {
             claim: 1,
             newest: 1,
             trial,
             ..QueueBatch::default()
         };
-        let report = queue.commit("w", Arc::new(turn), at(3)).await.unwrap();
+        let report = queue.commit("w", Arc::new(batch), at(3)).await.unwrap();
         kinds.extend(report.claimed.into_iter().map(|mail| mail.kind));
     }
 
@@ -170,8 +170,8 @@ pub async fn a_backlog_of_a_paused_kind_neither_blocks_others_nor_gets_lost<D: B
     assert_eq!(database.number(left).await, 0);
 }
 
-/// Whoever resumed a kind may have gone away before everything was back.
-pub async fn a_sweep_gives_back_what_was_held_by_a_pause_that_has_ended<D: Backdoor>() {
+/// The command that resumed a kind may have ended before all mails were back.
+pub async fn a_purge_gives_back_what_was_held_by_a_pause_that_has_ended<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = code(&store, VERIFY, 0).await;

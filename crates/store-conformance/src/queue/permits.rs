@@ -19,38 +19,38 @@ use crate::support::people::{Person, address, attempts, newest_code};
 use crate::support::units::unit;
 
 async fn mark(queue: &Store, worker: &str, claim: Claim, now: Timestamp) -> SendPermit {
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         permits: vec![claim],
         ..QueueBatch::default()
     };
-    let report = queue.commit(worker, Arc::new(turn), now).await.unwrap();
+    let report = queue.commit(worker, Arc::new(batch), now).await.unwrap();
     report.permits[&claim]
 }
 
-/// A database in which a worker has the mail of ada's code in hand.
-async fn a_code_in_hand<D: Backdoor>() -> (D, Claimed) {
+/// A database in which a worker has the mail of ada's code in flight.
+async fn a_code_in_flight<D: Backdoor>() -> (D, Claimed) {
     let database = D::new().await;
     Person::new("ada").registers(&database.store(), at(0)).await;
     let claimed = claim_one(&database.store(), "w", at(0)).await;
     (database, claimed)
 }
 
-async fn marks_on_record(database: &impl Backdoor) -> i64 {
+async fn permits_on_record(database: &impl Backdoor) -> i64 {
     database
         .number("select count(*) from mails where dot_claim_no is not null")
         .await
 }
 
-pub async fn a_live_code_in_hand_is_marked<D: Backdoor>() {
-    let (database, claimed) = a_code_in_hand::<D>().await;
+pub async fn a_live_code_in_flight_gets_a_permit<D: Backdoor>() {
+    let (database, claimed) = a_code_in_flight::<D>().await;
 
     let answer = mark(&database.store(), "w", claimed.claim, at(599)).await;
 
     assert_eq!(answer, SendPermit::Granted);
-    assert_eq!(marks_on_record(&database).await, 1);
+    assert_eq!(permits_on_record(&database).await, 1);
 }
 
-pub async fn a_notice_needs_no_challenge_to_be_marked<D: Backdoor>() {
+pub async fn a_notice_needs_no_challenge_to_get_a_permit<D: Backdoor>() {
     let database = D::new().await;
     notice(&database.store(), "ada@example.com", at(0)).await;
     let claimed = claim_one(&database.store(), "w", at(0)).await;
@@ -60,14 +60,14 @@ pub async fn a_notice_needs_no_challenge_to_be_marked<D: Backdoor>() {
     assert_eq!(answer, SendPermit::Granted);
 }
 
-pub async fn an_old_claim_is_not_marked<D: Backdoor>() {
-    let (database, old) = a_code_in_hand::<D>().await;
+pub async fn an_old_claim_gets_no_permit<D: Backdoor>() {
+    let (database, old) = a_code_in_flight::<D>().await;
     let queue = database.store();
     queue.rescue(&["w".to_owned()], at(20)).await.unwrap();
     let newest = claim_one(&queue, "w2", at(20)).await;
 
     let frozen = mark(&queue, "w", old.claim, at(21)).await;
-    let on_record = marks_on_record(&database).await;
+    let on_record = permits_on_record(&database).await;
     let living = mark(&queue, "w2", newest.claim, at(21)).await;
 
     assert_eq!(
@@ -77,17 +77,17 @@ pub async fn an_old_claim_is_not_marked<D: Backdoor>() {
     assert_eq!(living, SendPermit::Granted);
 }
 
-pub async fn an_expired_code_is_not_marked<D: Backdoor>() {
-    let (database, claimed) = a_code_in_hand::<D>().await;
+pub async fn an_expired_code_gets_no_permit<D: Backdoor>() {
+    let (database, claimed) = a_code_in_flight::<D>().await;
 
     let answer = mark(&database.store(), "w", claimed.claim, at(600)).await;
 
     assert_eq!(answer, SendPermit::CodeDead(ChallengeLife::Expired));
-    assert_eq!(marks_on_record(&database).await, 0);
+    assert_eq!(permits_on_record(&database).await, 0);
 }
 
-pub async fn a_code_that_was_used_meanwhile_is_not_marked<D: Backdoor>() {
-    let (database, claimed) = a_code_in_hand::<D>().await;
+pub async fn a_code_that_was_used_meanwhile_gets_no_permit<D: Backdoor>() {
+    let (database, claimed) = a_code_in_flight::<D>().await;
     let (store, ada) = (database.store(), Person::new("ada"));
     let code = newest_code(&store, &ada.email, at(1)).await;
     store.write(ada.presents(&code, None, at(1))).await.unwrap();
@@ -97,8 +97,8 @@ pub async fn a_code_that_was_used_meanwhile_is_not_marked<D: Backdoor>() {
     assert_eq!(answer, SendPermit::CodeDead(ChallengeLife::Used));
 }
 
-pub async fn a_code_that_was_replaced_meanwhile_is_not_marked<D: Backdoor>() {
-    let (database, claimed) = a_code_in_hand::<D>().await;
+pub async fn a_code_that_was_replaced_meanwhile_gets_no_permit<D: Backdoor>() {
+    let (database, claimed) = a_code_in_flight::<D>().await;
     let store = database.store();
     let attempt = attempts(&store, "ada@example.com", at(1)).await[0].0.id;
     let supersede = unit(move |tx| {
@@ -115,8 +115,8 @@ pub async fn a_code_that_was_replaced_meanwhile_is_not_marked<D: Backdoor>() {
     assert_eq!(answer, SendPermit::CodeDead(ChallengeLife::Replaced));
 }
 
-pub async fn a_code_whose_attempt_lost_meanwhile_is_not_marked<D: Backdoor>() {
-    let (database, claimed) = a_code_in_hand::<D>().await;
+pub async fn a_code_whose_attempt_lost_meanwhile_gets_no_permit<D: Backdoor>() {
+    let (database, claimed) = a_code_in_flight::<D>().await;
     let end = unit(|tx| {
         Box::pin(async move {
             let ada = address("ada@example.com");
@@ -131,7 +131,9 @@ pub async fn a_code_whose_attempt_lost_meanwhile_is_not_marked<D: Backdoor>() {
 }
 
 /// Otherwise a mail that the relay took would be shown as withdrawn, without a try.
-pub async fn a_mail_whose_dot_may_be_written_is_not_withdrawn_with_its_account<D: Backdoor>() {
+pub async fn a_mail_whose_end_of_data_may_be_written_is_not_withdrawn_with_its_account<
+    D: Backdoor,
+>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let marked = notice(&store, "ada@example.com", at(0)).await;

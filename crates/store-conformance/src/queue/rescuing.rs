@@ -1,4 +1,4 @@
-//! Dead workers: what they had in hand goes on, at most one more try after a final dot.
+//! Rescuing mails of dead workers: each is sent again, at most once more after an end of data.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ async fn rescue(queue: &Store, worker: &str, now: Timestamp) -> Vec<Rescued> {
 }
 
 async fn mark(queue: &Store, worker: &str, claim: Claim, now: Timestamp) {
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         permits: vec![claim],
         ..QueueBatch::default()
     };
-    queue.commit(worker, Arc::new(turn), now).await.unwrap();
+    queue.commit(worker, Arc::new(batch), now).await.unwrap();
 }
 
 async fn workers(queue: &Store) -> Vec<String> {
@@ -29,7 +29,9 @@ async fn workers(queue: &Store) -> Vec<String> {
     beats.into_iter().map(|beat| beat.worker).collect()
 }
 
-pub async fn a_mail_before_its_dot_waits_for_another_and_no_try_is_counted<D: Backdoor>() {
+pub async fn a_mail_before_its_end_of_data_waits_for_another_and_no_attempt_is_counted<
+    D: Backdoor,
+>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
@@ -50,7 +52,9 @@ pub async fn a_mail_before_its_dot_waits_for_another_and_no_try_is_counted<D: Ba
     assert_eq!((again.claim.number, again.cut_offs), (2, 0));
 }
 
-pub async fn a_mail_after_its_dot_counts_as_cut_off_and_a_second_time_is_the_last<D: Backdoor>() {
+pub async fn a_mail_after_its_end_of_data_counts_as_uncertain_and_a_second_time_is_the_last<
+    D: Backdoor,
+>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
@@ -90,7 +94,7 @@ pub async fn a_mark_of_an_earlier_claim_is_not_counted_again<D: Backdoor>() {
     assert_eq!(database.number("select cut_offs from mails").await, 1);
 }
 
-/// One mail kills every worker that has it in hand. The others are claimed together with it at first.
+/// One mail kills every worker that has it in flight. The others are claimed together with it at first.
 pub async fn a_mail_that_kills_its_workers_takes_no_other_with_it<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
@@ -119,7 +123,7 @@ pub async fn a_mail_that_kills_its_workers_takes_no_other_with_it<D: Backdoor>()
     }
 }
 
-pub async fn mails_set_apart_are_not_taken_for_stranded_by_a_clock<D: Backdoor>() {
+pub async fn staggered_mails_are_not_taken_for_rescheduled_by_a_clock<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     for n in 0..3 {
@@ -130,9 +134,9 @@ pub async fn mails_set_apart_are_not_taken_for_stranded_by_a_clock<D: Backdoor>(
         rescue(&queue, worker, at(0)).await;
     }
 
-    let tended = queue.maintain(&Keys::Any, at(0)).await.unwrap();
+    let maintained = queue.maintain(&Keys::Any, at(0)).await.unwrap();
 
-    assert!(tended.rescheduled.is_empty());
+    assert!(maintained.rescheduled.is_empty());
     assert_eq!(claim(&queue, "w3", 32, at(0)).await.len(), 1);
     assert_eq!(claim(&queue, "w3", 32, at(1)).await.len(), 1);
 }
@@ -196,7 +200,7 @@ pub async fn a_frozen_workers_late_result_is_lost_and_it_may_go_on<D: Backdoor>(
     assert!(workers(&queue).await.contains(&"frozen".to_owned()));
 }
 
-pub async fn the_living_keep_what_they_have_in_hand<D: Backdoor>() {
+pub async fn the_living_keep_what_they_have_in_flight<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     notice(&store, "ada@example.com", at(0)).await;
@@ -231,7 +235,7 @@ pub async fn a_worker_is_listed_while_it_beats_and_gone_when_it_leaves<D: Backdo
     assert!(workers(&queue).await.is_empty());
 }
 
-pub async fn a_worker_with_a_mail_in_hand_does_not_leave_unnoticed<D: Backdoor>() {
+pub async fn a_worker_with_a_mail_in_flight_does_not_leave_unnoticed<D: Backdoor>() {
     let database = D::new().await;
     let queue = database.store();
     notice(&database.store(), "ada@example.com", at(0)).await;

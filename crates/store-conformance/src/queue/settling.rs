@@ -56,7 +56,7 @@ pub async fn a_delivered_mail_is_done_with_its_record<D: Backdoor>() {
     assert!(claim(&queue, "w", 10, at(1_000_000)).await.is_empty());
 }
 
-pub async fn each_reach_for_a_relay_is_a_record_of_its_own_in_their_order<D: Backdoor>() {
+pub async fn each_relay_attempt_is_a_record_of_its_own_in_their_order<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
@@ -165,7 +165,7 @@ async fn queue_next(queue: &domain::store::Store) -> Option<Timestamp> {
     queue.due(&Keys::Any, at(0)).await.unwrap().next
 }
 
-pub async fn a_try_that_does_not_count_is_given_back<D: Backdoor>() {
+pub async fn an_attempt_that_does_not_count_is_given_back<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;

@@ -19,8 +19,8 @@ fn ids(claimed: &[Claimed]) -> Vec<MailId> {
     claimed.iter().map(|claimed| claimed.claim.mail).collect()
 }
 
-async fn takes(queue: &Store, turn: QueueBatch, now: Timestamp) -> Vec<Claimed> {
-    let report = queue.commit("w", Arc::new(turn), now).await.unwrap();
+async fn takes(queue: &Store, batch: QueueBatch, now: Timestamp) -> Vec<Claimed> {
+    let report = queue.commit("w", Arc::new(batch), now).await.unwrap();
     report.claimed
 }
 
@@ -79,12 +79,12 @@ pub async fn slow_codes_go_before_slow_notices_and_both_beside_what_else_is_clai
     waits(&queue, &claim_one(&queue, "w", at(1)).await, 2, Lane::Slow).await;
     let usual = notice(&store, "cyd@example.com", at(2)).await;
 
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         claim: 1,
         slow: 1,
         ..QueueBatch::default()
     };
-    let claimed = takes(&queue, turn, at(2)).await;
+    let claimed = takes(&queue, batch, at(2)).await;
 
     let [other, slow] = [false, true].map(|slow| {
         let of = claimed.iter().filter(|mail| mail.lane.is_slow() == slow);
@@ -256,14 +256,14 @@ pub async fn a_part_of_a_claim_may_be_the_newest_mails_and_none_is_claimed_twice
     for second in 0..6 {
         mails.push(notice(&store, "ada@example.com", at(second)).await);
     }
-    let turn = |claim| QueueBatch {
+    let batch = |claim| QueueBatch {
         claim,
         newest: claim / 2,
         ..QueueBatch::default()
     };
 
-    let both_ends = takes(&queue, turn(4), at(9)).await;
-    let rest = takes(&queue, turn(4), at(9)).await;
+    let both_ends = takes(&queue, batch(4), at(9)).await;
+    let rest = takes(&queue, batch(4), at(9)).await;
 
     let set = |claimed: &[Claimed]| BTreeSet::from_iter(ids(claimed));
     let ends = [mails[0], mails[1], mails[4], mails[5]];

@@ -150,7 +150,7 @@ pub async fn an_operator_lifts_a_suppression_once_and_that_is_on_record<D: Backd
     assert_eq!(recorded(&store, ADA).await, expected);
 }
 
-pub async fn a_mail_to_a_suppressed_address_that_is_retried_gets_a_try<D: Backdoor>() {
+pub async fn a_mail_to_a_suppressed_address_that_is_retried_gets_an_attempt<D: Backdoor>() {
     let (database, id) = refused::<D>().await;
     let (store, queue) = (database.store(), database.store());
 
@@ -162,7 +162,7 @@ pub async fn a_mail_to_a_suppressed_address_that_is_retried_gets_a_try<D: Backdo
     assert_eq!(recorded(&store, ADA).await.len(), 2);
 }
 
-pub async fn suppressions_are_swept_when_their_time_is_over<D: Backdoor>() {
+pub async fn suppressions_are_purged_when_their_time_is_over<D: Backdoor>() {
     let (database, _) = refused::<D>().await;
     let hour = Duration::from_hours(1);
     let keep = Retention {

@@ -110,9 +110,9 @@ pub(super) async fn write_words(store: &Store, user: UserId, note: &Note, words:
     store.write(write).await.unwrap();
 }
 
-async fn revive(store: &Store, user: UserId, note: &Note, limits: NoteLimits) -> bool {
+async fn restore(store: &Store, user: UserId, note: &Note, limits: NoteLimits) -> bool {
     let note = note.clone();
-    let revive = unit(move |tx| {
+    let restore = unit(move |tx| {
         let note = note.clone();
         Box::pin(async move {
             let words = words::of_note(&note.draft);
@@ -120,7 +120,7 @@ async fn revive(store: &Store, user: UserId, note: &Note, limits: NoteLimits) ->
             tx.rewrite_note(user, &note, words, limits, at(0)).await
         })
     });
-    store.write(revive).await.unwrap()
+    store.write(restore).await.unwrap()
 }
 
 pub(super) async fn trash(store: &Store, user: UserId, n: u64) {
@@ -290,11 +290,11 @@ pub async fn a_trashed_note_leaves_room_and_comes_back_only_into_room(store: Sto
         ..new(ada, 3, draft("three", ""))
     };
     assert_eq!(insert(&store, &third).await, Some(1));
-    assert!(!revive(&store, ada, &back, two).await);
+    assert!(!restore(&store, ada, &back, two).await);
     assert_eq!(stored(&store, ada, 1).await, Some(trashed.clone()));
     trash(&store, ada, 2).await;
     delete(&store, ada, 2).await;
-    assert!(revive(&store, ada, &back, two).await);
+    assert!(restore(&store, ada, &back, two).await);
 
     assert_eq!((trashed.version, trashed.trashed), (2, Some(at(5))));
     assert_eq!(stored(&store, ada, 1).await, Some(back));
@@ -324,7 +324,7 @@ pub async fn every_write_is_the_next_change_and_an_undone_one_is_none(store: Sto
     delete(&store, ada, 3).await;
     let two = stored(&store, ada, 2).await.unwrap();
     let back = two.changed(draft("back", ""), at(1));
-    revive(&store, ada, &back, FREELY).await;
+    restore(&store, ada, &back, FREELY).await;
     trash(&store, ada, 4).await;
 
     let since = [

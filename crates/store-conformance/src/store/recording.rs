@@ -1,4 +1,4 @@
-//! The ledger that limits are counted in, and the record of security events.
+//! The counts of limits, and the audit log of security events.
 
 use std::net::Ipv4Addr;
 
@@ -213,7 +213,7 @@ pub async fn a_users_events_are_listed_newest_first_with_who_was_behind_them(sto
     assert_eq!(records[0].detail.as_deref(), Some("why"));
 }
 
-/// A pseudonym takes the address's place, and nobody is named any more; others' records stay as they are.
+/// A pseudonym takes the place of the address. The records of others stay as they are.
 pub async fn the_records_of_a_user_that_is_gone_name_nobody(store: Store) {
     let (ada, bob) = (Person::new("ada"), Person::new("bob"));
     for person in [&ada, &bob] {

@@ -41,7 +41,7 @@ async fn used(store: &Store, challenge: ChallengeId, now: Timestamp) -> bool {
     store.write(using).await.unwrap()
 }
 
-/// Registers somebody and returns the challenge.
+/// Registers a person and returns the challenge.
 async fn challenge(store: &Store, name: &str) -> ChallengeId {
     let person = Person::new(name);
     person.registers(store, at(0)).await;

@@ -58,11 +58,11 @@ pub async fn forget(store: &Store, to: &str, now: Timestamp) {
 
 /// Claims up to `limit` mails.
 pub async fn claim(queue: &Store, worker: &str, limit: u32, now: Timestamp) -> Vec<Claimed> {
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         claim: limit,
         ..QueueBatch::default()
     };
-    let report = queue.commit(worker, Arc::new(turn), now).await.unwrap();
+    let report = queue.commit(worker, Arc::new(batch), now).await.unwrap();
     report.claimed
 }
 
@@ -92,12 +92,12 @@ pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Settlement {
 /// Settles; returns the claims that are void.
 pub async fn settle(queue: &Store, worker: &str, settlement: Settlement) -> Vec<(Claim, Loss)> {
     let now = settlement.at;
-    let turn = QueueBatch {
+    let batch = QueueBatch {
         settlements: vec![settlement],
         ..QueueBatch::default()
     };
     queue
-        .commit(worker, Arc::new(turn), now)
+        .commit(worker, Arc::new(batch), now)
         .await
         .unwrap()
         .lost

@@ -231,12 +231,12 @@ impl<C: ConnectionGuard> WriteNotes for Executor<C> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (id, now) = (id.to_string(), micros(now));
-        bury(&mut self.0, user.0, &id, now).await
+        delete_permanently(&mut self.0, user.0, &id, now).await
     }
 }
 
 /// Deletes a note for good and puts a tombstone in its place.
-async fn bury(
+async fn delete_permanently(
     connection: &mut SqliteConnection,
     user: i64,
     id: &str,

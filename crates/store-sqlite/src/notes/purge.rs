@@ -3,7 +3,7 @@
 use domain::store::StoreError;
 use sqlx::SqliteConnection;
 
-use super::bury;
+use super::delete_permanently;
 use crate::error::store_error;
 
 /// Notes that one transaction takes out of the trash at most: each is several statements.
@@ -34,7 +34,7 @@ pub(crate) async fn trash(
     .await
     .map_err(store_error)?;
     for note in &old {
-        bury(connection, note.user_id, &note.id, now).await?;
+        delete_permanently(connection, note.user_id, &note.id, now).await?;
     }
     Ok(old.len() as u64)
 }

@@ -1,6 +1,6 @@
 //! A note as it is stored, with what decides whether an edit of it is a conflict, and of which version the next one is.
 //!
-//! Notes are found with their user's book alone: those of a deleted user are kept until the sweep, and the book is not.
+//! Notes are found with their user's book alone: those of a deleted user stay until the purge, and the book does not.
 
 use domain::id::UserId;
 use domain::notes::NoteId;

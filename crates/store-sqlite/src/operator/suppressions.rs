@@ -32,7 +32,7 @@ impl SuppressionRow {
     }
 }
 
-/// Forgets that an address is suppressed: it is nobody's any more.
+/// Removes the suppression of an address whose account is gone.
 pub(crate) async fn forget(
     connection: &mut SqliteConnection,
     recipient_key: &str,

@@ -57,7 +57,7 @@ async fn left(database: &Database, user: UserId) -> i64 {
 }
 
 /// Sweeps as the worker does, until nothing is left to be removed.
-async fn sweep(sqlite: &Store) {
+async fn purge(sqlite: &Store) {
     while sqlite.purge(KEEP, at(0)).await.unwrap() > 0 {}
 }
 
@@ -124,8 +124,8 @@ async fn two_processes_remove_what_a_killed_one_has_left_and_no_file_holds_it() 
         database.another_store().await,
         database.another_store().await,
     ];
-    tokio::join!(sweep(&processes[0]), sweep(&processes[1]));
-    sweep(&database.store()).await;
+    tokio::join!(purge(&processes[0]), purge(&processes[1]));
+    purge(&database.store()).await;
 
     for word in ["zebrafish", "quagga"] {
         assert_eq!(found(&database, word), 0, "{word}");
@@ -162,7 +162,7 @@ async fn notes_of_a_deleted_user_are_not_found_and_their_identifiers_are_free() 
     assert!(found.is_none() && revision.is_none() && !taken);
     assert!(ahead.is_some(), "as if the note had never been");
     assert_eq!(created.unwrap().note().draft.title, "of bob");
-    sweep(&database.store()).await;
+    purge(&database.store()).await;
     let titles = database.text("select group_concat(title) from notes");
     assert_eq!(titles.await, "of bob");
 }
@@ -218,7 +218,7 @@ async fn a_program_of_the_release_before_leaves_the_notes_to_the_sweep_as_well()
     run(connection, "delete from users where id = 1").await;
     assert_eq!(text(connection, notes).await, before);
     let sqlite = Sqlite::open(options(&older.path())).await.unwrap();
-    sweep(&Store::new(Arc::new(sqlite), TIMEOUT)).await;
+    purge(&Store::new(Arc::new(sqlite), TIMEOUT)).await;
     let left = text(
         &mut older.connection,
         "select cast(sum(user_id) as text) from notes",

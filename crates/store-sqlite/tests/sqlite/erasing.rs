@@ -79,7 +79,7 @@ pub(super) fn found(database: &Database, word: &str) -> usize {
 }
 
 /// Sweeps as the worker does, until nothing is left to be removed.
-async fn sweep(database: &Database, days: i64) {
+async fn purge(database: &Database, days: i64) {
     while database.store().purge(KEEP, at(days * DAYS)).await.unwrap() > 0 {}
 }
 
@@ -105,7 +105,7 @@ async fn what_is_deleted_for_good_is_in_no_file_after_the_next_sweep() {
     for n in (0..24).map(|n| n * 7 % 24) {
         remove(&store, ada, ids[n], true).await;
     }
-    sweep(&database, 0).await;
+    purge(&database, 0).await;
 
     assert_eq!(found(&database, "zebrafish"), 0);
     assert!(found(&database, "remaining") > 0);
@@ -120,10 +120,10 @@ async fn what_the_sweep_takes_out_of_the_trash_is_in_no_file() {
     for id in notes(&store, ada, "zebrafish").await {
         remove(&store, ada, id, false).await;
     }
-    sweep(&database, 20).await;
+    purge(&database, 20).await;
     assert!(found(&database, "zebrafish") > 0, "it may be restored");
 
-    sweep(&database, 40).await;
+    purge(&database, 40).await;
 
     assert_eq!(found(&database, "zebrafish"), 0);
 }
@@ -148,7 +148,7 @@ async fn what_an_account_held_is_in_no_file_once_it_is_gone() {
         })
     });
     store.write(forget).await.unwrap();
-    sweep(&database, 0).await;
+    purge(&database, 0).await;
 
     // The ids of requests stay; those of this test hold the name.
     for word in ["quagga", "zebrafish@"] {
@@ -181,12 +181,12 @@ async fn what_a_note_said_before_it_was_changed_is_in_no_file() {
         store.write(replace).await.unwrap().unwrap();
     }
 
-    sweep(&database, 0).await;
+    purge(&database, 0).await;
 
     assert_eq!(found(&database, "zebrafish"), 0);
 }
 
-/// A reader that stays keeps the -wal; nothing fails, and the next sweep after its end empties it.
+/// A reader that stays keeps the -wal; nothing fails, and the next purge after its end empties it.
 #[tokio::test]
 async fn a_reader_that_stays_puts_it_off_and_stops_nobody() {
     use sqlx::Connection as _;
@@ -205,10 +205,10 @@ async fn a_reader_that_stays_puts_it_off_and_stops_nobody() {
         remove(&store, ada, id, true).await;
     }
 
-    sweep(&database, 0).await;
+    purge(&database, 0).await;
     let meanwhile = found(&database, "zebrafish");
     reading.commit().await.unwrap();
-    sweep(&database, 0).await;
+    purge(&database, 0).await;
 
     assert!(meanwhile > 0);
     assert_eq!(found(&database, "zebrafish"), 0);

@@ -204,7 +204,7 @@ async fn take(store: &Store, source: Source, fact: Fact) {
     store.write(take).await.unwrap();
 }
 
-/// Somebody who has paid at both services, and whose former period at one of them has lapsed.
+/// A user who has paid at both services, and whose former period at one of them has lapsed.
 const A_PAYING_USER: &str = "
     insert into users (id, username, username_key, email, email_key, password_hash, created_at)
     values (1, 'ada', 'ada', 'a@b.c', 'a@b.c', '$hash$', 1);

@@ -39,7 +39,7 @@ fn as_nobody<T: Send>(attempt: impl AsyncFnOnce() -> T + Send) -> T {
     })
 }
 
-/// What is said by opening it as nobody.
+/// The error of opening it as an unprivileged user.
 fn opening(path: &Path) -> String {
     as_nobody(async || match Sqlite::open(options(path)).await {
         Ok(_) => "opened".to_owned(),
@@ -47,7 +47,7 @@ fn opening(path: &Path) -> String {
     })
 }
 
-/// What is said by migrating it as nobody.
+/// The error of migrating it as an unprivileged user.
 fn migrating(path: &Path) -> String {
     as_nobody(async || match migrate::run(path).await {
         Ok(_) => "migrated".to_owned(),

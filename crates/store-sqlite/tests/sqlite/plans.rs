@@ -204,7 +204,7 @@ async fn no_statement_of_the_queue_or_of_who_looks_for_mails_takes_in_more_than_
     assert!(checked > 40, "only {checked} statements were found");
 }
 
-/// Nor does the sweep, where it sets right what is dated in the future, or removes challenges that are over.
+/// Nor does the purge, where it corrects what is dated in the future, or removes challenges that are over.
 #[tokio::test]
 async fn what_the_sweep_sets_right_is_found_by_when_it_ends() {
     let database = Database::new().await;

@@ -214,7 +214,7 @@ async fn rows_of_the_future_are_removed_or_dated_anew() {
     );
 }
 
-/// No transaction removes more than a few hundred rows of a kind, so that nobody waits for long.
+/// No transaction removes more than a few hundred rows of a kind, so that no other write waits for long.
 #[tokio::test]
 async fn what_is_over_is_removed_in_small_batches() {
     let database = Database::new().await;

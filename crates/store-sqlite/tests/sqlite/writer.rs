@@ -86,7 +86,7 @@ async fn a_write_whose_caller_goes_away_is_finished() {
 
     drop(caller);
     held_up.let_go().await;
-    // Whoever comes later is served later.
+    // Later requests are served later.
     write(store.clone(), "bob@example.com".to_owned())
         .await
         .unwrap();
@@ -193,7 +193,7 @@ async fn a_writer_with_a_pause_commits_all_the_same() {
     assert_eq!(database.number("select count(*) from mails").await, 5);
 }
 
-/// A watchdog asks for nothing else: a database that somebody holds is no reason to start anew.
+/// A watchdog asks for nothing else: a database that another program has locked is no reason for a restart.
 #[tokio::test]
 async fn a_writer_answers_for_itself_whoever_has_the_lock_unless_it_is_stuck() {
     let database = Database::new().await;
