@@ -132,7 +132,10 @@ async fn mails_are_counted_by_kind_and_state_and_tries_by_stage_and_verdict() {
     );
     let relay = app.relay();
     let tries = format!(r#"smart_notes_smtp_tries_total{{relay="{relay}",stage="#);
-    scrape.shows(&format!(r#"{tries}"dot",verdict="delivered"}}"#), 1.0);
+    scrape.shows(
+        &format!(r#"{tries}"end_of_data",verdict="delivered"}}"#),
+        1.0,
+    );
     scrape.shows(
         &format!(r#"{tries}"rcpt",verdict="recipient_refused"}}"#),
         1.0,

@@ -64,6 +64,18 @@ const RETIRED: &[(&str, &str)] = &[
     ("Connected", "ConnectionGuard"),
     ("Meters", "Metrics"),
     ("set_right", "redate"),
+    // the worker and the queue
+    ("HandsLayer", "RunLayer"),
+    ("LedgerHandle", "DispatcherHandle"),
+    ("TryRecord", "AttemptRecord"),
+    ("Settlement", "Outcome"),
+    ("Verdict", "AttemptOutcome"),
+    ("RelayStanding", "RelayStatus"),
+    ("PostedStanding", "PostedRelayStatus"),
+    ("MAX_CUT_OFFS", "MAX_UNCERTAIN"),
+    ("dot_written", "end_of_data_written"),
+    ("JobQueue", "Store"),
+    ("QueueWrite", "Write"),
     // the API
     ("NoHttp", "MalformedRequest"),
     ("no_http", "malformed_request"),

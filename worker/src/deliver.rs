@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use domain::clock::Clock;
+use domain::delivery::{AttemptOutcome, AttemptRecord, Outcome, Stage};
 use domain::id::MailId;
-use domain::mail::{Lane, MAX_CUT_OFFS, MailState, Priority};
+use domain::mail::{Lane, MAX_UNCERTAIN, MailState, Priority};
 use domain::otp::{CodeForm, CodeSeed, KeyRing};
-use domain::queue::{AttemptRecord, Claimed, MailChallenge, SendPermit};
+use domain::queue::{Claimed, MailChallenge, SendPermit};
 use domain::username;
 use lettre::Address;
 use lettre::message::Mailbox;
@@ -20,11 +21,9 @@ use tokio::time::timeout;
 use crate::destinations::{AttemptTime, Destinations, RecipientSlot, RecipientSlots};
 use crate::jitter::jitter;
 use crate::mail::{Code, Content, Outgoing, build};
-use crate::outcome::Outcome;
+use crate::outcome::{of_attempts, suppression};
 use crate::queue::HandlerResult;
-use crate::smtp::{
-    Attempt, Envelope, RelayAttempt, Relays, Stage, Stay, Verdict, classify, fails_at_recipient,
-};
+use crate::smtp::{Attempt, Envelope, RelayAttempt, Relays, Stay, classify, fails_at_recipient};
 
 /// While this worker lacks the key that makes the code.
 const KEY_PAUSE: Duration = Duration::from_secs(30);
@@ -60,8 +59,8 @@ impl Delivery {
         permit: impl Future<Output = SendPermit> + Send,
     ) -> HandlerResult {
         let mut result = self.end(mail, permit).await;
-        if let HandlerResult::Settled(outcome) = &mut result {
-            outcome.woken.extend(self.recipient_slots.woken(&mail.to));
+        if let HandlerResult::Settled { woken, .. } = &mut result {
+            woken.extend(self.recipient_slots.woken(&mail.to));
         }
         result
     }
@@ -77,7 +76,7 @@ impl Delivery {
         };
         let (envelope, message) = match self.prepare(mail) {
             Ok(prepared) => prepared,
-            Err(outcome) => return settled(mail, *outcome),
+            Err(outcome) => return settled(mail, *outcome, Vec::new()),
         };
         let mut refusal = None;
         let ask = async {
@@ -103,55 +102,55 @@ impl Delivery {
             return HandlerResult::Lost;
         }
         let outcome = match refusal {
-            Some(SendPermit::CodeDead(life)) => Outcome::of_dead_code(life),
-            _ => Outcome::of_attempts(mail, &attempts, last, now()).suppressing(
-                last,
-                self.suppress,
-                now(),
-            ),
+            Some(SendPermit::CodeDead(life)) => Outcome::of_dead_code(mail.claim, life, now()),
+            _ => Outcome {
+                suppress_until: suppression(last, self.suppress, now()),
+                ..of_attempts(mail, &attempts, last, now())
+            },
         };
         let records = (attempts.iter())
             .map(|attempt| record(attempt, outcome.state))
             .collect();
-        let outcome = Outcome {
-            woken,
-            records,
-            ..outcome
-        };
-        settled(mail, outcome)
+        settled(mail, Outcome { records, ..outcome }, woken)
     }
 
     /// Whether the mail is to be tried now, and for how long it may be.
     fn admit(&self, mail: &Claimed) -> Result<(Stay, RecipientSlot<'_>), Box<HandlerResult>> {
-        if let Some(outcome) = Outcome::not_needed(mail, self.max_tries, self.clock.now())
-            .or_else(|| Outcome::suppressed(mail))
-        {
-            return Err(Box::new(settled(mail, outcome)));
+        if let Some(outcome) = Outcome::not_needed(mail, self.max_tries, self.clock.now()) {
+            return Err(Box::new(settled(mail, outcome, Vec::new())));
         }
         let (id, slow) = (mail.claim.mail, mail.lane.is_slow());
         if let AttemptTime::Later(wait, lane, why) = self.destinations.admit(id, &mail.to, slow) {
             return Err(Box::new(self.later(mail, wait, lane, why)));
         }
-        let slot = (self.recipient_slots.begin(id, &mail.to))
+        let recipient = (self.recipient_slots.begin(id, &mail.to))
             .map_err(|(wait, why)| self.later(mail, wait, mail.lane, why.to_owned()))
             .map_err(Box::new)?;
         let stay = self.relays.lane().stay(mail.lane, self.age(mail));
         let stay = stay.ok_or_else(|| Box::new(HandlerResult::Held))?;
-        Ok((stay.last(mail.cut_offs + 1 >= MAX_CUT_OFFS), slot))
+        Ok((
+            stay.last(mail.uncertain_attempts + 1 >= MAX_UNCERTAIN),
+            recipient,
+        ))
     }
 
     /// The mail waits; no attempt is counted.
     fn later(&self, mail: &Claimed, wait: Duration, lane: Lane, why: String) -> HandlerResult {
-        let again_at = self.clock.now() + wait.mul_f64(1.1 + 0.1 * jitter());
-        let outcome = Outcome::waiting(why, again_at).on(lane);
-        settled(mail, outcome)
+        let now = self.clock.now();
+        let again_at = now + wait.mul_f64(1.1 + 0.1 * jitter());
+        let outcome = Outcome::waiting(mail.claim, why, again_at, now).on(lane);
+        settled(mail, outcome, Vec::new())
     }
 
     /// The mail's envelope and bytes.
     fn prepare(&self, mail: &Claimed) -> Result<(Envelope, Vec<u8>), Box<Outcome>> {
         let content = self.content(mail)?;
         self.compose(mail, content)
-            .map_err(|reason| Box::new(Outcome::finished(MailState::Undeliverable, reason)))
+            .map_err(|reason| Box::new(self.finished(mail, MailState::Undeliverable, reason)))
+    }
+
+    fn finished(&self, mail: &Claimed, state: MailState, reason: impl Into<String>) -> Outcome {
+        Outcome::finished(mail.claim, state, reason, self.clock.now())
     }
 
     /// Keeps in mind whether the relay hangs at the recipient. Returns the mails that waited for an answer.
@@ -173,7 +172,7 @@ impl Delivery {
         match mail.kind.priority() {
             Priority::Notice => Ok(Content::Notice(mail.kind)),
             Priority::Code => {
-                let gone = || Outcome::finished(MailState::NotNeeded, "its challenge is gone");
+                let gone = || self.finished(mail, MailState::NotNeeded, "its challenge is gone");
                 let challenge = mail.challenge.as_ref().ok_or_else(|| Box::new(gone()))?;
                 Ok(Content::Code(mail.kind, self.code(mail, challenge)?))
             }
@@ -195,7 +194,8 @@ impl Delivery {
                 challenge.seed.key
             );
             tracing::error!(mail.id = %mail.claim.mail, "{reason}");
-            let outcome = Outcome::waiting(reason, self.clock.now() + KEY_PAUSE);
+            let now = self.clock.now();
+            let outcome = Outcome::waiting(mail.claim, reason, now + KEY_PAUSE, now);
             return Err(Box::new(outcome));
         };
         Ok(Code {
@@ -245,22 +245,22 @@ fn record(relay_attempt: &RelayAttempt, state: MailState) -> AttemptRecord {
         duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
         relay: attempt.relay.clone(),
         reused: attempt.reused,
-        stage: attempt.stage.as_str().to_owned(),
+        stage: attempt.stage.into(),
         code: reply.map(|reply| reply.code),
         enhanced: reply.and_then(|reply| reply.enhanced.clone()),
         text: attempt.text().to_owned(),
         outcome: match classify(attempt) {
-            Verdict::Stopped => state.as_str().to_owned(),
-            Verdict::Ambiguous => "cut_off".to_owned(),
-            verdict => verdict.as_str().to_owned(),
-        },
+            AttemptOutcome::Stopped => AttemptOutcome::stopped(state),
+            outcome => outcome,
+        }
+        .into(),
         again_at: None,
     }
 }
 
 /// Logs the result in one line.
-fn settled(mail: &Claimed, outcome: Outcome) -> HandlerResult {
-    let outcome = outcome.honest(mail.cut_offs);
+fn settled(mail: &Claimed, outcome: Outcome, woken: Vec<MailId>) -> HandlerResult {
+    let outcome = outcome.honest(mail.uncertain_attempts);
     let record = outcome.records.last();
     tracing::info!(
         mail.id = %mail.claim.mail,
@@ -274,5 +274,6 @@ fn settled(mail: &Claimed, outcome: Outcome) -> HandlerResult {
         reason = outcome.reason,
         "a mail was handled"
     );
-    HandlerResult::Settled(Box::new(outcome))
+    let outcome = Box::new(outcome);
+    HandlerResult::Settled { outcome, woken }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::clock::Clock;
+use domain::delivery::Word as _;
 use domain::mail::{MailKind, MailState};
 use domain::queue::{Expired, Rescued};
 use domain::relay::RelayState;
@@ -44,14 +45,15 @@ pub fn settled(kind: MailKind, state: MailState, asked: Timestamp, now: Timestam
 /// Mails were taken back from dead workers.
 pub fn rescued(mails: &[Rescued]) {
     for mail in mails {
-        counter!(RESCUED, "kind" => mail.kind.clone(), "state" => mail.state.as_str()).increment(1);
+        counter!(RESCUED, "kind" => mail.kind.as_str().to_owned(), "state" => mail.state.as_str())
+            .increment(1);
     }
 }
 
 /// Mails expired while no worker had them in flight.
 pub fn expired_unclaimed(mails: &[Expired]) {
     for mail in mails {
-        counter!(EXPIRED, "kind" => mail.kind.clone()).increment(1);
+        counter!(EXPIRED, "kind" => mail.kind.as_str().to_owned()).increment(1);
     }
 }
 

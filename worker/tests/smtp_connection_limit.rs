@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::scripted::{Act, Scripted, good, on, say_and_close, send};
-use smart_notes_worker::smtp::{Attempt, Relay, RelayOptions, Stage, Verdict, classify};
+use smart_notes_worker::smtp::{Attempt, AttemptOutcome, Relay, RelayOptions, Stage, classify};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -37,7 +37,7 @@ async fn a_mail_for_which_the_relay_takes_no_more_connections_waits_for_one_that
     let [first, second, third] = [first.await, second.await, third.await].map(Result::unwrap);
 
     for (attempt, reused) in [(first, false), (second, true), (third, true)] {
-        assert_eq!(classify(&attempt), Verdict::Delivered, "{attempt}");
+        assert_eq!(classify(&attempt), AttemptOutcome::Delivered, "{attempt}");
         assert_eq!(attempt.reused, reused);
     }
     assert_eq!(
@@ -64,8 +64,8 @@ async fn a_connection_that_is_still_being_opened_is_waited_for_as_well() {
     server.hears("EOF", 1).await;
     now.notify_one();
 
-    assert_eq!(classify(&first.await.unwrap()), Verdict::Delivered);
-    assert_eq!(classify(&second.await.unwrap()), Verdict::Delivered);
+    assert_eq!(classify(&first.await.unwrap()), AttemptOutcome::Delivered);
+    assert_eq!(classify(&second.await.unwrap()), AttemptOutcome::Delivered);
 }
 
 #[tokio::test]
@@ -86,11 +86,14 @@ async fn a_mail_that_waits_for_a_connection_opens_one_when_the_last_is_gone() {
     server.hears("EOF", 1).await;
     now.notify_one();
 
-    assert_eq!(classify(&first.await.unwrap()), Verdict::RelayTrouble);
+    assert_eq!(
+        classify(&first.await.unwrap()),
+        AttemptOutcome::RelayTrouble
+    );
     let second = second.await.unwrap();
     assert_eq!(
         (classify(&second), second.reused),
-        (Verdict::Delivered, false)
+        (AttemptOutcome::Delivered, false)
     );
 }
 
@@ -111,6 +114,6 @@ async fn a_relay_that_takes_no_connection_at_all_is_in_trouble() {
 
     for attempt in sends.join_all().await {
         assert_eq!(attempt.stage, Stage::Greeting);
-        assert_eq!(classify(&attempt), Verdict::RelayTrouble);
+        assert_eq!(classify(&attempt), AttemptOutcome::RelayTrouble);
     }
 }

@@ -6,7 +6,7 @@ use crate::scripted::{
     Act, Script, Scripted, attempt_with, close, good, hasty, hasty_try_with, on, say, send,
 };
 use smart_notes_worker::smtp::{
-    Attempt, End, Relay, RelayOptions, RelaySecurity, RelayUrl, Stage, Verdict, classify,
+    Attempt, AttemptOutcome, End, Relay, RelayOptions, RelaySecurity, RelayUrl, Stage, classify,
 };
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -33,9 +33,9 @@ fn failure(attempt: &Attempt) -> &str {
 fn check(attempt: &Attempt, stage: Stage) {
     let end_of_data = stage == Stage::EndOfData;
     let verdict = if end_of_data {
-        Verdict::Ambiguous
+        AttemptOutcome::Uncertain
     } else {
-        Verdict::RelayTrouble
+        AttemptOutcome::RelayTrouble
     };
     assert_eq!(
         (attempt.stage, attempt.end_of_data_written),
@@ -158,7 +158,11 @@ async fn one_reply_too_many_is_never_taken_for_a_delivery() {
     for verb in ["EHLO", "MAIL", "RCPT"] {
         let (attempt, heard) = attempt_with(on(verb, twice()).on("DOT", say("554 no"))).await;
 
-        assert_eq!(classify(&attempt), Verdict::RelayTrouble, "{attempt}");
+        assert_eq!(
+            classify(&attempt),
+            AttemptOutcome::RelayTrouble,
+            "{attempt}"
+        );
         assert_eq!(attempt.stage, Stage::Data);
         assert!(heard.mails.is_empty() && !attempt.end_of_data_written);
     }
@@ -200,7 +204,11 @@ async fn a_connection_cut_while_the_message_is_sent_counts_by_what_was_written()
         (Stage::EndOfData, false),
         "{attempt}"
     );
-    assert_eq!(classify(&attempt), Verdict::RelayTrouble, "{attempt}");
+    assert_eq!(
+        classify(&attempt),
+        AttemptOutcome::RelayTrouble,
+        "{attempt}"
+    );
 }
 
 #[tokio::test]
@@ -264,7 +272,7 @@ async fn every_address_of_a_name_is_tried() {
 
     let attempt = send(&Relay::new(url, RelayOptions::default()).unwrap()).await;
 
-    assert_eq!(classify(&attempt), Verdict::Delivered, "{attempt}");
+    assert_eq!(classify(&attempt), AttemptOutcome::Delivered, "{attempt}");
 }
 
 #[tokio::test]

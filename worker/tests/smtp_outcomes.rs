@@ -3,7 +3,7 @@
 use crate::scripted::{
     MESSAGE, PermitRequests, Scripted, attempt_with, envelope, good, on, say, send,
 };
-use smart_notes_worker::smtp::{End, RelayOptions, Reply, Stage, Verdict, classify};
+use smart_notes_worker::smtp::{AttemptOutcome, End, RelayOptions, Reply, Stage, classify};
 
 fn refusal(end: &End) -> &Reply {
     match end {
@@ -16,7 +16,7 @@ fn refusal(end: &End) -> &Reply {
 async fn a_250_to_the_dot_is_delivered_with_its_text() {
     let (attempt, heard) = attempt_with(on("DOT", say("250 2.0.0 queued as 4F2"))).await;
 
-    assert_eq!(classify(&attempt), Verdict::Delivered);
+    assert_eq!(classify(&attempt), AttemptOutcome::Delivered);
     assert_eq!(
         attempt.end,
         End::Accepted(Reply::new(250, "2.0.0 queued as 4F2"))
@@ -62,7 +62,7 @@ async fn a_reply_that_is_not_utf8_still_counts_by_its_code() {
     let (accepted, heard) = attempt_with(on("DOT", latin1(b"250 accept\xe9"))).await;
 
     assert_eq!(refusal(&refused.end).text, "5.1.1 Bo?te inconnue");
-    assert_eq!(classify(&accepted), Verdict::Delivered);
+    assert_eq!(classify(&accepted), AttemptOutcome::Delivered);
     assert_eq!(heard.mails.len(), 1);
 }
 
@@ -78,7 +78,7 @@ async fn the_mark_is_awaited_once_after_the_354_and_before_the_message() {
 
     let attempt = relay.send(&envelope(), MESSAGE, permit).await;
 
-    assert_eq!(classify(&attempt), Verdict::Delivered);
+    assert_eq!(classify(&attempt), AttemptOutcome::Delivered);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn a_refused_permit_ends_the_attempt_without_an_end_of_data() {
         (attempt.stage, attempt.end_of_data_written),
         (Stage::Data, false)
     );
-    assert_eq!(classify(&attempt), Verdict::Stopped);
+    assert_eq!(classify(&attempt), AttemptOutcome::Stopped);
     assert!(!next.reused);
     let heard = server.heard();
     assert_eq!((heard.mails.len(), heard.count("DOT")), (1, 1));

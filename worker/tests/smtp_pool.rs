@@ -5,7 +5,7 @@ use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 use crate::scripted::{
     Act, MESSAGE, Scripted, close, envelope, good, hasty, on, say, say_and_close, send,
 };
-use smart_notes_worker::smtp::{End, Relay, RelayOptions, Stage, Verdict, classify};
+use smart_notes_worker::smtp::{AttemptOutcome, End, Relay, RelayOptions, Stage, classify};
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 
 fn options() -> RelayOptions {
@@ -34,8 +34,8 @@ async fn a_refused_recipient_does_not_cost_the_connection() {
     let first = send(&relay).await;
     let second = send(&relay).await;
 
-    assert_eq!(classify(&first), Verdict::RecipientRefused);
-    assert_eq!(classify(&second), Verdict::Delivered);
+    assert_eq!(classify(&first), AttemptOutcome::RecipientRefused);
+    assert_eq!(classify(&second), AttemptOutcome::Delivered);
     assert!(second.reused);
 }
 
@@ -48,11 +48,17 @@ async fn a_connection_on_which_five_mails_were_refused_is_left() {
     let relay = server.relay(options());
 
     for _ in 0..5 {
-        assert_eq!(classify(&send(&relay).await), Verdict::RecipientRefused);
+        assert_eq!(
+            classify(&send(&relay).await),
+            AttemptOutcome::RecipientRefused
+        );
     }
     let next = send(&relay).await;
 
-    assert_eq!((classify(&next), next.reused), (Verdict::Delivered, false));
+    assert_eq!(
+        (classify(&next), next.reused),
+        (AttemptOutcome::Delivered, false)
+    );
     server.hears("QUIT", 1).await;
 }
 
@@ -71,7 +77,7 @@ async fn a_relay_in_trouble_costs_the_connection() {
         send(&relay).await;
         let second = send(&relay).await;
 
-        assert_eq!(classify(&second), Verdict::Delivered);
+        assert_eq!(classify(&second), AttemptOutcome::Delivered);
         assert!(!second.reused);
     }
 }
@@ -94,8 +100,8 @@ async fn an_idle_connection_gone_stale_is_replaced_within_the_attempt() {
         let first = send(&relay).await;
         let second = send(&relay).await;
 
-        assert_eq!(classify(&first), Verdict::Delivered);
-        assert_eq!(classify(&second), Verdict::Delivered);
+        assert_eq!(classify(&first), AttemptOutcome::Delivered);
+        assert_eq!(classify(&second), AttemptOutcome::Delivered);
         assert!(!second.reused);
         assert_eq!(server.heard().connections, 2);
     }
@@ -109,7 +115,7 @@ async fn an_idle_connection_that_hangs_is_replaced_within_the_attempt() {
     send(&relay).await;
     let second = send(&relay).await;
 
-    assert_eq!(classify(&second), Verdict::Delivered);
+    assert_eq!(classify(&second), AttemptOutcome::Delivered);
     assert!(!second.reused);
 }
 
@@ -122,7 +128,7 @@ async fn one_stray_reply_after_the_dot_never_makes_a_refusal_a_delivery() {
     send(&relay).await;
     let second = send(&relay).await;
 
-    assert_ne!(classify(&second), Verdict::Delivered, "{second}");
+    assert_ne!(classify(&second), AttemptOutcome::Delivered, "{second}");
     assert_eq!(server.heard().mails.len(), 1);
 }
 
@@ -169,7 +175,7 @@ async fn a_send_cancelled_on_a_used_connection_drops_it_too() {
     }
     let next = send(&relay).await;
 
-    assert_eq!(classify(&next), Verdict::Delivered);
+    assert_eq!(classify(&next), AttemptOutcome::Delivered);
     assert!(!next.reused);
 }
 
@@ -260,7 +266,7 @@ async fn each_relay_has_connections_of_its_own() {
     let _taken = first.slot(Instant::now()).await;
     let elsewhere = send(&second).await;
 
-    assert_eq!(classify(&elsewhere), Verdict::Delivered);
+    assert_eq!(classify(&elsewhere), AttemptOutcome::Delivered);
 }
 
 #[tokio::test]
@@ -271,7 +277,7 @@ async fn no_more_connections_are_opened_than_allowed() {
         ..options()
     });
 
-    let mut sends: JoinSet<Verdict> = JoinSet::new();
+    let mut sends: JoinSet<AttemptOutcome> = JoinSet::new();
     for _ in 0..60 {
         let relay = relay.clone();
         sends.spawn(async move { classify(&send(&relay).await) });
@@ -281,7 +287,7 @@ async fn no_more_connections_are_opened_than_allowed() {
     assert!(
         verdicts
             .iter()
-            .all(|verdict| *verdict == Verdict::Delivered)
+            .all(|verdict| *verdict == AttemptOutcome::Delivered)
     );
     let heard = server.heard();
     assert_eq!(
@@ -300,7 +306,7 @@ async fn closing_takes_leave_of_idle_connections_and_keeps_none_after() {
     assert_eq!(server.heard().count("QUIT"), 1);
     let after = send(&relay).await;
 
-    assert_eq!(classify(&after), Verdict::Delivered);
+    assert_eq!(classify(&after), AttemptOutcome::Delivered);
     assert!(!after.reused);
     server.hears("QUIT", 2).await;
 }
@@ -325,7 +331,7 @@ async fn a_probe_says_hello_and_sends_no_mail() {
     let sick = relay.probe().await.unwrap_err();
 
     assert!(well.is_ok());
-    assert_eq!(classify(&sick), Verdict::RelayTrouble);
+    assert_eq!(classify(&sick), AttemptOutcome::RelayTrouble);
     assert_eq!(
         server.heard().on_connection(0),
         ["EHLO localhost", "QUIT", "EOF"]
@@ -350,5 +356,5 @@ async fn a_hanging_mark_holds_only_its_own_connection() {
 
     let other = send(&relay).await;
 
-    assert_eq!(classify(&other), Verdict::Delivered);
+    assert_eq!(classify(&other), AttemptOutcome::Delivered);
 }

@@ -10,7 +10,7 @@ use domain::mail::Lane;
 use domain::relay::RelayState;
 use jiff::Timestamp;
 use smart_notes_worker::smtp::{
-    Credentials, Permits, Relay, RelayAttempt, RelayOptions, RelaySecurity, Relays, Verdict,
+    AttemptOutcome, Credentials, Permits, Relay, RelayAttempt, RelayOptions, RelaySecurity, Relays,
     classify,
 };
 use tokio::sync::Notify;
@@ -40,7 +40,7 @@ fn trials(wanted: usize, under_way: usize) -> Permits {
     Permits::Trials { wanted, under_way }
 }
 
-fn verdicts(attempts: &[RelayAttempt]) -> Vec<Verdict> {
+fn verdicts(attempts: &[RelayAttempt]) -> Vec<AttemptOutcome> {
     attempts.iter().map(|one| classify(&one.attempt)).collect()
 }
 
@@ -74,11 +74,11 @@ async fn a_probe_greets_and_authenticates_and_then_one_mail_may_go() {
     let probe = server.heard();
     let delivered = hand_over(&relays).await;
 
-    assert_eq!(verdicts(&refused), [Verdict::RelayRefusesUs]);
+    assert_eq!(verdicts(&refused), [AttemptOutcome::RelayRefusesUs]);
     assert!(while_open.is_empty());
     assert_eq!(half_open, trials(1, 0));
     assert_eq!((probe.count("AUTH"), probe.count("MAIL")), (2, 0));
-    assert_eq!(verdicts(&delivered), [Verdict::Delivered]);
+    assert_eq!(verdicts(&delivered), [AttemptOutcome::Delivered]);
     assert_eq!(relays.statuses()[0].state, RelayState::Closed);
     assert_eq!(*relays.changes().borrow(), Permits::All);
     probing.abort();
@@ -147,8 +147,8 @@ async fn only_one_mail_goes_to_a_relay_that_is_half_open() {
 
     assert!(meanwhile.is_empty());
     assert_eq!(held, trials(0, 1));
-    assert_eq!(verdicts(&trial), [Verdict::Delivered]);
-    assert_eq!(verdicts(&after), [Verdict::Delivered]);
+    assert_eq!(verdicts(&trial), [AttemptOutcome::Delivered]);
+    assert_eq!(verdicts(&after), [AttemptOutcome::Delivered]);
     probing.abort();
 }
 
@@ -187,7 +187,7 @@ async fn a_trial_that_hangs_at_the_dot_keeps_no_other_mail_waiting_while_probes_
     let next = hand_over(&relays).await;
 
     assert_eq!(held, trials(0, 1));
-    assert_eq!(verdicts(&next), [Verdict::Delivered]);
+    assert_eq!(verdicts(&next), [AttemptOutcome::Delivered]);
     assert_eq!(relays.statuses()[0].state, RelayState::Closed);
     assert!(!trial.is_finished());
     probing.abort();
@@ -237,9 +237,9 @@ async fn a_mail_that_waits_for_a_connection_goes_elsewhere_when_its_relay_fails(
 
     assert_eq!(
         verdicts(&fails.await.unwrap()),
-        [Verdict::RelayRefusesUs, Verdict::Delivered]
+        [AttemptOutcome::RelayRefusesUs, AttemptOutcome::Delivered]
     );
-    assert_eq!(verdicts(&waits.await.unwrap()), [Verdict::Delivered]);
+    assert_eq!(verdicts(&waits.await.unwrap()), [AttemptOutcome::Delivered]);
     assert_eq!(first.heard().connections, 1);
     assert_eq!(second.heard().mails.len(), 2);
 }
@@ -263,7 +263,7 @@ async fn a_mail_at_which_a_relay_failed_goes_to_another_first_the_next_time() {
         let again = send(odd).await;
         let other = send(MailId::generate()).await;
 
-        assert_eq!(verdicts(&again), [Verdict::Delivered]);
+        assert_eq!(verdicts(&again), [AttemptOutcome::Delivered]);
         assert_eq!(again[0].attempt.relay, second.address.to_string());
         assert_eq!(other[0].attempt.relay, first.address.to_string());
     }
@@ -295,7 +295,7 @@ async fn once_the_mark_is_asked_for_no_other_relay_is_reached_for() {
         )
         .await;
 
-    assert_eq!(verdicts(&attempts), [Verdict::RelayTrouble]);
+    assert_eq!(verdicts(&attempts), [AttemptOutcome::RelayTrouble]);
     assert!(!attempts[0].attempt.end_of_data_written);
     assert_eq!(second.heard().connections, 0);
 }
@@ -343,7 +343,7 @@ async fn a_mail_at_whose_recipient_a_relay_hangs_is_not_taken_to_the_next_one() 
         )
         .await;
 
-    assert_eq!(verdicts(&attempts), [Verdict::PutOff]);
+    assert_eq!(verdicts(&attempts), [AttemptOutcome::PutOff]);
     assert_eq!(second.heard().connections, 0);
     assert_eq!(relays.statuses()[0].state, RelayState::Closed);
 }

@@ -8,8 +8,8 @@ use crate::scripted::{
     close, good, hasty, on, say, send,
 };
 use smart_notes_worker::smtp::{
-    Attempt, Credentials, End, Relay, RelayError, RelayOptions, RelaySecurity, RelayUrl, Stage,
-    Verdict, classify,
+    Attempt, AttemptOutcome, Credentials, End, Relay, RelayError, RelayOptions, RelaySecurity,
+    RelayUrl, Stage, classify,
 };
 use tempfile::NamedTempFile;
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject as _};
@@ -55,7 +55,7 @@ async fn a_certificate_from_the_ca_file_is_trusted() {
         let first = send(&relay).await;
         let second = send(&relay).await;
 
-        assert_eq!(classify(&first), Verdict::Delivered, "{first}");
+        assert_eq!(classify(&first), AttemptOutcome::Delivered, "{first}");
         assert!(second.reused, "{second}");
         assert_eq!(server.heard().count("TLS"), 1);
     }
@@ -85,7 +85,7 @@ async fn a_self_signed_certificate_is_refused_before_any_mail() {
 
         assert_eq!(attempt.stage, Stage::Tls, "{attempt}");
         assert!(matches!(&attempt.end, End::Unfit(why) if why.contains("certificate")));
-        assert_eq!(classify(&attempt), Verdict::RelayRefusesUs);
+        assert_eq!(classify(&attempt), AttemptOutcome::RelayRefusesUs);
         assert_eq!(server.heard().count("MAIL"), 0);
     }
 }
@@ -101,7 +101,7 @@ async fn a_certificate_whose_time_is_over_is_refused() {
         matches!(&attempt.end, End::Unfit(why) if why.contains("expired")),
         "{attempt}"
     );
-    assert_eq!(classify(&attempt), Verdict::RelayRefusesUs);
+    assert_eq!(classify(&attempt), AttemptOutcome::RelayRefusesUs);
 }
 
 #[tokio::test]
@@ -122,7 +122,11 @@ async fn a_certificate_for_another_name_is_refused() {
 
     let attempt = one(url, trusting(&ca_file)).await;
 
-    assert_eq!(classify(&attempt), Verdict::RelayRefusesUs, "{attempt}");
+    assert_eq!(
+        classify(&attempt),
+        AttemptOutcome::RelayRefusesUs,
+        "{attempt}"
+    );
 }
 
 #[tokio::test]
@@ -136,7 +140,7 @@ async fn no_certificate_is_checked_when_told_so() {
 
     let attempt = one(server.url(security), options).await;
 
-    assert_eq!(classify(&attempt), Verdict::Delivered, "{attempt}");
+    assert_eq!(classify(&attempt), AttemptOutcome::Delivered, "{attempt}");
 }
 
 #[tokio::test]
@@ -150,7 +154,7 @@ async fn stripped_starttls_is_never_answered_with_plaintext() {
         attempt.end,
         End::Unfit(String::from("it does not offer STARTTLS"))
     );
-    assert_eq!(classify(&attempt), Verdict::RelayRefusesUs);
+    assert_eq!(classify(&attempt), AttemptOutcome::RelayRefusesUs);
     assert_eq!(server.heard().count("MAIL"), 0);
 }
 
@@ -166,7 +170,11 @@ async fn what_was_slipped_in_before_tls_is_not_believed_under_it() {
 
     let attempt = one(with_password(server.url(security)), trusting(&ca_file)).await;
 
-    assert_eq!(classify(&attempt), Verdict::RelayRefusesUs, "{attempt}");
+    assert_eq!(
+        classify(&attempt),
+        AttemptOutcome::RelayRefusesUs,
+        "{attempt}"
+    );
     assert_eq!(attempt.stage, Stage::Auth, "{attempt}");
     assert_eq!(server.heard().count("AUTH"), 0);
 }
@@ -181,16 +189,16 @@ async fn a_hello_refused_under_tls_is_trouble() {
     let attempt = one(server.url(security), trusting(&ca_file)).await;
 
     assert_eq!(attempt.stage, Stage::Greeting, "{attempt}");
-    assert_eq!(classify(&attempt), Verdict::RelayTrouble);
+    assert_eq!(classify(&attempt), AttemptOutcome::RelayTrouble);
 }
 
 #[tokio::test]
 async fn a_refused_starttls_is_judged_by_its_code() {
     let rows = [
-        (say("454 TLS not available"), Verdict::RelayTrouble),
-        (say("502 not implemented"), Verdict::RelayRefusesUs),
-        (say("421 busy"), Verdict::RelayTrouble),
-        (close(), Verdict::RelayTrouble),
+        (say("454 TLS not available"), AttemptOutcome::RelayTrouble),
+        (say("502 not implemented"), AttemptOutcome::RelayRefusesUs),
+        (say("421 busy"), AttemptOutcome::RelayTrouble),
+        (close(), AttemptOutcome::RelayTrouble),
     ];
     for (act, verdict) in rows {
         let security = RelaySecurity::StartTls;
@@ -238,7 +246,7 @@ async fn a_relay_that_speaks_no_tls_is_trouble() {
     .await;
 
     assert_eq!(attempt.stage, Stage::Tls, "{attempt}");
-    assert_eq!(classify(&attempt), Verdict::RelayTrouble);
+    assert_eq!(classify(&attempt), AttemptOutcome::RelayTrouble);
 }
 
 #[tokio::test]
@@ -253,7 +261,7 @@ async fn a_password_is_accepted_by_plain_and_by_login() {
         let url = with_password(server.url(RelaySecurity::Plaintext));
         let attempt = one(url, RelayOptions::default()).await;
 
-        assert_eq!(classify(&attempt), Verdict::Delivered, "{attempt}");
+        assert_eq!(classify(&attempt), AttemptOutcome::Delivered, "{attempt}");
         assert_eq!(server.heard().count("AUTH"), 1);
     }
 }
@@ -269,22 +277,25 @@ async fn a_password_is_never_sent_in_the_clear_but_to_this_machine_itself() {
 
     assert_eq!(attempt.stage, Stage::Auth, "{attempt}");
     assert!(matches!(&attempt.end, End::Unfit(why) if why.contains("only sent over TLS")));
-    assert_eq!(classify(&attempt), Verdict::RelayRefusesUs);
+    assert_eq!(classify(&attempt), AttemptOutcome::RelayRefusesUs);
     assert_eq!(server.heard().count("AUTH"), 0);
 }
 
 #[tokio::test]
 async fn a_refused_password_is_judged_by_its_code() {
     let rows = [
-        (say("535 5.7.8 wrong"), Verdict::RelayRefusesUs),
-        (say("534 5.7.9 too weak"), Verdict::RelayRefusesUs),
-        (say("530 5.7.0 STARTTLS first"), Verdict::RelayRefusesUs),
-        (say("454 4.7.0 later"), Verdict::RelayTrouble),
-        (say("421 busy"), Verdict::RelayTrouble),
-        (say("250 ok"), Verdict::RelayTrouble),
-        (say("334 ?"), Verdict::RelayTrouble),
-        (say("garbage"), Verdict::RelayTrouble),
-        (close(), Verdict::RelayTrouble),
+        (say("535 5.7.8 wrong"), AttemptOutcome::RelayRefusesUs),
+        (say("534 5.7.9 too weak"), AttemptOutcome::RelayRefusesUs),
+        (
+            say("530 5.7.0 STARTTLS first"),
+            AttemptOutcome::RelayRefusesUs,
+        ),
+        (say("454 4.7.0 later"), AttemptOutcome::RelayTrouble),
+        (say("421 busy"), AttemptOutcome::RelayTrouble),
+        (say("250 ok"), AttemptOutcome::RelayTrouble),
+        (say("334 ?"), AttemptOutcome::RelayTrouble),
+        (say("garbage"), AttemptOutcome::RelayTrouble),
+        (close(), AttemptOutcome::RelayTrouble),
     ];
     for (act, verdict) in rows {
         let server = Scripted::start([on("AUTH", act)]).await;
@@ -321,7 +332,7 @@ async fn auth_that_is_not_offered_is_unfit() {
 
     assert_eq!(attempt.stage, Stage::Auth);
     assert!(matches!(attempt.end, End::Unfit(_)));
-    assert_eq!(classify(&attempt), Verdict::RelayRefusesUs);
+    assert_eq!(classify(&attempt), AttemptOutcome::RelayRefusesUs);
 }
 
 #[tokio::test]

@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use domain::clock::{Clock, SystemClock};
+use domain::delivery::Stage;
 use domain::email::EmailAddress;
 use domain::id::MailId;
 use domain::mail::{Lane, MailKind, MailState, NewMail};
 use domain::queue::due::due;
 use domain::queue::{
-    AttemptRecord, BatchReport, Claimed, CommitBatch, Keys, QueueBatch, Settlement, Watch,
+    AttemptRecord, BatchReport, Claimed, CommitBatch, Keys, Outcome, QueueBatch, Watch,
 };
 use domain::store::{StoreError, Tx, Write};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -174,13 +175,13 @@ async fn claim(harness: &Harness, mails: u32) -> anyhow::Result<Vec<Claimed>> {
 
 async fn settle(harness: &Harness, claimed: &[Claimed], state: MailState) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    let settlements = claimed.iter().map(|mail| Settlement {
+    let settlements = claimed.iter().map(|mail| Outcome {
         claim: mail.claim,
         state,
         reason: "250 2.0.0 Ok".to_owned(),
         again_at: (!state.is_final()).then(|| now + LATER),
         counted: true,
-        cut_off: false,
+        uncertain: false,
         lane: Lane::Main,
         records: vec![record(state, now)],
         suppress_until: None,
@@ -213,11 +214,11 @@ fn record(state: MailState, now: Timestamp) -> AttemptRecord {
         duration_ms: 1,
         relay: "mx.example.com:25".to_owned(),
         reused: true,
-        stage: "dot".to_owned(),
+        stage: Stage::EndOfData.into(),
         code: Some(250),
         enhanced: Some("2.0.0".to_owned()),
         text: "2.0.0 Ok".to_owned(),
-        outcome: state.as_str().to_owned(),
+        outcome: state.as_str().into(),
         again_at: None,
     }
 }

@@ -13,6 +13,7 @@
 //! | [`plans`] | who may hold how many notes, and until when |
 //! | [`payments`] | what payment services say, and the premium that follows from it |
 //! | [`limits`], [`audit`] | how often something may happen, and the record of what did |
+//! | [`delivery`] | stages and outcomes of attempts, and the outcome of a claim |
 //! | [`mail`], [`relay`] | kinds of mail, their states, when a try is repeated; how relays stand |
 //! | [`operator`] | what an operator asks of the mail queue, and does to it |
 //! | [`queue`] | the use cases of the mail queue: claim, settle, rescue, maintain, purge |
@@ -23,6 +24,7 @@ pub mod accounts;
 pub mod audit;
 pub mod client;
 pub mod clock;
+pub mod delivery;
 pub mod email;
 pub mod id;
 pub mod limits;

@@ -271,13 +271,13 @@ pub struct NewMail {
 pub const MAX_CRASHES: u32 = 3;
 
 /// How many attempts of a mail may be uncertain: the first, and one more.
-pub const MAX_CUT_OFFS: u32 = 2;
+pub const MAX_UNCERTAIN: u32 = 2;
 
 /// The clause for a mail that did not end as delivered after so many uncertain attempts: the relay may have accepted
 /// each of them.
 #[must_use]
-pub fn maybe_delivered(cut_offs: u32) -> Option<&'static str> {
-    match cut_offs {
+pub fn maybe_delivered(uncertain_attempts: u32) -> Option<&'static str> {
+    match uncertain_attempts {
         0 => None,
         1 => Some(
             "it may have been delivered: an attempt ended without an answer after the end of data",
@@ -290,8 +290,8 @@ pub fn maybe_delivered(cut_offs: u32) -> Option<&'static str> {
 
 /// The reason of a mail that ends without being delivered, with the clause for so many uncertain attempts.
 #[must_use]
-pub fn undelivered(reason: &str, cut_offs: u32) -> String {
-    match maybe_delivered(cut_offs) {
+pub fn undelivered(reason: &str, uncertain_attempts: u32) -> String {
+    match maybe_delivered(uncertain_attempts) {
         Some(may_be) => format!("{reason}; {may_be}"),
         None => reason.to_owned(),
     }

@@ -150,7 +150,7 @@ macro_rules! conformance_tests {
                 a_mail_whose_end_is_on_its_way_is_not_cancelled,
                 a_mail_cancelled_in_flight_is_not_given_back,
                 a_mail_cancelled_in_flight_and_retried_has_one_owner,
-                a_mail_that_was_cut_off_twice_is_not_retried,
+                a_mail_that_was_uncertain_twice_is_not_retried,
                 a_mail_without_its_job_is_refused_and_left_as_it_is;
             maintaining:
                 a_code_that_dies_before_anybody_claims_its_mail_has_expired,
@@ -206,6 +206,7 @@ macro_rules! conformance_tests {
                 the_address_of_an_account_that_is_gone_is_forgotten_also_when_a_rescue_ends_its_mail;
             settling:
                 a_delivered_mail_is_done_with_its_record,
+                words_of_an_older_version_are_read_as_todays_and_newer_ones_are_kept,
                 each_relay_attempt_is_a_record_of_its_own_in_their_order,
                 jobs_say_what_the_states_promise,
                 a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_time,

@@ -33,8 +33,8 @@ impl MailRow {
     pub(crate) fn read(self) -> Result<MailRecord, StoreError> {
         Ok(MailRecord {
             id: self.id.parse().map_err(unreadable)?,
-            kind: self.kind,
-            state: self.state,
+            kind: self.kind.into(),
+            state: self.state.into(),
             reason: self.reason,
             to: self.recipient,
             to_key: self.recipient_key.into(),
@@ -44,7 +44,7 @@ impl MailRow {
             again_at: self.again_at.map(time),
             finished: self.finished_at.map(time),
             tries: u32::try_from(self.tries).unwrap_or(u32::MAX),
-            cut_offs: u32::try_from(self.cut_offs).unwrap_or(u32::MAX),
+            uncertain_attempts: u32::try_from(self.cut_offs).unwrap_or(u32::MAX),
         })
     }
 }
@@ -309,11 +309,11 @@ async fn tries(
             duration_ms: u64::try_from(row.duration_ms).unwrap_or(0),
             relay: row.relay,
             reused: row.reused == 1,
-            stage: row.stage,
+            stage: row.stage.into(),
             code: row.code.and_then(|code| u16::try_from(code).ok()),
             enhanced: row.enhanced,
             text: row.text,
-            outcome: row.outcome,
+            outcome: row.outcome.into(),
             again_at: row.again_at.map(time),
         })
         .collect())

@@ -110,9 +110,9 @@ impl From<MailRecord> for SentMail {
     fn from(mail: MailRecord) -> Self {
         Self {
             id: mail.id.to_string(),
-            kind: mail.kind,
+            kind: mail.kind.to_string(),
             to: mail.to,
-            state: mail.state,
+            state: mail.state.to_string(),
             created_at: mail.created,
             finished_at: mail.finished,
         }

@@ -19,7 +19,7 @@ pub fn mails_are_accepted_once(all: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
     for mail in &all.database.mails {
         let accepted = all.accepted(&mail.id);
-        let marks = all.tries_of(&mail.id, "cut_off");
+        let marks = all.tries_of(&mail.id, "uncertain");
         // Every mark without an answer may stand for a mail that was taken.
         let (least, most) = match mail.state.as_str() {
             "delivered" => (1, 1 + marks),
@@ -78,7 +78,7 @@ pub fn sick_relays_cost_no_attempts(all: &Evidence) -> Vec<String> {
             "delivered",
             "recipient_refused",
             "recipient_later",
-            "cut_off",
+            "uncertain",
         ]
         .map(|outcome| all.tries_of(&mail.id, outcome))
         .iter()

@@ -34,7 +34,7 @@ async fn a_worker_frozen_past_its_lease_doubles_no_mail_without_a_mark() {
     rustix::process::kill_process(frozen, Signal::CONT).unwrap();
     let evidence = world.finish(load).await;
 
-    for outcome in ["worker_died", "cut_off"] {
+    for outcome in ["worker_died", "uncertain"] {
         let tries = evidence.database.tries.iter();
         let tries = tries.filter(|one| one.outcome == outcome).count();
         assert!(tries >= HANGING as usize, "{tries} × {outcome}");

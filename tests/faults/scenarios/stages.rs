@@ -41,7 +41,7 @@ async fn a_worker_killed_at_each_stage_costs_no_mail_and_doubles_none_without_a_
 
     assert_eq!(before_mail, ["worker_died", "delivered"]);
     for tries in [unstored, stored, answered] {
-        assert_eq!(tries, ["cut_off", "delivered"]);
+        assert_eq!(tries, ["uncertain", "delivered"]);
     }
     let taken = |name: &str| {
         let to = format!("{name}@example.com");

@@ -192,7 +192,7 @@ impl World {
         for n in twice.take(5) {
             let tries = self.tries_of(ids[n]).await;
             assert!(
-                tries.iter().any(|one| one == "cut_off"),
+                tries.iter().any(|one| one == "uncertain"),
                 "{}: {tries:?}",
                 ids[n]
             );

@@ -12,7 +12,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 /// A mail asked for at the beginning, after so many attempts that were cut off.
-fn mail(cut_offs: u32) -> Claimed {
+fn mail(uncertain_attempts: u32) -> Claimed {
     Claimed {
         claim: Claim {
             mail: MailId::generate(),
@@ -23,8 +23,8 @@ fn mail(cut_offs: u32) -> Claimed {
         request_id: String::from("request"),
         created: at(0),
         deadline: Some(at(600)),
-        tries: cut_offs,
-        cut_offs,
+        tries: uncertain_attempts,
+        uncertain_attempts,
         lane: Lane::Main,
         challenge: None,
         suppressed: None,
@@ -51,25 +51,12 @@ fn broke() -> End {
 }
 
 fn outcome(mail: &Claimed, relay_attempt: &RelayAttempt, now: i64) -> Outcome {
-    Outcome::of_attempts(
+    of_attempts(
         mail,
         std::slice::from_ref(relay_attempt),
         relay_attempt,
         at(now),
     )
-}
-
-#[test]
-fn a_mail_that_is_not_tried_again_says_whether_its_code_was_dead_or_nearly_so() {
-    let told = |now| Outcome::not_needed(&mail(1), 5, at(now)).map(|outcome| outcome.reason);
-
-    assert_eq!(told(540), None);
-    let late = told(541).unwrap();
-    assert_eq!(
-        late,
-        "too little of its code's life was left for another attempt"
-    );
-    assert_eq!(told(600).unwrap(), "its time was over");
 }
 
 /// In how many milliseconds the mail is due again.
@@ -122,12 +109,12 @@ fn what_may_have_been_delivered_says_so_in_the_end_and_only_then() {
         false,
     );
     let cut = relay_attempt(Stage::EndOfData, broke(), false);
-    let told = |cut_offs, reach| {
-        let mail = mail(cut_offs);
-        outcome(&mail, reach, 1).honest(cut_offs)
+    let told = |uncertain_attempts, reach| {
+        let mail = mail(uncertain_attempts);
+        outcome(&mail, reach, 1).honest(uncertain_attempts)
     };
 
-    for (cut_offs, reach, state, said) in [
+    for (uncertain_attempts, reach, state, said) in [
         (0, &unknown, MailState::Undeliverable, None),
         (0, &cut, MailState::Waiting, None),
         (
@@ -143,7 +130,7 @@ fn what_may_have_been_delivered_says_so_in_the_end_and_only_then() {
             Some("two attempts ended without an answer"),
         ),
     ] {
-        let outcome = told(cut_offs, reach);
+        let outcome = told(uncertain_attempts, reach);
 
         assert_eq!(outcome.state, state);
         let says = outcome.reason.contains("it may have been delivered");

@@ -103,7 +103,7 @@ fn tell(maintenance: Maintenance) {
     for mail in maintenance.expired {
         tracing::info!(
             mail.id = %mail.mail,
-            mail.kind = mail.kind,
+            mail.kind = mail.kind.as_str(),
             mail.state = "expired",
             "a mail expired before it was sent"
         );
@@ -135,7 +135,7 @@ async fn rescue(store: &Store, dead: &[String], now: Timestamp) {
             for mail in rescued {
                 tracing::info!(
                     mail.id = %mail.mail,
-                    mail.kind = mail.kind,
+                    mail.kind = mail.kind.as_str(),
                     mail.state = mail.state.as_str(),
                     "a mail was rescued"
                 );

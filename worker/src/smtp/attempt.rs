@@ -1,9 +1,11 @@
 //! The result of one attempt to hand a mail to a relay: how far it got, and what ended it.
 //!
 //! Facts only. What they mean for the mail and for the relay is
-//! [`Verdict`](super::Verdict)'s business; writing them into the mail's timeline is the caller's.
+//! [`classify()`](super::classify())'s business; writing them into the mail's timeline is the caller's.
 
 use std::{fmt, time::Duration};
+
+use domain::delivery::Stage;
 
 use super::Reply;
 use super::reply::clean;
@@ -23,53 +25,6 @@ pub struct Attempt {
     pub end_of_data_written: bool,
     /// From the moment a connection was free to the end.
     pub duration: Duration,
-}
-
-/// How far an attempt got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// Finding the addresses of the relay's name.
-    Resolve,
-    /// Opening the TCP connection.
-    Connect,
-    /// STARTTLS and the TLS handshake.
-    Tls,
-    /// The relay's greeting and its answer to EHLO.
-    Greeting,
-    /// AUTH.
-    Auth,
-    /// MAIL FROM.
-    Mail,
-    /// RCPT TO.
-    Rcpt,
-    /// The DATA command, up to the 354 and the permit to send.
-    Data,
-    /// The message, the end of data, and the answer to that.
-    EndOfData,
-}
-
-impl Stage {
-    /// The word for timelines and logs.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Greeting => "greeting",
-            Self::Auth => "auth",
-            Self::Mail => "mail",
-            Self::Rcpt => "rcpt",
-            Self::Data => "data",
-            Self::EndOfData => "dot",
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// What ended an attempt.

@@ -4,48 +4,9 @@
 //! rule where servers differ: a permanent answer to one recipient must never hold up the queue, and only a 250 to the end
 //! of data counts as delivered.
 
-use super::{Attempt, End, Reply, Stage};
+use domain::delivery::{AttemptOutcome, Stage};
 
-/// The verdict on an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The relay has the mail. The relay is healthy.
-    Delivered,
-    /// This recipient or message is refused for good. The relay is healthy.
-    RecipientRefused,
-    /// This recipient is refused for now: the next attempt is due on the schedule. The relay is
-    /// healthy.
-    RecipientLater,
-    /// The relay is sick. The mail waits, and no attempt is counted.
-    RelayTrouble,
-    /// The relay refuses us, or is not what our settings demand: the operator must act. The mail
-    /// waits, and no attempt is counted.
-    RelayRefusesUs,
-    /// The end of data was written and no clear answer came back: at most one more attempt.
-    Ambiguous,
-    /// The relay took long over this recipient, and other mails needed the connection: another attempt is made
-    /// later, on the slow lane. No attempt is counted.
-    PutOff,
-    /// We stopped by ourselves before sending a byte of the message.
-    Stopped,
-}
-
-impl Verdict {
-    /// The word for timelines and logs.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::RecipientRefused => "recipient_refused",
-            Self::RecipientLater => "recipient_later",
-            Self::RelayTrouble => "relay_trouble",
-            Self::RelayRefusesUs => "relay_refuses_us",
-            Self::Ambiguous => "ambiguous",
-            Self::PutOff => "put_off",
-            Self::Stopped => "stopped",
-        }
-    }
-}
+use super::{Attempt, End, Reply};
 
 /// Enhanced codes by which *our* mail is refused, whoever it is for: it lacks authentication by
 /// SPF, DKIM or DMARC (5.7.26 of RFC 7372 §3.3, Outlook's 5.7.515), the sender's address is no
@@ -96,30 +57,30 @@ const POSTFIX_REFUSES_US: [&str; 3] = [
 
 /// The verdict on an attempt. Its reason in words is the attempt's own `Display`.
 #[must_use]
-pub fn classify(attempt: &Attempt) -> Verdict {
+pub fn classify(attempt: &Attempt) -> AttemptOutcome {
     match &attempt.end {
         End::Accepted(reply) | End::Refused(reply) => by_reply(attempt.stage, reply),
-        End::Stopped(_) => Verdict::Stopped,
-        End::Unfit(_) => Verdict::RelayRefusesUs,
-        End::Failed(_) | End::Cut(_) if attempt.end_of_data_written => Verdict::Ambiguous,
-        End::Cut(_) if attempt.stage >= Stage::Rcpt => Verdict::PutOff,
-        End::Failed(_) | End::Cut(_) => Verdict::RelayTrouble,
+        End::Stopped(_) => AttemptOutcome::Stopped,
+        End::Unfit(_) => AttemptOutcome::RelayRefusesUs,
+        End::Failed(_) | End::Cut(_) if attempt.end_of_data_written => AttemptOutcome::Uncertain,
+        End::Cut(_) if attempt.stage >= Stage::Rcpt => AttemptOutcome::PutOff,
+        End::Failed(_) | End::Cut(_) => AttemptOutcome::RelayTrouble,
     }
 }
 
-fn by_reply(stage: Stage, reply: &Reply) -> Verdict {
+fn by_reply(stage: Stage, reply: &Reply) -> AttemptOutcome {
     let code = reply.code;
     // "Service not available, closing channel" may answer any command (RFC 5321 §3.8).
     if code == 421 {
-        return Verdict::RelayTrouble;
+        return AttemptOutcome::RelayTrouble;
     }
     // A positive reply where it does not belong says that replies and commands are out of step.
     // After the end of data the mail may have been accepted, so attempts must be bounded; before it, nothing was sent.
     if !(400..600).contains(&code) {
         return match stage {
-            Stage::EndOfData if code == 250 => Verdict::Delivered,
-            Stage::EndOfData => Verdict::Ambiguous,
-            _ => Verdict::RelayTrouble,
+            Stage::EndOfData if code == 250 => AttemptOutcome::Delivered,
+            Stage::EndOfData => AttemptOutcome::Uncertain,
+            _ => AttemptOutcome::RelayTrouble,
         };
     }
     // A reply about the mailbox may quote the mailbox's own server, that is, a stranger: its
@@ -133,12 +94,14 @@ fn by_reply(stage: Stage, reply: &Reply) -> Verdict {
     // What is for good is a refusal below, where its code or its words say so.
     let for_good = code >= 500 && stage >= Stage::Rcpt && refuses_us(reply, &text);
     if congested || (!for_good && TOO_FAST.iter().any(|words| text.contains(words))) {
-        return Verdict::RelayTrouble;
+        return AttemptOutcome::RelayTrouble;
     }
     match stage {
-        Stage::Resolve | Stage::Connect | Stage::Greeting => Verdict::RelayTrouble,
-        Stage::Tls | Stage::Auth | Stage::Mail if code < 500 => Verdict::RelayTrouble,
-        Stage::Tls | Stage::Auth | Stage::Mail => Verdict::RelayRefusesUs,
+        Stage::Unknown | Stage::Resolve | Stage::Connect | Stage::Greeting => {
+            AttemptOutcome::RelayTrouble
+        }
+        Stage::Tls | Stage::Auth | Stage::Mail if code < 500 => AttemptOutcome::RelayTrouble,
+        Stage::Tls | Stage::Auth | Stage::Mail => AttemptOutcome::RelayRefusesUs,
         Stage::Rcpt | Stage::Data | Stage::EndOfData => about_the_mail(reply, &text),
     }
 }
@@ -178,15 +141,15 @@ fn refuses_us(reply: &Reply, text: &str) -> bool {
 }
 
 /// A negative reply to RCPT, DATA or the message itself.
-fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
+fn about_the_mail(reply: &Reply, text: &str) -> AttemptOutcome {
     match reply.code {
-        _ if refuses_us(reply, text) => Verdict::RelayRefusesUs,
+        _ if refuses_us(reply, text) => AttemptOutcome::RelayRefusesUs,
         // Exchange: so many connections at once, or so many mails a minute, are too many for this account. Then: not
         // implemented, bad sequence, which is about the conversation, not about the recipient. A 504 is about
         // a parameter, and the only one is the address (Postfix: "need fully-qualified address").
-        432 | 502 | 503 => Verdict::RelayTrouble,
-        ..500 => Verdict::RecipientLater,
-        _ => Verdict::RecipientRefused,
+        432 | 502 | 503 => AttemptOutcome::RelayTrouble,
+        ..500 => AttemptOutcome::RecipientLater,
+        _ => AttemptOutcome::RecipientRefused,
     }
 }
 
@@ -195,8 +158,8 @@ fn about_the_mail(reply: &Reply, text: &str) -> Verdict {
 #[must_use]
 pub fn fails_at_recipient(attempt: &Attempt) -> bool {
     match classify(attempt) {
-        Verdict::PutOff => true,
-        Verdict::RelayTrouble => {
+        AttemptOutcome::PutOff => true,
+        AttemptOutcome::RelayTrouble => {
             let says_so = attempt.reply().is_none_or(|reply| reply.code == 421);
             says_so && matches!(attempt.stage, Stage::Rcpt | Stage::Data)
         }
@@ -213,7 +176,7 @@ pub fn refuses_the_address(attempt: &Attempt) -> bool {
     let End::Refused(reply) = &attempt.end else {
         return false;
     };
-    if attempt.stage != Stage::Rcpt || classify(attempt) != Verdict::RecipientRefused {
+    if attempt.stage != Stage::Rcpt || classify(attempt) != AttemptOutcome::RecipientRefused {
         return false;
     }
     let enhanced = reply.enhanced.as_deref();

@@ -32,8 +32,9 @@ use std::fmt;
 
 use lettre::Address;
 
-pub use attempt::{Attempt, End, Stage};
-pub use classify::{Verdict, classify, fails_at_recipient, refuses_the_address};
+pub use attempt::{Attempt, End};
+pub use classify::{classify, fails_at_recipient, refuses_the_address};
+pub use domain::delivery::{AttemptOutcome, Stage};
 pub use options::{RelayOptions, Timeouts};
 pub use relay::{Connections, Inspected, Relay, RelayError, Slot};
 pub use relays::{LONGEST_HAND_OVER, Permits, RelayAttempt, Relays};

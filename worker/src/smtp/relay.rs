@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::delivery::Word as _;
 use lettre::Address;
 use lettre::transport::smtp::{authentication, extension::ClientId};
 use secrecy::ExposeSecret as _;

@@ -49,7 +49,7 @@ impl Two {
         let place = |relay: &str| if relay == first { 1 } else { 2 };
         let tries = story.tries.iter();
         tries
-            .map(|one| (place(&one.relay), one.outcome.clone()))
+            .map(|one| (place(&one.relay), one.outcome.to_string()))
             .collect()
     }
 
@@ -203,7 +203,7 @@ async fn a_trial_that_fails_goes_to_the_next_relay_at_once() {
 #[tokio::test]
 async fn after_the_end_of_data_no_other_relay_gets_the_mail_in_the_same_attempt() {
     let faults = [
-        (Fault::cut(Stage::EndOfData).storing(), "cut_off"),
+        (Fault::cut(Stage::EndOfData).storing(), "uncertain"),
         (
             Fault::reply(Stage::EndOfData, 421, "4.3.2 Going down"),
             "relay_trouble",

@@ -96,8 +96,11 @@ async fn three_attempts_show_that_the_relay_is_down_and_nothing_more_is_claimed_
     worker.stop().await;
 
     assert_eq!((at_first, later), (3, 3));
-    let tried = states.iter().filter(|state| *state == "waiting").count();
-    assert!(tried <= 3 && states.iter().all(|state| state != "sending"));
+    let tried = states
+        .iter()
+        .filter(|state| state.as_str() == "waiting")
+        .count();
+    assert!(tried <= 3 && states.iter().all(|state| *state != "sending"));
     let reason = down.status.reason.as_deref().unwrap();
     assert!(reason.contains("failed at connect"), "{reason}");
     assert!(down.status.next_probe_at.is_some());

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use domain::delivery::{AttemptOutcome, Outcome, Stage};
 use domain::mail::MailState;
 use domain::queue::{Claimed, Keys, Rescue, SendPermit, Watch};
 use domain::store::{Backend, DynWrite, Reader, Store, StoreError, Ticket};
 use runtime::shutdown::Shutdown;
-use smart_notes_worker::outcome::Outcome;
 use smart_notes_worker::queue::dispatcher::{Claimant, Dispatcher};
 use smart_notes_worker::queue::gate::Gate;
 use smart_notes_worker::queue::{DispatcherHandle, HandlerResult};
@@ -58,14 +58,18 @@ fn dispatcher_on(
     Dispatcher::new(store, clock, claimant, gate, shutdown.clone(), abandon)
 }
 
-async fn delivers(_: Claimed, _: DispatcherHandle) -> HandlerResult {
-    delivered()
+async fn delivers(mail: Claimed, _: DispatcherHandle) -> HandlerResult {
+    delivered(&mail)
 }
 
 fn delivered_saying(mail: &Claimed, text: &str) -> HandlerResult {
-    let outcome = Outcome::finished(MailState::Delivered, "250 Ok").counted();
-    let on_record = outcome.on_record("dot", "delivered", text.to_owned(), mail.created);
-    HandlerResult::Settled(Box::new(on_record))
+    let state = MailState::Delivered;
+    let outcome = Outcome::finished(mail.claim, state, "250 Ok", mail.created).counted();
+    let end = (Stage::EndOfData, AttemptOutcome::Delivered);
+    HandlerResult::Settled {
+        outcome: Box::new(outcome.on_record(end.0, end.1, text.to_owned())),
+        woken: Vec::new(),
+    }
 }
 
 #[tokio::test]
@@ -143,7 +147,7 @@ async fn a_mark_that_the_database_refuses_is_not_granted_and_others_are() {
                     permitted = dispatcher.permit(mail.claim) => assert_eq!(permitted, SendPermit::Granted),
                     () = gives_up.notified() => return HandlerResult::Held,
                 }
-                delivered()
+                delivered(&mail)
             }
         }
     };
@@ -166,8 +170,8 @@ async fn a_database_that_refuses_everything_is_waited_for_and_nothing_is_lost() 
     let harness = Harness::new().await;
     let id = harness.register(ADA).await;
     let shutdown = Shutdown::new();
-    let store = harness.database.store.clone();
-    let (dispatcher, handle, mut mails) = dispatcher_on(store, &harness, &shutdown);
+    let database = harness.database.store.clone();
+    let (dispatcher, handle, mut mails) = dispatcher_on(database, &harness, &shutdown);
     let liveness = dispatcher.liveness();
     let running = tokio::spawn(dispatcher.run());
     let mail = mails.recv().await.unwrap();
@@ -202,13 +206,13 @@ async fn a_disk_that_fails_for_batches_alone_is_waited_for_and_nothing_is_lost()
     let id = harness.register(ADA).await;
     let shutdown = Shutdown::new();
     let failures = Arc::new(AtomicU32::new(0));
-    let store = harness.database.store.behind(|database| {
+    let database = harness.database.store.behind(|database| {
         Arc::new(FailingDisk {
             database,
             failures: Arc::clone(&failures),
         })
     });
-    let (dispatcher, handle, mut mails) = dispatcher_on(store, &harness, &shutdown);
+    let (dispatcher, handle, mut mails) = dispatcher_on(database, &harness, &shutdown);
     let running = tokio::spawn(dispatcher.run());
     let mail = mails.recv().await.unwrap();
     failures.store(10, Ordering::SeqCst);

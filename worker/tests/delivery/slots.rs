@@ -7,10 +7,10 @@ use std::sync::Arc;
 use apalis_core::task::Task;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
+use domain::delivery::Outcome;
 use domain::mail::MailState;
 use domain::queue::{Claimed, Keys, SendPermit};
 use runtime::shutdown::Shutdown;
-use smart_notes_worker::outcome::Outcome;
 use smart_notes_worker::queue::dispatcher::{Claimant, Dispatcher};
 use smart_notes_worker::queue::gate::Gate;
 use smart_notes_worker::queue::run_layer::RunLayer;
@@ -77,10 +77,13 @@ where
     tested
 }
 
-pub(super) fn delivered() -> HandlerResult {
-    HandlerResult::Settled(Box::new(
-        Outcome::finished(MailState::Delivered, "250 2.0.0 Ok").counted(),
-    ))
+pub(super) fn delivered(mail: &Claimed) -> HandlerResult {
+    let state = MailState::Delivered;
+    let outcome = Outcome::finished(mail.claim, state, "250 2.0.0 Ok", mail.created);
+    HandlerResult::Settled {
+        outcome: Box::new(outcome.counted()),
+        woken: Vec::new(),
+    }
 }
 
 #[tokio::test]
@@ -88,7 +91,7 @@ async fn a_handler_that_panics_costs_an_attempt_and_harms_no_other() {
     let harness = Harness::new().await;
     let handler = |mail: Claimed, _: DispatcherHandle| async move {
         assert!(mail.to != ADA, "on purpose");
-        delivered()
+        delivered(&mail)
     };
     let broken = harness.register(ADA).await;
     let other = harness.register("bob@example.com").await;
@@ -118,8 +121,8 @@ async fn a_mail_for_which_no_relay_is_left_goes_back_as_it_came() {
         if mail.claim.number == 1 {
             return HandlerResult::Held;
         }
-        assert_eq!((mail.tries, mail.cut_offs), (0, 0));
-        delivered()
+        assert_eq!((mail.tries, mail.uncertain_attempts), (0, 0));
+        delivered(&mail)
     };
 
     let story = with_handler(&harness, handler, harness.reaches(id, "delivered")).await;
@@ -166,7 +169,7 @@ async fn a_handler_that_panics_after_its_permit_counts_as_uncertain_and_twice_is
 
     let story = with_handler(&harness, handler, harness.reaches(id, "undeliverable")).await;
 
-    assert_eq!(outcomes(&story), ["cut_off", "cut_off"]);
+    assert_eq!(outcomes(&story), ["uncertain", "uncertain"]);
     let reason = story.mail.reason.unwrap();
     assert!(reason.contains("may have been delivered"), "{reason}");
 }
@@ -181,12 +184,12 @@ async fn while_mails_flow_as_many_are_claimed_ahead_as_have_ended_and_no_more() 
     let ends = Arc::new(Semaphore::new(0));
     let handler = {
         let ends = Arc::clone(&ends);
-        move |_: Claimed, _: DispatcherHandle| {
+        move |mail: Claimed, _: DispatcherHandle| {
             let (begun, ends) = (begun.clone(), Arc::clone(&ends));
             async move {
                 begun.send(()).unwrap();
                 ends.acquire().await.unwrap().forget();
-                delivered()
+                delivered(&mail)
             }
         }
     };

@@ -90,7 +90,7 @@ async fn a_mail_that_hangs_after_its_end_of_data_goes_back_as_uncertain() {
     next.stop().await;
 
     assert_eq!(stopped.mail.state, "waiting");
-    assert_eq!(outcomes(&stopped), ["cut_off"]);
-    assert_eq!(outcomes(&story), ["cut_off", "delivered"]);
+    assert_eq!(outcomes(&stopped), ["uncertain"]);
+    assert_eq!(outcomes(&story), ["uncertain", "delivered"]);
     assert_eq!(harness.catcher.inbox().accepted(), 2);
 }

@@ -68,7 +68,7 @@ async fn frozen_after_its_dot_its_late_result_changes_nothing() {
     assert!(other.stop().await.success());
 
     let after = harness.story(id).await;
-    assert_eq!(outcomes(&after), ["cut_off", "delivered"]);
+    assert_eq!(outcomes(&after), ["uncertain", "delivered"]);
     assert_eq!(after.mail.tries, before.mail.tries);
     assert_eq!(after.mail.finished, before.mail.finished);
     assert_eq!(harness.catcher.inbox().accepted(), 2);

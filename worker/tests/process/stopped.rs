@@ -52,7 +52,7 @@ async fn a_dot_that_hangs_keeps_no_worker_and_is_on_record() {
 
     assert_eq!(status.code(), Some(0));
     assert_eq!(story.mail.state, "waiting");
-    assert_eq!(outcomes(&story), ["cut_off"]);
+    assert_eq!(outcomes(&story), ["uncertain"]);
     assert_eq!(harness.catcher.inbox().accepted(), 1);
 }
 

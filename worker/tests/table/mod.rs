@@ -15,10 +15,10 @@ use domain::mail::{Lane, MailKind, MailState};
 use domain::queue::{Claim, Claimed};
 use domain::relay::RelayState;
 use jiff::Timestamp;
-use smart_notes_worker::outcome::Outcome;
+use smart_notes_worker::outcome::of_attempts;
 use smart_notes_worker::smtp::{
-    Credentials, Envelope, Relay, RelayAttempt, RelayOptions, RelaySecurity, RelayUrl, Relays,
-    Stage, Verdict, classify,
+    AttemptOutcome, Credentials, Envelope, Relay, RelayAttempt, RelayOptions, RelaySecurity,
+    RelayUrl, Relays, Stage, classify,
 };
 use tempfile::NamedTempFile;
 
@@ -50,24 +50,32 @@ enum Breaker {
 }
 
 /// A row of the table: the verdict, the job, the relay.
-type Row = (Verdict, Job, Breaker);
+type Row = (AttemptOutcome, Job, Breaker);
 
 const DELIVERED: Row = (
-    Verdict::Delivered,
+    AttemptOutcome::Delivered,
     Job::Over(MailState::Delivered),
     Breaker::Healthy,
 );
 const REFUSED: Row = (
-    Verdict::RecipientRefused,
+    AttemptOutcome::RecipientRefused,
     Job::Over(MailState::Undeliverable),
     Breaker::Healthy,
 );
-const LATER: Row = (Verdict::RecipientLater, Job::OnSchedule, Breaker::Healthy);
-const TROUBLE: Row = (Verdict::RelayTrouble, Job::Waits, Breaker::Counts);
-const REFUSES_US: Row = (Verdict::RelayRefusesUs, Job::Waits, Breaker::OpensAtOnce);
+const LATER: Row = (
+    AttemptOutcome::RecipientLater,
+    Job::OnSchedule,
+    Breaker::Healthy,
+);
+const TROUBLE: Row = (AttemptOutcome::RelayTrouble, Job::Waits, Breaker::Counts);
+const REFUSES_US: Row = (
+    AttemptOutcome::RelayRefusesUs,
+    Job::Waits,
+    Breaker::OpensAtOnce,
+);
 /// A stranger may have chosen the address at which the relay says so: one mail alone holds up no other.
-const REFUSES_US_AT_A_MAIL: Row = (Verdict::RelayRefusesUs, Job::Waits, Breaker::Counts);
-const AMBIGUOUS: Row = (Verdict::Ambiguous, Job::OnceMore, Breaker::Counts);
+const REFUSES_US_AT_A_MAIL: Row = (AttemptOutcome::RelayRefusesUs, Job::Waits, Breaker::Counts);
+const AMBIGUOUS: Row = (AttemptOutcome::Uncertain, Job::OnceMore, Breaker::Counts);
 
 /// A server that a mail is handed to three times, each time another mail.
 struct Scene {
@@ -157,18 +165,18 @@ fn job(relay_attempt: &RelayAttempt) -> Job {
         created: now,
         deadline: Some(now + std::time::Duration::from_mins(10)),
         tries: 0,
-        cut_offs: 0,
+        uncertain_attempts: 0,
         lane: Lane::Main,
         challenge: None,
         suppressed: None,
     };
-    let outcome = Outcome::of_attempts(
+    let outcome = of_attempts(
         &mail,
         std::slice::from_ref(relay_attempt),
         relay_attempt,
         now,
     );
-    match (outcome.state, outcome.counted, outcome.cut_off) {
+    match (outcome.state, outcome.counted, outcome.uncertain) {
         (MailState::Waiting, true, false) => Job::OnSchedule,
         (MailState::Waiting, false, false) => Job::Waits,
         (MailState::Waiting, true, true) => Job::OnceMore,

@@ -70,7 +70,9 @@ fn until(der: &[u8]) -> Option<Timestamp> {
 /// How to fix an attempt that failed.
 fn fix(attempt: &Attempt) -> &'static str {
     match attempt.stage {
-        Stage::Resolve => "check the relay's name in smtp.relays, and this machine's DNS",
+        Stage::Unknown | Stage::Resolve => {
+            "check the relay's name in smtp.relays, and this machine's DNS"
+        }
         Stage::Connect => {
             "check that the relay is running and that no firewall blocks connections to that port; many providers block port 25"
         }

@@ -89,7 +89,7 @@ pub fn mail_table(mails: &[MailRecord], holds: &Holds, reveal: Reveal) -> String
         [
             mail.id.to_string(),
             state(mail, holds),
-            mail.kind.clone(),
+            mail.kind.to_string(),
             reveal.address(&mail.to),
             mail.tries.to_string(),
             to_millis(mail.created),

@@ -29,8 +29,8 @@ pub fn text(snapshot: &Snapshot) -> String {
     } else {
         let rows = states.iter().map(|count| {
             vec![
-                count.state.clone(),
-                count.kind.clone(),
+                count.state.to_string(),
+                count.kind.to_string(),
                 count.mails.to_string(),
             ]
         });

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 
 use super::MailStatus;
 use crate::audit::{Actor, Entry, Event};
+use crate::delivery::Stored;
 use crate::id::MailId;
-use crate::mail::undelivered;
+use crate::mail::{MailState, undelivered};
 use crate::store::{StoreError, Tx, Write};
 
 /// What the mail's row says from then on.
@@ -38,7 +39,7 @@ pub enum CancelRefusal {
     EndOfData,
     /// It has ended.
     #[error("it is already {0}")]
-    Ended(String),
+    Ended(Stored<MailState>),
 }
 
 impl CancelRefusal {
@@ -61,7 +62,7 @@ impl Write for CancelMail {
         if let Some(refusal) = CancelRefusal::of(&status) {
             return Ok(Err(refusal));
         }
-        let reason = undelivered(REASON, status.mail.cut_offs);
+        let reason = undelivered(REASON, status.mail.uncertain_attempts);
         tx.withdraw(self.mail, &reason, self.now).await?;
         let detail = format!("cancelled mail {}", self.mail);
         let entry = Entry::new(Event::Admin, &self.actor, self.now);

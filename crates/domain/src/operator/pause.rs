@@ -26,7 +26,11 @@ impl Pause {
     /// Whether this pause keeps the mail from being sent.
     #[must_use]
     pub fn holds(&self, mail: &MailRecord) -> bool {
-        waits(mail) && self.kind.as_ref().is_none_or(|kind| *kind == mail.kind)
+        waits(mail)
+            && self
+                .kind
+                .as_ref()
+                .is_none_or(|kind| kind == mail.kind.as_str())
     }
 }
 
@@ -34,8 +38,8 @@ impl Pause {
 #[must_use]
 pub fn waits(mail: &MailRecord) -> bool {
     matches!(
-        mail.state.parse(),
-        Ok(MailState::Queued | MailState::Waiting)
+        mail.state.known(),
+        Some(MailState::Queued | MailState::Waiting)
     )
 }
 

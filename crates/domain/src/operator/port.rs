@@ -5,9 +5,10 @@ use jiff::Timestamp;
 
 use super::{Pause, Suppression};
 use crate::audit::Recorded;
+use crate::delivery::Stored;
 use crate::email::EmailKey;
 use crate::id::MailId;
-use crate::mail::MailKind;
+use crate::mail::{MailKind, MailState};
 use crate::queue::{ChallengeLife, MailRecord};
 use crate::store::StoreError;
 
@@ -100,9 +101,9 @@ pub struct MailStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateCount {
     /// The state.
-    pub state: String,
+    pub state: Stored<MailState>,
     /// The kind.
-    pub kind: String,
+    pub kind: Stored<MailKind>,
     /// Their number.
     pub mails: u64,
 }
@@ -115,9 +116,9 @@ pub struct QueueCounts {
     /// The waiting mail with the earliest request.
     pub oldest: Option<MailRecord>,
     /// Mails that ended in the last minute, by state.
-    pub last_minute: Vec<(String, u64)>,
+    pub last_minute: Vec<(Stored<MailState>, u64)>,
     /// Mails that ended in the last hour, by state.
-    pub last_hour: Vec<(String, u64)>,
+    pub last_hour: Vec<(Stored<MailState>, u64)>,
     /// Suppressed addresses.
     pub suppressed: u64,
     /// Workers with mails in flight, and the number of each.

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::suppression::lift;
 use super::{MailStatus, Suppression};
 use crate::audit::{Actor, Entry, Event};
+use crate::delivery::Stored;
 use crate::id::MailId;
-use crate::mail::{MAX_CUT_OFFS, MailState, may_start};
+use crate::mail::{MAX_UNCERTAIN, MailState, may_start};
 use crate::store::{StoreError, Tx, Write};
 
 /// The reason in the mail's row until the next attempt.
@@ -29,7 +30,7 @@ pub struct RetryMail {
 #[derive(Debug, Clone)]
 pub struct Retried {
     /// The state before.
-    pub was: String,
+    pub was: Stored<MailState>,
     /// The suppression of its address that ended.
     pub lifted: Option<Suppression>,
 }
@@ -48,7 +49,7 @@ pub enum RetryRefusal {
     Delivered,
     /// It is due, or in flight.
     #[error("it is already {0}: a retry would not send it sooner")]
-    InProgress(String),
+    InProgress(Stored<MailState>),
     /// It could be delivered a third time.
     #[error(
         "two attempts ended without a clear answer after the end of the message, so the relay may have accepted both: \
@@ -69,15 +70,15 @@ pub enum RetryRefusal {
 impl RetryRefusal {
     fn of(status: &MailStatus, now: Timestamp) -> Option<Self> {
         let mail = &status.mail;
-        let earlier = mail.tries + mail.cut_offs > 0;
-        match mail.state.parse() {
-            Ok(MailState::Delivered) => return Some(Self::Delivered),
-            Ok(MailState::Queued | MailState::Sending) => {
+        let earlier = mail.tries + mail.uncertain_attempts > 0;
+        match mail.state.known() {
+            Some(MailState::Delivered) => return Some(Self::Delivered),
+            Some(MailState::Queued | MailState::Sending) => {
                 return Some(Self::InProgress(mail.state.clone()));
             }
             _ => {}
         }
-        if mail.cut_offs >= MAX_CUT_OFFS {
+        if mail.uncertain_attempts >= MAX_UNCERTAIN {
             return Some(Self::UncertainTwice);
         }
         if mail.to.is_empty() {
@@ -133,6 +134,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::mail::MailKind;
     use crate::queue::{ChallengeLife, MailRecord};
 
     fn at(seconds: i64) -> Timestamp {
@@ -144,8 +146,8 @@ mod tests {
         MailStatus {
             mail: MailRecord {
                 id: MailId::generate(),
-                kind: "verify_email".to_owned(),
-                state: "expired".to_owned(),
+                kind: MailKind::VerifyEmail.into(),
+                state: MailState::Expired.into(),
                 reason: None,
                 to: "ada@example.com".to_owned(),
                 to_key: "ada@example.com".to_owned().into(),
@@ -155,7 +157,7 @@ mod tests {
                 again_at: None,
                 finished: Some(at(5)),
                 tries: 1,
-                cut_offs: 0,
+                uncertain_attempts: 0,
             },
             life: Some(ChallengeLife::Live),
             marked: false,
@@ -192,7 +194,7 @@ mod tests {
     #[test]
     fn a_mail_that_may_have_been_accepted_twice_gets_no_third_attempt() {
         let mut status = expired();
-        status.mail.cut_offs = 2;
+        status.mail.uncertain_attempts = 2;
 
         let refusal = RetryRefusal::of(&status, at(10));
 

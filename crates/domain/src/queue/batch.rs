@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::permit::{loss, permit, states};
 use super::port::{ClaimState, MailChange};
 use super::settle::settle;
-use super::{Claim, Claimed, Keys, Loss, SendPermit, Settlement, claim};
+use super::{Claim, Claimed, Keys, Loss, Outcome, SendPermit, claim};
 use crate::id::MailId;
 use crate::mail::MailState;
 use crate::store::{StoreError, Tx, Write};
@@ -18,7 +18,7 @@ use crate::store::{StoreError, Tx, Write};
 #[derive(Debug, Default)]
 pub struct QueueBatch {
     /// Claims that ended.
-    pub settlements: Vec<Settlement>,
+    pub settlements: Vec<Outcome>,
     /// Claims whose end of data is about to be written.
     pub permits: Vec<Claim>,
     /// Claims that were not begun. They go back, and no attempt is counted.
@@ -133,7 +133,7 @@ mod tests {
     fn a_released_mail_waits_if_it_has_a_reason_to_and_is_queued_else() {
         for (has_reason, state) in [(true, MailState::Waiting), (false, MailState::Queued)] {
             let claimed = ClaimState {
-                state: "sending".to_owned(),
+                state: MailState::Sending.into(),
                 number: 1,
                 has_reason,
                 challenge: None,

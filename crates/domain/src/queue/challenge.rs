@@ -88,6 +88,10 @@ impl ChallengeLife {
 }
 
 /// What the rows say of a challenge's life.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts of a row"
+)]
 #[derive(Debug, Clone, Copy)]
 pub struct ChallengeTimes {
     /// Whether it is a decoy.

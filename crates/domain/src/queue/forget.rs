@@ -32,7 +32,7 @@ pub async fn forget_mails(
 /// What becomes of an open mail; `None`: it may have left.
 fn withdrawn(mail: &OpenMail) -> Option<MailChange> {
     (!mail.permitted).then(|| MailChange {
-        reason: Some(undelivered(WITHDRAWN, mail.cut_offs)),
+        reason: Some(undelivered(WITHDRAWN, mail.uncertain_attempts)),
         voids_claim: true,
         ..MailChange::to(mail.id, MailState::Cancelled)
     })
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn an_open_mail_is_withdrawn_unless_it_may_have_left() {
-        for (permitted, cut_offs, reason) in [
+        for (permitted, uncertain_attempts, reason) in [
             (false, 0, Some("the account was deleted")),
             (false, 1, Some("may have been delivered")),
             (true, 0, None),
@@ -53,9 +53,9 @@ mod tests {
         ] {
             let change = withdrawn(&OpenMail {
                 id: MailId::generate(),
-                kind: "verify_email".to_owned(),
+                kind: "verify_email".into(),
                 reason: None,
-                cut_offs,
+                uncertain_attempts,
                 permitted,
                 to_be_forgotten: true,
             });

@@ -1,4 +1,4 @@
-//! Looking after mails that no worker claims: because relays are out of order, because the worker that has
+//! Maintaining mails that no worker claims: because relays are out of order, because the worker that has
 //! their key is away, or because the clock was set back.
 
 use async_trait::async_trait;
@@ -6,12 +6,13 @@ use jiff::Timestamp;
 
 use super::port::{MailChange, OpenMail};
 use super::{JobId, Keys};
+use crate::delivery::Stored;
 use crate::id::MailId;
-use crate::mail::{Lane, MailState, NOTICE_LIFE, Priority, longest_pause, undelivered};
+use crate::mail::{Lane, MailKind, MailState, NOTICE_LIFE, Priority, longest_pause, undelivered};
 use crate::otp::KeyId;
 use crate::store::{Reader, Store, StoreError, Tx, Write};
 
-/// Mails of one kind that one transaction looks after at most, which keeps the lock short.
+/// Mails of one kind that one transaction maintains at most, which keeps the lock short.
 const BATCH: u32 = 200;
 
 /// A mail asked for no further in the future than this was not asked for in the future.
@@ -44,8 +45,8 @@ pub struct Maintenance {
 pub struct Expired {
     /// The mail.
     pub mail: MailId,
-    /// What it says, as it is stored: a newer version may have put it there.
-    pub kind: String,
+    /// What it says.
+    pub kind: Stored<MailKind>,
 }
 
 /// A mail whose code is made with a key that a worker lacks.
@@ -188,7 +189,7 @@ fn expired(mail: &OpenMail) -> String {
         None => "its time was over before a worker could send it".to_owned(),
         Some(reason) => format!("its time was over while it waited: {reason}"),
     };
-    undelivered(&reason, mail.cut_offs)
+    undelivered(&reason, mail.uncertain_attempts)
 }
 
 /// The latest times that rows can show unless the clock was set back after they were written. A mail that was never tried
@@ -217,12 +218,12 @@ impl Latest {
 mod tests {
     use super::*;
 
-    fn overdue(reason: Option<&str>, cut_offs: u32) -> OpenMail {
+    fn overdue(reason: Option<&str>, uncertain_attempts: u32) -> OpenMail {
         OpenMail {
             id: MailId::generate(),
-            kind: "verify_email".to_owned(),
+            kind: "verify_email".into(),
             reason: reason.map(str::to_owned),
-            cut_offs,
+            uncertain_attempts,
             permitted: false,
             to_be_forgotten: false,
         }
@@ -230,7 +231,7 @@ mod tests {
 
     #[test]
     fn an_expired_mail_says_what_it_waited_for_and_what_may_have_happened() {
-        for (reason, cut_offs, told) in [
+        for (reason, uncertain_attempts, told) in [
             (None, 0, "its time was over before a worker could send it"),
             (
                 Some("the relay is down"),
@@ -238,10 +239,10 @@ mod tests {
                 "its time was over while it waited: the relay is down",
             ),
         ] {
-            assert_eq!(expired(&overdue(reason, cut_offs)), told);
+            assert_eq!(expired(&overdue(reason, uncertain_attempts)), told);
         }
-        for cut_offs in [1, 2] {
-            let told = expired(&overdue(None, cut_offs));
+        for uncertain_attempts in [1, 2] {
+            let told = expired(&overdue(None, uncertain_attempts));
             assert!(told.contains("; it may have been delivered"), "{told}");
         }
     }

@@ -38,6 +38,8 @@ use crate::operator::Suppression;
 use crate::otp::KeyId;
 use crate::store::StoreError;
 
+pub use crate::delivery::{AttemptRecord, Outcome};
+
 pub use self::batch::{BatchReport, CommitBatch, QueueBatch};
 pub use self::challenge::{ChallengeLife, ChallengeTimes, MailChallenge};
 pub use self::due::Due;
@@ -46,7 +48,6 @@ pub use self::permit::SendPermit;
 pub use self::records::{MailFilter, MailRecord, MailStory};
 pub use self::rescue::{Rescue, Rescued};
 pub use self::retention::{Purge, Retention};
-pub use self::settle::{AttemptRecord, Settlement};
 
 /// A mail that a worker has claimed.
 #[derive(Debug, Clone)]
@@ -66,7 +67,7 @@ pub struct Claimed {
     /// Attempts that counted.
     pub tries: u32,
     /// Attempts that ended without a readable answer after the end of data.
-    pub cut_offs: u32,
+    pub uncertain_attempts: u32,
     /// The lane it was claimed from.
     pub lane: Lane,
     /// The challenge whose code it carries.

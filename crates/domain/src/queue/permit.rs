@@ -72,7 +72,7 @@ fn refusal(claim: Claim, state: Option<&ClaimState>, now: Timestamp) -> SendPerm
 /// Why a claim is void. A cancellation raises the number of the claim that it voids by one.
 pub(super) fn loss(claim: Claim, state: Option<&ClaimState>) -> Loss {
     let cancelled = state.is_some_and(|state| {
-        state.state == MailState::Cancelled.as_str() && state.number == claim.number + 1
+        state.state == MailState::Cancelled && state.number == claim.number + 1
     });
     if cancelled {
         Loss::Cancelled
@@ -103,7 +103,7 @@ mod tests {
         };
         let state = |word: &str, number, challenge| {
             Some(ClaimState {
-                state: word.to_owned(),
+                state: word.into(),
                 number,
                 has_reason: false,
                 challenge,

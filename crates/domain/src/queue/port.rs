@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::maintain::{Latest, MissingKey};
 use super::retention::Cutoffs;
-use super::{AttemptRecord, ChallengeTimes, Claim, Claimed, JobId, Keys, Settlement};
+use super::{AttemptRecord, ChallengeTimes, Claim, Claimed, JobId, Keys, Outcome};
+use crate::delivery::Stored;
 use crate::email::EmailKey;
 use crate::id::{MailId, UserId};
 use crate::mail::{MailKind, MailState};
@@ -58,7 +59,7 @@ pub trait QueueRows: Send {
     /// have none.
     async fn fence(
         &mut self,
-        settlements: &[Settlement],
+        settlements: &[Outcome],
         permits: &[Claim],
         now: Timestamp,
     ) -> Result<Fence, StoreError>;
@@ -68,10 +69,9 @@ pub trait QueueRows: Send {
         claims: &[Claim],
     ) -> Result<HashMap<Claim, ClaimState>, StoreError>;
     /// Writes how claims ended: mails, jobs that `worker` has locked, and attempts.
-    async fn settle(&mut self, worker: &str, settlements: &[&Settlement])
-    -> Result<(), StoreError>;
+    async fn settle(&mut self, worker: &str, settlements: &[&Outcome]) -> Result<(), StoreError>;
     /// Suppresses the addresses of mails, with what the last record of each settlement says.
-    async fn suppress(&mut self, refusals: &[&Settlement]) -> Result<(), StoreError>;
+    async fn suppress(&mut self, refusals: &[&Outcome]) -> Result<(), StoreError>;
     /// Puts the pseudonym in the place of the address in mails that have one.
     async fn forget_addresses(&mut self, mails: &[JobId]) -> Result<(), StoreError>;
     /// Puts `forget_as` in the place of the address in the finished mails about a user or to an address, whose
@@ -166,8 +166,8 @@ pub struct Fence {
 /// What a claimed mail's row says now.
 #[derive(Debug, Clone)]
 pub struct ClaimState {
-    /// The mail's state, as it is stored.
-    pub state: String,
+    /// The mail's state.
+    pub state: Stored<MailState>,
     /// The number of its newest claim.
     pub number: u32,
     /// Whether the row gives a reason for its state.
@@ -180,7 +180,7 @@ impl ClaimState {
     /// Whether the claim is the newest of a mail that is being sent.
     #[must_use]
     pub fn is_newest(&self, claim: Claim) -> bool {
-        self.number == claim.number && self.state == MailState::Sending.as_str()
+        self.number == claim.number && self.state == MailState::Sending
     }
 }
 
@@ -214,6 +214,10 @@ pub enum Order {
 }
 
 /// What becomes of a mail and its job.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent changes of a row"
+)]
 #[derive(Debug, Clone)]
 pub struct MailChange {
     /// The job, which has the mail's id.
@@ -227,7 +231,7 @@ pub struct MailChange {
     /// Whether its worker has crashed.
     pub crashed: bool,
     /// Whether an attempt may have been delivered.
-    pub cut_off: bool,
+    pub uncertain: bool,
     /// Whether the job's attempt is not counted.
     pub uncounted: bool,
     /// Whether a claim becomes void: its worker may no longer send the mail.
@@ -243,7 +247,7 @@ impl MailChange {
             reason: None,
             due: None,
             crashed: false,
-            cut_off: false,
+            uncertain: false,
             uncounted: false,
             voids_claim: false,
         }
@@ -255,12 +259,12 @@ impl MailChange {
 pub struct OpenMail {
     /// The mail.
     pub id: MailId,
-    /// What it says, as it is stored.
-    pub kind: String,
+    /// What it says.
+    pub kind: Stored<MailKind>,
     /// Why it waits.
     pub reason: Option<String>,
     /// Attempts that may have been delivered.
-    pub cut_offs: u32,
+    pub uncertain_attempts: u32,
     /// Whether the end of data of its newest claim may have been written.
     pub permitted: bool,
     /// Whether its address is to be forgotten when it is finished.
@@ -272,8 +276,8 @@ pub struct OpenMail {
 pub struct LockedMail {
     /// The mail and its newest claim.
     pub claim: Claim,
-    /// What it says, as it is stored.
-    pub kind: String,
+    /// What it says.
+    pub kind: Stored<MailKind>,
     /// The worker.
     pub worker: String,
     /// Since when the worker has it.
@@ -283,7 +287,7 @@ pub struct LockedMail {
     /// How many workers died with it in flight.
     pub crashes: u32,
     /// Attempts that may have been delivered.
-    pub cut_offs: u32,
+    pub uncertain_attempts: u32,
     /// Whether its address is to be forgotten when it is finished.
     pub to_be_forgotten: bool,
 }

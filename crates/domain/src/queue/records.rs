@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::AttemptRecord;
+use crate::delivery::Stored;
 use crate::email::EmailKey;
 use crate::id::{MailId, UserId};
 use crate::mail::{MailKind, MailState};
@@ -34,9 +35,9 @@ pub struct MailRecord {
     /// Its id, and its job's.
     pub id: MailId,
     /// What it says.
-    pub kind: String,
+    pub kind: Stored<MailKind>,
     /// Its state.
-    pub state: String,
+    pub state: Stored<MailState>,
     /// Why it is in that state.
     pub reason: Option<String>,
     /// The mailbox it goes to; empty once it is forgotten.
@@ -56,7 +57,7 @@ pub struct MailRecord {
     /// Attempts that counted.
     pub tries: u32,
     /// Attempts that may have been delivered: without a readable answer after the end of data.
-    pub cut_offs: u32,
+    pub uncertain_attempts: u32,
 }
 
 /// A mail with its attempts, the oldest first.

@@ -7,10 +7,11 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::JobId;
 use super::port::{LockedMail, LostAttempt, MailChange};
-use super::{AttemptRecord, JobId};
+use crate::delivery::{AttemptOutcome, AttemptRecord, Stage, Stored};
 use crate::id::MailId;
-use crate::mail::{MAX_CRASHES, MAX_CUT_OFFS, MailState, maybe_delivered, undelivered};
+use crate::mail::{MAX_CRASHES, MAX_UNCERTAIN, MailKind, MailState, maybe_delivered, undelivered};
 use crate::store::{StoreError, Tx, Write};
 
 /// Takes back what dead workers had in flight, and removes the workers.
@@ -27,8 +28,8 @@ pub struct Rescue {
 pub struct Rescued {
     /// The mail.
     pub mail: MailId,
-    /// What it says, as it is stored.
-    pub kind: String,
+    /// What it says.
+    pub kind: Stored<MailKind>,
     /// Its state now.
     pub state: MailState,
 }
@@ -84,8 +85,8 @@ fn changes(mails: &[LockedMail], now: Timestamp) -> Vec<MailChange> {
 
 /// What a worker's crash makes of a mail.
 fn after_crash(mail: &LockedMail) -> MailChange {
-    let uncertain = mail.cut_offs + u32::from(mail.permitted);
-    let (state, reason) = if uncertain >= MAX_CUT_OFFS {
+    let uncertain = mail.uncertain_attempts + u32::from(mail.permitted);
+    let (state, reason) = if uncertain >= MAX_UNCERTAIN {
         let reason = maybe_delivered(uncertain).unwrap_or_default();
         (MailState::Undeliverable, reason.to_owned())
     } else if mail.crashes + 1 >= MAX_CRASHES {
@@ -102,7 +103,7 @@ fn after_crash(mail: &LockedMail) -> MailChange {
     MailChange {
         reason: Some(reason),
         crashed: true,
-        cut_off: mail.permitted,
+        uncertain: mail.permitted,
         ..MailChange::to(mail.claim.mail, state)
     }
 }
@@ -111,14 +112,14 @@ fn after_crash(mail: &LockedMail) -> MailChange {
 fn lost_attempt(mail: &LockedMail, now: Timestamp) -> LostAttempt {
     let (stage, outcome, text) = if mail.permitted {
         (
-            "dot",
-            "cut_off",
-            "the worker died after it had put on record that the end of data was about to be written: the relay may have accepted the mail",
+            Stage::EndOfData,
+            AttemptOutcome::Uncertain,
+            "the worker died after it had recorded that the end of data was about to be written: the relay may have accepted the mail",
         )
     } else {
         (
-            "unknown",
-            "worker_died",
+            Stage::Unknown,
+            AttemptOutcome::WorkerDied,
             "the worker died before the end of data: the relay has not accepted the mail",
         )
     };
@@ -126,17 +127,9 @@ fn lost_attempt(mail: &LockedMail, now: Timestamp) -> LostAttempt {
         claim: mail.claim,
         worker: mail.worker.clone(),
         record: AttemptRecord {
-            started: mail.locked,
             duration_ms: u64::try_from(now.duration_since(mail.locked).as_millis())
                 .unwrap_or_default(),
-            relay: String::new(),
-            reused: false,
-            stage: stage.to_owned(),
-            code: None,
-            enhanced: None,
-            text: text.to_owned(),
-            outcome: outcome.to_owned(),
-            again_at: None,
+            ..AttemptRecord::unanswered(stage, outcome, text.to_owned(), mail.locked)
         },
     }
 }
@@ -146,25 +139,25 @@ mod tests {
     use super::*;
     use crate::queue::Claim;
 
-    fn locked(crashes: u32, cut_offs: u32, permitted: bool) -> LockedMail {
+    fn locked(crashes: u32, uncertain_attempts: u32, permitted: bool) -> LockedMail {
         LockedMail {
             claim: Claim {
                 mail: MailId::generate(),
                 number: 1,
             },
-            kind: "verify_email".to_owned(),
+            kind: "verify_email".into(),
             worker: "w".to_owned(),
             locked: Timestamp::UNIX_EPOCH,
             permitted,
             crashes,
-            cut_offs,
+            uncertain_attempts,
             to_be_forgotten: false,
         }
     }
 
     #[test]
     fn a_crash_makes_of_a_mail_what_its_crashes_and_uncertain_attempts_say() {
-        for (crashes, cut_offs, permitted, state, reason) in [
+        for (crashes, uncertain_attempts, permitted, state, reason) in [
             (0, 0, false, MailState::Waiting, "its worker died"),
             (0, 0, true, MailState::Waiting, "its worker died"),
             (0, 1, false, MailState::Waiting, "its worker died"),
@@ -186,14 +179,17 @@ mod tests {
                 "may have been delivered",
             ),
         ] {
-            let change = after_crash(&locked(crashes, cut_offs, permitted));
+            let change = after_crash(&locked(crashes, uncertain_attempts, permitted));
 
-            assert_eq!(change.state, state, "{crashes} {cut_offs} {permitted}");
+            assert_eq!(
+                change.state, state,
+                "{crashes} {uncertain_attempts} {permitted}"
+            );
             assert!(
                 change.reason.as_ref().unwrap().contains(reason),
                 "{change:?}"
             );
-            assert_eq!((change.crashed, change.cut_off), (true, permitted));
+            assert_eq!((change.crashed, change.uncertain), (true, permitted));
         }
     }
 

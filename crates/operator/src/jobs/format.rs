@@ -1,5 +1,6 @@
 //! Mails, attempts and pauses as JSON, and addresses as they may be shown.
 
+use domain::delivery::AttemptOutcome;
 use domain::email;
 use domain::operator::Pause;
 use domain::queue::{AttemptRecord, MailRecord, MailStory};
@@ -50,7 +51,7 @@ pub fn mail_json(mail: &MailRecord, holds: &Holds, reveal: Reveal) -> Value {
         "again_at": mail.again_at,
         "finished_at": mail.finished,
         "attempts": mail.tries,
-        "uncertain": mail.cut_offs,
+        "uncertain": mail.uncertain_attempts,
     })
 }
 
@@ -66,10 +67,5 @@ pub fn story_json(story: &MailStory, holds: &Holds, reveal: Reveal) -> Value {
 /// The attempts that the relay may have accepted although no answer was read, each with its number.
 pub fn uncertain(attempts: &[AttemptRecord]) -> impl Iterator<Item = (usize, &AttemptRecord)> {
     let numbered = attempts.iter().enumerate().map(|(n, one)| (n + 1, one));
-    numbered.filter(|(_, one)| is_uncertain(&one.outcome))
-}
-
-/// Whether an attempt's outcome is uncertain, in the word of this version or of an older one.
-pub fn is_uncertain(outcome: &str) -> bool {
-    matches!(outcome, "uncertain" | "cut_off")
+    numbered.filter(|(_, one)| one.outcome == AttemptOutcome::Uncertain)
 }

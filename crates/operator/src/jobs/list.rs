@@ -55,7 +55,7 @@ impl MailPage {
 pub fn state(mail: &MailRecord, holds: &Holds) -> String {
     match holds.pause_of(mail) {
         Some(_) => format!("{}, paused", mail.state),
-        None => mail.state.clone(),
+        None => mail.state.to_string(),
     }
 }
 

@@ -16,5 +16,5 @@ pub use pause::{LONGEST_REASON, Paused, Resumption, pause, resume};
 pub use stats::{Snapshot, Worker};
 pub use timeline::{Timeline, find};
 
-pub(crate) use format::{is_uncertain, pause_json, story_json, uncertain};
+pub(crate) use format::{pause_json, story_json, uncertain};
 pub(crate) use holds::{lease_seconds, paused, paused_by, resume_command};

@@ -1,6 +1,8 @@
 //! The queue in numbers.
 
 use domain::clock::{Clock, SystemClock};
+use domain::delivery::Stored;
+use domain::mail::MailState;
 use domain::operator::QueueCounts;
 use domain::processes::Heartbeat;
 use domain::queue::MailRecord;
@@ -61,12 +63,12 @@ impl Snapshot {
     pub fn json(&self) -> Value {
         let mut states = json!({});
         for count in &self.counts.states {
-            states[&count.state][&count.kind] = count.mails.into();
+            states[count.state.as_str()][count.kind.as_str()] = count.mails.into();
         }
-        let ended = |ended: &[(String, u64)]| -> Value {
+        let ended = |ended: &[(Stored<MailState>, u64)]| -> Value {
             let ended = ended
                 .iter()
-                .map(|(state, mails)| (state.clone(), json!(mails)));
+                .map(|(state, mails)| (state.to_string(), json!(mails)));
             Value::Object(ended.collect())
         };
         json!({
@@ -148,7 +150,7 @@ fn listed(heading: &str, none: &str, items: impl Iterator<Item = String>) -> Str
     format!("{heading:<18} {}", items.join(&format!("\n{:<18} ", "")))
 }
 
-fn describe_ended(ended: &[(String, u64)]) -> String {
+fn describe_ended(ended: &[(Stored<MailState>, u64)]) -> String {
     if ended.is_empty() {
         return "no mail ended".to_owned();
     }

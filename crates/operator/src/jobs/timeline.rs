@@ -170,8 +170,8 @@ mod tests {
     fn waiting() -> MailRecord {
         MailRecord {
             id: MailId::generate(),
-            kind: "verify_email".to_owned(),
-            state: "waiting".to_owned(),
+            kind: "verify_email".into(),
+            state: "waiting".into(),
             reason: Some("451 come back".to_owned()),
             to: "ada@example.com".to_owned(),
             to_key: "ada@example.com".to_owned().into(),
@@ -181,7 +181,7 @@ mod tests {
             again_at: Some(at(30)),
             finished: None,
             tries: 1,
-            cut_offs: 0,
+            uncertain_attempts: 0,
         }
     }
 
@@ -191,11 +191,11 @@ mod tests {
             duration_ms: 7,
             relay: "mx:25".to_owned(),
             reused: false,
-            stage: "end_of_data".to_owned(),
+            stage: "end_of_data".into(),
             code: None,
             enhanced: None,
             text: "no answer within 60s".to_owned(),
-            outcome: outcome.to_owned(),
+            outcome: outcome.into(),
             again_at: Some(at(seconds + 5)),
         }
     }
@@ -256,7 +256,7 @@ mod tests {
             worker_alive: true,
         };
         let finished = MailRecord {
-            state: "delivered".to_owned(),
+            state: "delivered".into(),
             ..waiting()
         };
 
@@ -274,9 +274,9 @@ mod tests {
     fn a_mail_that_may_have_arrived_twice_names_the_uncertain_attempt() {
         let story = MailStory {
             mail: MailRecord {
-                state: "delivered".to_owned(),
+                state: "delivered".into(),
                 finished: Some(at(6)),
-                cut_offs: 1,
+                uncertain_attempts: 1,
                 ..waiting()
             },
             tries: vec![attempt(0, "uncertain"), attempt(5, "delivered")],

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use domain::delivery::{AttemptOutcome, Stage};
 use domain::mail::MailState;
 use domain::queue::{AttemptRecord, MailRecord, MailStory};
 
-use crate::jobs::{Holds, is_uncertain, uncertain};
+use crate::jobs::{Holds, uncertain};
 use crate::phrases::{TimeFormat, duration, kind, ordinal, times};
 
 /// That an attempt leaves the number of those that the mail has left as it is.
@@ -25,7 +26,7 @@ pub fn describe(story: &MailStory, context: Context<'_>) -> Vec<String> {
     let MailStory { mail, tries } = story;
     let mut sentences = vec![format!(
         "{} was requested at {} (request {}, mail {}).",
-        kind(&mail.kind),
+        kind(mail.kind.as_str()),
         context.format.time(mail.created),
         mail.request_id,
         mail.id
@@ -33,13 +34,12 @@ pub fn describe(story: &MailStory, context: Context<'_>) -> Vec<String> {
     let mut counted = 0;
     for group in tries.chunk_by(alike) {
         sentences.push(attempts(group, counted, mail, context.format));
-        let outcome = group[0].outcome.as_str();
-        if !matches!(outcome, "relay_trouble" | "relay_refuses_us" | "put_off") {
+        if group[0].outcome.known().is_none_or(AttemptOutcome::counts) {
             counted += group.len();
         }
     }
     sentences.extend(status(mail, tries, context));
-    if mail.cut_offs > 0 {
+    if mail.uncertain_attempts > 0 {
         sentences.push(may_have_arrived(mail, tries, context.format));
     }
     sentences
@@ -65,15 +65,19 @@ fn attempts(
     };
     let (often, when) = (times(group.len()), moments(group, format));
     let (stage, reply) = (&one.stage, reply(one));
-    match one.outcome.as_str() {
-        "recipient_later" => {
+    match one.outcome.known() {
+        Some(AttemptOutcome::RecipientLater) => {
             format!("{relay} said \"try again later\" {often}, {when}: `{reply}`.")
         }
-        "recipient_refused" => {
-            let what = if stage == "rcpt" { "address" } else { "mail" };
+        Some(AttemptOutcome::RecipientRefused) => {
+            let what = if *stage == Stage::Rcpt {
+                "address"
+            } else {
+                "mail"
+            };
             format!("{relay} permanently refused the {what} {when}: `{reply}`.")
         }
-        "relay_trouble" => {
+        Some(AttemptOutcome::RelayTrouble) => {
             let failed = if failed_at_recipient(one) {
                 "failed at this recipient"
             } else {
@@ -81,15 +85,15 @@ fn attempts(
             };
             format!("{relay} {failed} {often}, {when}, at the stage `{stage}`: `{reply}`. {FREE}")
         }
-        "put_off" => format!(
+        Some(AttemptOutcome::PutOff) => format!(
             "{relay} did not answer in time {often}, {when}, at the stage `{stage}`, and other mails needed the \
              connection: the mail was postponed. {FREE}"
         ),
-        "relay_refuses_us" => format!(
+        Some(AttemptOutcome::RelayRefusesUs) => format!(
             "{relay} refused this server {often}, {when}, at the stage `{stage}`: `{reply}`. \
              An operator must fix that. {FREE}"
         ),
-        "delivered" => {
+        Some(AttemptOutcome::Delivered) => {
             let at = one.started + Duration::from_millis(one.duration_ms);
             let which = match counted {
                 0 => String::new(),
@@ -101,21 +105,23 @@ fn attempts(
                 duration(at.duration_since(mail.created))
             )
         }
-        outcome if is_uncertain(outcome) => format!(
+        Some(AttemptOutcome::Uncertain) => format!(
             "The attempt {when} ended without a clear answer after the end of the message: `{reply}`."
         ),
-        "worker_died" => {
+        Some(AttemptOutcome::WorkerDied) => {
             format!("A worker crashed {when} while sending it, before the end of the message.")
         }
-        other => format!("An attempt {when} ended as {other}: `{reply}`."),
+        _ => format!("An attempt {when} ended as {}: `{reply}`.", one.outcome),
     }
 }
 
 /// Whether the relay hung or broke off at the recipient: the next attempt is made on the slow lane.
 fn failed_at_recipient(one: &AttemptRecord) -> bool {
-    match one.outcome.as_str() {
-        "put_off" => true,
-        "relay_trouble" => matches!(one.stage.as_str(), "rcpt" | "data"),
+    match one.outcome.known() {
+        Some(AttemptOutcome::PutOff) => true,
+        Some(AttemptOutcome::RelayTrouble) => {
+            matches!(one.stage.known(), Some(Stage::Rcpt | Stage::Data))
+        }
         _ => false,
     }
 }
@@ -145,8 +151,8 @@ fn status(mail: &MailRecord, attempts: &[AttemptRecord], context: Context<'_>) -
     let ended = mail
         .finished
         .map_or_else(String::new, |at| format!(" at {}", context.format.time(at)));
-    let last = attempts.last().map(|one| one.outcome.as_str());
-    let Ok(state) = mail.state.parse() else {
+    let last = attempts.last().and_then(|one| one.outcome.known());
+    let Some(state) = mail.state.known() else {
         return vec![format!("It is {}: {reason}.", mail.state)];
     };
     let sentence = match state {
@@ -158,10 +164,10 @@ fn status(mail: &MailRecord, attempts: &[AttemptRecord], context: Context<'_>) -
         MailState::Delivered => {
             "Whether it reached the inbox can't be seen from here: later bounces are not shown.".to_owned()
         }
-        MailState::Undeliverable if last == Some("recipient_refused") => "It is undeliverable.".to_owned(),
+        MailState::Undeliverable if last == Some(AttemptOutcome::RecipientRefused) => "It is undeliverable.".to_owned(),
         MailState::Undeliverable => format!("It ended as undeliverable{ended}: {reason}."),
         MailState::Expired => {
-            let undelivered = match mail.cut_offs {
+            let undelivered = match mail.uncertain_attempts {
                 0 => " undelivered",
                 _ => "",
             };
@@ -172,7 +178,7 @@ fn status(mail: &MailRecord, attempts: &[AttemptRecord], context: Context<'_>) -
             format!("It expired{undelivered}{ended}: {reason}.{next}")
         }
         MailState::NotNeeded => {
-            let again = if mail.cut_offs > 0 { " again" } else { "" };
+            let again = if mail.uncertain_attempts > 0 { " again" } else { "" };
             format!("It was no longer needed{ended} and was not sent{again}: {reason}.")
         }
         MailState::Cancelled => format!("It was cancelled{ended}: {reason}."),
@@ -229,8 +235,8 @@ fn may_have_arrived(mail: &MailRecord, attempts: &[AttemptRecord], format: TimeF
     } else {
         which.join(" and in ")
     };
-    let arrived = match mail.state.parse() {
-        Ok(MailState::Delivered) => "a second copy may have arrived",
+    let arrived = match mail.state.known() {
+        Some(MailState::Delivered) => "a second copy may have arrived",
         _ => "it may have arrived",
     };
     let digits = match mail.deadline {

@@ -83,7 +83,7 @@ pub async fn a_claim_brings_what_the_delivery_needs<D: Backdoor>() {
     assert_eq!(claimed.kind, MailKind::VerifyEmail);
     assert_eq!(claimed.to, "ada@example.com");
     assert_eq!(claimed.request_id, "request-ada");
-    assert_eq!((claimed.tries, claimed.cut_offs), (0, 0));
+    assert_eq!((claimed.tries, claimed.uncertain_attempts), (0, 0));
     assert_eq!(claimed.deadline, Some(at(600)));
     assert_eq!(challenge.username, "ada");
     assert_eq!(challenge.life, domain::queue::ChallengeLife::Live);
@@ -273,7 +273,7 @@ pub async fn a_claim_given_back_waits_on_if_it_waited<D: Backdoor>() {
     let (store, queue) = (database.store(), database.store());
     let id = notice(&store, "ada@example.com", at(0)).await;
     let first = claim_one(&queue, "w", at(0)).await;
-    let waits = domain::queue::Settlement {
+    let waits = domain::queue::Outcome {
         counted: false,
         again_at: Some(at(2)),
         ..settlement(first.claim, MailState::Waiting, at(0))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::mail::{Lane, MailState};
 use domain::processes::{KeyNeed, QueueDepth};
-use domain::queue::{QueueBatch, Settlement};
+use domain::queue::{Outcome, QueueBatch};
 
 use crate::Backdoor;
 use crate::support::at;
@@ -37,7 +37,7 @@ pub async fn the_depth_counts_what_is_not_over_and_knows_since_when_it_is_due<D:
     let done = claim_one_of(&queue, 11).await;
     settle(&queue, "w", settlement(done, MailState::Delivered, at(21))).await;
     let waits = claim_one_of(&queue, 12).await;
-    let later = Settlement {
+    let later = Outcome {
         again_at: Some(at(60)),
         ..settlement(waits, MailState::Waiting, at(22))
     };
@@ -61,7 +61,7 @@ pub async fn the_oldest_due_mail_may_be_one_of_the_slow_lane<D: Backdoor>() {
     let (store, queue) = (database.store(), database.store());
     for (second, lane) in [(1, Lane::Slow), (2, Lane::SlowFirst)] {
         notice(&store, "ada@example.com", at(second)).await;
-        let slow = Settlement {
+        let slow = Outcome {
             lane,
             again_at: Some(at(10 * second)),
             ..settlement(

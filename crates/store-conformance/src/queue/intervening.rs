@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::id::MailId;
 use domain::mail::MailState;
 use domain::operator::{CancelRefusal, RetryRefusal};
-use domain::queue::{Claim, Loss, QueueBatch, SendPermit, Settlement};
+use domain::queue::{Claim, Loss, Outcome, QueueBatch, SendPermit};
 use domain::store::Store;
 
 use crate::store::operating::{cancel, retry};
@@ -29,7 +29,7 @@ async fn mark(queue: &Store, claim: Claim) -> SendPermit {
 async fn ended(database: &impl Backdoor, state: MailState) -> MailId {
     let id = notice(&database.store(), ADA, at(0)).await;
     let claimed = claim_one(&database.store(), "w", at(0)).await;
-    let settlement = Settlement {
+    let settlement = Outcome {
         again_at: (!state.is_final()).then(|| at(3600)),
         ..settlement(claimed.claim, state, at(1))
     };
@@ -72,7 +72,7 @@ pub async fn a_delivered_mail_and_one_in_flight_are_not_retried<D: Backdoor>() {
     let of_in_flight = retry(&store, in_flight, at(2)).await.unwrap_err();
 
     assert_eq!(of_delivered, RetryRefusal::Delivered);
-    assert_eq!(of_in_flight, RetryRefusal::InProgress("sending".to_owned()));
+    assert_eq!(of_in_flight, RetryRefusal::InProgress("sending".into()));
     assert_eq!(story(&store, delivered).await.mail.state, "delivered");
 }
 
@@ -111,12 +111,12 @@ const MAYBE: &str =
     "; it may have been delivered: an attempt ended without an answer after the end of data";
 
 /// A mail that waits after a first try, which was cut off or not.
-async fn waits(database: &impl Backdoor, cut_off: bool) -> MailId {
+async fn waits(database: &impl Backdoor, uncertain: bool) -> MailId {
     let id = notice(&database.store(), ADA, at(0)).await;
     let claimed = claim_one(&database.store(), "w", at(0)).await;
-    let waits = Settlement {
+    let waits = Outcome {
         again_at: Some(at(5)),
-        cut_off,
+        uncertain,
         ..settlement(claimed.claim, MailState::Waiting, at(1))
     };
     settle(&database.store(), "w", waits).await;
@@ -126,9 +126,9 @@ async fn waits(database: &impl Backdoor, cut_off: bool) -> MailId {
 pub async fn a_cancelled_mail_says_that_it_may_have_been_delivered_and_only_if_it_may<
     D: Backdoor,
 >() {
-    for (cut_off, maybe) in [(false, ""), (true, MAYBE)] {
+    for (uncertain, maybe) in [(false, ""), (true, MAYBE)] {
         let database = D::new().await;
-        let id = waits(&database, cut_off).await;
+        let id = waits(&database, uncertain).await;
 
         cancel(&database.store(), id, at(2)).await.unwrap();
 
@@ -141,13 +141,13 @@ pub async fn a_cancelled_mail_says_that_it_may_have_been_delivered_and_only_if_i
 pub async fn a_mail_withdrawn_with_its_account_says_so_too_even_if_its_second_try_has_begun<
     D: Backdoor,
 >() {
-    for (cut_off, in_flight, maybe) in [
+    for (uncertain, in_flight, maybe) in [
         (false, false, ""),
         (true, false, MAYBE),
         (true, true, MAYBE),
     ] {
         let database = D::new().await;
-        let id = waits(&database, cut_off).await;
+        let id = waits(&database, uncertain).await;
         if in_flight {
             claim_one(&database.store(), "w", at(5)).await;
         }
@@ -246,7 +246,7 @@ pub async fn a_mail_cancelled_in_flight_and_retried_has_one_owner<D: Backdoor>()
     assert_eq!(mark(&queue, new.claim).await, SendPermit::Granted);
 }
 
-pub async fn a_mail_that_was_cut_off_twice_is_not_retried<D: Backdoor>() {
+pub async fn a_mail_that_was_uncertain_twice_is_not_retried<D: Backdoor>() {
     let database = D::new().await;
     let store = database.store();
     let id = ended(&database, MailState::Undeliverable).await;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use domain::mail::{Lane, MailState};
-use domain::queue::{Expired, Keys, Maintenance, QueueBatch, Settlement};
+use domain::queue::{Expired, Keys, Maintenance, Outcome, QueueBatch};
 use domain::store::Store;
 use jiff::Timestamp;
 
@@ -50,7 +50,7 @@ pub async fn a_code_that_dies_before_anybody_claims_its_mail_has_expired<D: Back
 
     let mail = adas_mail(&database).await;
     assert!(before.expired.is_empty() && after.expired.is_empty());
-    let kind = "verify_email".to_owned();
+    let kind = "verify_email".into();
     assert_eq!(
         then.expired,
         [Expired {
@@ -74,10 +74,10 @@ pub async fn a_mail_that_expires_while_it_waits_keeps_what_it_waited_for_and_wha
     let database = a_code_in_the_queue::<D>().await;
     let queue = database.store();
     let claimed = claim_one(&queue, "w", at(0)).await;
-    let waits = Settlement {
+    let waits = Outcome {
         reason: "relay.example.com:25 failed at dot: the connection broke".to_owned(),
         again_at: Some(at(5)),
-        cut_off: true,
+        uncertain: true,
         ..settlement(claimed.claim, MailState::Waiting, at(1))
     };
     settle(&queue, "w", waits).await;
@@ -124,7 +124,7 @@ pub async fn a_mail_of_the_slow_lane_whose_key_is_missing_says_so_and_wakes_no_w
         let database = a_code_in_the_queue::<D>().await;
         let queue = database.store();
         let claimed = claim_one(&queue, "w", at(0)).await;
-        let slow = Settlement {
+        let slow = Outcome {
             lane,
             counted: false,
             again_at: Some(at(5)),
@@ -221,7 +221,7 @@ pub async fn a_mail_that_waits_is_due_when_no_schedule_would_have_it_wait_so_lon
     let queue = database.store();
     let id = notice(&database.store(), "bob@example.com", at(0)).await;
     let claimed = claim_one(&queue, "w", at(0)).await;
-    let waits = Settlement {
+    let waits = Outcome {
         again_at: Some(at(1800)),
         ..settlement(claimed.claim, MailState::Waiting, at(0))
     };

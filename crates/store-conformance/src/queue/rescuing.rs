@@ -49,7 +49,7 @@ pub async fn a_mail_before_its_end_of_data_waits_for_another_and_no_attempt_is_c
     assert_eq!(told.tries[0].outcome, "worker_died");
     assert!(workers(&queue).await.is_empty(), "struck off");
     let again = claim_one(&queue, "w2", at(12)).await;
-    assert_eq!((again.claim.number, again.cut_offs), (2, 0));
+    assert_eq!((again.claim.number, again.uncertain_attempts), (2, 0));
 }
 
 pub async fn a_mail_after_its_end_of_data_counts_as_uncertain_and_a_second_time_is_the_last<
@@ -69,9 +69,9 @@ pub async fn a_mail_after_its_end_of_data_counts_as_uncertain_and_a_second_time_
     let told = story(&store, id).await;
     let outcomes: Vec<_> = told.tries.iter().map(|t| t.outcome.as_str()).collect();
     assert_eq!(once[0].state, MailState::Waiting);
-    assert_eq!(second.cut_offs, 1);
+    assert_eq!(second.uncertain_attempts, 1);
     assert_eq!(twice[0].state, MailState::Undeliverable);
-    assert_eq!(outcomes, ["cut_off", "cut_off"]);
+    assert_eq!(outcomes, ["uncertain", "uncertain"]);
     assert_eq!(told.mail.finished, Some(at(24)));
     let reason = told.mail.reason.unwrap();
     assert!(reason.contains("may have been delivered"), "{reason}");

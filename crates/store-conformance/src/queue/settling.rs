@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use domain::delivery::{AttemptOutcome, Stage};
 use domain::mail::MailState;
-use domain::queue::{AttemptRecord, Loss, Settlement};
+use domain::queue::{AttemptRecord, Loss, Outcome};
 use jiff::Timestamp;
 
 use crate::Backdoor;
@@ -17,11 +18,11 @@ fn record(started: Timestamp, outcome: &str) -> AttemptRecord {
         duration_ms: 12,
         relay: "relay.example.com:25".to_owned(),
         reused: true,
-        stage: "rcpt".to_owned(),
+        stage: "rcpt".into(),
         code: Some(451),
         enhanced: Some("4.7.1".to_owned()),
         text: "4.7.1 try again".to_owned(),
-        outcome: outcome.to_owned(),
+        outcome: outcome.into(),
         again_at: None,
     }
 }
@@ -35,7 +36,7 @@ pub async fn a_delivered_mail_is_done_with_its_record<D: Backdoor>() {
     let lost = settle(
         &queue,
         "w",
-        Settlement {
+        Outcome {
             records: vec![record(at(1), "delivered")],
             ..settlement(claimed.claim, MailState::Delivered, at(2))
         },
@@ -56,6 +57,34 @@ pub async fn a_delivered_mail_is_done_with_its_record<D: Backdoor>() {
     assert!(claim(&queue, "w", 10, at(1_000_000)).await.is_empty());
 }
 
+pub async fn words_of_an_older_version_are_read_as_todays_and_newer_ones_are_kept<D: Backdoor>() {
+    let database = D::new().await;
+    let (store, queue) = (database.store(), database.store());
+    let id = notice(&store, "ada@example.com", at(0)).await;
+    let claimed = claim_one(&queue, "w", at(1)).await;
+    let waits = Outcome {
+        records: vec![record(at(1), "uncertain")],
+        ..settlement(claimed.claim, MailState::Waiting, at(2))
+    };
+    settle(&queue, "w", waits).await;
+
+    database
+        .execute("update mail_tries set stage = 'dot', outcome = 'cut_off'")
+        .await;
+    let of_older = story(&store, id).await;
+    database
+        .execute("update mail_tries set stage = 'quit', outcome = 'returned'")
+        .await;
+    let of_newer = story(&store, id).await;
+
+    let older = &of_older.tries[0];
+    assert_eq!(older.stage, Stage::EndOfData);
+    assert_eq!(older.outcome, AttemptOutcome::Uncertain);
+    let newer = &of_newer.tries[0];
+    assert_eq!((&newer.stage, newer.stage.known()), (&"quit".into(), None));
+    assert_eq!(newer.outcome, "returned");
+}
+
 pub async fn each_relay_attempt_is_a_record_of_its_own_in_their_order<D: Backdoor>() {
     let database = D::new().await;
     let (store, queue) = (database.store(), database.store());
@@ -65,7 +94,7 @@ pub async fn each_relay_attempt_is_a_record_of_its_own_in_their_order<D: Backdoo
         ..record(at(1), outcome)
     };
     let first = claim_one(&queue, "w", at(1)).await;
-    let waits = Settlement {
+    let waits = Outcome {
         again_at: Some(at(3)),
         records: vec![
             on_relay("one:25", "relay_trouble"),
@@ -75,7 +104,7 @@ pub async fn each_relay_attempt_is_a_record_of_its_own_in_their_order<D: Backdoo
     };
     settle(&queue, "w", waits).await;
     let second = claim_one(&queue, "w", at(3)).await;
-    let delivered = Settlement {
+    let delivered = Outcome {
         records: vec![on_relay("two:25", "delivered")],
         ..settlement(second.claim, MailState::Delivered, at(4))
     };
@@ -135,7 +164,7 @@ pub async fn a_mail_that_waits_is_pending_unlocked_and_claimed_only_after_its_ti
     settle(
         &queue,
         "w",
-        Settlement {
+        Outcome {
             again_at: Some(again_at),
             records: vec![record(at(0), "recipient_later")],
             ..settlement(claimed.claim, MailState::Waiting, at(0))
@@ -174,7 +203,7 @@ pub async fn an_attempt_that_does_not_count_is_given_back<D: Backdoor>() {
         settle(
             &queue,
             "w",
-            Settlement {
+            Outcome {
                 counted: false,
                 again_at: Some(at(second + 1)),
                 ..settlement(claimed.claim, MailState::Waiting, at(second))
@@ -196,7 +225,7 @@ pub async fn an_old_claim_settles_nothing_and_is_told_so<D: Backdoor>() {
     settle(
         &queue,
         "w1",
-        Settlement {
+        Outcome {
             again_at: Some(at(1)),
             ..settlement(old.claim, MailState::Waiting, at(0))
         },
@@ -207,7 +236,7 @@ pub async fn an_old_claim_settles_nothing_and_is_told_so<D: Backdoor>() {
     let lost = settle(
         &queue,
         "w1",
-        Settlement {
+        Outcome {
             records: vec![record(at(0), "delivered")],
             ..settlement(old.claim, MailState::Delivered, at(2))
         },

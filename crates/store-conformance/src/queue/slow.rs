@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::id::MailId;
 use domain::mail::{Lane, MailState};
-use domain::queue::{Claimed, Keys, QueueBatch, Settlement};
+use domain::queue::{Claimed, Keys, Outcome, QueueBatch};
 use domain::store::Store;
 use jiff::Timestamp;
 
@@ -26,7 +26,7 @@ async fn takes(queue: &Store, batch: QueueBatch, now: Timestamp) -> Vec<Claimed>
 
 /// Settles a claimed mail so that it is due again at that second.
 async fn waits(queue: &Store, mail: &Claimed, again: i64, lane: Lane) {
-    let waits = Settlement {
+    let waits = Outcome {
         counted: false,
         again_at: Some(at(again)),
         lane,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::mail::{MailKind, MailState, NewMail};
 use domain::operator::{Suppression, Unsuppress};
 use domain::queue::forget::forget_mails;
-use domain::queue::{AttemptRecord, Claim, Loss, Retention, Settlement};
+use domain::queue::{AttemptRecord, Claim, Loss, Outcome, Retention};
 use domain::store::Store;
 use jiff::Timestamp;
 
@@ -21,20 +21,20 @@ const ADA: &str = "ada@example.com";
 const DAY: i64 = 24 * 3600;
 
 /// The end of a claim whose relay said that there is no such address.
-fn refusal(claim: Claim, now: Timestamp) -> Settlement {
+fn refusal(claim: Claim, now: Timestamp) -> Outcome {
     let record = AttemptRecord {
         started: now,
         duration_ms: 3,
         relay: "mx:25".to_owned(),
         reused: false,
-        stage: "rcpt".to_owned(),
+        stage: "rcpt".into(),
         code: Some(550),
         enhanced: Some("5.1.1".to_owned()),
         text: "5.1.1 No such mailbox".to_owned(),
-        outcome: "recipient_refused".to_owned(),
+        outcome: "recipient_refused".into(),
         again_at: None,
     };
-    Settlement {
+    Outcome {
         records: vec![record],
         suppress_until: Some(now + Duration::from_hours(24)),
         ..settlement(claim, MailState::Undeliverable, now)

@@ -137,7 +137,7 @@ pub async fn a_cancelled_mail_is_over_and_that_is_on_record(store: Store) {
 
     let told = story(&store, id).await.mail;
     assert_eq!(cancelled, Ok(()));
-    assert_eq!(again, Err(CancelRefusal::Ended("cancelled".to_owned())));
+    assert_eq!(again, Err(CancelRefusal::Ended("cancelled".into())));
     assert_eq!(told.state, "cancelled");
     assert_eq!(told.finished, Some(at(1)));
     assert_eq!(told.reason.as_deref(), Some("an operator cancelled it"));
@@ -156,7 +156,7 @@ pub async fn a_cancelled_mail_can_be_retried_while_it_is_of_use(store: Store) {
     assert_eq!(retried.was, "cancelled");
     assert_eq!(told.state, "queued");
     assert_eq!((told.finished, told.again_at), (None, None));
-    let queued = Err(RetryRefusal::InProgress("queued".to_owned()));
+    let queued = Err(RetryRefusal::InProgress("queued".into()));
     assert_eq!(again.map(|retried| retried.was), queued);
     let expected = [
         format!("retried mail {id}, which was cancelled"),
@@ -351,9 +351,9 @@ pub async fn the_queue_is_counted_by_state_and_kind_with_its_oldest_mail(store: 
         ]
     );
     assert_eq!(soon.oldest.unwrap().id, oldest);
-    assert_eq!(soon.last_minute, [("cancelled".to_owned(), 1)]);
+    assert_eq!(soon.last_minute, [("cancelled".into(), 1)]);
     assert!(later.last_minute.is_empty());
-    assert_eq!(later.last_hour, [("cancelled".to_owned(), 1)]);
+    assert_eq!(later.last_hour, [("cancelled".into(), 1)]);
 }
 
 pub async fn attempts_of_an_address_are_told_until_one_is_verified(store: Store) {

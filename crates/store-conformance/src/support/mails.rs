@@ -4,9 +4,7 @@ use super::calls::Calls as _;
 use domain::id::{MailId, UserId};
 use domain::mail::{Lane, MailKind, MailState, NewMail};
 use domain::queue::forget::forget_mails;
-use domain::queue::{
-    Claim, Claimed, Loss, MailFilter, MailRecord, MailStory, QueueBatch, Settlement,
-};
+use domain::queue::{Claim, Claimed, Loss, MailFilter, MailRecord, MailStory, Outcome, QueueBatch};
 use domain::store::Store;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -74,14 +72,14 @@ pub async fn claim_one(queue: &Store, worker: &str, now: Timestamp) -> Claimed {
 }
 
 /// The end of a claim, as a try that counted.
-pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Settlement {
-    Settlement {
+pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Outcome {
+    Outcome {
         claim,
         state,
         reason: "250 2.0.0 Ok".to_owned(),
         again_at: None,
         counted: true,
-        cut_off: false,
+        uncertain: false,
         lane: Lane::Main,
         records: Vec::new(),
         suppress_until: None,
@@ -90,7 +88,7 @@ pub fn settlement(claim: Claim, state: MailState, at: Timestamp) -> Settlement {
 }
 
 /// Settles; returns the claims that are void.
-pub async fn settle(queue: &Store, worker: &str, settlement: Settlement) -> Vec<(Claim, Loss)> {
+pub async fn settle(queue: &Store, worker: &str, settlement: Outcome) -> Vec<(Claim, Loss)> {
     let now = settlement.at;
     let batch = QueueBatch {
         settlements: vec![settlement],

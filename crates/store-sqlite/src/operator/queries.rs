@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use domain::audit::Recorded;
+use domain::delivery::Stored;
 use domain::email::EmailKey;
 use domain::id::MailId;
+use domain::mail::MailState;
 use domain::operator::{
     MailStatus, OperatorQueries, Pause, QueueCounts, Registration, StateCount, Suppression,
 };
@@ -160,8 +162,8 @@ async fn states(connection: &mut SqliteConnection) -> Result<Vec<StateCount>, St
     Ok(rows
         .into_iter()
         .map(|row| StateCount {
-            state: row.state,
-            kind: row.kind,
+            state: row.state.into(),
+            kind: row.kind.into(),
             mails: row.mails.unsigned_abs(),
         })
         .collect())
@@ -170,7 +172,8 @@ async fn states(connection: &mut SqliteConnection) -> Result<Vec<StateCount>, St
 /// The first of those that wait, in either state.
 async fn oldest(connection: &mut SqliteConnection) -> Result<Option<MailRecord>, StoreError> {
     let mut oldest: Option<MailRecord> = None;
-    for state in ["queued", "waiting"] {
+    for state in [MailState::Queued, MailState::Waiting] {
+        let state = state.as_str();
         let row = sqlx::query_as!(
             MailRow,
             "select id, kind, state, reason, recipient, recipient_key, request_id, created_at,
@@ -191,7 +194,7 @@ async fn oldest(connection: &mut SqliteConnection) -> Result<Option<MailRecord>,
     Ok(oldest)
 }
 
-type Ended = Vec<(String, u64)>;
+type Ended = Vec<(Stored<MailState>, u64)>;
 
 /// What ended in the last minute, and in the last hour, by state.
 async fn ended_lately(
@@ -211,10 +214,11 @@ async fn ended_lately(
     .map_err(store_error)?;
     let mut ended = (Ended::new(), Ended::new());
     for row in rows {
+        let state = Stored::from(row.state);
         if row.minute > 0 {
-            ended.0.push((row.state.clone(), row.minute.unsigned_abs()));
+            ended.0.push((state.clone(), row.minute.unsigned_abs()));
         }
-        ended.1.push((row.state, row.hour.unsigned_abs()));
+        ended.1.push((state, row.hour.unsigned_abs()));
     }
     Ok(ended)
 }

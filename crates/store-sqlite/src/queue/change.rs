@@ -23,7 +23,7 @@ struct Row<'a> {
     again_at: Option<i64>,
     finished_at: Option<i64>,
     crashed: u8,
-    cut_off: u8,
+    uncertain: u8,
     voids: u8,
     status: &'static str,
     run_at: Option<i64>,
@@ -45,7 +45,7 @@ impl<'a> Row<'a> {
             again_at: later.map(|seconds| seconds * 1_000_000),
             finished_at: is_final.then(|| micros(now)),
             crashed: change.crashed.into(),
-            cut_off: change.cut_off.into(),
+            uncertain: change.uncertain.into(),
             voids: change.voids_claim.into(),
             status: job_status(change.state),
             run_at,
@@ -71,7 +71,7 @@ pub(super) async fn change_mails(
              again_at = j.value ->> 'again_at', finished_at = j.value ->> 'finished_at',
              held_run_at = iif(j.value ->> 'finished_at' is null, mails.held_run_at, null),
              crashes = mails.crashes + (j.value ->> 'crashed'),
-             cut_offs = mails.cut_offs + (j.value ->> 'cut_off'),
+             cut_offs = mails.cut_offs + (j.value ->> 'uncertain'),
              claim_no = mails.claim_no + (j.value ->> 'voids')
          from jsonb_each(?) as j
          where mails.id = j.value ->> 'mail'",
@@ -139,12 +139,12 @@ pub(super) async fn locked_mails(
                     mail: row.id.parse().map_err(unreadable)?,
                     number: u32::try_from(row.claim_no).map_err(unreadable)?,
                 },
-                kind: row.kind,
+                kind: row.kind.into(),
                 worker: row.worker,
                 locked: time(row.locked.saturating_mul(1_000_000)),
                 permitted: row.permitted,
                 crashes: u32::try_from(row.crashes).unwrap_or(u32::MAX),
-                cut_offs: u32::try_from(row.cut_offs).unwrap_or(u32::MAX),
+                uncertain_attempts: u32::try_from(row.cut_offs).unwrap_or(u32::MAX),
                 to_be_forgotten: row.to_be_forgotten,
             })
         })
@@ -161,6 +161,7 @@ pub(super) async fn record_lost_attempts(
         record,
     } in attempts
     {
+        let (stage, outcome) = (record.stage.as_str(), record.outcome.as_str());
         let (mail, number) = (claim.mail.to_string(), i64::from(claim.number));
         let started = micros(record.started);
         let duration = i64::try_from(record.duration_ms).unwrap_or(i64::MAX);
@@ -174,9 +175,9 @@ pub(super) async fn record_lost_attempts(
             started,
             duration,
             record.relay,
-            record.stage,
+            stage,
             record.text,
-            record.outcome
+            outcome
         )
         .execute(&mut *connection)
         .await

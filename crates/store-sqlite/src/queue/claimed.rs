@@ -128,7 +128,7 @@ impl ClaimedRow {
             created: time(self.created_at),
             deadline: self.deadline_at.map(time),
             tries: u32::try_from(self.tries).unwrap_or(u32::MAX),
-            cut_offs: u32::try_from(self.cut_offs).unwrap_or(u32::MAX),
+            uncertain_attempts: u32::try_from(self.cut_offs).unwrap_or(u32::MAX),
             lane: Lane::Main,
         })
     }

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 
 use domain::id::MailId;
 use domain::queue::port::{ClaimState, Fence};
-use domain::queue::{ChallengeTimes, Claim, Settlement};
+use domain::queue::{ChallengeTimes, Claim, Outcome};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ struct Settling {
 /// compared with each of the claims. By the id, each claim finds its mail at once.
 pub(super) async fn fence(
     connection: &mut SqliteConnection,
-    settlements: &[Settlement],
+    settlements: &[Outcome],
     permits: &[Claim],
     now: Timestamp,
 ) -> Result<Fence, StoreError> {
@@ -104,7 +104,7 @@ pub(super) async fn claim_states(
                 number: row.claimed,
             };
             let state = ClaimState {
-                state: row.state,
+                state: row.state.into(),
                 number: row.claim_no,
                 has_reason: row.has_reason,
                 challenge: row.expires_at.map(|expires| ChallengeTimes {

@@ -61,9 +61,9 @@ impl OpenRow {
     fn read(self) -> Result<OpenMail, StoreError> {
         Ok(OpenMail {
             id: self.id.parse().map_err(unreadable)?,
-            kind: self.kind,
+            kind: self.kind.into(),
             reason: self.reason,
-            cut_offs: u32::try_from(self.cut_offs).unwrap_or(u32::MAX),
+            uncertain_attempts: u32::try_from(self.cut_offs).unwrap_or(u32::MAX),
             permitted: self.permitted,
             to_be_forgotten: self.to_be_forgotten,
         })

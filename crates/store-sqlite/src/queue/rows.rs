@@ -12,7 +12,7 @@ use domain::queue::port::{
     ClaimState, DueJobs, Fence, LockedMail, LostAttempt, MailChange, OpenMail, QueueRows, ReadQueue,
 };
 use domain::queue::retention::Cutoffs;
-use domain::queue::{Claim, Claimed, JobId, Keys, Settlement};
+use domain::queue::{Claim, Claimed, JobId, Keys, Outcome};
 use domain::store::StoreError;
 use jiff::Timestamp;
 
@@ -68,7 +68,7 @@ impl<C: ConnectionGuard> ReadQueue for Executor<C> {
 impl<C: ConnectionGuard> QueueRows for Executor<C> {
     async fn fence(
         &mut self,
-        settlements: &[Settlement],
+        settlements: &[Outcome],
         permits: &[Claim],
         now: Timestamp,
     ) -> Result<Fence, StoreError> {
@@ -82,15 +82,11 @@ impl<C: ConnectionGuard> QueueRows for Executor<C> {
         fence::claim_states(&mut self.0, claims).await
     }
 
-    async fn settle(
-        &mut self,
-        worker: &str,
-        settlements: &[&Settlement],
-    ) -> Result<(), StoreError> {
+    async fn settle(&mut self, worker: &str, settlements: &[&Outcome]) -> Result<(), StoreError> {
         settle::settle(&mut self.0, worker, settlements).await
     }
 
-    async fn suppress(&mut self, refusals: &[&Settlement]) -> Result<(), StoreError> {
+    async fn suppress(&mut self, refusals: &[&Outcome]) -> Result<(), StoreError> {
         settle::suppress(&mut self.0, refusals).await
     }
 

@@ -6,7 +6,7 @@
 use domain::id::MailId;
 use domain::mail::{Lane, MailState};
 use domain::queue::due::ranks;
-use domain::queue::{AttemptRecord, Claim, Settlement};
+use domain::queue::{AttemptRecord, Claim, Outcome};
 use domain::store::StoreError;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use super::{OUT_OF_REACH, json, whole_second};
 use crate::error::store_error;
 use crate::executor::micros;
 
-/// A settlement as the statements read it.
+/// An outcome as the statements read it.
 #[derive(Serialize)]
 struct Row<'a> {
     mail: String,
@@ -26,19 +26,19 @@ struct Row<'a> {
     again_at: Option<i64>,
     finished_at: Option<i64>,
     counted: u8,
-    cut_off: u8,
+    uncertain: u8,
     lane: i64,
     status: &'static str,
     run_at: Option<i64>,
     done_at: Option<i64>,
     result: String,
     suppress_until: Option<i64>,
-    reaches: Vec<TryRow<'a>>,
+    attempts: Vec<AttemptRow<'a>>,
 }
 
 /// The record of one relay attempt as the statement reads it.
 #[derive(Serialize)]
-struct TryRow<'a> {
+struct AttemptRow<'a> {
     started_at: i64,
     duration_ms: u64,
     relay: &'a str,
@@ -51,7 +51,7 @@ struct TryRow<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(settlement: &'a Settlement) -> Self {
+    fn of(settlement: &'a Outcome) -> Self {
         let is_final = settlement.state.is_final();
         let run_at = settlement.again_at.map(whole_second);
         Self {
@@ -62,30 +62,30 @@ impl<'a> Row<'a> {
             again_at: run_at.map(|seconds| seconds * 1_000_000),
             finished_at: is_final.then(|| micros(settlement.at)),
             counted: settlement.counted.into(),
-            cut_off: settlement.cut_off.into(),
+            uncertain: settlement.uncertain.into(),
             lane: settlement.lane.step(),
             status: job_status(settlement.state),
             run_at,
             done_at: is_final.then(|| settlement.at.as_second()),
             result: job_result(settlement.state, &settlement.reason),
             suppress_until: settlement.suppress_until.map(micros),
-            reaches: settlement.records.iter().map(TryRow::of).collect(),
+            attempts: settlement.records.iter().map(AttemptRow::of).collect(),
         }
     }
 }
 
-impl<'a> TryRow<'a> {
+impl<'a> AttemptRow<'a> {
     fn of(record: &'a AttemptRecord) -> Self {
         Self {
             started_at: micros(record.started),
             duration_ms: record.duration_ms,
             relay: &record.relay,
             reused: record.reused.into(),
-            stage: &record.stage,
+            stage: record.stage.as_str(),
             code: record.code,
             enhanced: record.enhanced.as_deref(),
             text: &record.text,
-            outcome: &record.outcome,
+            outcome: record.outcome.as_str(),
         }
     }
 }
@@ -110,7 +110,7 @@ pub(super) fn job_result(state: MailState, reason: &str) -> String {
     serde_json::json!({ word: reason }).to_string()
 }
 
-fn rows(settlements: &[&Settlement]) -> Result<String, StoreError> {
+fn rows(settlements: &[&Outcome]) -> Result<String, StoreError> {
     let rows: Vec<Row<'_>> = settlements.iter().copied().map(Row::of).collect();
     json(&rows)
 }
@@ -119,7 +119,7 @@ fn rows(settlements: &[&Settlement]) -> Result<String, StoreError> {
 pub(super) async fn settle(
     connection: &mut SqliteConnection,
     worker: &str,
-    settlements: &[&Settlement],
+    settlements: &[&Outcome],
 ) -> Result<(), StoreError> {
     let rows = rows(settlements)?;
     sqlx::query!(
@@ -127,7 +127,7 @@ pub(super) async fn settle(
              state = j.value ->> 'state', reason = j.value ->> 'reason',
              again_at = j.value ->> 'again_at', finished_at = j.value ->> 'finished_at',
              tries = mails.tries + (j.value ->> 'counted'),
-             cut_offs = mails.cut_offs + (j.value ->> 'cut_off')
+             cut_offs = mails.cut_offs + (j.value ->> 'uncertain')
          from jsonb_each(?) as j
          where mails.id = j.value ->> 'mail'",
         rows
@@ -135,7 +135,7 @@ pub(super) async fn settle(
     .execute(&mut *connection)
     .await
     .map_err(store_error)?;
-    record_tries(connection, worker, &rows).await?;
+    record_attempts(connection, worker, &rows).await?;
     // A rank's remainder by the step is that of the main lane; of a number above zero.
     let (step, above) = (Lane::STEP, Lane::STEP + Lane::SlowFirst.step());
     sqlx::query!(
@@ -158,8 +158,8 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Has mails come due that waited for their destination, and puts those without an attempt among all others. Not those that a pause
-/// of their kind holds, nor any that is in flight.
+/// Makes mails due that waited for their destination, and puts those without an attempt on the main lane. Mails that a
+/// pause holds, or that are in flight, stay as they are.
 pub(super) async fn wake(
     connection: &mut SqliteConnection,
     mails: &[MailId],
@@ -194,7 +194,7 @@ pub(super) async fn wake(
     Ok(())
 }
 
-async fn record_tries(
+async fn record_attempts(
     connection: &mut SqliteConnection,
     worker: &str,
     rows: &str,
@@ -207,8 +207,8 @@ async fn record_tries(
                 t.value ->> 'started_at', t.value ->> 'duration_ms', t.value ->> 'relay',
                 t.value ->> 'reused', t.value ->> 'stage', t.value ->> 'code',
                 t.value ->> 'enhanced', t.value ->> 'text', t.value ->> 'outcome',
-                iif(t.key + 1 = json_array_length(j.value, '$.reaches'), j.value ->> 'again_at', null)
-         from jsonb_each(?2) as j, jsonb_each(j.value, '$.reaches') as t",
+                iif(t.key + 1 = json_array_length(j.value, '$.attempts'), j.value ->> 'again_at', null)
+         from jsonb_each(?2) as j, jsonb_each(j.value, '$.attempts') as t",
         worker,
         rows
     )
@@ -221,15 +221,15 @@ async fn record_tries(
 /// Keeps addresses that a relay has refused for good.
 pub(super) async fn suppress(
     connection: &mut SqliteConnection,
-    refusals: &[&Settlement],
+    refusals: &[&Outcome],
 ) -> Result<(), StoreError> {
     let rows = rows(refusals)?;
     sqlx::query!(
         "insert or replace into suppressions
              (recipient_key, since_at, until_at, mail_id, relay, code, enhanced, text)
          select mails.recipient_key, j.value ->> 'finished_at', j.value ->> 'suppress_until', mails.id,
-                j.value ->> '$.reaches[#-1].relay', j.value ->> '$.reaches[#-1].code',
-                j.value ->> '$.reaches[#-1].enhanced', j.value ->> '$.reaches[#-1].text'
+                j.value ->> '$.attempts[#-1].relay', j.value ->> '$.attempts[#-1].code',
+                j.value ->> '$.attempts[#-1].enhanced', j.value ->> '$.attempts[#-1].text'
          from jsonb_each(?1) as j cross join mails on mails.id = j.value ->> 'mail'",
         rows
     )

@@ -103,7 +103,7 @@ pub fn well() -> Evidence {
             jobs: vec![job("ada"), job("bob")],
             tries: vec![
                 attempt("ada", "delivered"),
-                attempt("bob", "cut_off"),
+                attempt("bob", "uncertain"),
                 attempt("bob", "delivered"),
             ],
             suppressions: Vec::new(),

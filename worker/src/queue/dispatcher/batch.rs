@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use domain::delivery::{AttemptOutcome, Outcome, Stage};
 use domain::mail::{Lane, MailKind, MailState};
-use domain::queue::{Claim, Loss, QueueBatch, SendPermit, Settlement};
+use domain::queue::{Claim, Loss, QueueBatch, SendPermit};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -13,7 +14,6 @@ use super::Dispatcher;
 use super::commit::Committed;
 use super::handle::{HandlerResult, Message};
 use crate::metrics;
-use crate::outcome::Outcome;
 
 /// After a handler that broke without having sent anything.
 const BROKEN_PAUSE: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ pub(super) struct InFlight {
     /// Whether its handler has the permit to write the end of data.
     pub(super) permitted: bool,
     /// Earlier attempts that may have been delivered.
-    pub(super) cut_offs: u32,
+    pub(super) uncertain_attempts: u32,
     /// Whether it was claimed while the queue was held.
     pub(super) trial: bool,
     /// Where it was claimed from, and when.
@@ -127,51 +127,45 @@ impl Dispatcher {
         result: HandlerResult,
     ) -> Option<Finished> {
         let now = self.clock.now();
-        let outcome = match result {
+        let interrupted =
+            |why| Outcome::interrupted(claim, mail_in_flight.uncertain_attempts, now, why);
+        let broken = |why: &str, outcome| {
+            Outcome::waiting(claim, why, now + BROKEN_PAUSE, now).on_record(
+                Stage::Unknown,
+                outcome,
+                why.to_owned(),
+            )
+        };
+        let (outcome, woken) = match result {
             HandlerResult::Lost => {
                 self.freed = true;
                 return None;
             }
-            HandlerResult::Settled(outcome) => *outcome,
+            HandlerResult::Settled { outcome, woken } => (*outcome, woken),
             HandlerResult::Stopped if mail_in_flight.permitted => {
-                Outcome::interrupted(mail_in_flight.cut_offs, now, "the worker was stopped")
+                (interrupted("the worker was stopped"), Vec::new())
             }
             HandlerResult::Panicked if mail_in_flight.permitted => {
-                Outcome::interrupted(mail_in_flight.cut_offs, now, PANICKED)
+                (interrupted(PANICKED), Vec::new())
             }
             HandlerResult::Overdue if mail_in_flight.permitted => {
-                Outcome::interrupted(mail_in_flight.cut_offs, now, OVERDUE)
+                (interrupted(OVERDUE), Vec::new())
             }
             HandlerResult::Stopped | HandlerResult::Held => {
                 batch.releases.push(claim);
                 return Some(Finished::of(mail_in_flight, None, now));
             }
-            HandlerResult::Panicked => Outcome::waiting(PANICKED, now + BROKEN_PAUSE)
-                .counted()
-                .on_record("unknown", "panicked", PANICKED.to_owned(), now),
-            HandlerResult::Overdue => Outcome::waiting(OVERDUE, now + BROKEN_PAUSE).on_record(
-                "unknown",
-                "overdue",
-                OVERDUE.to_owned(),
-                now,
-            ),
+            HandlerResult::Panicked => {
+                let outcome = broken(PANICKED, AttemptOutcome::Panicked);
+                (outcome.counted(), Vec::new())
+            }
+            HandlerResult::Overdue => (broken(OVERDUE, AttemptOutcome::Overdue), Vec::new()),
         };
         self.has_used(mail_in_flight.lane, mail_in_flight.since.elapsed());
-        self.woken.extend(outcome.woken);
-        let ended = Finished::of(mail_in_flight, Some(outcome.state), now);
-        batch.settlements.push(Settlement {
-            claim,
-            state: outcome.state,
-            reason: outcome.reason,
-            again_at: outcome.again_at,
-            counted: outcome.counted,
-            cut_off: outcome.cut_off,
-            lane: outcome.lane,
-            records: outcome.records,
-            suppress_until: outcome.suppress_until,
-            at: now,
-        });
-        Some(ended)
+        self.woken.extend(woken);
+        let finished = Finished::of(mail_in_flight, Some(outcome.state), now);
+        batch.settlements.push(outcome);
+        Some(finished)
     }
 
     /// Acts on the report of a committed batch.
@@ -213,7 +207,7 @@ impl Dispatcher {
                 kind: mail.kind,
                 created: mail.created,
                 permitted: false,
-                cut_offs: mail.cut_offs,
+                uncertain_attempts: mail.uncertain_attempts,
                 trial: self.gate.is_held() && !mail.lane.is_slow(),
                 lane: mail.lane,
                 since: Instant::now(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::processes::RecordHeartbeat;
-use domain::queue::{BatchReport, Claim, CommitBatch, QueueBatch, Settlement};
+use domain::queue::{BatchReport, Claim, CommitBatch, Outcome, QueueBatch};
 use domain::store::StoreError;
 use runtime::shutdown::Reason;
 use tokio::time::sleep;
@@ -126,11 +126,11 @@ impl Dispatcher {
     /// Settles a mail without its records of attempts: better than not at all, which would mean another attempt.
     async fn settle_without_records(
         &self,
-        settlement: &Settlement,
+        settlement: &Outcome,
         error: StoreError,
         final_retries: &mut FinalRetries,
     ) -> Result<PartResult, StoreError> {
-        let part = of_settlement(Settlement {
+        let part = of_settlement(Outcome {
             records: Vec::new(),
             suppress_until: None,
             ..settlement.clone()
@@ -236,7 +236,7 @@ impl Committed {
     }
 }
 
-fn of_settlement(settlement: Settlement) -> Arc<QueueBatch> {
+fn of_settlement(settlement: Outcome) -> Arc<QueueBatch> {
     Arc::new(QueueBatch {
         settlements: vec![settlement],
         ..QueueBatch::default()

@@ -1,15 +1,20 @@
 //! How handlers reach the dispatcher: they ask for permits and report their results.
 
+use domain::delivery::Outcome;
+use domain::id::MailId;
 use domain::queue::{Claim, Loss, SendPermit};
 use tokio::sync::{mpsc, oneshot};
-
-use crate::outcome::Outcome;
 
 /// How a handler ended.
 #[derive(Debug)]
 pub enum HandlerResult {
     /// It came to a result.
-    Settled(Box<Outcome>),
+    Settled {
+        /// The outcome.
+        outcome: Box<Outcome>,
+        /// Mails that waited for the destination, which has answered, or for a slot there.
+        woken: Vec<MailId>,
+    },
     /// Its claim is void; there is nothing to settle.
     Lost,
     /// It panicked. The attempt counts, so that a mail does not panic for ever.

@@ -1,6 +1,6 @@
 //! What an attempt says of the relay, beside what it says of the mail.
 
-use crate::smtp::{Attempt, End, Reply, Stage, Verdict, classify};
+use crate::smtp::{Attempt, AttemptOutcome, End, Reply, Stage, classify};
 
 /// What an attempt, or a probe, says of the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,17 +54,25 @@ impl Health {
 
     /// What an attempt that ended at that stage, with that verdict, says of the relay.
     #[must_use]
-    pub fn of(stage: Stage, verdict: Verdict) -> Self {
+    pub fn of(stage: Stage, verdict: AttemptOutcome) -> Self {
         let about_the_mail = stage >= Stage::Rcpt;
         match verdict {
-            Verdict::Delivered => Self::Healthy,
-            Verdict::RecipientRefused | Verdict::RecipientLater => Self::Answers,
-            Verdict::Stopped => Self::Unknown,
-            Verdict::PutOff => Self::Slow,
-            Verdict::RelayTrouble | Verdict::Ambiguous if about_the_mail => Self::Doubtful,
-            Verdict::RelayTrouble | Verdict::Ambiguous => Self::Sick,
-            Verdict::RelayRefusesUs if about_the_mail => Self::DoubtfulRefusal,
-            Verdict::RelayRefusesUs => Self::Refusing,
+            AttemptOutcome::Delivered => Self::Healthy,
+            AttemptOutcome::RecipientRefused | AttemptOutcome::RecipientLater => Self::Answers,
+            AttemptOutcome::PutOff => Self::Slow,
+            AttemptOutcome::RelayTrouble | AttemptOutcome::Uncertain if about_the_mail => {
+                Self::Doubtful
+            }
+            AttemptOutcome::RelayTrouble | AttemptOutcome::Uncertain => Self::Sick,
+            AttemptOutcome::RelayRefusesUs if about_the_mail => Self::DoubtfulRefusal,
+            AttemptOutcome::RelayRefusesUs => Self::Refusing,
+            AttemptOutcome::Stopped
+            | AttemptOutcome::Waiting
+            | AttemptOutcome::Expired
+            | AttemptOutcome::NotNeeded
+            | AttemptOutcome::Panicked
+            | AttemptOutcome::Overdue
+            | AttemptOutcome::WorkerDied => Self::Unknown,
         }
     }
 }

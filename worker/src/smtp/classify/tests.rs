@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Stage::*, Verdict::*, *};
+use super::{AttemptOutcome::*, Stage::*, *};
 
 fn attempt(stage: Stage, end_of_data_written: bool, end: End) -> Attempt {
     Attempt {
@@ -15,12 +15,12 @@ fn attempt(stage: Stage, end_of_data_written: bool, end: End) -> Attempt {
     }
 }
 
-fn verdict(stage: Stage, end_of_data_written: bool, end: End) -> Verdict {
+fn verdict(stage: Stage, end_of_data_written: bool, end: End) -> AttemptOutcome {
     classify(&attempt(stage, end_of_data_written, end))
 }
 
 /// Each of these replies means that.
-fn mean(expected: Verdict, rows: &[(Stage, u16, &str)]) {
+fn mean(expected: AttemptOutcome, rows: &[(Stage, u16, &str)]) {
     for &(stage, code, text) in rows {
         let end = match (stage, code) {
             (EndOfData, 250) => End::Accepted(Reply::new(code, text)),
@@ -40,7 +40,7 @@ fn exactly_250_after_the_end_of_data_is_a_delivery() {
 #[test]
 fn another_yes_after_the_dot_is_none_that_counts() {
     mean(
-        Ambiguous,
+        Uncertain,
         &[
             (EndOfData, 251, "will forward"),
             (EndOfData, 299, "well"),
@@ -259,7 +259,7 @@ fn no_readable_answer_is_trouble_before_the_end_of_data_and_uncertain_after_it()
     }
     let end = End::Failed(String::from("reset"));
 
-    assert_eq!(verdict(EndOfData, true, end), Ambiguous);
+    assert_eq!(verdict(EndOfData, true, end), Uncertain);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn an_attempt_that_was_cut_is_put_off_by_its_recipient_and_by_no_other_stage() {
     for stage in [Rcpt, Data, EndOfData] {
         assert_eq!(verdict(stage, false, cut()), PutOff);
     }
-    assert_eq!(verdict(EndOfData, true, cut()), Ambiguous);
+    assert_eq!(verdict(EndOfData, true, cut()), Uncertain);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::relay::FOR_ROOM;
-use super::super::{Attempt, Envelope, Stage, Stay, Timeouts, Verdict, classify};
+use super::super::{Attempt, AttemptOutcome, Envelope, Stage, Stay, Timeouts, classify};
 use super::Relays;
 
 /// Until when, from the beginning, a mail may set out for a relay, be it the first or another, waits for a connection
@@ -88,7 +88,7 @@ impl Relays {
             let relay_is_open = admitted.report(mail, envelope.to.as_ref(), &attempt);
             let goes_on = matches!(
                 classify(&attempt),
-                Verdict::RelayTrouble | Verdict::RelayRefusesUs
+                AttemptOutcome::RelayTrouble | AttemptOutcome::RelayRefusesUs
             ) && attempt.stage < Stage::EndOfData
                 && !asked.load(Ordering::Acquire)
                 && Instant::now() < latest;

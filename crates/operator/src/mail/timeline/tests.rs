@@ -17,11 +17,11 @@ fn attempt(seconds: i64, outcome: &str, code: Option<u16>, text: &str) -> Attemp
         duration_ms: 0,
         relay: "mx:25".to_owned(),
         reused: false,
-        stage: "rcpt".to_owned(),
+        stage: "rcpt".into(),
         code,
         enhanced: None,
         text: text.to_owned(),
-        outcome: outcome.to_owned(),
+        outcome: outcome.into(),
         again_at: None,
     }
 }
@@ -31,8 +31,8 @@ fn story(state: &str, tries: Vec<AttemptRecord>) -> MailStory {
     MailStory {
         mail: MailRecord {
             id: MailId::generate(),
-            kind: "verify_email".to_owned(),
-            state: state.to_owned(),
+            kind: "verify_email".into(),
+            state: state.into(),
             reason: Some("its code has expired".to_owned()),
             to: "ada@example.com".to_owned(),
             to_key: "ada@example.com".to_owned().into(),
@@ -42,7 +42,7 @@ fn story(state: &str, tries: Vec<AttemptRecord>) -> MailStory {
             again_at: None,
             finished: is_final.then(|| at(50)),
             tries: 0,
-            cut_offs: 0,
+            uncertain_attempts: 0,
         },
         tries,
     }
@@ -92,7 +92,7 @@ fn a_greylisted_and_delivered_mail_has_four_sentences() {
 #[test]
 fn a_failing_relay_uses_up_no_attempt() {
     let mut down = attempt(0, "relay_trouble", None, "Connection refused");
-    down.stage = "connect".to_owned();
+    down.stage = "connect".into();
     let tries = vec![down, attempt(9, "delivered", Some(250), "2.0.0 queued")];
 
     let told = describe(&story("delivered", tries), context());
@@ -116,7 +116,7 @@ fn a_relay_that_hangs_at_a_recipient_is_not_said_to_fail() {
         attempt(20, "delivered", Some(250), "2.0.0 queued"),
     ];
     for one in &mut tries[..3] {
-        one.stage = "rcpt".to_owned();
+        one.stage = "rcpt".into();
     }
 
     let told = describe(&story("delivered", tries), context());
@@ -202,7 +202,7 @@ fn a_mail_with_an_uncertain_attempt_may_arrive_twice() {
             attempt(5, "delivered", Some(250), "2.0.0 queued"),
         ],
     );
-    mail.mail.cut_offs = 1;
+    mail.mail.uncertain_attempts = 1;
 
     let told = describe(&mail, context());
 
@@ -230,7 +230,7 @@ fn a_mail_that_may_have_arrived_is_not_said_to_be_undelivered_or_unsent() {
         ),
     ] {
         let mut mail = story(state, vec![attempt(0, "uncertain", None, "no answer")]);
-        mail.mail.cut_offs = 1;
+        mail.mail.uncertain_attempts = 1;
 
         let told = describe(&mail, context());
 
@@ -246,10 +246,10 @@ fn a_mail_that_may_have_arrived_is_not_said_to_be_undelivered_or_unsent() {
 #[test]
 fn a_mail_without_a_code_has_no_sentence_about_codes() {
     let mut notice = story("expired", vec![attempt(0, "uncertain", None, "no answer")]);
-    notice.mail.kind = "password_changed".to_owned();
+    notice.mail.kind = "password_changed".into();
     notice.mail.deadline = None;
     notice.mail.reason = Some("its time was over".to_owned());
-    notice.mail.cut_offs = 1;
+    notice.mail.uncertain_attempts = 1;
 
     let told = describe(&notice, context());
 

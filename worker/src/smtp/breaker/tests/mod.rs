@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::strikes::{MOST_STRIKES, WORKS_FOR};
 use super::*;
-use crate::smtp::{Attempt, End, Reply, Stage, Verdict};
+use crate::smtp::{Attempt, AttemptOutcome, End, Reply, Stage};
 
 mod opening;
 mod probing;

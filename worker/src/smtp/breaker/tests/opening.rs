@@ -175,16 +175,31 @@ fn a_mail_that_gets_through_ends_what_a_relay_said_of_us_and_a_refused_recipient
 fn what_is_about_the_recipient_is_never_about_the_relay_alone() {
     let of = Health::of;
 
-    assert_eq!(of(Stage::Connect, Verdict::RelayTrouble), Health::Sick);
-    assert_eq!(of(Stage::Mail, Verdict::RelayRefusesUs), Health::Refusing);
-    assert_eq!(of(Stage::Rcpt, Verdict::RelayTrouble), Health::Doubtful);
     assert_eq!(
-        of(Stage::Rcpt, Verdict::RelayRefusesUs),
+        of(Stage::Connect, AttemptOutcome::RelayTrouble),
+        Health::Sick
+    );
+    assert_eq!(
+        of(Stage::Mail, AttemptOutcome::RelayRefusesUs),
+        Health::Refusing
+    );
+    assert_eq!(
+        of(Stage::Rcpt, AttemptOutcome::RelayTrouble),
+        Health::Doubtful
+    );
+    assert_eq!(
+        of(Stage::Rcpt, AttemptOutcome::RelayRefusesUs),
         Health::DoubtfulRefusal
     );
-    assert_eq!(of(Stage::EndOfData, Verdict::Ambiguous), Health::Doubtful);
-    assert_eq!(of(Stage::Rcpt, Verdict::RecipientRefused), Health::Answers);
-    assert_eq!(of(Stage::Data, Verdict::Stopped), Health::Unknown);
+    assert_eq!(
+        of(Stage::EndOfData, AttemptOutcome::Uncertain),
+        Health::Doubtful
+    );
+    assert_eq!(
+        of(Stage::Rcpt, AttemptOutcome::RecipientRefused),
+        Health::Answers
+    );
+    assert_eq!(of(Stage::Data, AttemptOutcome::Stopped), Health::Unknown);
 }
 
 #[test]
