@@ -79,12 +79,13 @@ macro_rules! conformance_tests {
                 a_note_was_deleted_while_its_owner_has_it_neither_live_nor_in_the_trash,
                 of_fifty_notes_at_once_no_more_are_added_than_the_plan_allows,
                 a_trashed_note_leaves_room_and_comes_back_only_into_room,
+                the_version_of_a_live_note_is_told_without_the_note,
+                the_notes_of_a_deleted_user_are_gone_without_a_trace;
+            feeding:
                 every_write_is_the_next_change_and_an_undone_one_is_none,
                 a_note_made_again_counts_its_versions_on_for_its_owner_alone,
                 a_part_of_the_feed_ends_at_its_bytes_and_the_next_goes_on_from_there,
-                a_part_of_the_feed_counts_bytes_as_json_writes_them,
-                the_version_of_a_live_note_is_told_without_the_note,
-                the_notes_of_a_deleted_user_are_gone_without_a_trace;
+                a_part_of_the_feed_counts_bytes_as_json_writes_them;
             numbering:
                 after_a_jump_what_is_stored_stays_and_what_follows_lies_beyond,
                 numbers_jump_the_least_further_at_least_and_never_too_far,

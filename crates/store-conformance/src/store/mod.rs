@@ -5,6 +5,7 @@
 #![expect(missing_docs, reason = "the name of a rule is its sentence")]
 
 pub mod changing;
+pub mod feeding;
 pub mod listing;
 pub mod logging_in;
 pub mod noting;
