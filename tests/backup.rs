@@ -264,7 +264,7 @@ async fn both_devices_end_with_the_same_notes(after_restore: bool) {
         known.sort_unstable();
         assert_eq!(known, titles);
     }
-    let is_told = doctor.contains("as if it had been restored from a backup (users: 1;");
+    let is_told = doctor.contains("as after a restore from a backup (users: 1;");
     assert_eq!(is_told, !after_restore, "{doctor}");
     app.finish().await;
 }
